@@ -1,0 +1,55 @@
+# The whole interface for a person with a fresh clone: demo, test, lint, bench.
+# Needs Python 3.11 or newer and make; everything else goes into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOADER := $(BIN)/python -m loader
+
+.PHONY: demo test lint format bench lock clean
+
+demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
+	$(LOADER) init
+	$(LOADER) sample
+	$(LOADER) ingest '.evalmart/sample/*.jsonl'
+	$(LOADER) --quiet build
+	$(LOADER) summary --experiment exp-2025-01-001
+	$(LOADER) compare --experiment exp-2025-01-001 --limit 8
+	$(LOADER) trend --agent feature_dev --metric accuracy
+
+test: $(INSTALLED)  ## every test, on every PostgreSQL found here
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)  ## everything that can be said without running the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/yamllint --strict .
+	$(BIN)/sqlfluff lint --processes 2 models functions macros tests
+	$(BIN)/python tests/check_descriptions.py
+
+format: $(INSTALLED)  ## let the formatters do what they can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix models functions tests
+
+bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors
+	$(BIN)/python benchmarks/load.py
+	$(BIN)/python benchmarks/build.py
+
+$(INSTALLED): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## resolve the dependencies anew (needs pip-tools)
+	$(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
+		--strip-extras --extra test --extra lint --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --output-file requirements.lock pyproject.toml
+
+clean: ## stop the embedded server; remove the environment and everything built
+	-test -x $(BIN)/python && $(LOADER) stop
+	rm -rf $(VENV) .evalmart target logs *.egg-info .pytest_cache .mypy_cache .ruff_cache
