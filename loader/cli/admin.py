@@ -1,0 +1,116 @@
+"""Commands around the warehouse itself: init, build, env, doctor, stop."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+
+from loader.cli.options import database_option
+
+_MARKS: dict[bool | None, str] = {
+    True: click.style("ok  ", fg="green"),
+    False: click.style("fail", fg="red"),
+    None: click.style("note", fg="yellow"),
+}
+
+
+@click.command()
+@database_option
+def init(database_url: str | None) -> None:
+    """Create or migrate the schema raw_evals and the roles; safe to repeat.
+
+    \b
+    Example:
+      python -m loader init
+    """
+    from loader.connection import connect  # noqa: PLC0415  keep --help free of the driver
+    from loader.migrate import current_version, migrate  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        connection.add_notice_handler(
+            lambda notice: click.echo(f"{notice.severity}: {notice.message_primary}", err=True)
+        )
+        applied = migrate(connection)
+        version = current_version(connection)
+    for name in applied:
+        click.echo(f"applied {name}")
+    click.echo(f"raw_evals is at version {version}")
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@database_option
+@click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str, ...]) -> None:
+    """Run `dbt build` on the same database; arguments go to dbt as they are.
+
+    \b
+    Example:
+      python -m loader build
+      python -m loader build --select experiment_summaries+ --vars '{test_all: true}'
+    """
+    from loader.dbt_runner import build as run_build  # noqa: PLC0415
+
+    ctx.exit(run_build(dbt_arguments, database_url))
+
+
+@click.command()
+@database_option
+def env(database_url: str | None) -> None:
+    """Print the variables that lead dbt, psql and Grafana to the same database.
+
+    A password is never printed: give it as PGPASSWORD or in ~/.pgpass.
+
+    \b
+    Example:
+      eval "$(python -m loader env)" && psql
+    """
+    from loader.dbt_runner import dbt_environment  # noqa: PLC0415
+
+    variables = dbt_environment(database_url)
+    has_password = "PGPASSWORD" in variables
+    for name in sorted(variables):
+        if name == "DBT_PROFILES_DIR" or (name.startswith("PG") and name != "PGPASSWORD"):
+            click.echo(f"export {name}={shlex.quote(variables[name])}")
+    if has_password:
+        click.echo("the password is not printed: export PGPASSWORD yourself", err=True)
+
+
+@click.command()
+@database_option
+@click.pass_context
+def doctor(ctx: click.Context, database_url: str | None) -> None:
+    """Check Python, dbt, server, rights, schema and LangSmith key; say what to do.
+
+    \b
+    Example:
+      python -m loader doctor
+    """
+    from loader.doctor import examine  # noqa: PLC0415
+
+    findings = examine(database_url)
+    width = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        mark = _MARKS[finding.passed]
+        click.echo(f"{mark}  {finding.subject.ljust(width)}  {finding.detail}")
+        if finding.remedy:
+            click.echo(f"      {' ' * width}  → {finding.remedy}")
+    ctx.exit(2 if any(finding.passed is False for finding in findings) else 0)
+
+
+@click.command()
+def stop() -> None:
+    """Stop the embedded server; the next command starts it again.
+
+    \b
+    Example:
+      python -m loader stop
+    """
+    from loader.connection import embedded_directory  # noqa: PLC0415
+    from loader.server import stop as stop_server  # noqa: PLC0415
+
+    was_running = stop_server(embedded_directory())
+    click.echo("stopped" if was_running else "no embedded server is running")

@@ -1,0 +1,125 @@
+"""Which database, and a connection to it.
+
+`--database-url`, else `DATABASE_URL`, else libpq's own variables, else the
+embedded server. A password reaches libpq and child processes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from loader import server
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.project import home_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT")
+_CONNECT_SECONDS = 10
+_SSL_PARAMETERS = {
+    "sslmode": "PGSSLMODE",
+    "sslrootcert": "PGSSLROOTCERT",
+    "sslcert": "PGSSLCERT",
+    "sslkey": "PGSSLKEY",
+}
+Connection = psycopg.Connection[tuple[object, ...]]
+
+
+def embedded_directory() -> Path:
+    """Return the data directory of the embedded server."""
+    return home_directory() / "postgres"
+
+
+def is_embedded(database_url: str | None = None) -> bool:
+    """Whether neither an option nor the environment names a server."""
+    return not (
+        database_url
+        or os.environ.get("DATABASE_URL")
+        or any(os.environ.get(name) for name in _LIBPQ_TARGETS)
+    )
+
+
+def connection_string(database_url: str | None = None) -> str:
+    """Return libpq's connection string, starting the embedded server if that is the target.
+
+    Args:
+        database_url: a `postgresql://` URL or keyword string; overrides the environment.
+
+    Raises:
+        ConfigurationError: the URL is not one libpq understands.
+        WarehouseUnavailable: the embedded server does not start.
+
+    """
+    if is_embedded(database_url):
+        return server.start(embedded_directory())
+    url = database_url or os.environ.get("DATABASE_URL", "")
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        name = "--database-url" if database_url else "DATABASE_URL"
+        # from None: libpq's message repeats the URL, password included
+        raise ConfigurationError(
+            f"{name} is not a PostgreSQL connection string; "
+            "expected postgresql://user@host:5432/database"
+        ) from None
+    return url
+
+
+def connect(database_url: str | None = None, *, autocommit: bool = False) -> Connection:
+    """Connect to the warehouse.
+
+    Args:
+        database_url: see `connection_string`.
+        autocommit: psycopg's autocommit mode.
+
+    Raises:
+        ConfigurationError: the URL is malformed.
+        WarehouseUnavailable: the server does not answer or refuses.
+
+    """
+    conninfo = make_conninfo(
+        connection_string(database_url),
+        application_name="evalmart",
+        connect_timeout=_CONNECT_SECONDS,
+    )
+    try:
+        return psycopg.connect(conninfo, autocommit=autocommit)
+    except psycopg.OperationalError as error:
+        raise WarehouseUnavailable(
+            f"cannot connect to PostgreSQL: {_without_password(str(error), conninfo)}\n"
+            "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
+        ) from None
+
+
+def environment(database_url: str | None = None) -> Mapping[str, str]:
+    """Return the libpq variables that lead a child process to the same database.
+
+    `PGPASSWORD` is among them when the connection has one: pass the mapping to
+    a child, never print it whole.
+    """
+    with connect(database_url) as connection:
+        info = connection.info
+        variables = {
+            "PGHOST": info.host,
+            "PGPORT": str(info.port),
+            "PGUSER": info.user,
+            "PGDATABASE": info.dbname,
+        }
+        if info.password:
+            variables["PGPASSWORD"] = info.password
+        given = info.get_parameters()
+    for parameter, name in _SSL_PARAMETERS.items():
+        if parameter in given:
+            variables[name] = given[parameter]
+    return variables
+
+
+def _without_password(message: str, conninfo: str) -> str:
+    password = str(conninfo_to_dict(conninfo).get("password") or os.environ.get("PGPASSWORD") or "")
+    return message.strip().replace(password, "***") if password else message.strip()

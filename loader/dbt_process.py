@@ -1,0 +1,34 @@
+"""The process in which dbt runs, holding the build lock for as long as it lives.
+
+Started by `loader.dbt_runner`. The lock belongs to this process and not to its
+parent, so that a parent that is killed does not let a second build in.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from dbt.cli.main import dbtRunner
+
+from loader.connection import connect
+
+# One build at a time in a database: dbt's temporary tables have fixed names.
+_LOCK_KEY = 7_043_116_202
+_DONE, _FAILED, _UNUSABLE = 0, 1, 2
+
+
+def main() -> int:
+    """Run dbt with the process's own arguments; return dbt's exit code."""
+    with connect(autocommit=True) as connection:
+        taken = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK_KEY]).fetchone()
+        if taken is not None and not taken[0]:
+            sys.stderr.write("waiting for another build of this database\n")
+            connection.execute("select pg_advisory_lock(%s)", [_LOCK_KEY])
+        result = dbtRunner().invoke(sys.argv[1:])
+    if result.success:
+        return _DONE
+    return _FAILED if result.exception is None else _UNUSABLE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

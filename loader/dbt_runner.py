@@ -1,0 +1,80 @@
+"""Run dbt on the same database the loader writes to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from loader.connection import environment
+from loader.errors import ConfigurationError
+from loader.project import home_directory, project_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def build(
+    arguments: Sequence[str] = (), database_url: str | None = None, *, quiet: bool = False
+) -> int:
+    """Run `dbt build`; waits for a build of the same database that is under way.
+
+    Args:
+        arguments: passed on to dbt as they are.
+        database_url: see `loader.connection.connection_string`.
+        quiet: print only warnings and errors.
+
+    Returns:
+        dbt's exit code: 0 done, 1 a model or test failed, 2 usage.
+
+    Raises:
+        ConfigurationError: no project here.
+        WarehouseUnavailable: the server does not answer.
+
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "loader.dbt_process",
+        *(["--quiet"] if quiet else []),
+        "build",
+        "--project-dir",
+        str(project_directory()),
+        *arguments,
+    ]
+    return subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
+        command, env=dbt_environment(database_url), check=False
+    ).returncode
+
+
+def dbt_environment(database_url: str | None = None) -> dict[str, str]:
+    """Return the environment in which plain `dbt` finds profile and database.
+
+    The password, if there is one, is in it: pass it to a child, never print it.
+    """
+    home = home_directory() / "dbt"
+    home.mkdir(parents=True, exist_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return {
+        **inherited,
+        **environment(database_url),
+        "DBT_PROFILES_DIR": str(_profiles_directory(home)),
+        "DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH", str(home / "target")),
+        "DBT_LOG_PATH": os.environ.get("DBT_LOG_PATH", str(home / "logs")),
+    }
+
+
+def _profiles_directory(home: Path) -> Path:
+    """Use the user's profile where there is one, else a copy of the example."""
+    if os.environ.get("DBT_PROFILES_DIR"):
+        return project_directory() / os.environ["DBT_PROFILES_DIR"]
+    if (project_directory() / "profiles.yml").is_file():
+        return project_directory()
+    example = project_directory() / "profiles.yml.example"
+    if not example.is_file():
+        raise ConfigurationError(f"{example} is missing; restore it or write a profiles.yml")
+    shutil.copyfile(example, home / "profiles.yml")
+    return home

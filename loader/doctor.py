@@ -1,0 +1,139 @@
+"""Examine an installation and say, for each part, whether it works and what to do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, NamedTuple
+
+from loader import migrate
+from loader.connection import connect, is_embedded
+from loader.errors import LoaderError
+from loader.project import project_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.connection import Connection
+
+_PYTHON = (3, 11)
+_ROLES = ("evals_loader", "evals_analyst")
+_PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3.", "langsmith": "0.1"}
+
+
+class Finding(NamedTuple):
+    """One part of the installation; passed is None for what is optional and absent."""
+
+    subject: str
+    passed: bool | None
+    detail: str
+    remedy: str = ""
+
+
+def examine(database_url: str | None = None) -> list[Finding]:
+    """Return a finding for every part; raises nothing that an installation can get wrong."""
+    findings = [_python(), *_packages(), _project()]
+    try:
+        with connect(database_url) as connection:
+            findings += _warehouse(connection, embedded=is_embedded(database_url))
+    except LoaderError as error:
+        findings.append(Finding("server", passed=False, detail=str(error)))
+    return [*findings, _langsmith()]
+
+
+def _python() -> Finding:
+    found = ".".join(map(str, sys.version_info[:3]))
+    passed = sys.version_info >= _PYTHON
+    return Finding("Python", passed, found, "" if passed else "install Python 3.11 or newer")
+
+
+def _packages() -> Iterator[Finding]:
+    for name, expected in _PACKAGES.items():
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            yield Finding(
+                name, passed=False, detail="not installed", remedy="run: pip install -e ."
+            )
+            continue
+        passed = found.startswith(expected)
+        remedy = "" if passed else f"tested with {expected}x: pip install -e ."
+        yield Finding(name, passed, found, remedy)
+
+
+def _project() -> Finding:
+    try:
+        return Finding("dbt project", passed=True, detail=str(project_directory()))
+    except LoaderError as error:
+        return Finding("dbt project", passed=False, detail=str(error))
+
+
+def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
+    info = connection.info
+    number = info.server_version
+    where = "embedded" if embedded else f"{info.user} at {info.host}:{info.port}/{info.dbname}"
+    passed = number >= migrate.OLDEST_SERVER
+    yield Finding(
+        "server",
+        passed,
+        f"PostgreSQL {number // 10_000}.{number % 10_000}, {where}",
+        "" if passed else "evalmart needs PostgreSQL 15 or newer",
+    )
+    at, expected = migrate.current_version(connection), migrate.migrations()[-1].version
+    yield Finding(
+        "schema raw_evals",
+        at == expected,
+        f"version {at} of {expected}",
+        "" if at == expected else "run: python -m loader init",
+    )
+    yield _rights(connection)
+    for role in _ROLES:
+        row = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
+        yield Finding(
+            f"role {role}",
+            None if row is None else True,
+            "missing" if row is None else "present",
+            "run init as a user who may create roles" if row is None else "",
+        )
+    marts = connection.execute(
+        "select to_regclass(%s) is not null",
+        [f"{os.environ.get('EVALMART_SCHEMA', 'evals')}.experiment_summaries"],
+    ).fetchone()
+    built = marts is not None and bool(marts[0])
+    yield Finding(
+        "marts",
+        True if built else None,
+        "built" if built else "not built yet",
+        "" if built else "run: python -m loader build",
+    )
+
+
+def _rights(connection: Connection) -> Finding:
+    row = connection.execute(
+        """
+        select
+            has_database_privilege(current_database(), 'create')
+            and has_database_privilege(current_database(), 'temporary'),
+            coalesce(
+                has_table_privilege(to_regclass('raw_evals.evaluation_runs'), 'insert'), true
+            )
+        """
+    ).fetchone()
+    may_build, may_load = row if row is not None else (False, False)
+    able = [name for name, may in (("load", may_load), ("build", may_build)) if may]
+    return Finding(
+        "rights",
+        bool(may_load),
+        f"{connection.info.user} may {' and '.join(able) or 'do nothing here'}",
+        "" if may_load else "grant evals_loader to this user, or connect as the owner",
+    )
+
+
+def _langsmith() -> Finding:
+    key = os.environ.get("LANGSMITH_API_KEY") or os.environ.get("LANGCHAIN_API_KEY")
+    if key:
+        return Finding("LangSmith key", passed=True, detail="set in the environment")
+    return Finding(
+        "LangSmith key", None, "not set", "export LANGSMITH_API_KEY to ingest from LangSmith"
+    )

@@ -1,0 +1,51 @@
+"""Every error the loader raises on purpose.
+
+LoaderError
+├── ConfigurationError      an option, a file of the project or the environment is wrong
+├── InvalidRecord           one record breaks the contract; names the field
+├── InputRejected           nothing loadable, or `--strict` and something was rejected
+├── SourceUnavailable       the place results come from does not answer as it should
+└── WarehouseUnavailable    PostgreSQL cannot be reached or used
+
+Messages say what is wrong and what to do, and never contain a secret.
+"""
+
+from __future__ import annotations
+
+
+class LoaderError(Exception):
+    """Base of every error the loader raises on purpose."""
+
+
+class ConfigurationError(LoaderError):
+    """An option, a file of the project or the environment is wrong."""
+
+
+class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
+    """One record breaks the contract.
+
+    Attributes:
+        field: the offending field, dotted for nesting (`scores.accuracy`).
+        code: a stable reason code (`missing_field`, `wrong_type`, …).
+        reason: a sentence that names the field and the remedy.
+
+    """
+
+    def __init__(self, field: str, code: str, reason: str) -> None:
+        """Keep the three parts; the message is the reason."""
+        super().__init__(reason)
+        self.field = field
+        self.code = code
+        self.reason = reason
+
+
+class InputRejected(LoaderError):  # noqa: N818  reads as what happened
+    """Nothing could be loaded, or `--strict` met a rejected record."""
+
+
+class SourceUnavailable(LoaderError):  # noqa: N818  the architecture names it so
+    """The place results come from does not answer as it should."""
+
+
+class WarehouseUnavailable(LoaderError):  # noqa: N818  the architecture names it so
+    """PostgreSQL cannot be reached or used."""

@@ -1,0 +1,124 @@
+"""Create and migrate the raw schema: numbered SQL files, each applied once.
+
+Everything happens in one transaction under an advisory lock, so two `init`s at
+once are safe and an interrupted one leaves nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
+
+from loader.errors import ConfigurationError, WarehouseUnavailable
+
+if TYPE_CHECKING:
+    from loader.connection import Connection
+
+OLDEST_SERVER = 150_000
+_LOCK_KEY = 7_043_116_201
+_LEDGER = """
+create schema if not exists raw_evals;
+create table if not exists raw_evals.schema_version (
+    version integer primary key,
+    name text not null,
+    applied_at timestamptz not null default now()
+)
+"""
+
+
+class Migration(NamedTuple):
+    """One numbered SQL file."""
+
+    version: int
+    name: str
+    statements: str
+
+
+def migrations() -> list[Migration]:
+    """Return every migration the package ships, in order."""
+    folder = resources.files("loader") / "migrations"
+    found = [
+        Migration(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql") and entry.name[:4].isdigit()
+    ]
+    return sorted(found)
+
+
+def current_version(connection: Connection) -> int:
+    """Return the version the raw schema is at; 0 when it does not exist."""
+    exists = connection.execute(
+        "select to_regclass('raw_evals.schema_version') is not null"
+    ).fetchone()
+    if exists is None or not exists[0]:
+        return 0
+    row = connection.execute(
+        "select coalesce(max(version), 0)::integer from raw_evals.schema_version"
+    ).fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def migrate(connection: Connection) -> list[str]:
+    """Bring the raw schema up to date and make sure the roles exist; commits.
+
+    Returns:
+        The names of the migrations applied now.
+
+    Raises:
+        ConfigurationError: the server is older than PostgreSQL 15, or its schema newer than
+            this program.
+        WarehouseUnavailable: the user may not create what is needed.
+
+    """
+    if connection.info.server_version < OLDEST_SERVER:
+        raise ConfigurationError(
+            f"PostgreSQL {connection.info.server_version // 10_000} is too old; evalmart needs 15"
+        )
+    applied = []
+    try:
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+            connection.execute(_LEDGER)
+            version = current_version(connection)
+            known = migrations()
+            if version > known[-1].version:
+                raise ConfigurationError(
+                    f"raw_evals is at version {version}, this program knows {known[-1].version}; "
+                    "upgrade evalmart"
+                )
+            for migration in known:
+                if migration.version > version:
+                    connection.execute(migration.statements.encode())
+                    connection.execute(
+                        "insert into raw_evals.schema_version (version, name) values (%s, %s)",
+                        [migration.version, migration.name],
+                    )
+                    applied.append(migration.name)
+            roles = resources.files("loader") / "migrations" / "roles.sql"
+            connection.execute(roles.read_text(encoding="utf-8").encode())
+        connection.commit()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise WarehouseUnavailable(
+            f"{connection.info.user} may not create the raw schema: {error.diag.message_primary}; "
+            "run init as the owner of the database"
+        ) from error
+    return applied
+
+
+def require_current(connection: Connection) -> None:
+    """Check that the raw schema is the one this program writes.
+
+    Raises:
+        ConfigurationError: it is missing, older or newer; says what to run.
+
+    """
+    version, expected = current_version(connection), migrations()[-1].version
+    if version < expected:
+        state = "does not exist" if version == 0 else f"is at version {version} of {expected}"
+        raise ConfigurationError(f"the schema raw_evals {state}; run: python -m loader init")
+    if version > expected:
+        raise ConfigurationError(
+            f"raw_evals is at version {version}, this program knows {expected}; upgrade evalmart"
+        )

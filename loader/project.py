@@ -1,0 +1,39 @@
+"""Where the dbt project and evalmart's own files are, and what its seeds say."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from loader.errors import ConfigurationError
+
+
+@cache
+def project_directory() -> Path:
+    """Return the folder of `dbt_project.yml`.
+
+    `EVALMART_PROJECT_DIR`, else the working directory or the nearest of its
+    parents that holds one, else the folder this package was installed from.
+
+    Raises:
+        ConfigurationError: there is none.
+
+    """
+    named = os.environ.get("EVALMART_PROJECT_DIR")
+    here = Path.cwd()
+    candidates = (
+        [Path(named)] if named else [here, *here.parents, Path(__file__).resolve().parent.parent]
+    )
+    for directory in candidates:
+        if (directory / "dbt_project.yml").is_file():
+            return directory.resolve()
+    raise ConfigurationError(
+        f"no dbt_project.yml in {candidates[0]}; run inside the project or set EVALMART_PROJECT_DIR"
+    )
+
+
+def home_directory() -> Path:
+    """Return the folder of everything evalmart writes: `EVALMART_HOME` or `.evalmart/`."""
+    named = os.environ.get("EVALMART_HOME")
+    return Path(named).resolve() if named else project_directory() / ".evalmart"

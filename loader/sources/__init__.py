@@ -1,0 +1,52 @@
+"""What a source of evaluation runs is: one outside format, read lazily.
+
+A source knows neither SQL nor the command line. It turns what it reads into
+`SourceRow`s, one for every record met, readable or not, so that read = loaded +
+unchanged + rejected can hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Rejection(NamedTuple):
+    """Why a row cannot become a record."""
+
+    reason_code: str
+    """Stable, snake_case: `invalid_json`, `invalid_utf8`, …"""
+    reason: str
+    """A sentence that names what is wrong and the remedy."""
+
+
+class SourceRow(NamedTuple):
+    """One row as met at the source: its fields, or its JSON text, or why it has neither."""
+
+    row_number: int
+    """Line of a text file, ordinal elsewhere; from 1, per origin."""
+    origin: str
+    """Path or address the row came from; empty for standard input."""
+    original: bytes
+    """The row as it stood there, kept when it is rejected; without fields and rejection,
+    the JSON text of the record, which whoever checks it decodes."""
+    fields: dict[str, object] | None
+    """The record's fields, not yet checked."""
+    rejection: Rejection | None
+    """Set when the row could not even be read."""
+
+
+class Source(Protocol):
+    """An outside format: `name` is the `source` of every run read from it."""
+
+    @property
+    def name(self) -> str:
+        """`file`, `baseline`, `langsmith`, …: part of a run's identity."""
+
+    def reference(self) -> Mapping[str, object]:
+        """Say where rows come from, for the load's ledger entry; no secrets."""
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Yield every row, lazily and in bounded memory."""
