@@ -1,0 +1,37 @@
+"""`sample`: write a sample experiment to try things on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loader.errors import ConfigurationError
+from loader.sample import DEFAULT_SEED, write_sample
+
+
+@click.command()
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--seed", default=DEFAULT_SEED, show_default=True, help="Same seed, same bytes.")
+def sample(directory: Path | None, seed: int) -> None:
+    """Write a sample experiment and its history as files to ingest.
+
+    Into DIRECTORY, else `.evalmart/sample`. Prints the paths written: the two arms of
+    exp-2025-01-001, four earlier releases, and a timing run in the baseline format.
+
+    \b
+    Example:
+      python -m loader sample
+      python -m loader ingest --file .evalmart/sample/baseline.jsonl
+    """
+    if directory is None:
+        # imported here: a directory named outright needs no project around it
+        from loader.project import home_directory  # noqa: PLC0415
+
+        directory = home_directory() / "sample"
+    try:
+        paths = write_sample(directory, seed)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the sample to {directory}: {error}") from error
+    for path in paths:
+        click.echo(path)
