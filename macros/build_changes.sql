@@ -1,0 +1,3 @@
+{% macro build_changes() -%}
+    {{ adapter.quote(target.schema ~ '_staging') }}.build_changes
+{%- endmacro %}

@@ -1,0 +1,75 @@
+{#
+    Opens a build of an incremental model, in the transaction that builds it:
+    fixes the load up to which it reads and lists the experiments to replace.
+
+    parents: incremental models it reads. Its target is what they are built to,
+        so a build of some models only, or one that failed half-way, leaves
+        nothing out. Without parents the target is the latest load.
+    seeds, settings: seeds and vars its rows depend on. When one changes, here
+        or in a parent, every experiment is replaced.
+    include_linked: whether a change in the experiment that supplies the
+        control arm counts as a change.
+
+    The update locks the model's row, so builds of one model queue up. Load ids
+    become visible in order, so everything up to the target is visible here.
+#}
+{% macro start_build(parents=[], seeds=[], settings=[], include_linked=false) %}
+    {% set watermarks = build_watermarks() %}
+    {% set is_full = not is_incremental() %}
+    {# named here, so that dbt sees it whichever branch is taken #}
+    {% set experiment_changes = ref('int_experiment_changes') %}
+
+    -- compiling takes longer than these plans run
+    set local jit = off;
+
+    insert into {{ watermarks }} (model) values ('{{ this.identifier }}')
+    on conflict (model) do nothing;
+
+    update {{ watermarks }}
+    set
+        build_number = build_number + 1,
+        started_at = clock_timestamp(),
+        target_load_id = (
+            {% if parents %}
+                select coalesce(min(parents.built_load_id), 0)
+                from {{ watermarks }} as parents
+                where parents.model in ('{{ parents | join("', '") }}')
+            {% else %}
+                select coalesce(max(loads.load_id), 0)
+                from {{ ref('stg_loads') }} as loads
+            {% endif %}
+        ),
+        target_settings_hash = {{ settings_hash(parents, seeds, settings) }}
+    where model = '{{ this.identifier }}';
+
+    update {{ watermarks }}
+    set
+        {% if is_full %}
+            full_build_number = build_number,
+        {% endif %}
+        from_load_id = case
+            when settings_hash = target_settings_hash then built_load_id
+            else 0
+        end
+    where model = '{{ this.identifier }}';
+
+    {% if is_full %}
+        delete from {{ build_changes() }} where model = '{{ this.identifier }}';
+    {% else %}
+        insert into {{ build_changes() }} (model, build_number, experiment_id)
+        select distinct
+            watermarks.model,
+            watermarks.build_number,
+            changes.experiment_id
+        from {{ watermarks }} as watermarks
+        inner join {{ experiment_changes }} as changes
+            on
+                watermarks.from_load_id < changes.load_id
+                and watermarks.target_load_id >= changes.load_id
+        where
+            watermarks.model = '{{ this.identifier }}'
+            {% if not include_linked %}
+                and changes.is_direct
+            {% endif %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,50 @@
+with
+
+runs as (
+    select
+        *,
+        min(loaded_at) over (
+            partition by experiment_id, source, source_run_id
+        ) as first_loaded_at
+    from {{ ref('stg_evaluation_runs') }}
+    where {{ is_in_build('load_id') }}
+),
+
+latest_versions as (
+    select distinct on (experiment_id, source, source_run_id)
+        experiment_id,
+        source,
+        source_run_id,
+        content_hash,
+        task_id,
+        experiment_group,
+        extension_version,
+        model_version,
+        agent_name,
+        dataset_version,
+        baseline_experiment_id,
+        error_message,
+        run_version,
+        repetition,
+        latency_ms,
+        tokens_used,
+        cost_usd,
+        load_id,
+        success,
+        scores,
+        measurements,
+        evaluator_versions,
+        feedback,
+        metadata,
+        recorded_at,
+        loaded_at,
+        first_loaded_at
+    from runs
+    order by
+        experiment_id asc,
+        source asc,
+        source_run_id asc,
+        run_version desc
+)
+
+select * from latest_versions

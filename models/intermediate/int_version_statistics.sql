@@ -1,0 +1,163 @@
+{#
+    Quantiles do not add up, so a version is computed from all its values, but
+    only when one of them may have changed. Every rewritten row of
+    int_daily_rollups carries a new build number, so number of rows and highest
+    build number together differ whenever anything below them does.
+#}
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="delete+insert",
+        unique_key=[
+            "agent_name",
+            "experiment_group",
+            "extension_version",
+            "model_version",
+        ],
+        pre_hook="set local jit = off",
+        post_hook="
+            delete from {{ this }} as statistics
+            where not exists (
+                select
+                from {{ ref('int_daily_rollups') }} as rollups
+                where
+                    statistics.agent_name = rollups.agent_name
+                    and statistics.experiment_group = rollups.experiment_group
+                    and statistics.extension_version = rollups.extension_version
+                    and statistics.model_version = rollups.model_version
+            )
+        ",
+    )
+}}
+
+with
+
+rollups as (
+    select * from {{ ref('int_daily_rollups') }}
+),
+
+versions as (
+    select
+        agent_name,
+        experiment_group,
+        extension_version,
+        model_version,
+        count(*) as rollup_count,
+        max(changed_in_build) as changed_in_build
+    from rollups
+    group by agent_name, experiment_group, extension_version, model_version
+),
+
+changed_versions as (
+    select versions.*
+    from versions
+    {% if is_incremental() %}
+        left join {{ this }} as built_versions
+            on
+                versions.agent_name = built_versions.agent_name
+                and versions.experiment_group = built_versions.experiment_group
+                and versions.extension_version
+                = built_versions.extension_version
+                and versions.model_version = built_versions.model_version
+                and versions.rollup_count = built_versions.rollup_count
+                and versions.changed_in_build = built_versions.changed_in_build
+        where built_versions.agent_name is null
+    {% endif %}
+),
+
+changed_experiments as (
+    select distinct rollups.experiment_id
+    from rollups
+    inner join changed_versions
+        on
+            rollups.agent_name = changed_versions.agent_name
+            and rollups.experiment_group = changed_versions.experiment_group
+            and rollups.extension_version = changed_versions.extension_version
+            and rollups.model_version = changed_versions.model_version
+),
+
+evaluation_results as (
+    {{
+        rows_of_experiments(
+            ref('evaluation_results'), 'changed_experiments', 'experiment_id'
+        )
+    }}
+),
+
+evaluation_scores as (
+    {{
+        rows_of_experiments(
+            ref('evaluation_scores'), 'changed_experiments', 'experiment_id'
+        )
+    }}
+),
+
+aggregated as (
+    select
+        changed_versions.agent_name,
+        changed_versions.experiment_group,
+        changed_versions.extension_version,
+        changed_versions.model_version,
+        evaluation_scores.metric,
+        max(evaluation_scores.kind) as kind,
+        changed_versions.rollup_count,
+        changed_versions.changed_in_build,
+        count(*) as sample_count,
+        avg(evaluation_scores.value::numeric) as avg_value,
+        min(evaluation_scores.value) as min_value,
+        max(evaluation_scores.value) as max_value,
+        stddev_samp(evaluation_scores.value::numeric) as stddev_value,
+        percentile_cont(array[0.5, 0.95]) within group (
+            order by evaluation_scores.value
+        ) as quantiles,
+        min(evaluation_results.recorded_at) as first_recorded_at,
+        max(evaluation_results.recorded_at) as last_recorded_at
+    from evaluation_results
+    inner join changed_versions
+        on
+            coalesce(evaluation_results.agent_name, 'unknown')
+            = changed_versions.agent_name
+            and evaluation_results.experiment_group
+            = changed_versions.experiment_group
+            and evaluation_results.extension_version
+            = changed_versions.extension_version
+            and evaluation_results.model_version
+            = changed_versions.model_version
+    inner join evaluation_scores
+        on
+            evaluation_results.experiment_id = evaluation_scores.experiment_id
+            and evaluation_results.result_id = evaluation_scores.result_id
+    where evaluation_scores.value is not null
+    group by
+        changed_versions.agent_name,
+        changed_versions.experiment_group,
+        changed_versions.extension_version,
+        changed_versions.model_version,
+        changed_versions.rollup_count,
+        changed_versions.changed_in_build,
+        evaluation_scores.metric
+),
+
+converted as (
+    select
+        agent_name,
+        experiment_group,
+        extension_version,
+        model_version,
+        metric,
+        kind,
+        rollup_count,
+        changed_in_build,
+        sample_count,
+        {{ function('to_double') }}(avg_value) as avg_value,
+        min_value,
+        max_value,
+        {{ function('to_double') }}(stddev_value) as stddev_value,
+        quantiles[1] as p50_value,
+        quantiles[2] as p95_value,
+        first_recorded_at,
+        last_recorded_at
+    from aggregated
+)
+
+select * from converted

@@ -1,0 +1,70 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace_experiments",
+        unique_key=["experiment_id", "result_id", "metric"],
+        pre_hook="{{
+            start_build(
+                parents=['evaluation_trials'],
+                seeds=['evaluator_metrics', 'metrics'],
+            )
+        }}",
+        post_hook="{{ finish_build() }}",
+    )
+}}
+
+with
+
+trial_values as (
+    {{ changed_rows(ref('int_trial_values')) }}
+),
+
+averaged as (
+    select
+        experiment_id,
+        result_id,
+        task_id,
+        experiment_group,
+        extension_version,
+        metric,
+        kind,
+        value_source,
+        avg(value) as value,
+        stddev_samp(value) as value_stddev,
+        count(value) as repetitions
+    from trial_values
+    group by
+        experiment_id,
+        result_id,
+        task_id,
+        experiment_group,
+        extension_version,
+        metric,
+        kind,
+        value_source
+),
+
+-- a name that is score and measurement at once counts as the score
+resolved as (
+    select distinct on (experiment_id, result_id, metric)
+        experiment_id,
+        result_id,
+        task_id,
+        experiment_group,
+        extension_version,
+        metric,
+        kind,
+        {{ function('to_double') }}(value) as value,
+        {{ function('to_double') }}(value_stddev) as value_stddev,
+        repetitions::integer as repetitions
+    from averaged
+    order by
+        experiment_id asc,
+        result_id asc,
+        metric asc,
+        array_position(
+            array['field', 'score', 'measurement'], value_source
+        ) asc
+)
+
+select * from resolved

@@ -1,0 +1,23 @@
+with
+
+source as (
+    select * from {{ source('raw_evals', 'loads') }}
+),
+
+renamed as (
+    select
+        load_id,
+        experiment_id,
+        source,
+        loader_version,
+        rows_read,
+        rows_loaded,
+        rows_unchanged,
+        rows_rejected,
+        source_ref,
+        started_at,
+        finished_at
+    from source
+)
+
+select * from renamed
