@@ -1,0 +1,38 @@
+"""`export`: a mart as a file."""
+
+from __future__ import annotations
+
+import click
+
+from loader.cli.options import database_option
+
+
+@click.command()
+@click.argument("path", type=click.Path(dir_okay=False, allow_dash=True))
+@click.option("--mart", metavar="NAME", help="Which mart; evaluation_results if not given.")
+@click.option("--agent", metavar="AGENT", help="Only this agent's rows.")
+@click.option(
+    "--days", metavar="N", type=click.IntRange(1, 1_000_000), help="Only the last N days."
+)
+@database_option
+def export(
+    path: str, mart: str | None, agent: str | None, days: int | None, database_url: str | None
+) -> None:
+    """Write a mart to PATH: .csv, .csv.gz or .parquet; - is CSV on stdout.
+
+    Rows are streamed, so memory stays small, and the file appears only when it is whole.
+    Cells are left as the data is, also those a spreadsheet would take for a formula.
+
+    \b
+    Example:
+      python -m loader export results.csv.gz --agent feature_dev --days 30
+      python -m loader export - --mart version_trends | head
+    """
+    from loader.connection import connect  # noqa: PLC0415  keep --help free of the driver
+    from loader.export import DEFAULT_MART, Selection  # noqa: PLC0415
+    from loader.export import export as write  # noqa: PLC0415
+
+    selection = Selection(mart or DEFAULT_MART, agent, days)
+    with connect(database_url) as connection:
+        count = write(connection, path, selection)
+    click.echo(f"{selection.mart}: {count:,} rows to {'stdout' if path == '-' else path}", err=True)

@@ -1,0 +1,83 @@
+"""`purge`: retention."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from loader.cli.options import database_option
+from loader.cli.output import format_option
+
+if TYPE_CHECKING:
+    from loader.tables import Format
+
+
+@click.command()
+@click.option(
+    "--older-than",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Remove runs recorded longer ago than this many days.",
+)
+@click.option("--yes", is_flag=True, help="Remove them; without it nothing is touched.")
+@click.option("--no-build", is_flag=True, help="Leave the marts to the next build.")
+@format_option
+@database_option
+@click.pass_context
+def purge(  # noqa: PLR0913  one parameter per option
+    ctx: click.Context,
+    *,
+    days: int,
+    yes: bool,
+    no_build: bool,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """Remove runs that are past retention; show what would go unless --yes.
+
+    A run goes with all its versions when it was last recorded (or, if it never said,
+    first loaded) before the cutoff. Runs whose metadata has "archive": true stay, and so
+    do the ledger of loads and rejected rows. Afterwards the marts are built.
+
+    \b
+    Example:
+      python -m loader purge --older-than 400
+      python -m loader purge --older-than 400 --yes
+    """
+    from loader import dbt_runner, retention  # noqa: PLC0415  keep --help free of the driver
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    with connect(database_url, autocommit=True) as connection:
+        expired = retention.find(connection, days)
+        before = f"{expired.cutoff:%Y-%m-%d %H:%M %Z}"
+        render(
+            retention.by_experiment(connection),
+            output,
+            sys.stdout,
+            empty=f"Nothing was recorded before {before}.",
+        )
+        if not expired.runs:
+            return
+        what = (
+            f"{expired.runs:,} runs ({expired.versions:,} versions) of "
+            f"{expired.experiments:,} experiments recorded before {before}"
+        )
+        if not yes:
+            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            return
+        runs = versions = 0
+        for batch in retention.remove(connection, expired):
+            runs += batch.runs
+            versions += batch.versions
+            if sys.stderr.isatty():
+                click.echo(f"\rremoved {runs:,} of {expired.runs:,} runs", nl=False, err=True)
+        if sys.stderr.isatty():
+            click.echo(err=True)
+    click.echo(f"removed {runs:,} runs ({versions:,} versions)", err=True)
+    if not no_build:
+        ctx.exit(dbt_runner.build((), database_url, quiet=True))

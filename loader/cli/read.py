@@ -1,0 +1,164 @@
+"""Commands that read: summary, compare, trend, recent, experiments."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from loader.cli.options import database_option
+from loader.cli.output import format_option
+
+if TYPE_CHECKING:
+    from loader.tables import Format
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", required=True, help="The experiment.")
+@format_option
+@database_option
+def summary(*, experiment: str, output: Format, database_url: str | None) -> None:
+    """Say whether the candidate of an experiment is better than its baseline.
+
+    \b
+    Example:
+      python -m loader summary --experiment exp-2025-01-001
+      python -m loader summary --experiment exp-2025-01-001 --format json
+    """
+    from loader import marts  # noqa: PLC0415  keep --help free of the driver
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.summary_page import render_summary  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = marts.summary(connection, experiment)
+    render_summary(experiment, table, output, sys.stdout)
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", required=True, help="The experiment.")
+@click.option("--task", metavar="ID", help="Only this task.")
+@click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N tasks.")
+@format_option
+@database_option
+def compare(
+    *,
+    experiment: str,
+    task: str | None,
+    limit: int | None,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """Compare baseline and candidate task by task, the worst losses first.
+
+    \b
+    Example:
+      python -m loader compare --experiment exp-2025-01-001 --limit 10
+      python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
+      python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
+    """
+    from loader import marts, views  # noqa: PLC0415
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = marts.comparison(connection, experiment, task, limit)
+    view = views.comparison if task is None else views.one_task
+    render(
+        view(table, output),
+        output,
+        sys.stdout,
+        empty=f"{experiment} has no task with a candidate's result.",
+    )
+
+
+@click.command()
+@click.option("--agent", metavar="AGENT", required=True, help="The agent.")
+@click.option("--metric", metavar="METRIC", required=True, help="accuracy, latency_ms, …")
+@click.option("--group", metavar="GROUP", help="Only this experiment group.")
+@click.option(
+    "--days",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    help="Only versions recorded in the last N days.",
+)
+@format_option
+@database_option
+def trend(  # noqa: PLR0913  one parameter per option
+    *,
+    agent: str,
+    metric: str,
+    group: str | None,
+    days: int | None,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """Show one metric of an agent, version by version.
+
+    \b
+    Example:
+      python -m loader trend --agent feature_dev --metric accuracy --group code-chef
+    """
+    from loader import marts, views  # noqa: PLC0415
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = marts.trend(connection, agent, metric, group, days)
+    render(
+        views.trend(table, metric, output),
+        output,
+        sys.stdout,
+        empty=f"No version of {agent} with {metric} passes the filters.",
+    )
+
+
+@click.command()
+@click.option("--agent", metavar="AGENT", help="Only this agent.")
+@click.option("--group", metavar="GROUP", help="Only this experiment group.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="At most N results.",
+)
+@format_option
+@database_option
+def recent(
+    *, agent: str | None, group: str | None, limit: int, output: Format, database_url: str | None
+) -> None:
+    """List the latest results, newest first.
+
+    \b
+    Example:
+      python -m loader recent --agent feature_dev --limit 5
+    """
+    from loader import marts, views  # noqa: PLC0415
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = marts.recent(connection, agent, group, limit)
+    render(views.recent(table, output), output, sys.stdout, empty="No result yet.")
+
+
+@click.command()
+@format_option
+@database_option
+def experiments(*, output: Format, database_url: str | None) -> None:
+    """List every experiment, the latest first.
+
+    \b
+    Example:
+      python -m loader experiments
+      python -m loader experiments --format csv
+    """
+    from loader import marts, views  # noqa: PLC0415
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = marts.experiments(connection)
+    render(views.experiments(table, output), output, sys.stdout, empty="No experiment yet.")

@@ -1,0 +1,232 @@
+"""Retention: remove runs that are past their time, and tell the marts.
+
+A run goes as a whole, with every version of it, when the latest time it was recorded (or,
+if it never said, the time it was first loaded) is before the cutoff, unless a version's
+metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
+entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
+so the next build drops exactly what is gone, even after a crash between two batches.
+The ledger itself and rejected rows stay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from loader import __version__
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.tables import Column, Kind, Table
+from loader.warehouse import ADVISORY_LOCK_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from loader.connection import Connection
+
+BATCH_RUNS: Final = 20_000
+
+# One row per expired run; kept for the session, numbered so that batches are ranges.
+_FIND = """
+create temporary table expired_runs as
+select
+    experiment_id,
+    source,
+    source_run_id,
+    row_number() over (order by experiment_id, source, source_run_id) as place,
+    count(*) as version_count,
+    coalesce(max(recorded_at), min(loaded_at)) as last_at
+from raw_evals.evaluation_runs
+group by experiment_id, source, source_run_id
+having
+    coalesce(max(recorded_at), min(loaded_at)) < now() - make_interval(days => %(days)s)
+    and not bool_or(metadata @> '{"archive": true}')
+"""
+
+# The condition is checked again: a run may have got a new version since it was found.
+_REMOVE = """
+with still_expired as (
+    select
+        runs.experiment_id,
+        runs.source,
+        runs.source_run_id
+    from expired_runs
+    inner join raw_evals.evaluation_runs as runs
+        using (experiment_id, source, source_run_id)
+    where expired_runs.place > %(after)s and expired_runs.place <= %(upto)s
+    group by runs.experiment_id, runs.source, runs.source_run_id
+    having
+        coalesce(max(runs.recorded_at), min(runs.loaded_at)) < %(cutoff)s
+        and not bool_or(runs.metadata @> '{"archive": true}')
+),
+
+removed as (
+    delete from raw_evals.evaluation_runs as runs
+    using still_expired
+    where
+        runs.experiment_id = still_expired.experiment_id
+        and runs.source = still_expired.source
+        and runs.source_run_id = still_expired.source_run_id
+    returning
+        runs.experiment_id,
+        runs.baseline_experiment_id,
+        runs.source,
+        runs.source_run_id
+),
+
+announced as (
+    insert into raw_evals.load_experiments (
+        load_id, experiment_id, baseline_experiment_id
+    )
+    select distinct
+        %(load_id)s::bigint,
+        experiment_id,
+        baseline_experiment_id
+    from removed
+)
+
+select
+    count(*) as version_count,
+    count(distinct (experiment_id, source, source_run_id)) as run_count
+from removed
+"""
+
+
+class Expired(NamedTuple):
+    """What a purge removes, or would."""
+
+    cutoff: datetime
+    runs: int
+    versions: int
+    experiments: int
+    oldest_at: datetime | None
+    newest_at: datetime | None
+
+
+class Removed(NamedTuple):
+    """What a batch removed."""
+
+    runs: int
+    versions: int
+
+
+def find(connection: Connection, older_than_days: int) -> Expired:
+    """Find the runs that are past retention, for this session.
+
+    Args:
+        connection: in autocommit mode; remembers what was found in a temporary table.
+        older_than_days: age at which a run goes; at least 1.
+
+    Raises:
+        ConfigurationError: the age is no positive number, or raw_evals does not exist.
+        WarehouseUnavailable: the server fails or forbids it.
+    """
+    if older_than_days < 1:
+        raise ConfigurationError("--older-than takes a number of days, at least 1")
+    try:
+        connection.execute("drop table if exists pg_temp.expired_runs")
+        connection.execute(_FIND, {"days": older_than_days})
+        cursor = connection.cursor(row_factory=class_row(Expired))
+        cursor.execute(
+            """
+            select
+                now() - make_interval(days => %s) as cutoff,
+                count(*) as runs,
+                coalesce(sum(version_count), 0)::bigint as versions,
+                count(distinct experiment_id) as experiments,
+                min(last_at) as oldest_at,
+                max(last_at) as newest_at
+            from expired_runs
+            """,
+            (older_than_days,),
+        )
+        found = cursor.fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError("raw_evals does not exist; run python -m loader init") from None
+    except psycopg.errors.DatetimeFieldOverflow:
+        raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"cannot look for old runs: {error}") from error
+    if found is None:
+        raise WarehouseUnavailable("an aggregate returned no row")
+    return found
+
+
+def by_experiment(connection: Connection) -> Table:
+    """Return what `find` found, one row per experiment, oldest first."""
+    rows = connection.execute(
+        """
+        select
+            experiment_id,
+            count(*) as run_count,
+            sum(version_count)::bigint as version_count,
+            min(last_at) as oldest_at,
+            max(last_at) as newest_at
+        from expired_runs
+        group by experiment_id
+        order by min(last_at), experiment_id
+        """
+    ).fetchall()
+    return Table(
+        (
+            Column("experiment_id", heading="experiment"),
+            Column("run_count", Kind.INTEGER, "runs"),
+            Column("version_count", Kind.INTEGER, "versions"),
+            Column("oldest_at", Kind.TIMESTAMP, "oldest (UTC)"),
+            Column("newest_at", Kind.TIMESTAMP, "newest (UTC)"),
+        ),
+        rows,
+    )
+
+
+def remove(
+    connection: Connection, expired: Expired, batch_runs: int = BATCH_RUNS
+) -> Iterator[Removed]:
+    """Remove what `find` found; yield what each batch removed, after it is committed.
+
+    Raises:
+        WarehouseUnavailable: the server fails or forbids it; earlier batches stay removed.
+    """
+    for after in range(0, expired.runs, batch_runs):
+        try:
+            yield _remove_batch(connection, expired.cutoff, after, after + batch_runs)
+        except psycopg.errors.InsufficientPrivilege:
+            raise WarehouseUnavailable(
+                "this role may not delete from raw_evals; purge as the schema's owner"
+            ) from None
+        except psycopg.Error as error:
+            raise WarehouseUnavailable(f"purge stopped: {error}") from error
+
+
+def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
+    with connection.transaction():
+        # as a load does: ids become visible in order, and no load adds a version meanwhile
+        connection.execute("select pg_advisory_xact_lock(%s)", (ADVISORY_LOCK_KEY,))
+        load_id = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+        started_at = connection.execute("select clock_timestamp()").fetchone()
+        if load_id is None or started_at is None:
+            raise WarehouseUnavailable("a sequence returned no row")
+        counts = connection.execute(
+            _REMOVE, {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id[0]}
+        ).fetchone()
+        versions, runs = (int(str(count)) for count in counts or (0, 0))
+        if versions:
+            connection.execute(
+                """
+                insert into raw_evals.loads (
+                    load_id, source, source_ref, loader_version, started_at, finished_at,
+                    rows_read, rows_loaded, rows_unchanged, rows_rejected
+                )
+                values (%s, 'purge', %s, %s, %s, clock_timestamp(), 0, 0, 0, 0)
+                """,
+                (
+                    load_id[0],
+                    Jsonb({"before": cutoff.isoformat(), "runs": runs, "versions": versions}),
+                    __version__,
+                    started_at[0],
+                ),
+            )
+    return Removed(runs, versions)

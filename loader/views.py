@@ -1,0 +1,153 @@
+"""Which columns of a mart a person sees, and under which headings.
+
+Programs (json, csv) get every column of the mart under its own name, so what a later
+version of a mart adds reaches them by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loader.marts import kind_of
+from loader.render import NULL, cell, with_unit
+from loader.tables import Column, Format, Kind, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FOR_PROGRAMS: Final = frozenset({Format.JSON, Format.CSV})
+
+_RECENT: Final = (
+    Column("recorded_at", Kind.TIMESTAMP, "recorded (UTC)"),
+    Column("experiment_id", heading="experiment"),
+    Column("task_id", heading="task"),
+    Column("experiment_group", heading="group"),
+    Column("extension_version", heading="version"),
+    Column("agent_name", heading="agent"),
+    Column("accuracy", Kind.SCORE),
+    Column("latency_ms", Kind.MILLISECONDS, "latency"),
+    Column("cost_usd", Kind.USD, "cost"),
+    Column("success", Kind.BOOLEAN, "succeeded"),
+)
+_EXPERIMENTS: Final = (
+    Column("experiment_id", heading="experiment"),
+    Column("candidate_group", heading="candidate"),
+    Column("candidate_version", heading="version"),
+    Column("total_tasks", Kind.INTEGER, "tasks"),
+    Column("candidate_wins", Kind.INTEGER, "wins"),
+    Column("baseline_wins", Kind.INTEGER, "losses"),
+    Column("ties", Kind.INTEGER),
+    Column("primary_metric", heading="decided by"),
+    Column("weighted_improvement_pct", Kind.PERCENT, "weighted change"),
+    Column("legacy_recommendation", Kind.OUTCOME, "rule of thumb"),
+    Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)"),
+)
+_ARMS: Final = ("baseline", "candidate")
+_TASK_COLUMNS: Final = (
+    Column("candidate"),
+    Column("metric"),
+    Column("baseline_value", heading="baseline"),
+    Column("candidate_value", heading="candidate"),
+    Column("change", heading="change, + is better"),
+)
+# A metric of the comparison, and its change there.
+_TASK_METRICS: Final = (
+    ("accuracy", "accuracy_improvement_pct"),
+    ("completeness", "completeness_improvement_pct"),
+    ("efficiency", "efficiency_improvement_pct"),
+    ("integration_quality", "integration_quality_improvement_pct"),
+    ("latency_ms", "latency_reduction_pct"),
+    ("tokens_used", "tokens_reduction_pct"),
+    ("cost_usd", "cost_reduction_pct"),
+)
+
+
+def recent(table: Table, output: Format) -> Table:
+    """Choose the columns of `recent`."""
+    return table if output in _FOR_PROGRAMS else table.pick(_RECENT)
+
+
+def experiments(table: Table, output: Format) -> Table:
+    """Choose the columns of `experiments`."""
+    return table if output in _FOR_PROGRAMS else table.pick(_EXPERIMENTS)
+
+
+def comparison(table: Table, output: Format) -> Table:
+    """Choose the columns of `compare`; the primary metric gives its name and unit."""
+    if output in _FOR_PROGRAMS:
+        return table
+    metrics = {str(name) for name in table.values("primary_metric") if name is not None}
+    metric = next(iter(metrics)) if len(metrics) == 1 else "primary value"
+    kind = metric_kind(metric)
+    return table.pick((
+        Column("task_id", heading="task"),
+        *_if_several(table, "candidate_group", "candidate"),
+        *_if_several(table, "candidate_version", "version"),
+        Column("winner", Kind.OUTCOME),
+        Column("baseline_primary_value", kind, f"{metric}: baseline"),
+        Column("candidate_primary_value", kind, "candidate"),
+        Column("primary_difference", Kind.CHANGE, "difference"),
+        Column("latency_reduction_pct", Kind.PERCENT, "latency saved"),
+        Column("cost_reduction_pct", Kind.PERCENT, "cost saved"),
+        *_if_any(table, "not_comparable_reason", "not comparable"),
+    ))  # fmt: skip
+
+
+def one_task(table: Table, output: Format) -> Table:
+    """Turn one task's comparison into a row per metric, for people."""
+    if output in _FOR_PROGRAMS:
+        return table
+    rows: list[tuple[object, ...]] = []
+    for record in table.records():
+        version = f"{record['candidate_group']} {record['candidate_version']}"
+        for metric, change in _TASK_METRICS:
+            kind = metric_kind(metric)
+            values = [record[f"{arm}_{metric}"] for arm in _ARMS]
+            if values != [None, None]:
+                told = [with_unit(value, kind) for value in values]
+                rows.append((version, metric, *told, with_unit(record[change], kind_of(change))))
+        succeeded = [cell(record[f"{arm}_success"], Kind.BOOLEAN) for arm in _ARMS]
+        rows.append((version, "succeeded", *succeeded, NULL))
+        rows.append((version, "winner", NULL, NULL, cell(record["winner"], Kind.TEXT)))
+        reason = record["not_comparable_reason"]
+        if reason is not None:
+            rows.append((version, "not comparable", NULL, NULL, cell(reason, Kind.TEXT)))
+    return Table(_TASK_COLUMNS, rows)
+
+
+def trend(table: Table, metric: str, output: Format) -> Table:
+    """Choose the columns of `trend`; the metric gives the unit."""
+    if output in _FOR_PROGRAMS:
+        return table
+    kind = metric_kind(metric)
+    return table.pick((
+        *_if_several(table, "experiment_group", "group"),
+        Column("extension_version", heading="version"),
+        *_if_several(table, "model_version", "model"),
+        Column("sample_count", Kind.INTEGER, "n"),
+        Column("avg_value", kind, f"{metric}: mean"),
+        Column("stddev_value", kind, "sd"),
+        Column("min_value", kind, "min"),
+        Column("p50_value", kind, "p50"),
+        Column("p95_value", kind, "p95"),
+        Column("max_value", kind, "max"),
+        Column("first_recorded_at", Kind.TIMESTAMP, "first seen (UTC)"),
+        Column("last_recorded_at", Kind.TIMESTAMP, "last seen (UTC)"),
+    ))  # fmt: skip
+
+
+def metric_kind(metric: str) -> Kind:
+    """Return what a metric's values mean, by its name: units are part of it."""
+    kind = kind_of(metric)
+    return Kind.NUMBER if kind is Kind.TEXT else kind
+
+
+def _if_several(table: Table, name: str, heading: str) -> Sequence[Column]:
+    """Return a column that only says something when its values differ."""
+    return [Column(name, heading=heading)] if len(set(table.values(name))) > 1 else []
+
+
+def _if_any(table: Table, name: str, heading: str) -> Sequence[Column]:
+    """Return a column that is mostly empty only when it is not."""
+    has_any = any(value is not None for value in table.values(name))
+    return [Column(name, heading=heading)] if has_any else []

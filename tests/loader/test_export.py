@@ -1,0 +1,273 @@
+import csv
+import gzip
+import io
+import os
+import resource
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from loader.cli import cli
+from loader.connection import connect
+from loader.errors import ConfigurationError
+from loader.export import Selection, export
+
+TRICKY = 'comma, "quote"\nline\r\n=1+1 \u2028 naïve 評価'
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    """Two relations shaped like marts; what is exported is whatever columns they have."""
+    with connect(database_url) as connection:
+        connection.execute("create schema evals")
+        connection.execute(
+            """
+            create table evals.evaluation_results (
+                task_id text,
+                experiment_id text,
+                result_id uuid,
+                agent_name text,
+                accuracy double precision,
+                cost_usd numeric,
+                tokens_used bigint,
+                success boolean,
+                recorded_at timestamptz,
+                flags text[],
+                metadata jsonb,
+                unique (result_id),
+                unique (experiment_id, task_id)
+            )
+            """
+        )
+        connection.execute(
+            """
+            insert into evals.evaluation_results values
+            ('b', 'e', gen_random_uuid(), 'ops', null, 0.10, 0, false,
+             now() - interval '40 days', null, '{}'),
+            ('a', 'e', gen_random_uuid(), 'dev', 0.1, 0.00172, 2450, true,
+             now() - interval '1 day', '{x,"y z"}', '{"k": [1]}'),
+            (%s, 'e', gen_random_uuid(), '', 1, 12345.678901234567, 9007199254740993, true,
+             now(), '{}', null)
+            """,
+            (TRICKY,),
+        )
+        connection.execute("create table evals.timeless (name text)")
+    return database_url
+
+
+def run(url: str, *arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["export", *map(str, arguments), "--database-url", url])
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+
+
+def test_csv_holds_every_value_as_it_is(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    result = run(url, path)
+    assert result.exit_code == 0, result.output
+    assert "evaluation_results: 3 rows" in result.stderr
+    assert result.stdout == ""
+    found = rows(path.read_bytes().decode())
+    assert [row["task_id"] for row in found] == ["a", "b", TRICKY]
+    assert found[2]["tokens_used"] == "9007199254740993"
+    assert found[2]["cost_usd"] == "12345.678901234567"
+    # null is an empty field, an empty text is quoted
+    assert ",,0.10,0,f," in path.read_text(encoding="utf-8")
+    assert ',"",1,' in path.read_text(encoding="utf-8")
+
+
+def test_filters_choose_agent_and_days(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    assert run(url, path, "--agent", "ops").exit_code == 0
+    assert [row["task_id"] for row in rows(path.read_text(encoding="utf-8"))] == ["b"]
+    assert run(url, path, "--agent", "ops", "--days", 30).exit_code == 0
+    assert rows(path.read_text(encoding="utf-8")) == []
+    assert run(url, path, "--days", 30).exit_code == 0
+    assert len(rows(path.read_text(encoding="utf-8"))) == 2
+
+
+@pytest.mark.parametrize("agent", ["x' or true --", "%(days)s", '"', "\\'", "$1", "{}"])
+def test_an_agent_is_a_value_never_sql(url: str, tmp_path: Path, agent: str) -> None:
+    path = tmp_path / "results.csv"
+    assert run(url, path, "--agent", agent).exit_code == 0
+    assert rows(path.read_text(encoding="utf-8")) == []
+
+
+def test_gzip_unpacks_to_the_same_csv_and_the_same_bytes_each_time(
+    url: str, tmp_path: Path
+) -> None:
+    for name in ("plain.csv", "one.csv.gz", "two.csv.gz"):
+        assert run(url, tmp_path / name).exit_code == 0
+    one = (tmp_path / "one.csv.gz").read_bytes()
+    assert one == (tmp_path / "two.csv.gz").read_bytes()
+    assert gzip.decompress(one) == (tmp_path / "plain.csv").read_bytes()
+
+
+def test_a_dash_is_standard_output(url: str, tmp_path: Path) -> None:
+    assert run(url, tmp_path / "plain.csv").exit_code == 0
+    result = run(url, "-")
+    assert result.stdout_bytes == (tmp_path / "plain.csv").read_bytes()
+    assert "3 rows" in result.stderr
+
+
+def test_parquet_keeps_types_and_values(url: str, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
+    path = tmp_path / "results.parquet"
+    result = run(url, path)
+    assert result.exit_code == 0, result.output
+    table = parquet.read_table(path)
+    assert {field.name: str(field.type) for field in table.schema} == {
+        "task_id": "string",
+        "experiment_id": "string",
+        "result_id": "string",
+        "agent_name": "string",
+        "accuracy": "double",
+        "cost_usd": "double",
+        "tokens_used": "int64",
+        "success": "bool",
+        "recorded_at": "timestamp[us, tz=UTC]",
+        "flags": "list<element: string>",
+        "metadata": "string",
+    }
+    found = table.to_pylist()
+    assert [row["task_id"] for row in found] == ["a", "b", TRICKY]
+    assert found[0]["flags"] == ["x", "y z"]
+    assert found[0]["metadata"] == '{"k": [1]}'
+    assert found[1]["accuracy"] is None
+    assert found[1]["success"] is False
+    assert found[2]["tokens_used"] == 9007199254740993
+    assert found[2]["recorded_at"].tzinfo is not None
+    assert abs((datetime.now(UTC) - found[2]["recorded_at"]).total_seconds()) < 600
+
+
+def test_parquet_of_no_rows_still_has_its_columns(url: str, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
+    path = tmp_path / "none.parquet"
+    assert run(url, path, "--agent", "nobody").exit_code == 0
+    assert parquet.read_table(path).num_rows == 0
+    assert len(parquet.read_table(path).schema) == 11
+
+
+def test_parquet_without_its_extra_names_it(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    result = run(url, tmp_path / "results.parquet")
+    assert result.exit_code == 2
+    assert "evalmart[parquet]" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["out.txt"], ".csv, .csv.gz or .parquet"),
+        (["out.csv", "--mart", "evaluation_result"], "did you mean evaluation_results"),
+        (["out.csv", "--mart", "x'; drop table evals.timeless; --"], "there are: evaluation_"),
+        (["out.csv", "--mart", "timeless", "--agent", "a"], "has no agent_name"),
+        (["out.csv", "--mart", "timeless", "--days", "1"], "has no time column"),
+        (["missing/out.csv"], "No such file or directory"),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong(
+    url: str, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    result = run(url, tmp_path / arguments[0], *arguments[1:])
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_marts_the_remedy_is_named(database_url: str, tmp_path: Path) -> None:
+    result = run(database_url, tmp_path / "out.csv")
+    assert result.exit_code == 2
+    assert "run python -m loader build" in result.stderr
+
+
+def test_a_failed_export_leaves_the_old_file_and_no_other(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("old")
+    with connect(url) as connection:
+        connection.execute(
+            "create view evals.broken as select 1 / (3 - number) as x "
+            "from generate_series(1, 100000) as number"
+        )
+    result = run(url, path, "--mart", "broken")
+    assert result.exit_code == 4
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
+
+
+def test_a_symbolic_link_stays_a_link(url: str, tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    assert run(url, tmp_path / "link.csv").exit_code == 0
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(rows((tmp_path / "real.csv").read_text(encoding="utf-8"))) == 3
+
+
+def test_a_named_pipe_is_written_to(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "pipe.csv"
+    os.mkfifo(path)
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(path.read_bytes()))
+    reader.start()
+    assert run(url, path).exit_code == 0
+    reader.join(10)
+    assert got[0].count(b"recorded_at") == 1
+
+
+def test_a_file_is_as_readable_as_any_other(url: str, tmp_path: Path) -> None:
+    assert run(url, tmp_path / "results.csv").exit_code == 0
+    (tmp_path / "other").touch()
+    modes = {entry.stat().st_mode for entry in tmp_path.iterdir()}
+    assert len(modes) == 1
+
+
+def test_a_reader_that_stops_early_does_no_harm(url: str) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            "create view evals.long as select number from generate_series(1, 500000) as number"
+        )
+    command = [sys.executable, "-m", "loader", "export", "-", "--mart", "long"]
+    with subprocess.Popen(
+        [*command, "--database-url", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == b"number\n"
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+        process.wait(30)
+
+
+def test_memory_stays_bounded(url: str, tmp_path: Path) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            "create view evals.big as select repeat('x', 1000) as payload, number "
+            "from generate_series(1, 200000) as number"
+        )
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        path = tmp_path / "big.csv"
+        assert export(connection, str(path), Selection("big")) == 200_000
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    assert path.stat().st_size > 200 * MEGABYTE * 0.9
+    assert grown < 40 * MEGABYTE
+
+
+def test_the_schema_may_be_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALMART_SCHEMA", "elsewhere")
+    with connect(url) as connection:
+        with pytest.raises(ConfigurationError, match="not built"):
+            export(connection, "-", Selection())
+        connection.execute("create schema elsewhere")
+        connection.execute("create table elsewhere.evaluation_results as select 1 as x")
+    assert run(url, "-").stdout == "x\n1\n"
