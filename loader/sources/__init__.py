@@ -7,10 +7,10 @@ unchanged + rejected can hold.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class Rejection(NamedTuple):
@@ -38,6 +38,15 @@ class SourceRow(NamedTuple):
     """Set when the row could not even be read."""
 
 
+class JsonBatch(NamedTuple):
+    """Records met together, each as JSON text that nobody has decoded yet."""
+
+    origin: str
+    """As of every `SourceRow`."""
+    numbers: Sequence[int]
+    texts: Sequence[bytes]
+
+
 class Source(Protocol):
     """An outside format: `name` is the `source` of every run read from it."""
 
@@ -50,3 +59,11 @@ class Source(Protocol):
 
     def rows(self) -> Iterator[SourceRow]:
         """Yield every row, lazily and in bounded memory."""
+
+
+@runtime_checkable
+class BatchedSource(Source, Protocol):
+    """A source that may also be read in batches, which is faster."""
+
+    def batches(self) -> Iterator[JsonBatch | SourceRow]:
+        """Yield what `rows` yields, JSON text in batches of a few hundred kilobytes."""

@@ -1,0 +1,247 @@
+"""Why a record is refused, in words: every field looked at on its own.
+
+`repair` sees only records that the fast check of `loader.records` did not admit.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from loader.errors import InvalidRecord
+from loader.json_text import shown, type_name
+from loader.vocabulary import BUILT_IN_METRICS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Bytes of UTF-8. The four columns of the primary key must fit one index row of
+# PostgreSQL, 2,704 bytes.
+LONGEST_IDENTIFIER: Final = 512
+LONGEST_RUN_ID: Final = 1024
+LONGEST_LABEL: Final = 256
+LONGEST_NAME: Final = 128
+
+LARGEST_INTEGER: Final = 2**31 - 1
+LARGEST_BIGINT: Final = 2**63 - 1
+LARGEST_FLOAT: Final = 1.7976931348623157e308
+
+Kind = Literal[
+    "text", "number", "integer", "boolean", "scores", "numbers", "texts", "object", "objects"
+]
+# Every field of a record, in the order in which faults are reported, and the longest text.
+FIELDS: Final[Mapping[str, tuple[Kind, int]]] = {
+    "experiment_id": ("text", LONGEST_IDENTIFIER),
+    "task_id": ("text", LONGEST_IDENTIFIER),
+    "experiment_group": ("text", LONGEST_LABEL),
+    "extension_version": ("text", LONGEST_LABEL),
+    "source_run_id": ("text", LONGEST_RUN_ID),
+    "repetition": ("integer", LARGEST_INTEGER),
+    "recorded_at": ("text", LONGEST_NAME),
+    "model_version": ("text", LONGEST_LABEL),
+    "agent_name": ("text", LONGEST_LABEL),
+    "scores": ("scores", LONGEST_NAME),
+    **dict.fromkeys(BUILT_IN_METRICS, ("scores", LONGEST_NAME)),
+    "measurements": ("numbers", LONGEST_NAME),
+    "latency_ms": ("number", 0),
+    "tokens_used": ("integer", LARGEST_BIGINT),
+    "cost_usd": ("number", 0),
+    "success": ("boolean", 0),
+    "error_message": ("text", 0),
+    "dataset_version": ("text", LONGEST_LABEL),
+    "evaluator_versions": ("texts", LONGEST_NAME),
+    "feedback": ("objects", 0),
+    "baseline_experiment_id": ("text", LONGEST_IDENTIFIER),
+    "metadata": ("object", 0),
+}
+REQUIRED: Final = ("experiment_id", "task_id", "experiment_group", "extension_version")
+
+
+def repair(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Say what is wrong with a record's fields, or return them in the form wanted.
+
+    What is put right: null is the same as absent, and a whole number written with a
+    decimal point (2450.0, as data frames with gaps write integers) is an integer.
+
+    Raises:
+        InvalidRecord: the first fault, in the order of `FIELDS`.
+
+    """
+    for name in fields:
+        if name not in FIELDS:
+            raise InvalidRecord(
+                str(name),
+                "unknown_field",
+                f"{shown(name)} is no field of a record; put it under metadata, "
+                "or a score of your own under scores",
+            )
+    present = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
+    for name, value in present.items():
+        kind, limit = FIELDS[name]
+        if name in BUILT_IN_METRICS:
+            _score(name, value)
+        elif kind == "text":
+            _text(name, value, limit)
+        elif kind == "number":
+            number(name, value)
+        elif kind == "integer":
+            present[name] = _integer(name, value, limit)
+        elif kind == "boolean":
+            _boolean(name, value)
+        else:
+            _container(name, value, kind)
+    return present
+
+
+def _text(name: str, value: Any, limit: int) -> None:  # noqa: ANN401  any JSON value
+    if not isinstance(value, str):
+        remedy = "put it in quotes" if isinstance(value, int | float) else "write it as text"
+        _refuse_type(name, value, "text", remedy)
+    for problem in unstorable(value, name):
+        raise problem
+    if limit:
+        refuse_long(name, value, limit)
+
+
+def refuse_long(name: str, value: str, limit: int) -> None:
+    """Raise InvalidRecord if the text is longer than `limit` bytes of UTF-8."""
+    length = len(value.encode("utf-8", "surrogatepass"))
+    if length > limit:
+        raise InvalidRecord(
+            name, "too_long", f"{name} is {length:,} bytes long; at most {limit:,} are kept"
+        )
+
+
+def number(name: str, value: Any, *, signed: bool = False) -> None:  # noqa: ANN401  any JSON value
+    """Raise InvalidRecord unless the value is a finite number, and not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        remedy = "write it without quotes" if isinstance(value, str) else "write a number"
+        _refuse_type(name, value, "a number", remedy)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidRecord(
+            name,
+            "not_finite",
+            f"{name} is {'not a number' if math.isnan(value) else 'infinite or past 1.8e308'}; "
+            "leave it out if it was not measured",
+        )
+    if abs(value) > LARGEST_FLOAT:
+        _refuse_range(name, value, "beyond 1.8e308")
+    if value < 0 and not signed:
+        raise InvalidRecord(
+            name,
+            "negative_number",
+            f"{name} is {shown(value)}; it cannot be negative, leave it out if unknown",
+        )
+
+
+def _integer(name: str, value: Any, limit: int) -> int:  # noqa: ANN401  any JSON value
+    number(name, value)
+    if value != int(value):
+        raise InvalidRecord(
+            name, "wrong_type", f"{name} is {shown(value)}; it must be a whole number"
+        )
+    if value > limit:
+        _refuse_range(name, value, f"past {limit:,}")
+    if name == "repetition" and value < 1:
+        raise InvalidRecord(name, "number_out_of_range", "repetition is 0; count from 1")
+    return int(value)
+
+
+def _boolean(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        _refuse_type(name, value, "true or false", "write true or false without quotes")
+
+
+def _container(name: str, value: Any, kind: Kind) -> None:  # noqa: ANN401  any JSON value
+    if kind == "objects":
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            _refuse_type(name, value, "an array of objects", "write [{…}, …]")
+    elif not isinstance(value, dict):
+        _refuse_type(name, value, "an object", "write {…}")
+    for problem in unstorable(value, name):
+        raise problem
+    if kind in ("object", "objects"):
+        return
+    for key, item in value.items():
+        refuse_name(name, key)
+        path = f"{name}.{key}"
+        if kind == "scores":
+            _score(path, item)
+        elif kind == "numbers":
+            number(path, item, signed=True)
+        elif not isinstance(item, str):
+            _refuse_type(path, item, "text", "put it in quotes")
+
+
+def _score(path: str, value: object) -> None:
+    if value is not None and not isinstance(value, bool):
+        number(path, value, signed=True)
+
+
+def refuse_name(field: str, key: str) -> None:
+    """Raise InvalidRecord unless the key of a score or measurement can name one."""
+    if not key.strip():
+        raise InvalidRecord(field, "empty_field", f"{field} has a key without a name; name it")
+    refuse_long(f"a key of {field}", key, LONGEST_NAME)
+
+
+def unstorable(value: object, path: str) -> Iterator[InvalidRecord]:
+    """Yield what PostgreSQL or JSON cannot hold inside a value."""
+    waiting = [(path, value)]
+    while waiting:
+        where, item = waiting.pop()
+        if isinstance(item, dict):
+            shortened = where if len(where) > LONGEST_IDENTIFIER else f"{where}."
+            for key, inner in item.items():
+                yield from _unstorable_key(key, where)
+                waiting.append((f"{shortened}{key}", inner))
+        elif isinstance(item, list | tuple):
+            waiting.extend((where, inner) for inner in item)
+        elif isinstance(item, str):
+            yield from _unstorable_text(item, where)
+        elif isinstance(item, float) and not math.isfinite(item):
+            yield InvalidRecord(
+                where, "not_finite", f"{where} is not a finite number; write null, or leave it out"
+            )
+        elif item is not None and not isinstance(item, int | float):
+            yield InvalidRecord(
+                where, "wrong_type", f"{where} holds {type_name(item)}; use JSON types only"
+            )
+
+
+def _unstorable_key(key: object, where: str) -> Iterator[InvalidRecord]:
+    if isinstance(key, str):
+        yield from _unstorable_text(key, f"a key of {where}")
+    else:
+        yield InvalidRecord(
+            where, "wrong_type", f"{where} has the key {shown(key)}; keys must be text"
+        )
+
+
+def _unstorable_text(text: str, where: str) -> Iterator[InvalidRecord]:
+    if "\0" in text:
+        yield InvalidRecord(
+            where, "nul_character", f"{where} holds a NUL character (\\u0000); remove it"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        yield InvalidRecord(
+            where,
+            "invalid_unicode",
+            f"{where} holds half of a surrogate pair "
+            f"(\\u{ord(text[error.start]):04x}) at character {error.start + 1}; "
+            "write the whole character",
+        )
+
+
+def _refuse_type(name: str, value: object, wanted: str, remedy: str) -> None:
+    raise InvalidRecord(
+        name, "wrong_type", f"{name} is {type_name(value)} where {wanted} is wanted; {remedy}"
+    )
+
+
+def _refuse_range(name: str, value: object, limit: str) -> None:
+    raise InvalidRecord(
+        name, "number_out_of_range", f"{name} is {shown(value)}, {limit}; correct it"
+    )

@@ -1,0 +1,296 @@
+"""The way of every load: source → check → warehouse → summary."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
+from loader.json_text import LARGEST_RECORD, decode_object
+from loader.records import Checker, Defaults
+from loader.sources import BatchedSource, JsonBatch, Rejection, SourceRow
+from loader.sources.blocks import KEPT_BYTES
+from loader.warehouse import WITHHELD, LoadWriter, RejectedRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from loader.connection import Connection
+    from loader.sources import Source
+    from loader.vocabulary import Vocabulary
+
+_BATCH_ROWS: Final = 256
+_BATCH_BYTES: Final = 256 * 1024
+_PARTS: Final = 8
+_ALONE: Final = 4
+"""Rows of a batch that is no longer divided but checked one by one."""
+_LONGEST_REASON: Final = 1000
+_WITHHELD: Final = Rejection(
+    WITHHELD, "sound, but the load is strict and other rows were rejected; correct those"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How often a load met one kind of fault."""
+
+    reason_code: str
+    count: int
+    example: str
+    """The reason of the first such row, in words, behind its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSummary:
+    """What became of every row of a load: read = loaded + unchanged + rejected."""
+
+    load_id: int | None
+    """The load's id in the ledger; None if nothing was written."""
+    source: str
+    read: int
+    loaded: int
+    unchanged: int
+    rejected: int
+    seconds: float
+    reasons: tuple[ReasonCount, ...]
+    """Every kind of fault met, the commonest first."""
+    is_refused: bool
+    """Whether the load was strict and refused because of its rejected rows."""
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether there was nothing that could be loaded."""
+        return self.loaded == 0 and self.unchanged == 0
+
+
+def load(  # noqa: PLR0913  a load's own options, by name
+    connection: Connection,
+    source: Source,
+    vocabulary: Vocabulary,
+    defaults: Defaults | None = None,
+    *,
+    strict: bool = False,
+    dry_run: bool = False,
+    accept_feedback: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+) -> LoadSummary:
+    """Load everything a source yields, in one transaction.
+
+    Args:
+        connection: to a migrated warehouse, without an open transaction.
+        source: read once, to its end. If it has a true attribute `never_waits`, as local
+            files have, other loads may be kept waiting while a large one is read.
+        vocabulary: known groups, evaluators and metrics.
+        defaults: what options say of every record.
+        strict: if any row is rejected, load none. The ledger then counts all rows as
+            rejected, the sound ones with the reason `withheld`.
+        dry_run: check and decide everything, write nothing.
+        accept_feedback: whether records may carry `feedback`.
+        on_progress: called now and then with the number of rows read.
+
+    Returns:
+        The counts. Nothing is written, and the load has no id, when the source is empty
+        or `dry_run` is set.
+
+    Raises:
+        ConfigurationError: the raw schema or a right on it is missing, or a file cannot
+            be opened.
+        SourceUnavailable: the source fails; nothing is written.
+        WarehouseUnavailable: the server fails; nothing is written.
+
+    """
+    started = time.monotonic()
+    checker = Checker(vocabulary, defaults, accept_feedback=accept_feedback)
+    may_hold_lock = getattr(source, "never_waits", False) and not (strict or dry_run)
+    with (
+        _server_errors(),
+        LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
+    ):
+        tally = _transfer(source, checker, writer, strict=strict, on_progress=on_progress)
+        rejected = tally.rejected
+        is_refused = strict and rejected > 0
+        if dry_run or tally.read == 0:
+            outcome = writer.preview(tally.read, rejected, refuse=is_refused)
+            raise psycopg.Rollback
+        outcome = writer.finish(source.reference(), tally.read, rejected, refuse=is_refused)
+    if is_refused:
+        tally.note(_WITHHELD, "", tally.read - rejected)
+    return LoadSummary(
+        load_id=outcome.load_id,
+        source=source.name,
+        read=tally.read,
+        loaded=outcome.loaded,
+        unchanged=outcome.unchanged,
+        rejected=tally.read if is_refused else rejected,
+        seconds=time.monotonic() - started,
+        reasons=tally.reasons(),
+        is_refused=is_refused,
+    )
+
+
+class _Tally:
+    """Counts of one load."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.rejected = 0
+        self._counts: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def note(self, rejection: Rejection, place: str, count: int = 1) -> None:
+        if count:
+            self._counts[rejection.reason_code] += count
+            self._examples.setdefault(
+                rejection.reason_code, f"{place}: {rejection.reason}" if place else rejection.reason
+            )
+
+    def reasons(self) -> tuple[ReasonCount, ...]:
+        return tuple(
+            ReasonCount(code, count, self._examples[code])
+            for code, count in self._counts.most_common()
+        )
+
+
+def _transfer(
+    source: Source,
+    checker: Checker,
+    writer: LoadWriter,
+    *,
+    strict: bool,
+    on_progress: Callable[[int], None] | None,
+) -> _Tally:
+    """Check every row and hand it to the writer."""
+    tally = _Tally()
+    items = source.batches() if isinstance(source, BatchedSource) else source.rows()
+    for item in _in_batches(items):
+        if isinstance(item, JsonBatch):
+            for start in range(0, len(item.texts), _BATCH_ROWS):
+                part = _part(item, start, _BATCH_ROWS)
+                _admit_batch(part, checker, writer, tally, strict=strict)
+            tally.read += len(item.texts)
+        else:
+            _admit(item, checker, writer, tally, strict=strict)
+            tally.read += 1
+        if on_progress is not None:
+            on_progress(tally.read)
+    return tally
+
+
+def _in_batches(items: Iterable[JsonBatch | SourceRow]) -> Iterator[JsonBatch | SourceRow]:
+    """Put together rows of undecoded JSON that follow each other."""
+    waiting: list[SourceRow] = []
+    waiting_bytes = 0
+    for item in items:
+        is_json = isinstance(item, SourceRow) and item.fields is None and item.rejection is None
+        if waiting and (
+            not is_json
+            or item.origin != waiting[0].origin
+            or len(waiting) >= _BATCH_ROWS
+            or waiting_bytes >= _BATCH_BYTES
+        ):
+            yield _together(waiting)
+            waiting, waiting_bytes = [], 0
+        if isinstance(item, SourceRow) and is_json:
+            waiting.append(item)
+            waiting_bytes += len(item.original)
+        else:
+            yield item
+    if waiting:
+        yield _together(waiting)
+
+
+def _together(rows: list[SourceRow]) -> JsonBatch:
+    numbers = [row.row_number for row in rows]
+    return JsonBatch(rows[0].origin, numbers, [row.original for row in rows])
+
+
+def _part(batch: JsonBatch, start: int, count: int) -> JsonBatch:
+    end = start + count
+    return JsonBatch(batch.origin, batch.numbers[start:end], batch.texts[start:end])
+
+
+def _admit_batch(
+    batch: JsonBatch, checker: Checker, writer: LoadWriter, tally: _Tally, *, strict: bool
+) -> None:
+    """Check records of JSON together; narrow down on what is not sound."""
+    count = len(batch.texts)
+    admitted = checker.admit_json(batch.texts) if count > _ALONE else None
+    if admitted is not None:
+        writer.add(admitted.rows, admitted.links)
+        if strict:
+            for number in batch.numbers:
+                _withhold(batch.origin, number, writer)
+    elif count > _ALONE:
+        size = -(-count // _PARTS)
+        for start in range(0, count, size):
+            _admit_batch(_part(batch, start, size), checker, writer, tally, strict=strict)
+    else:
+        for number, text in zip(batch.numbers, batch.texts, strict=True):
+            row = SourceRow(number, batch.origin, text, None, None)
+            _admit(row, checker, writer, tally, strict=strict)
+
+
+def _admit(
+    row: SourceRow, checker: Checker, writer: LoadWriter, tally: _Tally, *, strict: bool
+) -> None:
+    """Check one row and hand it to the writer."""
+    if row.rejection is not None:
+        _reject(writer, tally, row, row.rejection)
+        return
+    try:
+        fields = row.fields
+        stored, labels = checker.admit(decode_object(row.original) if fields is None else fields)
+    except InvalidRecord as error:
+        _reject(writer, tally, row, Rejection(error.code, error.reason))
+        return
+    writer.add([stored], {labels.link})
+    if strict:
+        _withhold(row.origin, row.row_number, writer)
+
+
+def _withhold(origin: str, row_number: int, writer: LoadWriter) -> None:
+    """Note a sound row of a strict load, in case the load is refused."""
+    writer.reject(RejectedRow(_printable(origin), row_number, *_WITHHELD, original=b""))
+
+
+def _reject(writer: LoadWriter, tally: _Tally, row: SourceRow, rejection: Rejection) -> None:
+    reason = _printable(rejection.reason)[:_LONGEST_REASON]
+    origin = _printable(row.origin)
+    original = row.original
+    if len(original) > LARGEST_RECORD:
+        original = original[:KEPT_BYTES]
+    writer.reject(RejectedRow(origin, row.row_number, rejection.reason_code, reason, original))
+    tally.rejected += 1
+    tally.note(
+        Rejection(rejection.reason_code, reason),
+        f"{origin or 'standard input'}, row {row.row_number}",
+    )
+
+
+def _printable(text: str) -> str:
+    """Return a text as PostgreSQL can hold it; keys and file names may hold anything."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
+
+
+@contextmanager
+def _server_errors() -> Iterator[None]:
+    """Turn what the driver raises into the loader's own errors."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable as error:
+        raise ConfigurationError(
+            "this database has no raw schema, or an older one; run `python -m loader init`"
+        ) from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"{error.diag.message_primary}; loading needs the rights of the role evals_loader, "
+            "which `python -m loader init` creates"
+        ) from error
+    except psycopg.Error as error:
+        message = error.diag.message_primary or str(error)
+        raise WarehouseUnavailable(f"the database failed, nothing was loaded: {message}") from error

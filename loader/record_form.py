@@ -1,0 +1,112 @@
+"""The form of a record: its fields, their types and limits, and the JSON Schema of it all."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta
+
+from loader import checks
+
+# A field the row does not have: false, and left out by msgspec when it encodes.
+ABSENT: Final[Any] = UNSET
+
+_Identifier = Annotated[str, Meta(max_length=checks.LONGEST_IDENTIFIER)]
+_Label = Annotated[str, Meta(max_length=checks.LONGEST_LABEL)]
+_NotNegative = Annotated[float, Meta(ge=0, le=checks.LARGEST_FLOAT)]
+Score = float | bool | None
+
+
+class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One run of one task, checked: every default filled, every value in range.
+
+    Made by `Checker`; a caller does not build one. Times are UTC, scores are on the
+    scale of their evaluator, and booleans among them have become 1 and 0.
+    """
+
+    experiment_id: _Identifier = ABSENT
+    task_id: _Identifier = ABSENT
+    experiment_group: Annotated[
+        _Label, Meta(description="One of the groups in seeds/experiment_groups.csv.")
+    ] = ABSENT
+    extension_version: _Label = ABSENT
+    source_run_id: Annotated[
+        str,
+        Meta(
+            max_length=checks.LONGEST_RUN_ID,
+            description="Names the run at its source; made of task, group, version and "
+            "repetition when absent.",
+        ),
+    ] = ABSENT
+    repetition: Annotated[
+        Annotated[int, Meta(ge=1, le=checks.LARGEST_INTEGER)] | None,
+        Meta(description="Which run of the task this is, from 1."),
+    ] = ABSENT
+    # text as written until it is checked, then a datetime in UTC
+    recorded_at: Annotated[Any, Meta(description="ISO 8601; without a zone it is UTC.")] = ABSENT
+    model_version: Annotated[_Label, Meta(description='"unknown" when absent.')] = ABSENT
+    agent_name: _Label | None = ABSENT
+    scores: Annotated[
+        dict[str, Score],
+        Meta(description="Evaluator key to score on the evaluator's scale, 0 to 1 by default."),
+    ] = ABSENT
+    measurements: Annotated[dict[str, float], Meta(description="Name to any finite number.")] = (
+        ABSENT
+    )
+    latency_ms: Annotated[_NotNegative | None, Meta(description="Milliseconds.")] = ABSENT
+    tokens_used: Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None = ABSENT
+    cost_usd: Annotated[_NotNegative | None, Meta(description="US dollars.")] = ABSENT
+    success: Annotated[bool, Meta(description="true when absent.")] = ABSENT
+    error_message: str | None = ABSENT
+    dataset_version: _Label | None = ABSENT
+    evaluator_versions: Annotated[
+        dict[str, str], Meta(description="Evaluator key to the version of the evaluator.")
+    ] = ABSENT
+    feedback: Annotated[
+        list[dict[str, Any]],
+        Meta(description="Set by services that collect it, such as LangSmith; not by files."),
+    ] = ABSENT
+    baseline_experiment_id: Annotated[
+        _Identifier | None,
+        Meta(description="The experiment whose control group this one is compared with."),
+    ] = ABSENT
+    metadata: Annotated[dict[str, Any], Meta(description="Anything else worth keeping.")] = ABSENT
+
+
+class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A record as written: the built-in metrics may stand at the top level."""
+
+    accuracy: Score = ABSENT
+    completeness: Score = ABSENT
+    efficiency: Score = ABSENT
+    integration_quality: Score = ABSENT
+
+
+decode = msgspec.json.Decoder(Incoming).decode
+encode = msgspec.json.Encoder().encode
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a record as it is written in JSON."""
+    schema = msgspec.json.schema(Incoming)
+    definition: dict[str, Any] = schema["$defs"]["Incoming"]
+    properties = definition["properties"]
+    del properties["feedback"]  # not for files
+    for name, value in properties.items():
+        # null is the same as absent everywhere but in what must be there
+        value.pop("default", None)
+        if name == "recorded_at":
+            value["anyOf"] = [{"type": "string", "format": "date-time"}, {"type": "null"}]
+        if name in checks.REQUIRED:
+            value["minLength"] = 1
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "evalmart record",
+        "description": "One run of one task. Built-in metrics may stand at the top level or "
+        "under scores. Null is the same as absent.",
+        "type": "object",
+        "properties": properties,
+        "required": list(checks.REQUIRED),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,98 @@
+"""The bytes of one input, block by block, unwrapped from gzip."""
+
+from __future__ import annotations
+
+import zlib
+from typing import IO, TYPE_CHECKING, Final
+
+from loader.sources import Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BLOCK_BYTES: Final = 256 * 1024
+KEPT_BYTES: Final = 64 * 1024
+"""How much of a record that is too long is kept with its rejection."""
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class InputBroken(Exception):  # noqa: N818  an event of reading, not a fault of the program
+    """The input cannot be read any further; what came before stands."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        """Keep the reason."""
+        super().__init__(rejection.reason)
+        self.rejection = rejection
+
+
+class Blocks:
+    """Blocks of one input, of about `BLOCK_BYTES`, without a byte order mark.
+
+    Iterating raises `InputBroken` where a gzip file is cut off or damaged.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Take a binary stream; nothing is read yet."""
+        self._stream = stream
+        self._first: bytes | None = None
+        self._rest: Iterator[bytes] = iter(())
+
+    def peek(self) -> bytes:
+        """Return the first block without consuming it; empty for an empty input.
+
+        Raises:
+            InputBroken: not even the first block can be read.
+
+        """
+        if self._first is None:
+            head = self._stream.read(BLOCK_BYTES)
+            is_gzip = head.startswith(_GZIP_MAGIC)
+            self._rest = self._unpacked(head) if is_gzip else self._plain(head)
+            first = next(self._rest, b"")
+            if first.startswith(_BYTE_ORDER_MARK):
+                first = first[len(_BYTE_ORDER_MARK) :] or next(self._rest, b"")
+            self._first = first
+        return self._first
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield every block; none is empty."""
+        first = self.peek()
+        if first:
+            yield first
+            yield from self._rest
+
+    def _plain(self, head: bytes) -> Iterator[bytes]:
+        while head:
+            yield head
+            head = self._stream.read(BLOCK_BYTES)
+
+    def _unpacked(self, head: bytes) -> Iterator[bytes]:
+        """Unpack one gzip member after the other, in bounded memory."""
+        member = zlib.decompressobj(wbits=31)
+        while True:
+            try:
+                data = member.decompress(head, BLOCK_BYTES)
+            except zlib.error as error:
+                raise InputBroken(
+                    Rejection(
+                        "corrupt_gzip",
+                        f"the gzip data is damaged here ({error}); pack the file again",
+                    )
+                ) from None
+            if data:
+                yield data
+            if member.eof:
+                head = member.unused_data.lstrip(b"\0") or self._stream.read(BLOCK_BYTES)
+                if not head:
+                    return
+                member = zlib.decompressobj(wbits=31)
+                continue
+            head = member.unconsumed_tail or self._stream.read(BLOCK_BYTES)
+            if not head and not data:
+                raise InputBroken(
+                    Rejection(
+                        "truncated_gzip",
+                        "the gzip file breaks off here; copy it again, its rest is missing",
+                    )
+                )

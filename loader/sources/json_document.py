@@ -1,0 +1,249 @@
+"""JSON documents: one object, an array, or an object with the array under `results`.
+
+Also several of these one after the other. The document is cut into records without
+decoding it: each keeps its exact text, and only one is in memory at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from loader.json_text import LARGEST_RECORD, oversized
+from loader.sources import Rejection, SourceRow
+from loader.sources.blocks import KEPT_BYTES, InputBroken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from loader.sources.blocks import Blocks
+
+RESULTS: Final = b'"results"'
+_SPACE: Final = re.compile(rb"[ \t\r\n]*+")
+# Everything up to the next bracket that is not inside a string, or to the quotation
+# mark of a string that is not complete yet.
+_UP_TO_BRACKET: Final = re.compile(
+    rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL
+)
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_STRING_END: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_QUOTE: Final = ord('"')
+_ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
+
+
+def read(blocks: Blocks, origin: str) -> Iterator[SourceRow]:
+    """Yield a row for every record of the document, its JSON not yet decoded.
+
+    Where the document is not JSON, that place is one rejection and reading goes on
+    behind it; a document that breaks off ends with a rejection.
+    """
+    scanner = _Scanner(blocks)
+    for number, (text, problem) in enumerate(_documents(scanner), 1):
+        yield SourceRow(number, origin, text, None, problem)
+
+
+_Piece = tuple[bytes, Rejection | None]
+
+
+def _documents(scanner: _Scanner) -> Iterator[_Piece]:
+    try:
+        while (char := scanner.next_char()) is not None:
+            if char == b"[":
+                scanner.skip()
+                yield from _array(scanner)
+            elif char == b"{":
+                yield from _object(scanner)
+            else:
+                yield scanner.value()
+    except InputBroken as end:
+        yield scanner.rest(), end.rejection
+
+
+def _array(scanner: _Scanner) -> Iterator[_Piece]:
+    """Yield the elements of the array whose `[` has been read."""
+    must_separate = False
+    after_comma = False
+    while (char := scanner.next_char()) is not None:
+        if char == b"]":
+            scanner.skip()
+            if after_comma:
+                yield b",]", _not_json("a comma stands before ]; remove it")
+            return
+        if char == b",":
+            scanner.skip()
+            if not must_separate:
+                yield b",", _not_json("a comma stands where a record is wanted; remove it")
+            must_separate, after_comma = False, True
+            continue
+        if must_separate:
+            yield b"", _not_json("a comma is missing between two records; add it")
+        yield scanner.value()
+        must_separate, after_comma = True, False
+    yield b"", _not_json("the array breaks off, its ] is missing; complete the file")
+
+
+def _object(scanner: _Scanner) -> Iterator[_Piece]:
+    """Yield the one record that an object is, or those under its `results`."""
+    found_results = False
+    scanner.start_recording()
+    scanner.skip()
+    while (char := scanner.next_char()) is not None and char != b"}":
+        if char in b",:":
+            scanner.skip()
+            continue
+        token, _ = scanner.value()
+        if token == RESULTS and scanner.next_char() == b":":
+            scanner.skip()
+            if scanner.next_char() == b"[":
+                scanner.skip()
+                scanner.stop_recording()
+                found_results = True
+                yield from _array(scanner)
+    if char is not None:
+        scanner.skip()
+    text, length = scanner.stop_recording()
+    if found_results:
+        if char is None:
+            yield b"", _not_json("the object breaks off, its } is missing; complete the file")
+    elif length > LARGEST_RECORD:
+        yield text[:KEPT_BYTES], _too_large()
+    else:
+        yield text, None
+
+
+def _not_json(reason: str) -> Rejection:
+    return Rejection("invalid_json", f"not JSON: {reason}")
+
+
+def _too_large() -> Rejection:
+    return Rejection(
+        "record_too_large", f"{oversized()} (its first {KEPT_BYTES:,} bytes are kept here)"
+    )
+
+
+class _Scanner:
+    """Walks over JSON text value by value, holding one value and one block at most."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = iter(blocks)
+        self._buffer = b""
+        self._at = 0
+        self._recorded: list[bytes] | None = None
+        self._recorded_length = 0
+
+    def start_recording(self) -> None:
+        """Keep what is read from here on, up to the largest record."""
+        self._recorded = []
+        self._recorded_length = 0
+
+    def stop_recording(self) -> tuple[bytes, int]:
+        """Return what was recorded, and how long it would be if all had been kept."""
+        text = b"".join(self._recorded or ())
+        self._recorded = None
+        return text, self._recorded_length
+
+    def next_char(self) -> bytes | None:
+        """Skip white space and return the character behind it, None at the end."""
+        while True:
+            space = _SPACE.match(self._buffer, self._at)
+            if space is not None:
+                self._take(space.end())
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._fill():
+                return None
+
+    def skip(self) -> None:
+        """Step over one character."""
+        self._take(self._at + 1)
+
+    def rest(self) -> bytes:
+        """Return the beginning of what has not been read yet."""
+        return self._buffer[self._at : self._at + KEPT_BYTES]
+
+    def value(self) -> _Piece:
+        """Read one value, or one run of characters that is none.
+
+        Returns:
+            Its text; its beginning and the reason if it is too long.
+
+        """
+        first = self._buffer[self._at]
+        if first in b"[{":
+            return self._bracketed()
+        if first == _QUOTE:
+            return self._string()
+        offset = 1
+        while (end := _ATOM_END.search(self._buffer, self._at + offset)) is None:
+            offset = len(self._buffer) - self._at
+            if offset > LARGEST_RECORD:
+                return self._take(len(self._buffer))[:KEPT_BYTES], _too_large()
+            if not self._fill():
+                return self._take(len(self._buffer)), None
+        return self._take(end.start()), None
+
+    def _bracketed(self) -> _Piece:
+        depth = 0
+        offset = 0
+        head: bytes | None = None
+        """Set once the value is too long: from then on it is only skipped."""
+        while True:
+            match = _UP_TO_BRACKET.match(self._buffer, self._at + offset)
+            end = match.end() if match else self._at + offset
+            if end < len(self._buffer) and (char := self._buffer[end]) != _QUOTE:
+                offset = end + 1 - self._at
+                depth += 1 if char in b"[{" else -1
+                if depth == 0:
+                    text = self._take(end + 1)
+                    return (text, None) if head is None else (head, _too_large())
+                continue
+            offset = end - self._at
+            if head is None and len(self._buffer) - self._at > LARGEST_RECORD:
+                head = self.rest()
+            if head is not None:
+                self._take(end)
+                offset = 0
+                if end < len(self._buffer) or self._at < len(self._buffer):
+                    self._skip_string()
+                    continue
+            if not self._fill():
+                return (head, _too_large()) if head else (self._take(len(self._buffer)), None)
+
+    def _string(self) -> _Piece:
+        while (match := _STRING.match(self._buffer, self._at)) is None:
+            if len(self._buffer) - self._at > LARGEST_RECORD:
+                head = self.rest()
+                self._skip_string()
+                return head, _too_large()
+            if not self._fill():
+                return self._take(len(self._buffer)), None
+        return self._take(match.end()), None
+
+    def _skip_string(self) -> None:
+        """Step over the string whose quotation mark is next, keeping none of it."""
+        self.skip()
+        while (match := _STRING_END.match(self._buffer, self._at)) is None:
+            tail = self._buffer[self._at :]
+            backslashes = len(tail) - len(tail.rstrip(b"\\"))
+            self._take(len(self._buffer) - backslashes % 2)
+            if not self._fill():
+                self._take(len(self._buffer))
+                return
+        self._take(match.end())
+
+    def _take(self, end: int) -> bytes:
+        piece = self._buffer[self._at : end]
+        self._at = end
+        if self._recorded is not None:
+            self._recorded_length += len(piece)
+            if self._recorded_length <= LARGEST_RECORD:
+                self._recorded.append(piece)
+            elif len(self._recorded) == 0:
+                self._recorded.append(piece[:KEPT_BYTES])
+        return piece
+
+    def _fill(self) -> bool:
+        block = next(self._blocks, b"")
+        self._buffer = self._buffer[self._at :] + block
+        self._at = 0
+        return bool(block)

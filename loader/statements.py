@@ -1,0 +1,176 @@
+"""SQL of a load; `loader.warehouse` says in which order."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loader.canonical import COLUMNS
+
+COLUMN_LIST: Final = ", ".join((*COLUMNS, "content_hash"))
+CREATE_INCOMING: Final = f"""
+create temporary table incoming on commit drop as
+select {COLUMN_LIST}
+from raw_evals.evaluation_runs
+with no data;
+
+alter table incoming add column ordinal bigint generated always as identity
+"""  # noqa: S608  column names are constants
+CREATE_TOUCHED: Final = """
+create temporary table touched (
+    experiment_id text, baseline_experiment_id text
+) on commit drop
+"""
+CREATE_REJECTED: Final = """
+create temporary table rejected on commit drop as
+select origin, row_number, reason_code, reason, payload, payload_bytes
+from raw_evals.rejected_rows
+with no data
+"""
+COPY_INCOMING: Final = f"copy incoming ({COLUMN_LIST}) from stdin (format binary)"
+COPY_RUNS: Final = (
+    f"copy raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source) "
+    "from stdin (format binary)"
+)
+COLUMN_COUNT: Final = len(COLUMNS) + 1
+# A record is loaded when its content was never stored for its run, or when it is the last
+# of its run in this load and differs from the run's current version: A, B, A ends as A.
+DECIDE: Final = """
+create temporary table decided on commit drop as
+with
+
+known as (
+    select
+        runs.experiment_id,
+        runs.source_run_id,
+        runs.content_hash,
+        runs.run_version
+    from raw_evals.evaluation_runs as runs
+    where
+        runs.source = %(source)s
+        and exists (
+            select from incoming
+            where
+                incoming.experiment_id = runs.experiment_id
+                and incoming.source_run_id = runs.source_run_id
+        )
+),
+
+latest as (
+    select distinct on (experiment_id, source_run_id)
+        experiment_id,
+        source_run_id,
+        run_version,
+        content_hash
+    from known
+    order by experiment_id, source_run_id, run_version desc
+),
+
+ranked as (
+    select
+        ordinal,
+        experiment_id,
+        source_run_id,
+        content_hash,
+        row_number() over (
+            partition by experiment_id, source_run_id, content_hash
+            order by ordinal
+        ) = 1 as is_first_of_content,
+        lead(ordinal) over (
+            partition by experiment_id, source_run_id
+            order by ordinal
+        ) is null as is_last_of_run
+    from incoming
+),
+
+compared as (
+    select
+        ranked.ordinal,
+        ranked.experiment_id,
+        ranked.source_run_id,
+        ranked.content_hash,
+        ranked.is_last_of_run,
+        coalesce(latest.run_version, 0) as latest_version,
+        latest.content_hash as latest_hash,
+        ranked.is_first_of_content and known.run_version is null as is_new
+    from ranked
+    left join latest
+        on
+            ranked.experiment_id = latest.experiment_id
+            and ranked.source_run_id = latest.source_run_id
+    left join (
+        select experiment_id, source_run_id, content_hash, min(run_version) as run_version
+        from known
+        group by experiment_id, source_run_id, content_hash
+    ) as known
+        on
+            ranked.experiment_id = known.experiment_id
+            and ranked.source_run_id = known.source_run_id
+            and ranked.content_hash = known.content_hash
+),
+
+counted as (
+    select
+        *,
+        count(*) filter (where is_new) over (
+            partition by experiment_id, source_run_id
+            order by ordinal
+        ) as new_count
+    from compared
+),
+
+judged as (
+    select
+        *,
+        case
+            when new_count = 0 then latest_hash
+            else first_value(content_hash) over (
+                partition by experiment_id, source_run_id, new_count
+                order by ordinal
+            )
+        end as current_hash
+    from counted
+)
+
+select
+    ordinal,
+    latest_version + new_count + case when is_new then 0 else 1 end as run_version
+from judged
+where is_new or (is_last_of_run and content_hash <> current_hash)
+"""
+INSERT_RUNS: Final = f"""
+insert into raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source)
+select {", ".join(f"incoming.{name}" for name in (*COLUMNS, "content_hash"))},
+    %(load_id)s, decided.run_version, %(source)s
+from incoming
+inner join decided on incoming.ordinal = decided.ordinal
+"""  # noqa: S608
+COLLECT_TOUCHED: Final = """
+insert into touched
+select distinct incoming.experiment_id, incoming.baseline_experiment_id
+from incoming
+inner join decided on incoming.ordinal = decided.ordinal
+"""
+INSERT_TOUCHED: Final = """
+insert into raw_evals.load_experiments (load_id, experiment_id, baseline_experiment_id)
+select distinct %(load_id)s::bigint, experiment_id, baseline_experiment_id
+from touched
+"""
+INSERT_LOAD: Final = """
+insert into raw_evals.loads (
+    load_id, source, source_ref, experiment_id, loader_version, started_at, finished_at,
+    rows_read, rows_loaded, rows_unchanged, rows_rejected
+)
+values (
+    %(load_id)s, %(source)s, %(source_ref)s, %(experiment_id)s, %(loader_version)s,
+    transaction_timestamp(), clock_timestamp(),
+    %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s
+)
+"""
+INSERT_REJECTED: Final = """
+insert into raw_evals.rejected_rows (
+    load_id, origin, row_number, reason_code, reason, payload, payload_bytes
+)
+select %(load_id)s, origin, row_number, reason_code, reason, payload, payload_bytes
+from rejected
+where %(with_withheld)s or reason_code <> %(withheld)s
+"""

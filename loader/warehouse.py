@@ -1,0 +1,386 @@
+"""Raw writes: one load is one transaction, whole or not at all.
+
+Rows go by COPY into a temporary table. Then, under the advisory lock that every writer of
+the raw schema takes, one statement decides which of them are loaded, and they, the
+load's ledger entry, its change feed and its rejected rows are inserted and committed.
+Because `load_id` is drawn under the lock, load ids become visible in order.
+
+A large load whose source never waits takes a shorter way: if the lock is free it is taken
+at once, and the rows are copied straight into `evaluation_runs` as first versions, a
+savepoint for each chunk. The primary key refuses a chunk that holds a run seen before, in
+an earlier load or in this one; that chunk and all after it go the normal way, so the order
+of the rows, which decides versions, is kept.
+
+Needs select and insert on `raw_evals`, usage of its sequences, and temporary tables.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+import psycopg
+from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.types.json import Jsonb
+
+from loader import __version__, statements
+from loader.canonical import COPY_HEADER, COPY_TRAILER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from psycopg import Copy, Transaction
+
+    from loader.connection import Connection
+
+# Held until commit by whoever adds to or removes from the raw schema.
+ADVISORY_LOCK_KEY: Final = 7_043_116_202
+
+CHUNK_ROWS: Final = 20_000
+SMALL_LOAD_ROWS: Final = 5000
+CHUNK_BYTES: Final = 16 * 1024 * 1024
+"""A chunk is kept until the server has taken it, so this bounds memory."""
+_BLOCK_BYTES: Final = 64 * 1024
+_BLOCK_ROWS: Final = 200
+_FIELD_COUNT: Final = Struct(">h").pack
+_CONSTANTS: Final = Struct(">iqiii").pack
+"""load_id, run_version and the length of the source, which follows."""
+_REJECT_BYTES: Final = 4 * 1024 * 1024
+_MOST_TOUCHED: Final = 20_000
+WITHHELD: Final = "withheld"
+"""Reason code of the sound rows of a strict load that was refused."""
+
+
+class RejectedRow(NamedTuple):
+    """A row that cannot be loaded, and why."""
+
+    origin: str
+    row_number: int
+    reason_code: str
+    reason: str
+    original: bytes
+
+
+class Outcome(NamedTuple):
+    """What became of a load's rows."""
+
+    load_id: int | None
+    """None if nothing was written."""
+    loaded: int
+    unchanged: int
+
+
+class LoadWriter:
+    """One load, as a context: leaving it commits, an exception undoes everything.
+
+    Rows are added in the order of the source, then `finish` is called once. Holds one
+    chunk of rows in memory at most.
+    """
+
+    def __init__(self, connection: Connection, source: str, *, may_hold_lock: bool) -> None:
+        """Prepare a load.
+
+        Args:
+            connection: without an open transaction.
+            source: the `source` of every run of the load.
+            may_hold_lock: whether the source never waits for anybody, so that other
+                loads may be kept waiting while it is read.
+
+        Raises:
+            RuntimeError: the connection is inside a transaction.
+
+        """
+        if connection.info.transaction_status != TransactionStatus.IDLE:
+            raise RuntimeError("a load is a transaction of its own; commit the open one first")
+        self._connection = connection
+        self._source = source
+        self._may_hold_lock = may_hold_lock
+        self._transaction: AbstractContextManager[Transaction] = connection.transaction()
+        self._load_id: int | None = None
+        self._straight_count = 0
+        self._staged_count = 0
+        self._is_straight = False
+        self._has_staging = False
+        self._has_touched = False
+        self._has_rejected = False
+        self._rows: list[bytes] = []
+        """Rows of the chunk under way that are not with the server yet."""
+        self._rows_bytes = 0
+        self._sent: list[bytes] = []
+        """Rows of the chunk under way that are; kept to send them again."""
+        self._sent_bytes = 0
+        self._sent_count = 0
+        self._copy_context: AbstractContextManager[Copy] | None = None
+        self._copy: Copy | None = None
+        self._chunk_links: set[tuple[str, str | None]] = set()
+        self._touched: set[tuple[str, str | None]] = set()
+        self._experiments: set[str] = set()
+        """One or two experiments of the load: enough to know whether there is only one."""
+        self._rejected: list[RejectedRow] = []
+        self._rejected_bytes = 0
+
+    def __enter__(self) -> Self:
+        """Begin the transaction."""
+        self._transaction.__enter__()
+        # the decision must see what others committed before the lock was taken
+        self._connection.execute("set transaction isolation level read committed")
+        self._connection.execute("set local client_encoding to 'UTF8'")
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        """Commit, or undo everything; psycopg.Rollback undoes and is not passed on."""
+        try:
+            if exception is not None and self._copy_context is not None:
+                context, self._copy_context = self._copy_context, None
+                context.__exit__(exception_type, exception, traceback)
+        except psycopg.Error:
+            self._transaction.__exit__(exception_type, exception, traceback)
+            raise
+        return self._transaction.__exit__(exception_type, exception, traceback)
+
+    def add(self, rows: list[bytes], links: set[tuple[str, str | None]]) -> None:
+        """Add some rows, far fewer than a chunk.
+
+        Args:
+            rows: their fields as `loader.canonical.copy_rows` makes them.
+            links: their experiments, each with the one that it is compared with.
+
+        """
+        self._rows += rows
+        self._rows_bytes += sum(map(len, rows))
+        self._chunk_links |= links
+        if self._copy is None:
+            if self._rows_bytes >= CHUNK_BYTES or len(self._rows) >= SMALL_LOAD_ROWS:
+                self._begin_chunk()
+        elif self._rows_bytes >= _BLOCK_BYTES:
+            self._send()
+            if self._sent_bytes >= CHUNK_BYTES or self._sent_count >= CHUNK_ROWS:
+                self._end_chunk()
+                self._begin_chunk()
+
+    def reject(self, row: RejectedRow) -> None:
+        """Add a row that cannot be loaded."""
+        self._rejected.append(row)
+        self._rejected_bytes += len(row.original) + len(row.reason) + len(row.origin) + 200
+        if self._rejected_bytes >= _REJECT_BYTES:
+            # a connection does one COPY at a time
+            was_copying = self._copy is not None
+            self._end_chunk()
+            self._write_rejected()
+            if was_copying:
+                self._begin_chunk()
+
+    def finish(
+        self, source_ref: Mapping[str, object], read: int, rejected: int, *, refuse: bool = False
+    ) -> Outcome:
+        """Decide what is loaded, write it and the ledger entry.
+
+        Args:
+            source_ref: where the rows came from; no secrets.
+            read: rows met at the source.
+            rejected: rows given to `reject`, without those withheld.
+            refuse: load nothing; rows given to `reject` as withheld are rejected too.
+
+        """
+        if self._copy is None and self._rows:
+            self._begin_chunk(is_last=True)
+        self._end_chunk()
+        self._write_rejected()
+        self._write_touched()
+        self._take_lock()
+        loaded = 0 if refuse else self._straight_count + self._insert_staged()
+        if refuse:
+            rejected = read
+        outcome = Outcome(self._load_id, loaded, read - rejected - loaded)
+        values: dict[str, object] = {
+            "load_id": self._load_id,
+            "source": self._source,
+            "source_ref": Jsonb(dict(source_ref)),
+            "experiment_id": self._only_experiment(),
+            "loader_version": __version__,
+            "read": read,
+            "loaded": outcome.loaded,
+            "unchanged": outcome.unchanged,
+            "rejected": rejected,
+            "withheld": WITHHELD,
+            "with_withheld": refuse,
+        }
+        self._connection.execute(statements.INSERT_LOAD, values)
+        if loaded:
+            self._connection.execute(statements.INSERT_TOUCHED, values)
+        if self._has_rejected:
+            self._connection.execute(statements.INSERT_REJECTED, values)
+        return outcome
+
+    def preview(self, read: int, rejected: int, *, refuse: bool = False) -> Outcome:
+        """Say what `finish` would; the caller then undoes the load."""
+        if self._copy is None and self._rows:
+            self._begin_chunk(is_last=True)
+        self._end_chunk()
+        loaded = 0 if refuse else self._decide()
+        return Outcome(None, loaded, 0 if refuse else read - rejected - loaded)
+
+    def _begin_chunk(self, *, is_last: bool = False) -> None:
+        """Open a COPY, straight or into the staging table, and send what waits."""
+        if self._staged_count == 0 and not self._has_staging and not self._is_straight:
+            self._is_straight = self._may_hold_lock and not is_last and self._try_lock()
+        if self._is_straight:
+            self._connection.execute("savepoint chunk")
+        self._open_copy()
+        self._send()
+
+    def _open_copy(self) -> None:
+        if not self._is_straight and not self._has_staging:
+            self._connection.execute(statements.CREATE_INCOMING)
+            self._has_staging = True
+        statement = statements.COPY_RUNS if self._is_straight else statements.COPY_INCOMING
+        self._copy_context = self._connection.cursor().copy(statement.encode())
+        self._copy = self._copy_context.__enter__()
+        self._copy.write(COPY_HEADER)
+
+    def _send(self) -> None:
+        """Hand the waiting rows to the driver; the server works while we go on."""
+        if self._copy is None or not self._rows:
+            return
+        # a row is the number of its fields and the fields
+        before, after = _FIELD_COUNT(statements.COLUMN_COUNT), b""
+        if self._is_straight:
+            source = self._source.encode()
+            before = _FIELD_COUNT(statements.COLUMN_COUNT + 3)
+            after = _CONSTANTS(8, self._load_id, 4, 1, len(source)) + source
+            self._sent += self._rows
+        between = after + before
+        for start in range(0, len(self._rows), _BLOCK_ROWS):
+            block = between.join(self._rows[start : start + _BLOCK_ROWS])
+            self._copy.write(b"%b%b%b" % (before, block, after))
+        self._sent_count += len(self._rows)
+        self._sent_bytes += self._rows_bytes
+        self._rows = []
+        self._rows_bytes = 0
+
+    def _end_chunk(self) -> None:
+        """Wait until the server has taken the chunk."""
+        if self._copy_context is None:
+            return
+        self._send()
+        if self._copy is not None:
+            self._copy.write(COPY_TRAILER)
+        context, self._copy_context, self._copy = self._copy_context, None, None
+        try:
+            context.__exit__(None, None, None)
+        except psycopg.errors.UniqueViolation:
+            if not self._is_straight:
+                raise
+            # a run was seen before: this chunk and all that follow take the normal way
+            self._connection.execute("rollback to savepoint chunk")
+            self._is_straight = False
+            self._rows, self._sent, self._sent_count = self._sent, [], 0
+            self._open_copy()
+            self._send()
+            self._end_chunk()
+            return
+        if self._is_straight:
+            self._connection.execute("release savepoint chunk")
+            self._straight_count += self._sent_count
+            self._touched |= self._chunk_links
+            if len(self._touched) > _MOST_TOUCHED:
+                self._write_touched()
+        else:
+            self._staged_count += self._sent_count
+        self._experiments |= {experiment_id for experiment_id, _ in self._chunk_links}
+        if len(self._experiments) > 1:
+            self._experiments = set(list(self._experiments)[:2])  # more than one is all we ask
+        self._sent, self._sent_count, self._sent_bytes = [], 0, 0
+        self._chunk_links = set()
+
+    def _try_lock(self) -> bool:
+        """Take the lock if it is free, and draw the load's id."""
+        found = self._connection.execute(
+            "select pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK_KEY]
+        ).fetchone()
+        if found is None or not found[0]:
+            return False
+        self._draw_load_id()
+        return True
+
+    def _take_lock(self) -> None:
+        """Wait for the lock, unless it is ours already, and draw the load's id."""
+        if self._load_id is None:
+            self._connection.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK_KEY])
+            self._draw_load_id()
+
+    def _draw_load_id(self) -> None:
+        row = self._connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+        self._load_id = int(str(row[0])) if row else None
+
+    def _decide(self) -> int:
+        """Choose the staged rows that are loaded and their versions; return how many."""
+        if not self._staged_count:
+            return 0
+        self._connection.execute("analyze incoming")
+        return self._connection.execute(statements.DECIDE, {"source": self._source}).rowcount
+
+    def _insert_staged(self) -> int:
+        count = self._decide()
+        if count:
+            self._connection.execute(
+                statements.INSERT_RUNS, {"source": self._source, "load_id": self._load_id}
+            )
+            self._create_touched()
+            self._connection.execute(statements.COLLECT_TOUCHED)
+        return count
+
+    def _create_touched(self) -> None:
+        if not self._has_touched:
+            self._connection.execute(statements.CREATE_TOUCHED)
+            self._has_touched = True
+
+    def _write_touched(self) -> None:
+        """Move the experiments of straight chunks to their temporary table."""
+        if self._touched:
+            self._create_touched()
+            self._copy_rows("touched", self._touched)
+            self._touched = set()
+
+    def _write_rejected(self) -> None:
+        """Move rejected rows to their temporary table."""
+        if not self._rejected:
+            return
+        if not self._has_rejected:
+            self._connection.execute(statements.CREATE_REJECTED)
+            self._has_rejected = True
+        self._copy_rows("rejected", ((*row[:4], *storable(row.original)) for row in self._rejected))
+        self._rejected = []
+        self._rejected_bytes = 0
+
+    def _copy_rows(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+        statement = sql.SQL("copy {} from stdin").format(sql.Identifier(table))
+        with self._connection.cursor().copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def _only_experiment(self) -> str | None:
+        return next(iter(self._experiments)) if len(self._experiments) == 1 else None
+
+
+def storable(original: bytes) -> tuple[str, bytes | None]:
+    """Return a row's original text, and its bytes if text cannot hold it exactly.
+
+    PostgreSQL's text is UTF-8 without NUL; anything else is shown escaped.
+    """
+    try:
+        text = original.decode()
+    except UnicodeDecodeError:
+        text = original.decode(errors="backslashreplace")
+    else:
+        if "\0" not in text:
+            return text, None
+    return text.replace("\0", "\\x00"), original
