@@ -1,0 +1,145 @@
+"""LangSmith on the command line: `projects`, and the options of `ingest`."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from loader.cli.output import format_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loader.records import Defaults
+    from loader.sources.langsmith import LangSmithSource
+    from loader.tables import Format
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DATE = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
+# In the order of `--help`; each becomes a keyword argument of `build_sources`.
+_OPTIONS = (
+    click.option(
+        "--project",
+        "projects",
+        metavar="NAME",
+        multiple=True,
+        help="A LangSmith project (experiment), by name or id; repeatable.",
+    ),
+    click.option(
+        "--dataset",
+        metavar="NAME",
+        help="The experiment's LangSmith dataset: fetches its examples for the evaluators.",
+    ),
+    click.option(
+        "--all-experiments",
+        is_flag=True,
+        help="Every experiment of the dataset, each its own load.",
+    ),
+    click.option(
+        "--since",
+        metavar="DATE",
+        type=_DATE,
+        callback=lambda _context, _option, value: as_utc(value),
+        help="With --all-experiments: only those that began then or later, UTC.",
+    ),
+    click.option(
+        "--evaluator",
+        "evaluators",
+        metavar="MODULE:FUNCTION",
+        multiple=True,
+        help="Score the runs anew with this function (run, example); repeatable.",
+    ),
+    click.option(
+        "--with-io",
+        is_flag=True,
+        help="Also keep inputs and outputs of runs; they may be large and private.",
+    ),
+)
+
+
+def langsmith_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add the options of a LangSmith ingest to a command.
+
+    They arrive as the keyword arguments projects, dataset, all_experiments, since,
+    evaluators and with_io, which `build_sources` takes as they are.
+    """
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def build_sources(  # noqa: PLR0913  one for each option
+    *,
+    projects: Sequence[str],
+    dataset: str | None,
+    all_experiments: bool,
+    since: datetime | None,
+    evaluators: Sequence[str],
+    with_io: bool,
+    defaults: Defaults,
+) -> list[LangSmithSource]:
+    """Make the sources that the options name; one load each.
+
+    Raises:
+        ConfigurationError: the options make no sense, or LangSmith refuses them.
+        SourceUnavailable: LangSmith does not answer.
+    """
+    # imported here: `--help` must not wait for it
+    from loader.sources.langsmith import Selection, select_sources  # noqa: PLC0415
+
+    return select_sources(
+        Selection(projects, dataset, all_experiments, since, evaluators, with_io, defaults)
+    )
+
+
+@click.command()
+@click.option("--dataset", metavar="NAME", help="Only experiments on this dataset.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="At most N projects, the latest first.",
+)
+@format_option
+def projects(*, dataset: str | None, limit: int, output: Format) -> None:
+    """List what LangSmith has to ingest: its projects and their feedback keys.
+
+    \b
+    Example:
+      python -m loader projects
+      python -m loader projects --dataset ib-agent-scenarios-v1 --format json
+    """
+    from loader.render import render  # noqa: PLC0415
+    from loader.sources.langsmith import LangSmith, find_dataset, list_projects  # noqa: PLC0415
+    from loader.tables import Column, Kind, Table  # noqa: PLC0415
+
+    client = LangSmith()
+    dataset_id = find_dataset(client, dataset).id if dataset else None
+    rows = [
+        (
+            project.name,
+            project.run_count,
+            project.started_at,
+            ", ".join(sorted(project.feedback_counts)),
+        )
+        for project in list_projects(client, dataset_id, limit=limit)
+    ]
+    columns = (
+        Column("project"),
+        Column("runs", Kind.INTEGER),
+        Column("started_at", Kind.TIMESTAMP, "started"),
+        Column("feedback_keys", heading="feedback keys"),
+    )
+    render(Table(columns, rows), output, sys.stdout, empty="LangSmith has no such project.")
+
+
+def as_utc(value: datetime | None) -> datetime | None:
+    """Read a time without a zone as UTC."""
+    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value

@@ -1,0 +1,29 @@
+"""LangSmith experiments as a source: runs, every feedback row, tokens, cost, latency.
+
+Importing this package does not import the langsmith SDK; connecting does.
+"""
+
+from loader.sources.langsmith.client import LangSmith, Patience
+from loader.sources.langsmith.experiment import LangSmithSource, Wishes
+from loader.sources.langsmith.projects import (
+    Dataset,
+    Project,
+    find_dataset,
+    find_project,
+    list_projects,
+)
+from loader.sources.langsmith.selection import Selection, select_sources
+
+__all__ = [
+    "Dataset",
+    "LangSmith",
+    "LangSmithSource",
+    "Patience",
+    "Project",
+    "Selection",
+    "Wishes",
+    "find_dataset",
+    "find_project",
+    "list_projects",
+    "select_sources",
+]

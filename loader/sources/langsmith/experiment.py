@@ -1,0 +1,255 @@
+"""One LangSmith experiment as a source of records."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from loader.errors import ConfigurationError, SourceUnavailable
+from loader.evaluation import Evaluator, describe
+from loader.records import Defaults
+from loader.sources import Rejection, SourceRow
+from loader.sources.langsmith import scoring
+from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.projects import (
+    RETENTION_DAYS,
+    Dataset,
+    Project,
+    find_dataset,
+    find_project,
+)
+from loader.sources.langsmith.reader import Reader
+from loader.sources.langsmith.record import Mapper, task_id
+from loader.sources.langsmith.runs import RunQuery
+from loader.sources.langsmith.spool import Spool, SpooledRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from loader.sources.langsmith.client import LangSmith
+
+NAME = "langsmith"
+NO_TASK = Rejection(
+    "missing_field",
+    "the run names no task: set `task_id` in the run's metadata, or run it on a dataset example",
+)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a user asks for beyond the project itself."""
+
+    defaults: Defaults = field(default_factory=Defaults)
+    dataset: str | None = None
+    """Fetch its examples; the experiment must be on this dataset."""
+    evaluators: tuple[Evaluator, ...] = ()
+    with_io: bool = False
+    """Keep inputs and outputs of runs in the records' metadata."""
+
+
+class LangSmithSource:
+    """One project (experiment) of LangSmith; `Source` of its root runs."""
+
+    name = NAME
+
+    def __init__(
+        self,
+        client: LangSmith,
+        project: str | Project,
+        wishes: Wishes | None = None,
+        dataset: Dataset | None = None,
+    ) -> None:
+        """Remember what to read; nothing is asked before `rows`.
+
+        Args:
+            client: the connection.
+            project: a name, an id, or a project already found.
+            wishes: options, evaluators, dataset.
+            dataset: the dataset of the wishes, if already found.
+        """
+        self._client = client
+        self._wanted = project
+        self._wishes = wishes or Wishes()
+        self._dataset = dataset
+        self._counts: Counter[str] = Counter()
+        self._crashed: Counter[str] = Counter()
+        self._facts: dict[str, object] = {
+            "endpoint": client.endpoint,
+            "project": project if isinstance(project, str) else project.name,
+        }
+        self._notes: list[str] = []
+
+    def reference(self) -> Mapping[str, object]:
+        """Say what was read; complete once `rows` is exhausted.
+
+        Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
+        requests, runs, feedback, and where they are not zero pending, repeated_runs,
+        repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
+        examples_without_run, evaluator_crashes; summary_feedback; evaluators.
+        """
+        facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
+        if self._crashed:
+            facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
+        if self._wishes.evaluators:
+            facts["evaluators"] = dict(describe(self._wishes.evaluators))
+        return facts
+
+    def notes(self) -> list[str]:
+        """Return sentences a person should read after a load."""
+        return list(self._notes)
+
+    def rows(self) -> Iterator[SourceRow]:
+        """Read the whole experiment, then yield a row for every finished root run.
+
+        Raises:
+            ConfigurationError: unknown project or dataset, refused key or workspace.
+            SourceUnavailable: LangSmith does not answer, or no longer has the runs.
+        """
+        asked_before = self._client.requests
+        self._counts.clear()
+        self._crashed.clear()
+        self._notes.clear()
+        project = self._project()
+        mapper = Mapper(project, self._wishes.defaults, self._wishes.with_io)
+        with_io = self._wishes.with_io or bool(self._wishes.evaluators)
+        query = RunQuery(self._client, project, with_io)
+        with Spool() as spool:
+            Reader(self._client, query, spool, mapper.position).read()
+            self._refuse_expired(project, spool)
+            self._take_stock(query, spool)
+            if self._dataset or self._wishes.evaluators:
+                self._score_anew(mapper, spool)
+            self._facts["requests"] = self._client.requests - asked_before
+            yield from self._yield_rows(mapper, spool)
+        self._warn()
+
+    def _project(self) -> Project:
+        """Find the project, and the dataset it must be on."""
+        wanted = self._wanted
+        project = find_project(self._client, wanted) if isinstance(wanted, str) else wanted
+        if self._wishes.dataset and self._dataset is None:
+            self._dataset = find_dataset(self._client, self._wishes.dataset)
+        if self._dataset and project.dataset_id not in (None, self._dataset.id):
+            raise ConfigurationError(
+                f"project {project.name!r} is not an experiment on dataset "
+                f"{self._dataset.name!r}; name its own dataset, or none"
+            )
+        self._facts["project"] = project.name
+        self._facts["project_id"] = project.id
+        if self._dataset:
+            self._facts["dataset"] = self._dataset.name
+        return project
+
+    def _refuse_expired(self, project: Project, spool: Spool) -> None:
+        """Raise when an old experiment comes back empty: that is no success.
+
+        Raises:
+            SourceUnavailable: its runs are past LangSmith's retention.
+        """
+        if spool.count("read"):
+            return
+        days = RETENTION_DAYS.get(project.trace_tier or "", min(RETENTION_DAYS.values()))
+        if project.age_days > days:
+            raise SourceUnavailable(
+                f"project {project.name!r} has no runs left at {self._client.endpoint}: it began "
+                f"{project.age_days:.0f} days ago, and LangSmith keeps runs 14 days, or 400 in "
+                "the extended tier. They cannot be read any more; restore them from an export."
+            )
+        if project.run_count or spool.count("feedback"):
+            raise SourceUnavailable(
+                f"LangSmith at {self._client.endpoint} knows of runs in project "
+                f"{project.name!r} but gives none. Run the command again in a minute; if that "
+                "does not help, its runs were deleted."
+            )
+        self._notes.append(f"Project {project.name!r} has no runs yet.")
+
+    def _take_stock(self, query: RunQuery, spool: Spool) -> None:
+        """Put into the ledger entry what was read and what was left out."""
+        self._facts["query"] = query.protocol
+        version = query.project.metadata.get("dataset_version")
+        if version:
+            self._facts["dataset_version"] = str(version)
+        for name in ("num_repetitions", "dataset_splits"):
+            if query.project.metadata.get(name) is not None:
+                self._facts[name] = query.project.metadata[name]
+        summary = spool.feedback(None)
+        if summary:
+            self._facts["summary_feedback"] = summary
+        self._counts.update(
+            runs=spool.count(),
+            pending=spool.count("pending"),
+            feedback=spool.count("feedback"),
+            repeated_runs=spool.repeated_runs,
+            repeated_feedback=spool.repeated_feedback,
+            unreadable_feedback=spool.unreadable_feedback,
+            feedback_on_other_runs=spool.count("strays"),
+        )
+
+    def _score_anew(self, mapper: Mapper, spool: Spool) -> None:
+        """Fetch the dataset's examples, and apply the evaluators to every finished run."""
+        with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
+            used = spool.distinct("example_id")
+            self._counts["examples_without_run"] = examples.count_without(used)
+            if self._wishes.evaluators:
+                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+
+    def _yield_rows(self, mapper: Mapper, spool: Spool) -> Iterator[SourceRow]:
+        origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"
+        number = 0
+        for reason, original in spool.unreadable():
+            number += 1
+            yield SourceRow(number, origin, original, None, Rejection("invalid_json", reason))
+        for spooled in spool.runs():
+            if spooled.is_pending:
+                continue
+            number += 1
+            yield self._row(number, origin, mapper, spooled, self._judge(spool, spooled.id))
+
+    def _judge(self, spool: Spool, run_id: str) -> Verdict:
+        evaluators = self._wishes.evaluators
+        anew = scoring.named(spool.evaluations(run_id), evaluators) if evaluators else ()
+        verdict = judge(spool.feedback(run_id), anew)
+        self._counts["pairwise"] += verdict.pairwise
+        self._crashed.update(verdict.crashed)
+        return verdict
+
+    def _row(
+        self, number: int, origin: str, mapper: Mapper, spooled: SpooledRun, verdict: Verdict
+    ) -> SourceRow:
+        fields = mapper.fields(spooled, verdict)
+        original = msgspec.json.encode(fields)
+        if task_id(spooled.run) is None:
+            return SourceRow(number, origin, original, None, NO_TASK)
+        return SourceRow(number, origin, original, fields, None)
+
+    def _warn(self) -> None:
+        """Say what a person would otherwise not notice."""
+        counts = self._counts
+        if counts["pending"]:
+            self._notes.append(
+                f"Left out {counts['pending']:,} runs that are not finished; ingest again later."
+            )
+        if self._crashed:
+            keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
+            self._notes.append(f"Evaluators that raised left null scores: {keys}.")
+        if counts["repeated_feedback"] or counts["repeated_runs"]:
+            self._notes.append(
+                "The experiment was being written to while it was read; ingest again to be sure."
+            )
+        if counts["feedback_on_other_runs"]:
+            self._notes.append(
+                f"{counts['feedback_on_other_runs']:,} feedback rows are about runs that are "
+                "no root runs of the project, or past its retention."
+            )
+        if counts["unreadable_feedback"]:
+            self._notes.append(
+                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON."
+            )
+        if counts["examples_without_run"]:
+            self._notes.append(
+                f"{counts['examples_without_run']:,} examples of the dataset have no run."
+            )

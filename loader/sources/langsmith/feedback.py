@@ -1,0 +1,170 @@
+"""Feedback: reading a project's rows, and deciding which row of a key counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from loader.sources.langsmith.answers import Answer
+from loader.sources.langsmith.client import LangSmith, Parameters
+from loader.sources.langsmith.times import utc_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PAGE = 100
+# Where evaluators of LangSmith and of its users leave their version.
+VERSION_NAMES = ("evaluator_version", "version", "rule_version", "revision_id")
+
+
+@dataclass
+class Verdict:
+    """What the feedback on one run comes to."""
+
+    scores: dict[str, float | bool | None] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    kept: list[dict[str, object]] = field(default_factory=list)
+    """Every row with its provenance, oldest first; `outcome` says what became of it."""
+    crashed: list[str] = field(default_factory=list)
+    """Keys whose counting row is an evaluator that raised."""
+    pairwise: int = 0
+
+
+class _Ranked(NamedTuple):
+    """What decides between rows of one key: the greatest counts."""
+
+    is_human: bool
+    created_at: str
+    modified_at: str
+    feedback_id: str
+
+
+def read_page(client: LangSmith, project_id: str, offset: int) -> list[msgspec.Raw]:
+    """Read one page of a project's feedback, each row still JSON."""
+    found = client.ask(
+        "GET",
+        "/feedback",
+        list[msgspec.Raw],
+        Parameters([("session", project_id), ("limit", str(PAGE)), ("offset", str(offset))]),
+        missing=(),
+    )
+    if isinstance(found, Answer):  # no status is left to the caller
+        raise TypeError("unreachable")
+    return found
+
+
+def compact(row: Mapping[str, object]) -> dict[str, object]:
+    """Bring one feedback row to the shape that raw keeps; absent parts are left out.
+
+    Keys: id, key, score, value, comment, correction, source, evaluator, user_id,
+    judge_run_id, evaluator_version, comparative_experiment_id, error, created_at,
+    modified_at. Times are ISO, UTC.
+    """
+    source = row.get("feedback_source")
+    source = source if isinstance(source, dict) else {}
+    about = source.get("metadata")
+    about = about if isinstance(about, dict) else {}
+    judge = about.get("__run")
+    judge_id = judge.get("run_id") if isinstance(judge, dict) else None
+    extra = row.get("extra")
+    crashed = extra.get("error") if isinstance(extra, dict) else None
+    shaped = {
+        "id": row.get("id"),
+        "key": row.get("key"),
+        "score": row.get("score"),
+        "value": row.get("value"),
+        "comment": row.get("comment"),
+        "correction": row.get("correction"),
+        "source": source.get("type"),
+        "evaluator": about.get("evaluator_name") or about.get("name"),
+        "user_id": source.get("user_id"),
+        "judge_run_id": row.get("source_run_id") or judge_id,
+        "evaluator_version": next(
+            (str(about[name]) for name in VERSION_NAMES if about.get(name) is not None), None
+        ),
+        "comparative_experiment_id": row.get("comparative_experiment_id"),
+        "error": True if crashed is True or crashed == "true" else None,
+        "created_at": utc_text(row.get("created_at")),
+        "modified_at": utc_text(row.get("modified_at")),
+    }
+    return {
+        name: value
+        for name, value in shaped.items()
+        if value is not None or name in {"key", "score"}
+    }
+
+
+def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] = ()) -> Verdict:
+    """Decide the scores of one run from its feedback rows.
+
+    The newest row of a key counts; a human's row, or a human's correction of a
+    model's row, outranks every other. A pairwise preference is no score of the run.
+    An evaluator that raised, or returned nothing, leaves null.
+
+    Args:
+        rows: as `compact` gives them.
+        anew: rows of evaluators applied at this ingest, in the same shape: they
+            count as the newest of their key, but do not outrank a human.
+    """
+    verdict = Verdict()
+    counting: dict[str, tuple[_Ranked, dict[str, object]]] = {}
+    ordered = sorted(rows, key=lambda row: (str(row.get("created_at") or ""), str(row.get("id"))))
+    fresh = list(anew)
+    for number, row in enumerate([*ordered, *fresh]):
+        entry = dict(row)
+        verdict.kept.append(entry)
+        if entry.get("comparative_experiment_id"):
+            entry["outcome"] = "pairwise"
+            verdict.pairwise += 1
+            continue
+        is_human = entry.get("source") == "app" or corrected(entry) is not None
+        if is_human and _score(entry) is None and entry.get("value") is None:
+            # a remark without a verdict hides no score
+            entry["outcome"] = "remark"
+            continue
+        is_fresh = number >= len(ordered)
+        rank = _Ranked(
+            is_human,
+            "~" if is_fresh else str(entry.get("created_at") or ""),
+            str(entry.get("modified_at") or ""),
+            str(entry.get("id") or ""),
+        )
+        key = str(entry.get("key"))
+        best = counting.get(key)
+        if best is None or rank >= best[0]:
+            if best is not None:
+                best[1]["outcome"] = (
+                    "outranked" if rank.is_human > best[0].is_human else "superseded"
+                )
+            counting[key] = (rank, entry)
+            entry["outcome"] = "counts"
+        else:
+            entry["outcome"] = "outranked" if best[0].is_human > rank.is_human else "superseded"
+    for key, (_, entry) in counting.items():
+        verdict.scores[key] = _score(entry)
+        version = entry.get("evaluator_version")
+        if version is not None:
+            verdict.versions[key] = str(version)
+        if entry.get("error"):
+            verdict.crashed.append(key)
+    return verdict
+
+
+def corrected(entry: Mapping[str, object]) -> float | bool | None:
+    """Return the score that a person set right on a model's row; None when none did."""
+    correction = entry.get("correction")
+    return _numeric(correction.get("score")) if isinstance(correction, dict) else None
+
+
+def _score(entry: Mapping[str, object]) -> float | bool | None:
+    """Return the score a row stands for: null for a label, a crash, or nothing."""
+    right = corrected(entry)
+    if right is not None:
+        return right
+    return None if entry.get("error") else _numeric(entry.get("score"))
+
+
+def _numeric(value: object) -> float | bool | None:
+    return value if isinstance(value, bool | int | float) else None

@@ -1,0 +1,197 @@
+"""Where what was read waits until it is whole: a temporary SQLite file.
+
+Feedback arrives in another order than runs, and repetitions are numbered over all
+runs of a task, so everything must be read before the first record can be made. It is
+kept on disk, so that memory does not grow with the experiment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import TracebackType
+
+_SCHEMA = """
+pragma journal_mode = off;
+pragma synchronous = off;
+pragma temp_store = file;
+pragma locking_mode = exclusive;
+pragma cache_size = -16000;
+create table runs (
+    id text primary key,
+    position text,
+    started_at text,
+    is_pending integer not null,
+    body blob not null,
+    io blob
+);
+create table unreadable (reason text not null, original blob not null);
+create table feedback (
+    id text primary key, run_id text, created_at text, body blob not null
+);
+create table evaluations (run_id text not null, body blob not null);
+begin;
+"""
+# Numbered over pending runs too: a run keeps its number when it is done.
+_NUMBERED = """
+select id, body, io, is_pending, row_number() over (
+    partition by position order by started_at, id
+) as repetition
+from runs order by started_at, id
+"""
+
+
+class SpooledRun(NamedTuple):
+    """One run, normalised, with its number among the runs of its task and arm."""
+
+    id: str
+    run: dict[str, object]
+    inputs_outputs: dict[str, object]
+    repetition: int
+    is_pending: bool
+
+
+class Spool:
+    """Runs and feedback of one project, each once, joined on demand."""
+
+    def __init__(self) -> None:
+        """Open an empty file in a private temporary directory."""
+        self._directory = tempfile.TemporaryDirectory(prefix="evalmart-")
+        self._database = sqlite3.connect(
+            Path(self._directory.name) / "spool.sqlite", isolation_level=None
+        )
+        self._database.executescript(_SCHEMA)
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(dict[str, object]).decode
+        self.repeated_runs = self.repeated_feedback = self.unreadable_feedback = 0
+
+    def __enter__(self) -> Self:
+        """Use as a context: the file is gone afterwards."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove the file."""
+        del kind, error, trace
+        self._database.close()
+        self._directory.cleanup()
+
+    def add_runs(self, runs: Iterable[tuple[str, dict[str, object]]]) -> None:
+        """Keep a page of runs, each behind its position; one met before is replaced."""
+        rows = []
+        for position, run in runs:
+            io = {name: run.pop(name, None) for name in ("inputs", "outputs")}
+            has_io = any(value is not None for value in io.values())
+            rows.append((
+                run["id"],
+                position,
+                run["started_at"] or "",
+                run["status"] == "pending",
+                self._encode(run),
+                self._encode(io) if has_io else None,
+            ))  # fmt: skip
+        self.repeated_runs += self._put("runs values (?, ?, ?, ?, ?, ?)", rows)
+
+    def add_unreadable(self, reason: str, original: bytes) -> None:
+        """Keep a run that cannot be decoded, to be rejected by name."""
+        self._database.execute("insert into unreadable values (?, ?)", (reason, original))
+
+    def forget_unreadable(self) -> None:
+        """Drop the undecodable runs: they have no id to tell them from those read again."""
+        self._database.execute("delete from unreadable")
+
+    def add_feedback(self, feedback: Iterable[tuple[str | None, dict[str, object]]]) -> None:
+        """Keep a page of feedback, each behind the id of its run; None for the experiment.
+
+        One met before is replaced.
+        """
+        rows = [
+            (row.get("id"), run_id, row.get("created_at"), self._encode(row))
+            for run_id, row in feedback
+        ]
+        self.repeated_feedback += self._put("feedback values (?, ?, ?, ?)", rows)
+
+    def _put(self, target: str, rows: Sequence[tuple[object, ...]]) -> int:
+        """Insert rows, what comes later in place of what came before; count the repeated."""
+        before = self._database.total_changes
+        self._database.executemany(f"insert or ignore into {target}", rows)
+        repeated = len(rows) - (self._database.total_changes - before)
+        if repeated:
+            self._database.executemany(f"insert or replace into {target}", rows)
+        return repeated
+
+    def add_evaluation(self, run_id: str, rows: Iterable[dict[str, object]]) -> None:
+        """Keep what evaluators applied at this ingest say of one run."""
+        self._database.executemany(
+            "insert into evaluations values (?, ?)",
+            [(run_id, self._encode(row)) for row in rows],
+        )
+
+    def seal(self) -> None:
+        """Index what was read, once, after the last page."""
+        self._database.execute("create index feedback_run on feedback (run_id)")
+
+    def seal_evaluations(self) -> None:
+        """Index the evaluations, once."""
+        self._database.execute("create index evaluations_run on evaluations (run_id)")
+
+    def count(self, what: str = "") -> int:
+        """Count runs; or those pending, all read, feedback, feedback on no known run."""
+        query = {
+            "": "select count(*) from runs",
+            "read": "select (select count(*) from runs) + (select count(*) from unreadable)",
+            "pending": "select count(*) from runs where is_pending",
+            "feedback": "select count(*) from feedback",
+            "strays": (
+                "select count(*) from feedback where run_id is not null"
+                " and run_id not in (select id from runs)"
+            ),
+        }[what]
+        return int(self._database.execute(query).fetchone()[0])
+
+    def runs(self) -> Iterator[SpooledRun]:
+        """Yield every run by start time, with its repetition number."""
+        for run_id, body, io, is_pending, repetition in self._database.execute(_NUMBERED):
+            yield SpooledRun(
+                run_id,
+                self._decode(body),
+                self._decode(io) if io else {},
+                repetition,
+                bool(is_pending),
+            )
+
+    def unreadable(self) -> Iterator[tuple[str, bytes]]:
+        """Yield reason and original of every run that could not be decoded."""
+        yield from self._database.execute("select reason, original from unreadable")
+
+    def feedback(self, run_id: str | None) -> list[dict[str, object]]:
+        """Return the feedback on one run; None for that on the experiment itself."""
+        found = self._database.execute(
+            "select body from feedback where run_id is ? order by created_at, id", (run_id,)
+        )
+        return [self._decode(body) for (body,) in found]
+
+    def evaluations(self, run_id: str) -> list[dict[str, object]]:
+        """Return what evaluators applied at this ingest say of one run."""
+        found = self._database.execute(
+            "select body from evaluations where run_id = ? order by rowid", (run_id,)
+        )
+        return [self._decode(body) for (body,) in found]
+
+    def distinct(self, name: str) -> set[str]:
+        """Collect the distinct values of one field of the runs, such as `example_id`."""
+        found = self._database.execute(
+            "select distinct json_extract(cast(body as text), ?) from runs", (f"$.{name}",)
+        )
+        return {str(value) for (value,) in found if value is not None}

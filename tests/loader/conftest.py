@@ -1,0 +1,49 @@
+"""Fixtures for what talks to LangSmith: a stand-in server, and no way to the real one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from langsmith_server import KEY, LangSmithServer
+
+from loader.sources.langsmith import LangSmith, Patience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Impatient, so that a test of patience takes no time.
+QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, read_timeout=0.4)
+
+
+@pytest.fixture
+def no_langsmith(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep a test away from the user's LangSmith settings, keys and proxies."""
+    from langsmith.utils import get_env_var  # noqa: PLC0415  only tests of LangSmith pay for it
+
+    for name in os.environ:
+        if name.startswith(("LANGSMITH_", "LANGCHAIN_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LANGSMITH_CONFIG_FILE", str(tmp_path / "no-such-profile.json"))
+    monkeypatch.setenv("LANGSMITH_TRACING", "false")
+    monkeypatch.setenv("NO_PROXY", "*")
+    get_env_var.cache_clear()
+
+
+@pytest.fixture
+def stand_in(no_langsmith: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LangSmithServer]:
+    """Give a running stand-in that the environment leads to; empty, both run queries."""
+    del no_langsmith
+    with LangSmithServer() as server:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
+        monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
+        yield server
+
+
+@pytest.fixture
+def connect_langsmith(stand_in: LangSmithServer) -> Callable[[], LangSmith]:
+    """Give a function that connects to the stand-in, impatiently."""
+    del stand_in
+    return lambda: LangSmith(QUICK)

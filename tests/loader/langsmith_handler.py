@@ -1,0 +1,301 @@
+"""The routes of the stand-in for LangSmith: what each request does to its store."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import msgspec
+
+if TYPE_CHECKING:
+    from langsmith_server import Fault, LangSmithServer
+
+Row = dict[str, Any]
+V2_RENAMED = {"PROJECT_ID": "session_id", "METADATA": "extra", "LATENCY_SECONDS": "end_time"}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection; routes to the methods named by `ROUTES`."""
+
+    stand_in: LangSmithServer
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *arguments: object) -> None:
+        """Keep the test's output clean."""
+
+    def do_GET(self) -> None:
+        self.serve("GET")
+
+    def do_POST(self) -> None:
+        self.serve("POST")
+
+    def do_PATCH(self) -> None:
+        self.serve("PATCH")
+
+    def serve(self, method: str) -> None:
+        parts = urlsplit(self.path)
+        path = re.sub(r"^/api(/v1)?(?=/(?!v2/))", "", parts.path)
+        self.query = parse_qs(parts.query)
+        self.raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with self.stand_in.lock:
+            self.stand_in.log.append((method, path))
+            struck = next((f for f in self.stand_in.faults if f.strikes(path)), None)
+        if struck and self.misbehave(struck):
+            return
+        self.stand_in.on_request(path)
+        if self.headers.get("x-api-key") != self.stand_in.key:
+            self.answer({"detail": f"Invalid token {self.headers.get('x-api-key')}"}, 401)
+            return
+        for verb, pattern, name in ROUTES:
+            found = re.fullmatch(pattern, path)
+            if verb == method and found:
+                with self.stand_in.lock:
+                    getattr(self, name)(*found.groups())
+                return
+        self.answer({"detail": "Not Found"}, 404)
+
+    def misbehave(self, fault: Fault) -> bool:
+        """Do what the fault says; False when the answer is only to be cut short."""
+        self.close_connection = True
+        if fault.act == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        elif fault.act == "hang":
+            self.stand_in.released.wait(20)
+        elif fault.act == "truncate":
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", "4000")
+            self.end_headers()
+            self.wfile.write(b'{"items": [{"id": "')
+        else:
+            self.answer(fault.body, fault.status, fault.headers)
+        return True
+
+    def answer(self, body: object, status: int = 200, headers: Row | None = None) -> None:
+        encoded = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        self.send_response(status)
+        for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(encoded)))
+        self.end_headers()
+        self.wfile.write(encoded)
+
+    def json(self) -> Row:
+        body: Row = msgspec.json.decode(self.raw or b"{}")
+        self.stand_in.bodies.append(body)
+        return body
+
+    def one(self, name: str) -> str | None:
+        return self.query.get(name, [None])[0]
+
+    def page(self, rows: list[Row]) -> list[Row]:
+        offset, limit = int(self.one("offset") or 0), int(self.one("limit") or 100)
+        return rows[offset : offset + limit]
+
+    # ---- routes ----
+
+    def info(self) -> None:
+        self.answer({
+            "version": self.stand_in.version, "instance_flags": self.stand_in.flags,
+            "batch_ingest_config": {
+                "use_multipart_endpoint": True, "scale_up_qsize_trigger": 1000,
+                "scale_up_nthreads_limit": 16, "scale_down_nempty_trigger": 4,
+                "size_limit": 100, "size_limit_bytes": 20971520,
+            },
+        })  # fmt: skip
+
+    def list_sessions(self) -> None:
+        rows = sorted(
+            self.stand_in.sessions.values(), key=lambda s: instant(s["start_time"]), reverse=True
+        )
+        name, dataset = self.one("name"), self.one("reference_dataset")
+        rows = [
+            row for row in rows
+            if (name is None or row["name"] == name)
+            and (dataset is None or row["reference_dataset_id"] == dataset)
+        ]  # fmt: skip
+        with_stats = self.one("include_stats") in {"true", "True"}
+        self.answer([self.stand_in.stats(r) if with_stats else r for r in self.page(rows)])
+
+    def read_session(self, session_id: str) -> None:
+        row = self.stand_in.sessions.get(session_id)
+        self.answer(self.stand_in.stats(row) if row else {"detail": "?"}, 200 if row else 404)
+
+    def create_session(self) -> None:
+        body = self.json()
+        self.answer(self.stand_in.add_session(body.pop("name"), **body))
+
+    def update_session(self, session_id: str) -> None:
+        changes = {name: value for name, value in self.json().items() if value is not None}
+        self.stand_in.sessions[session_id].update(changes)
+        self.answer(self.stand_in.sessions[session_id])
+
+    def list_datasets(self) -> None:
+        name, wanted = self.one("name"), self.query.get("id")
+        self.answer(self.page([
+            row for row in self.stand_in.datasets.values()
+            if (name is None or row["name"] == name) and (not wanted or row["id"] in wanted)
+        ]))  # fmt: skip
+
+    def create_dataset(self) -> None:
+        self.answer(self.stand_in.store_dataset(self.json()))
+
+    def read_dataset(self, dataset_id: str) -> None:
+        self.answer(self.stand_in.datasets[dataset_id])
+
+    def list_examples(self) -> None:
+        wanted, ids = self.one("dataset"), self.query.get("id")
+        self.answer(self.page([
+            row for row in self.stand_in.examples.values()
+            if row["dataset_id"] == wanted or (ids and row["id"] in ids)
+        ]))  # fmt: skip
+
+    def query_v1(self) -> None:
+        if self.stand_in.backend == "v2":
+            self.answer({"detail": "v1 run queries are not available here"}, 501)
+            return
+        body = self.json()
+        if body.get("limit", 100) > 100:
+            self.answer({"detail": "Limit exceeds maximum allowed value of 100"}, 400)
+            return
+        rows = self.stand_in.roots(body["session"])
+        items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
+        runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
+        self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
+
+    def v1_value(self, run: Row, name: str) -> object:
+        value = run.get(name)
+        if name in {"start_time", "end_time"} and value and self.stand_in.naive_times:
+            return instant(value).replace(tzinfo=None).isoformat()
+        return self.stand_in.cost_form(value) if name == "total_cost" else value
+
+    def query_v2(self) -> None:
+        if self.stand_in.backend == "v1":
+            self.answer({"detail": "Not Found"}, 404)
+            return
+        body = self.json()
+        # as the service: without a bound, the last day only
+        begin = instant(body.get("min_start_time") or now(-1))
+        end = instant(body.get("max_start_time") or now(3650))
+        rows = [
+            run for run in self.stand_in.roots(body["project_ids"])
+            if begin <= instant(run["start_time"]) <= end
+        ]  # fmt: skip
+        items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
+        selects = body.get("selects") or ["ID"]
+        runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
+        page: Row = {"items": runs, "has_more": cursor is not None}
+        self.answer({**page, "next_cursor": cursor} if cursor else page)
+
+    def v2_value(self, run: Row, name: str) -> object:
+        value = run.get(V2_RENAMED.get(name, name.lower()))
+        if name == "STATUS":
+            return str(value).upper()
+        if name == "METADATA":
+            return (value or {}).get("metadata")
+        if name in {"START_TIME", "END_TIME"} and value:
+            return instant(value).isoformat().replace("+00:00", "Z")
+        if name == "LATENCY_SECONDS" and value:
+            return (instant(value) - instant(run["start_time"])).total_seconds()
+        return float(value) if name == "TOTAL_COST" and value is not None else value
+
+    def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
+        """Cut a page after the run that the cursor names, as keyset paging does."""
+        begin = 0
+        if cursor:
+            ids = [row["id"] for row in rows]
+            begin = ids.index(cursor) + 1
+            if self.stand_in.repeat_rows:
+                begin -= 1
+        items = rows[begin : begin + size]
+        return items, items[-1]["id"] if begin + size < len(rows) else None
+
+    def list_feedback(self) -> None:
+        # as the service: without a filter, the whole workspace
+        rows = self.stand_in.session_feedback(self.one("session"))
+        runs = self.query.get("run")
+        self.answer(self.page([row for row in rows if row["run_id"] in runs] if runs else rows))
+
+    def create_feedback(self) -> None:
+        self.keep_feedback(self.json())
+        self.answer({})
+
+    def keep_feedback(self, body: Row) -> None:
+        score = body.get("score")
+        if isinstance(score, float):
+            body["score"] = round(score, 4)
+        extra = body.get("extra")
+        if body.pop("error", None):
+            extra = {**(extra or {}), "error": True}
+        run = self.stand_in.runs.get(body.get("run_id") or "")
+        session = run["session_id"] if run else body.get("session_id")
+        defaults = {"value": None, "comment": None, "correction": None, "run_id": None}
+        self.stand_in.feedback[body["id"]] = {
+            **defaults, **body, "session_id": session, "extra": extra, "created_at": now(),
+            "modified_at": now(), "comparative_experiment_id": None,
+        }  # fmt: skip
+
+    def ingest_multipart(self) -> None:
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        for part in message_from_bytes(head + self.raw).walk():
+            name = part.get_param("name", header="content-disposition")
+            if not isinstance(name, str):
+                continue
+            payload = part.get_payload(decode=True)
+            assert isinstance(payload, bytes)
+            value = msgspec.json.decode(payload)
+            event, row_id, *rest = name.split(".")
+            if event == "feedback":
+                self.keep_feedback(value)
+            elif rest:
+                self.keep_run(row_id, {rest[0]: value})
+            else:
+                self.keep_run(row_id, value)
+        self.answer({"message": "accepted"}, 202)
+
+    def keep_run(self, run_id: str, value: Row) -> None:
+        row = self.stand_in.runs.setdefault(run_id, {"id": run_id})
+        row.update({name: given for name, given in value.items() if given is not None})
+        by_name = {s["name"]: s["id"] for s in self.stand_in.sessions.values()}
+        if row.get("session_id") is None:
+            row["session_id"] = by_name.get(row.get("session_name", ""), "")
+        row["status"] = (
+            "error" if row.get("error") else "success" if row.get("end_time") else "pending"
+        )
+
+
+ROUTES = (
+    ("GET", "/info", "info"),
+    ("GET", "/sessions", "list_sessions"),
+    ("POST", "/sessions", "create_session"),
+    ("GET", "/sessions/([^/]+)", "read_session"),
+    ("PATCH", "/sessions/([^/]+)", "update_session"),
+    ("GET", "/datasets", "list_datasets"),
+    ("POST", "/datasets", "create_dataset"),
+    ("GET", "/datasets/([^/]+)", "read_dataset"),
+    ("GET", "/examples", "list_examples"),
+    ("POST", "/runs/query", "query_v1"),
+    ("POST", "/api/v2/runs/query", "query_v2"),
+    ("POST", "/runs/multipart", "ingest_multipart"),
+    ("GET", "/feedback", "list_feedback"),
+    ("POST", "/feedback", "create_feedback"),
+)
+
+
+def now(days: float = 0) -> str:
+    """Return the time so many days from now, ISO, UTC."""
+    return (datetime.now(UTC) + timedelta(days=days)).isoformat()
+
+
+def instant(text: str) -> datetime:
+    """Read a time; without a zone it is UTC."""
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
