@@ -12,8 +12,8 @@ LOADER := $(BIN)/python -m loader
 demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
 	$(LOADER) sample
-	$(LOADER) ingest '.evalmart/sample/*.jsonl'
-	$(LOADER) --quiet build
+	$(LOADER) ingest --file '.evalmart/sample/*.jsonl'
+	$(LOADER) build --quiet
 	$(LOADER) summary --experiment exp-2025-01-001
 	$(LOADER) compare --experiment exp-2025-01-001 --limit 8
 	$(LOADER) trend --agent feature_dev --metric accuracy

@@ -62,6 +62,8 @@ def dbt_environment(database_url: str | None = None) -> dict[str, str]:
         **inherited,
         **environment(database_url),
         "DBT_PROFILES_DIR": str(_profiles_directory(home)),
+        # Unit tests prove the models, not the data: they run in the project's own tests.
+        "DBT_EXCLUDE_RESOURCE_TYPES": os.environ.get("DBT_EXCLUDE_RESOURCE_TYPES", "unit_test"),
         "DBT_TARGET_PATH": os.environ.get("DBT_TARGET_PATH", str(home / "target")),
         "DBT_LOG_PATH": os.environ.get("DBT_LOG_PATH", str(home / "logs")),
     }

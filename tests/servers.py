@@ -27,7 +27,7 @@ def available() -> list[str]:
 @contextmanager
 def embedded() -> Iterator[str]:
     """Yield the connection string of a private embedded server."""
-    with _short_directory() as directory:
+    with short_directory() as directory:
         conninfo = server.start(directory / "data")
         try:
             yield conninfo
@@ -39,7 +39,7 @@ def embedded() -> Iterator[str]:
 def debian() -> Iterator[str]:
     """Yield the connection string of a private server of Debian's PostgreSQL 15."""
     as_owner = [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
-    with _short_directory() as directory:
+    with short_directory() as directory:
         data = directory / "data"
         if as_owner:
             shutil.chown(directory, "postgres")
@@ -60,7 +60,7 @@ def debian() -> Iterator[str]:
 
 
 @contextmanager
-def _short_directory() -> Iterator[Path]:
+def short_directory() -> Iterator[Path]:
     """Make a directory whose path leaves room for a socket's name."""
     directory = Path(tempfile.mkdtemp(prefix="evalmart-", dir="/tmp"))
     directory.chmod(0o755)

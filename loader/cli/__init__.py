@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": ("loader.cli.admin:init", "Create or migrate the raw schema and the roles."),
     "ingest": ("loader.cli.ingest:ingest", "Load results from files or LangSmith."),
+    "projects": ("loader.cli.langsmith:projects", "What LangSmith has to ingest."),
     "build": ("loader.cli.admin:build", "Run dbt build on the same database."),
     "summary": ("loader.cli.read:summary", "Is the candidate better? One experiment."),
     "compare": ("loader.cli.read:compare", "Baseline against candidate, task by task."),
     "trend": ("loader.cli.read:trend", "One metric of an agent over its versions."),
     "recent": ("loader.cli.read:recent", "The latest results."),
     "experiments": ("loader.cli.read:experiments", "Every experiment there is."),
+    "gate": ("loader.cli.gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
+    "replay": ("loader.cli.gate:replay", "Which past verdicts would change on today's scores."),
+    "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
     "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
     "purge": ("loader.cli.purge:purge", "Remove runs that are past retention."),
     "sample": ("loader.cli.sample:sample", "Write a sample experiment to try things on."),
@@ -101,7 +105,7 @@ def cli() -> None:
 
     \b
     Example:
-      python -m loader ingest results.jsonl --experiment-id exp-1
+      python -m loader ingest --file results.jsonl --experiment-id exp-1
       python -m loader build
       python -m loader summary --experiment exp-1
 

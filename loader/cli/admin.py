@@ -47,6 +47,9 @@ def init(database_url: str | None) -> None:
 def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str, ...]) -> None:
     """Run `dbt build` on the same database; arguments go to dbt as they are.
 
+    Data tests run, unit tests do not: they prove the models, not your data.
+    Set DBT_EXCLUDE_RESOURCE_TYPES to choose otherwise.
+
     \b
     Example:
       python -m loader build

@@ -70,9 +70,8 @@ def test_env_never_prints_the_password(database_url: str) -> None:
     assert _SECRET not in done.stdout + done.stderr
 
 
-def test_commands_that_want_the_server_at_once_start_one(tmp_path: Path) -> None:
-    del tmp_path  # its path is too long for a socket
-    with servers._short_directory() as directory:  # noqa: SLF001
+def test_commands_that_want_the_server_at_once_start_one() -> None:
+    with servers.short_directory() as directory:
         data = directory / "data"
         with ThreadPoolExecutor(4) as pool:
             started = set(pool.map(lambda _: server.start(data), range(4)))

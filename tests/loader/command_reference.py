@@ -1,0 +1,43 @@
+"""The command-line reference, generated from the commands themselves.
+
+Run it to write `docs/commands.md`; a test fails when the file is out of date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from loader.cli import COMMANDS, cli
+
+REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
+_WIDTH = 100
+
+
+def render() -> str:
+    """Return the reference as Markdown."""
+    parts = [
+        "# Commands",
+        "Generated from `python -m loader … --help` by `python tests/loader/command_reference.py`.",
+        _block(cli, "python -m loader"),
+    ]
+    with click.Context(cli, info_name="python -m loader") as parent:
+        for name in COMMANDS:
+            command = cli.get_command(parent, name)
+            if command is None:
+                raise LookupError(name)
+            parts += [f"## {name}", _block(command, name, parent)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _block(command: click.Command, name: str, parent: click.Context | None = None) -> str:
+    with click.Context(command, info_name=name, parent=parent, max_content_width=_WIDTH) as ctx:
+        ctx.terminal_width = _WIDTH
+        text = "\n".join(line.rstrip() for line in command.get_help(ctx).splitlines())
+    return f"```text\n{text}\n```"
+
+
+if __name__ == "__main__":
+    REFERENCE.parent.mkdir(exist_ok=True)
+    REFERENCE.write_text(render(), encoding="utf-8")
