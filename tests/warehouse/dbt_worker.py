@@ -1,0 +1,35 @@
+"""A process that runs dbt again and again: importing it takes longer than building.
+
+Reads one JSON object a line, {"arguments": [...], "environment": {...}}, and answers each
+with one line: {"success": bool, "messages": [...]} where messages are what went wrong.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from dbt.cli.main import dbtRunner
+
+
+def main() -> None:
+    """Answer every request on standard input; dbt's own output goes to standard error."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    for line in sys.stdin:
+        request = json.loads(line)
+        os.environ.update(request["environment"])
+        outcome = dbtRunner().invoke(request["arguments"])
+        messages = [str(outcome.exception)] if outcome.exception else []
+        messages += [
+            f"{result.node.unique_id}: {result.status} {result.message}"
+            for result in getattr(outcome.result, "results", [])
+            if str(result.status) not in {"pass", "success"}
+        ]
+        answers.write(json.dumps({"success": outcome.success, "messages": messages}) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""Pairs of results and what they add up to, computed a second time in plain Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from independent_marts import (
+    EVALUATORS,
+    FIELDS,
+    METRICS,
+    ROLES,
+    SCORES,
+    Key,
+    Result,
+    Row,
+    mean,
+    result_id,
+)
+from independent_versions import in_order
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Pair(NamedTuple):
+    """A row of evaluation_comparison_view."""
+
+    candidate: Result | None
+    baseline: Result | None
+    row: Row
+
+
+def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
+    """Return evaluation_comparison_view."""
+    arms: dict[Key, list[Result]] = defaultdict(list)
+    for result in found.values():
+        if ROLES[result.key[2]] == "treatment":
+            arms[result.key[0], result.key[2], result.key[3]].append(result)
+    compared: list[Pair] = []
+    for (experiment, group, version), candidates in arms.items():
+        linked = [one for one in candidates if one.row["baseline_experiment_id"] is not None]
+        latest = max(
+            linked, key=lambda one: (one.row["load_id"], one.key[1].encode()), default=None
+        )
+        control = latest.row["baseline_experiment_id"] if latest else experiment
+        controls = [
+            one
+            for one in found.values()
+            if one.key[0] == control and ROLES[one.key[2]] == "control"
+        ]
+        seen: dict[str, datetime] = {}
+        for one in controls:
+            seen[one.key[3]] = min(
+                seen.get(one.key[3], one.row["recorded_at"]), one.row["recorded_at"]
+            )
+        order = in_order(seen)
+        reach = [one for one in controls if one.key[3] == version] or controls
+        own = {one.key[1]: one for one in candidates}
+        metric = _primary_metric(found, experiment, primary)
+        for task in {*own, *(one.key[1] for one in reach)}:
+            same = [one for one in controls if one.key[1] == task and one.key[3] == version]
+            any_version = sorted(
+                (one for one in controls if one.key[1] == task),
+                key=lambda one: order.index(one.key[3]),
+            )
+            baseline = same[0] if same else any_version[-1] if any_version else None
+            row = {
+                "experiment_id": experiment,
+                "task_id": task,
+                "candidate_group": group,
+                "candidate_version": version,
+                "baseline_experiment_id": control,
+                "primary_metric": metric,
+            }
+            compared.append(Pair(own.get(task), baseline, row))
+    for pair in compared:
+        _compare(pair)
+    return compared
+
+
+def _primary_metric(found: dict[Key, Result], experiment: str, primary: str) -> str | None:
+    names = {
+        metric
+        for result in found.values()
+        if result.key[0] == experiment
+        for metric, (kind, _) in result.values.items()
+        if kind == "score" or metric == primary
+    }
+    if primary in names:
+        return primary
+    known = [metric for metric in METRICS if metric in names]
+    return known[0] if known else min(names, key=str.encode, default=None)
+
+
+def _reason(pair: Pair) -> str | None:
+    candidate, baseline = pair.candidate, pair.baseline
+    if baseline is None:
+        return "no_baseline_result"
+    if candidate is None:
+        return "no_candidate_result"
+    datasets = {candidate.row["dataset_version"], baseline.row["dataset_version"]}
+    if len(datasets - {None}) > 1:
+        return "dataset_version_differs"
+    for key, version in baseline.row["evaluator_versions"].items():
+        metric = EVALUATORS[key]["metric"] if key in EVALUATORS else key
+        other = candidate.row["evaluator_versions"].get(key, version)
+        if metric == pair.row["primary_metric"] and other != version:
+            return "evaluator_version_differs"
+    return None
+
+
+def _compare(pair: Pair) -> None:
+    candidate, baseline, row = pair
+    row["not_comparable_reason"] = _reason(pair)
+    row["is_comparable"] = row["not_comparable_reason"] is None
+    row["candidate_result_id"] = result_id(candidate.key) if candidate else None
+    row["baseline_result_id"] = result_id(baseline.key) if baseline else None
+    row["baseline_version"] = baseline.key[3] if baseline else None
+    row["winner"] = None
+    row["primary_difference"] = None
+    for metric in [*SCORES, *FIELDS]:
+        row[f"candidate_{metric}"] = candidate.mean(metric) if candidate else None
+        row[f"baseline_{metric}"] = baseline.mean(metric) if baseline else None
+        name = metric.split("_")[0] if metric in FIELDS else metric
+        name += "_reduction_pct" if metric in FIELDS else "_improvement_pct"
+        row[name] = _gain(pair, metric) if row["is_comparable"] else None
+    metric = row["primary_metric"]
+    if candidate and baseline and metric:
+        new, old = candidate.mean(metric), baseline.mean(metric)
+        if new is not None and old is not None:
+            row["primary_difference"] = _sign(metric) * (new - old)
+            if row["is_comparable"]:
+                margin = Fraction(METRICS[metric]["tie_margin"]) if metric in METRICS else 0
+                gain = row["primary_difference"]
+                row["winner"] = (
+                    "candidate" if gain > margin else "baseline" if gain < -margin else "tie"
+                )
+
+
+def _sign(metric: str) -> int:
+    return -1 if metric in METRICS and METRICS[metric]["direction"] == "lower" else 1
+
+
+def _gain(pair: Pair, metric: str) -> Fraction | None:
+    """Return percentage points for scores, else per cent of the baseline; positive is better."""
+    assert pair.candidate is not None
+    assert pair.baseline is not None
+    new, old = pair.candidate.mean(metric), pair.baseline.mean(metric)
+    if new is None or old is None:
+        return None
+    gain = 100 * _sign(metric) * (new - old)
+    if pair.candidate.values[metric][0] == "score":
+        return gain
+    return gain / abs(old) if old else None
+
+
+def summaries(compared: list[Pair]) -> list[Row]:
+    """Return experiment_summaries."""
+    arms: dict[Key, list[Pair]] = defaultdict(list)
+    for pair in compared:
+        row = pair.row
+        arms[row["experiment_id"], row["candidate_group"], row["candidate_version"]].append(pair)
+    return [_summary(key, arm) for key, arm in arms.items()]
+
+
+def _summary(key: Key, arm: list[Pair]) -> Row:
+    both = [pair for pair in arm if pair.candidate and pair.baseline]
+    usable = [pair for pair in both if pair.row["is_comparable"]]
+    winners = [pair.row["winner"] for pair in both]
+    times = [one.row["recorded_at"] for pair in arm for one in pair[:2] if isinstance(one, Result)]
+    row: Row = dict(
+        zip(("experiment_id", "candidate_group", "candidate_version"), key, strict=True)
+    )
+    row.update(
+        baseline_experiment_id=arm[0].row["baseline_experiment_id"],
+        primary_metric=arm[0].row["primary_metric"],
+        total_tasks=len(both),
+        candidate_wins=winners.count("candidate"),
+        baseline_wins=winners.count("baseline"),
+        ties=winners.count("tie"),
+        undecided_tasks=winners.count(None),
+        incomparable_tasks=len(both) - len(usable),
+        baseline_only_tasks=sum(pair.candidate is None for pair in arm),
+        candidate_only_tasks=sum(pair.baseline is None for pair in arm),
+        first_recorded_at=min(times),
+        last_recorded_at=max(times),
+    )
+    for name in [
+        *(f"{metric}_improvement_pct" for metric in SCORES),
+        *(f"{metric.split('_')[0]}_reduction_pct" for metric in FIELDS),
+    ]:
+        row[f"avg_{name}"] = mean(pair.row[name] for pair in usable)
+    row.update(_legacy(usable))
+    return row
+
+
+def _legacy(usable: list[Pair]) -> Row:
+    weight_sum, gain_sum, rejected = Fraction(0), Fraction(0), False
+    for metric, settings in METRICS.items():
+        weight = Fraction(settings["weight"])
+        arms = [
+            (pair.baseline.mean(metric), pair.candidate.mean(metric), _gain(pair, metric))
+            for pair in usable
+            if pair.baseline and pair.candidate
+        ]
+        arms = [one for one in arms if one[0] is not None and one[1] is not None]
+        if not weight or not arms:
+            continue
+        old, new, gain = (mean(one[place] for one in arms) for place in range(3))
+        assert old is not None
+        assert new is not None
+        if old and 100 * _sign(metric) * (new - old) / abs(old) < -20:
+            rejected = True
+        if settings["kind"] == "score" and new < Fraction(1, 2):
+            rejected = True
+        if gain is not None:
+            weight_sum += weight
+            gain_sum += weight * gain
+    weighted = gain_sum / weight_sum if weight_sum else None
+    verdict = "needs_review"
+    if rejected or (weighted is not None and weighted < -5):
+        verdict = "reject"
+    elif weighted is not None and weighted > 5:
+        verdict = "deploy"
+    return {"weighted_improvement_pct": weighted, "legacy_recommendation": verdict}

@@ -1,0 +1,149 @@
+"""Write raw rows as the loader does, but exactly those a test wants, and when it wants them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import psycopg
+
+Record = dict[str, Any]
+RunKey = tuple[str, str, str]
+
+_COLUMNS = (
+    "load_id, experiment_id, source, source_run_id, run_version, content_hash, task_id,"
+    " experiment_group, extension_version, repetition, recorded_at, model_version, agent_name,"
+    " scores, measurements, latency_ms, tokens_used, cost_usd, success, error_message,"
+    " dataset_version, evaluator_versions, feedback, baseline_experiment_id, metadata, loaded_at"
+)
+_DEFAULTS: dict[str, Any] = {
+    "repetition": None,
+    "recorded_at": None,
+    "model_version": "unknown",
+    "agent_name": None,
+    "scores": {},
+    "measurements": {},
+    "latency_ms": None,
+    "tokens_used": None,
+    "cost_usd": None,
+    "success": True,
+    "error_message": None,
+    "dataset_version": None,
+    "evaluator_versions": {},
+    "feedback": {},
+    "baseline_experiment_id": None,
+    "metadata": {},
+}
+_JSON = ("scores", "measurements", "evaluator_versions", "feedback", "metadata")
+
+
+class RawRows:
+    """The raw schema, and a copy of its current rows for an independent computation."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        """Write through this connection, one transaction a load."""
+        self.connection = connection
+        self.versions: dict[RunKey, list[Record]] = {}
+        self._load_id = 0
+
+    def load(self, records: Iterable[Mapping[str, Any]], source: str = "file") -> int:
+        """Write one load; a record whose run exists becomes its next version."""
+        load_id = self._next_load_id()
+        loaded_at = datetime(2026, 1, 1, tzinfo=UTC).replace(
+            hour=load_id // 3600 % 24, minute=load_id // 60 % 60, second=load_id % 60
+        )
+        rows: list[Record] = []
+        for record in records:
+            row: Record = {
+                **_DEFAULTS,
+                "source_run_id": str(
+                    [
+                        record["task_id"],
+                        record["experiment_group"],
+                        record["extension_version"],
+                        record.get("repetition") or 1,
+                    ]
+                ),
+                **record,
+                "source": source,
+                "load_id": load_id,
+                "loaded_at": loaded_at,
+            }
+            known = self.versions.setdefault(
+                (row["experiment_id"], source, row["source_run_id"]), []
+            )
+            row["run_version"] = len(known) + 1
+            content = json.dumps({**record, "v": row["run_version"]}, default=str, sort_keys=True)
+            row["content_hash"] = uuid.UUID(hashlib.md5(content.encode()).hexdigest())  # noqa: S324
+            known.append(row)
+            rows.append(row)
+        with self.connection.transaction():
+            cursor = self.connection.cursor()
+            with cursor.copy(f"copy raw_evals.evaluation_runs ({_COLUMNS}) from stdin") as copy:
+                for row in rows:
+                    copy.write_row(
+                        [
+                            Jsonb(row[name]) if name in _JSON else row[name]
+                            for name in _COLUMNS.replace(",", "").split()
+                        ]
+                    )
+            self._announce(
+                load_id,
+                source,
+                len(rows),
+                {(row["experiment_id"], row["baseline_experiment_id"]) for row in rows},
+            )
+        return load_id
+
+    def purge(self, keys: Sequence[RunKey]) -> int:
+        """Remove whole runs, as retention does."""
+        load_id = self._next_load_id()
+        links = {
+            (key[0], version["baseline_experiment_id"])
+            for key in keys
+            for version in self.versions[key]
+        }
+        with self.connection.transaction():
+            self.connection.cursor().executemany(
+                "delete from raw_evals.evaluation_runs"
+                " where (experiment_id, source, source_run_id) = (%s, %s, %s)",
+                keys,
+            )
+            self._announce(load_id, "purge", 0, links)
+        for key in keys:
+            del self.versions[key]
+        return load_id
+
+    def current(self) -> list[Record]:
+        """Return the latest version of every run, with the time of its first."""
+        return [
+            {**versions[-1], "first_loaded_at": versions[0]["loaded_at"]}
+            for versions in self.versions.values()
+        ]
+
+    def _next_load_id(self) -> int:
+        self._load_id += 1
+        return self._load_id
+
+    def _announce(
+        self, load_id: int, source: str, count: int, links: set[tuple[str, str | None]]
+    ) -> None:
+        cursor = self.connection.cursor()
+        cursor.execute(
+            "insert into raw_evals.loads (load_id, source, loader_version, started_at, finished_at,"
+            " rows_read, rows_loaded, rows_unchanged, rows_rejected)"
+            " values (%s, %s, 'test', now(), now(), %s, %s, 0, 0)",
+            (load_id, source, count, count),
+        )
+        cursor.executemany(
+            "insert into raw_evals.load_experiments values (%s, %s, %s)",
+            [(load_id, *link) for link in links],
+        )
