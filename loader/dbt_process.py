@@ -10,20 +10,19 @@ import sys
 
 from dbt.cli.main import dbtRunner
 
+from loader import locks
 from loader.connection import connect
 
-# One build at a time in a database: dbt's temporary tables have fixed names.
-_LOCK_KEY = 7_043_116_202
 _DONE, _FAILED, _UNUSABLE = 0, 1, 2
 
 
 def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code."""
     with connect(autocommit=True) as connection:
-        taken = connection.execute("select pg_try_advisory_lock(%s)", [_LOCK_KEY]).fetchone()
+        taken = connection.execute("select pg_try_advisory_lock(%s)", [locks.BUILD]).fetchone()
         if taken is not None and not taken[0]:
             sys.stderr.write("waiting for another build of this database\n")
-            connection.execute("select pg_advisory_lock(%s)", [_LOCK_KEY])
+            connection.execute("select pg_advisory_lock(%s)", [locks.BUILD])
         result = dbtRunner().invoke(sys.argv[1:])
     if result.success:
         return _DONE

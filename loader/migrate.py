@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
+from loader import locks
 from loader.errors import ConfigurationError, WarehouseUnavailable
 
 if TYPE_CHECKING:
     from loader.connection import Connection
 
 OLDEST_SERVER = 150_000
-_LOCK_KEY = 7_043_116_201
 _LEDGER = """
 create schema if not exists raw_evals;
 create table if not exists raw_evals.schema_version (
@@ -79,7 +79,7 @@ def migrate(connection: Connection) -> list[str]:
     applied = []
     try:
         with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK_KEY])
+            connection.execute("select pg_advisory_xact_lock(%s)", [locks.MIGRATE])
             connection.execute(_LEDGER)
             version = current_version(connection)
             known = migrations()

@@ -16,10 +16,9 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from loader import __version__
+from loader import __version__, locks
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.tables import Column, Kind, Table
-from loader.warehouse import ADVISORY_LOCK_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -204,7 +203,7 @@ def remove(
 def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
     with connection.transaction():
         # as a load does: ids become visible in order, and no load adds a version meanwhile
-        connection.execute("select pg_advisory_xact_lock(%s)", (ADVISORY_LOCK_KEY,))
+        connection.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
         load_id = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
         started_at = connection.execute("select clock_timestamp()").fetchone()
         if load_id is None or started_at is None:

@@ -75,6 +75,7 @@ def start(data_directory: Path) -> str:
     data_directory.parent.mkdir(parents=True, exist_ok=True)
     with (data_directory.parent / f"{data_directory.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two commands may want the server at once
+        _forget_the_dead(data_directory)
         _launch(data_directory)
         deadline = time.monotonic() + _START_SECONDS
         while (conninfo := running(data_directory)) is None:
@@ -112,6 +113,23 @@ def stop(data_directory: Path) -> bool:
             raise WarehouseUnavailable(f"the embedded server (process {pid}) does not stop")
         time.sleep(_POLL_SECONDS)
     return True
+
+
+def _forget_the_dead(data_directory: Path) -> None:
+    """Remove the pid file of a killed server that nobody waited for.
+
+    PostgreSQL and psutil take such a zombie for a running server and would not start
+    another; its memory and its files are free.
+    """
+    pid_file = data_directory / "postmaster.pid"
+    try:
+        lines = pid_file.read_text().splitlines()
+        pid, port, socket_directory = int(lines[_PID_LINE]), lines[_PORT_LINE], lines[_SOCKET_LINE]
+    except (OSError, ValueError, IndexError):
+        return
+    if _is_zombie(pid):
+        (Path(socket_directory) / f".s.PGSQL.{port}.lock").unlink(missing_ok=True)
+        pid_file.unlink(missing_ok=True)
 
 
 def _launch(data_directory: Path) -> None:

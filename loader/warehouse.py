@@ -24,7 +24,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader import __version__, statements
+from loader import __version__, locks, statements
 from loader.canonical import COPY_HEADER, COPY_TRAILER
 
 if TYPE_CHECKING:
@@ -36,12 +36,9 @@ if TYPE_CHECKING:
 
     from loader.connection import Connection
 
-# Held until commit by whoever adds to or removes from the raw schema.
-ADVISORY_LOCK_KEY: Final = 7_043_116_202
-
 CHUNK_ROWS: Final = 20_000
 SMALL_LOAD_ROWS: Final = 5000
-CHUNK_BYTES: Final = 16 * 1024 * 1024
+CHUNK_BYTES: Final = 8 * 1024 * 1024
 """A chunk is kept until the server has taken it, so this bounds memory."""
 _BLOCK_BYTES: Final = 64 * 1024
 _BLOCK_ROWS: Final = 200
@@ -304,7 +301,7 @@ class LoadWriter:
     def _try_lock(self) -> bool:
         """Take the lock if it is free, and draw the load's id."""
         found = self._connection.execute(
-            "select pg_try_advisory_xact_lock(%s)", [ADVISORY_LOCK_KEY]
+            "select pg_try_advisory_xact_lock(%s)", [locks.LOAD]
         ).fetchone()
         if found is None or not found[0]:
             return False
@@ -314,7 +311,7 @@ class LoadWriter:
     def _take_lock(self) -> None:
         """Wait for the lock, unless it is ours already, and draw the load's id."""
         if self._load_id is None:
-            self._connection.execute("select pg_advisory_xact_lock(%s)", [ADVISORY_LOCK_KEY])
+            self._connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
             self._draw_load_id()
 
     def _draw_load_id(self) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -84,3 +86,20 @@ def test_commands_that_want_the_server_at_once_start_one() -> None:
         assert not server.stop(data)
         assert server.start(data)  # the same data, once more
         server.stop(data)
+
+
+def test_a_killed_server_starts_again_with_its_data() -> None:
+    with servers.short_directory() as directory:
+        data = directory / "data"
+        try:
+            with psycopg.connect(server.start(data)) as connection:
+                connection.execute("create table kept (id integer)")
+                connection.commit()
+                pid = int((data / "postmaster.pid").read_text().split()[0])
+                os.kill(pid, signal.SIGKILL)
+            while server.running(data):
+                time.sleep(0.01)
+            with psycopg.connect(server.start(data)) as connection:
+                connection.execute("select from kept")
+        finally:
+            server.stop(data)

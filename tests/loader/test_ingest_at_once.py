@@ -25,7 +25,7 @@ from ingest_support import (
     stored_runs,
 )
 
-from loader import warehouse
+from loader import locks, warehouse
 from loader.connection import connect
 from loader.errors import WarehouseUnavailable
 from loader.ingest import load
@@ -174,7 +174,7 @@ def test_the_straight_way_is_taken_when_it_is_free_and_only_then(
         tmp_path / "b.jsonl", [record(experiment_id="e2", task_id=f"t{n}") for n in range(50)]
     )
     with connect(database_url) as other, ThreadPoolExecutor() as pool:
-        other.execute("select pg_advisory_xact_lock(%s)", [warehouse.ADVISORY_LOCK_KEY])
+        other.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
         waiting = pool.submit(load_file, database_url, others)
         time.sleep(0.5)
         assert not waiting.done()

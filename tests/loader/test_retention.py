@@ -5,11 +5,10 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from loader import retention
+from loader import locks, retention
 from loader.cli import cli
 from loader.connection import Connection, connect
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.warehouse import ADVISORY_LOCK_KEY
 
 NOW = datetime.now(UTC)
 OLD = NOW - timedelta(days=400)
@@ -164,7 +163,7 @@ def test_a_batch_waits_for_a_load_that_is_under_way(
     with connection, connect(database_url) as load:
         store(connection, Run("a"))
         expired = retention.find(connection, 365)
-        load.execute("select pg_advisory_xact_lock(%s)", (ADVISORY_LOCK_KEY,))
+        load.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
         connection.execute("set lock_timeout = '100ms'")
         with pytest.raises(WarehouseUnavailable, match="lock timeout"):
             list(retention.remove(connection, expired))
