@@ -47,7 +47,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 lock:  ## resolve the dependencies anew (needs pip-tools)
 	$(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
-		--strip-extras --extra test --extra lint --no-emit-index-url --no-emit-find-links \
+		--strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --output-file requirements.lock pyproject.toml
 
 clean: ## stop the embedded server; remove the environment and everything built

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from loader.sources import Source
     from loader.vocabulary import Vocabulary
 
-_BATCH_ROWS: Final = 256
+_BATCH_ROWS: Final = 64
 _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8
 _ALONE: Final = 4

@@ -13,7 +13,7 @@ import msgspec
 
 from loader.errors import InvalidRecord
 
-LARGEST_RECORD: Final = 8 * 1024 * 1024
+LARGEST_RECORD: Final = 4 * 1024 * 1024
 """Bytes of the largest record; bounds the memory a load needs."""
 
 _decode = msgspec.json.Decoder().decode

@@ -79,6 +79,7 @@ def migrate(connection: Connection) -> list[str]:
     applied = []
     try:
         with connection.transaction():
+            connection.execute("set local client_min_messages = warning")
             connection.execute("select pg_advisory_xact_lock(%s)", [locks.MIGRATE])
             connection.execute(_LEDGER)
             version = current_version(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta
@@ -85,6 +85,41 @@ class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
 
 decode = msgspec.json.Decoder(Incoming).decode
 encode = msgspec.json.Encoder().encode
+
+
+Link = tuple[str, str | None]
+"""An experiment, and the one that it is compared with."""
+
+
+class Labels(NamedTuple):
+    """What many records of a load have in common, checked once; defaults filled."""
+
+    experiment_id: str
+    experiment_group: str
+    extension_version: str
+    model_version: str
+    agent_name: str | None
+    dataset_version: str | None
+    baseline_experiment_id: str | None
+    packed: bytes
+    """The above as `canonical.pack_labels` makes them."""
+    link: Link
+
+
+class Admitted(NamedTuple):
+    """A record that may be stored."""
+
+    row: bytes
+    """As `canonical.copy_rows` makes it."""
+    labels: Labels
+
+
+class AdmittedBatch(NamedTuple):
+    """Records that may be stored."""
+
+    rows: list[bytes]
+    """As `canonical.copy_rows` makes them."""
+    links: set[Link]
 
 
 def json_schema() -> dict[str, Any]:

@@ -20,7 +20,16 @@ import msgspec
 from loader import checks, json_text
 from loader.canonical import LABELS, copy_rows, pack_labels
 from loader.errors import ConfigurationError, InvalidRecord
-from loader.record_form import ABSENT, Incoming, RunRecord, decode, encode
+from loader.record_form import (
+    ABSENT,
+    Admitted,
+    AdmittedBatch,
+    Incoming,
+    Labels,
+    RunRecord,
+    decode,
+    encode,
+)
 from loader.refusals import (
     derived_run_id,
     merge_built_in,
@@ -41,7 +50,7 @@ if TYPE_CHECKING:
     from loader.record_form import Score
     from loader.vocabulary import Vocabulary
 
-__all__ = ["Checker", "Defaults", "Labels", "RunRecord"]
+__all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,41 +92,6 @@ _built_ins_of = attrgetter(*BUILT_IN_METRICS)
 _NO_BUILT_INS: Final = {(ABSENT,) * len(BUILT_IN_METRICS)}
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
-
-
-Link = tuple[str, str | None]
-"""An experiment, and the one that it is compared with."""
-
-
-class Labels(NamedTuple):
-    """What many records of a load have in common, checked once; defaults filled."""
-
-    experiment_id: str
-    experiment_group: str
-    extension_version: str
-    model_version: str
-    agent_name: str | None
-    dataset_version: str | None
-    baseline_experiment_id: str | None
-    packed: bytes
-    """The above as `canonical.pack_labels` makes them."""
-    link: Link
-
-
-class Admitted(NamedTuple):
-    """A record that may be stored."""
-
-    row: bytes
-    """As `canonical.copy_rows` makes it."""
-    labels: Labels
-
-
-class AdmittedBatch(NamedTuple):
-    """Records that may be stored."""
-
-    rows: list[bytes]
-    """As `canonical.copy_rows` makes them."""
-    links: set[Link]
 
 
 class Checker:

@@ -16,8 +16,7 @@ from loader.vocabulary import BUILT_IN_METRICS, Scale
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.record_form import Incoming, RunRecord, Score
-    from loader.records import Labels
+    from loader.record_form import Incoming, Labels, RunRecord, Score
 
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 2199

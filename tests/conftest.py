@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 import servers
 from loader.connection import connect
@@ -17,9 +12,8 @@ from loader.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 _TARGETS = ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
 
 
@@ -29,7 +23,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("EVALMART_HOME", str(home))
-        patch.setenv("EVALMART_PROJECT_DIR", str(REPOSITORY))
+        patch.setenv("EVALMART_PROJECT_DIR", str(servers.REPOSITORY))
         for name in _TARGETS:
             patch.delenv(name, raising=False)
         yield home
@@ -46,7 +40,7 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(postgres_server: str) -> Iterator[str]:
     """Give a new database with nothing in it; dropped afterwards."""
-    with fresh_database(postgres_server) as url:
+    with servers.fresh_database(postgres_server) as url:
         yield url
 
 
@@ -56,25 +50,3 @@ def database_url(empty_database_url: str) -> str:
     with connect(empty_database_url) as connection:
         migrate(connection)
     return empty_database_url
-
-
-class fresh_database:  # noqa: N801  used as a context manager
-    """Create a database on a server, and drop it on exit; for fixtures of any scope."""
-
-    def __init__(self, conninfo: str) -> None:
-        """Choose a name; nothing is created yet."""
-        self.conninfo = conninfo
-        self.name = f"test_{uuid.uuid4().hex}"
-
-    def __enter__(self) -> str:
-        """Create the database and return its connection string."""
-        self._execute("create database {} template template0 encoding 'UTF8'")
-        return make_conninfo(self.conninfo, dbname=self.name)
-
-    def __exit__(self, *_: object) -> None:
-        """Drop it, with whoever is still connected."""
-        self._execute("drop database {} with (force)")
-
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))

@@ -6,15 +6,22 @@ import os
 import shutil
 import subprocess
 import tempfile
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from loader import server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 
@@ -68,3 +75,25 @@ def short_directory() -> Iterator[Path]:
         yield directory
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+class fresh_database:  # noqa: N801  used as a context manager
+    """Create a database on a server, and drop it on exit; for fixtures of any scope."""
+
+    def __init__(self, conninfo: str) -> None:
+        """Choose a name; nothing is created yet."""
+        self.conninfo = conninfo
+        self.name = f"test_{uuid.uuid4().hex}"
+
+    def __enter__(self) -> str:
+        """Create the database and return its connection string."""
+        self._execute("create database {} template template0 encoding 'UTF8'")
+        return make_conninfo(self.conninfo, dbname=self.name)
+
+    def __exit__(self, *_: object) -> None:
+        """Drop it, with whoever is still connected."""
+        self._execute("drop database {} with (force)")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,5 +19,38 @@ def database_option(function: Callable[P, R]) -> Callable[P, R]:
     return click.option(
         "--database-url",
         metavar="URL",
+        callback=_load_what_waits,
         help="PostgreSQL to use; else DATABASE_URL, PG* variables, or the embedded server.",
     )(function)
+
+
+def _load_what_waits(
+    ctx: click.Context, parameter: click.Parameter, database_url: str | None
+) -> str | None:
+    """Load records that a recorder kept in its spool while the database was away."""
+    del parameter
+    if not ctx.resilient_parsing:
+        from loader.spool import replay_waiting  # noqa: PLC0415  not for completion
+
+        replay_waiting(database_url)
+    return database_url
+
+
+def as_of_option(function: Callable[P, R]) -> Callable[P, R]:
+    """Add `--as-of`, given to the command as `as_of`: a time with a zone, or None."""
+    return click.option(
+        "--as-of",
+        metavar="TIME",
+        type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", _WITH_MICRO]),
+        callback=lambda _context, _option, value: _with_zone(value),
+        help="Answer from what was loaded by then (UTC unless the time names a zone).",
+    )(function)
+
+
+_WITH_MICRO = "%Y-%m-%dT%H:%M:%S.%f%z"
+
+
+def _with_zone(moment: datetime | None) -> datetime | None:
+    from datetime import UTC  # noqa: PLC0415
+
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

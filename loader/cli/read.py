@@ -7,30 +7,40 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option
+from loader.cli.options import as_of_option, database_option
 from loader.cli.output import format_option
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from loader.tables import Format
 
 
 @click.command()
 @click.option("--experiment", metavar="ID", required=True, help="The experiment.")
+@as_of_option
 @format_option
 @database_option
-def summary(*, experiment: str, output: Format, database_url: str | None) -> None:
+def summary(
+    *, experiment: str, as_of: datetime | None, output: Format, database_url: str | None
+) -> None:
     """Say whether the candidate of an experiment is better than its baseline.
 
     \b
     Example:
       python -m loader summary --experiment exp-2025-01-001
       python -m loader summary --experiment exp-2025-01-001 --format json
+      python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
     from loader import marts  # noqa: PLC0415  keep --help free of the driver
+    from loader.as_of import believed  # noqa: PLC0415
     from loader.connection import connect  # noqa: PLC0415
     from loader.summary_page import render_summary  # noqa: PLC0415
 
-    with connect(database_url) as connection:
+    with (
+        believed(as_of, "experiment_summaries", database_url, experiment=experiment),
+        connect(database_url) as connection,
+    ):
         table = marts.summary(connection, experiment)
     render_summary(experiment, table, output, sys.stdout)
 
@@ -39,13 +49,15 @@ def summary(*, experiment: str, output: Format, database_url: str | None) -> Non
 @click.option("--experiment", metavar="ID", required=True, help="The experiment.")
 @click.option("--task", metavar="ID", help="Only this task.")
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N tasks.")
+@as_of_option
 @format_option
 @database_option
-def compare(
+def compare(  # noqa: PLR0913  one parameter per option
     *,
     experiment: str,
     task: str | None,
     limit: int | None,
+    as_of: datetime | None,
     output: Format,
     database_url: str | None,
 ) -> None:
@@ -58,10 +70,14 @@ def compare(
       python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
     from loader import marts, views  # noqa: PLC0415
+    from loader.as_of import believed  # noqa: PLC0415
     from loader.connection import connect  # noqa: PLC0415
     from loader.render import render  # noqa: PLC0415
 
-    with connect(database_url) as connection:
+    with (
+        believed(as_of, "evaluation_comparison_view", database_url, experiment=experiment),
+        connect(database_url) as connection,
+    ):
         table = marts.comparison(connection, experiment, task, limit)
     view = views.comparison if task is None else views.one_task
     render(
@@ -82,6 +98,7 @@ def compare(
     type=click.IntRange(1, 1_000_000),
     help="Only versions recorded in the last N days.",
 )
+@as_of_option
 @format_option
 @database_option
 def trend(  # noqa: PLR0913  one parameter per option
@@ -90,21 +107,33 @@ def trend(  # noqa: PLR0913  one parameter per option
     metric: str,
     group: str | None,
     days: int | None,
+    as_of: datetime | None,
     output: Format,
     database_url: str | None,
 ) -> None:
     """Show one metric of an agent, version by version.
+
+    The change is against the version before, over the tasks that both have where they share
+    enough of them; positive is better.
 
     \b
     Example:
       python -m loader trend --agent feature_dev --metric accuracy --group code-chef
     """
     from loader import marts, views  # noqa: PLC0415
+    from loader.as_of import believed  # noqa: PLC0415
     from loader.connection import connect  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
+    from loader.render import for_people, render  # noqa: PLC0415
+    from loader.tables import Format  # noqa: PLC0415
 
-    with connect(database_url) as connection:
+    with (
+        believed(as_of, "version_trends", database_url, agent=agent),
+        connect(database_url) as connection,
+    ):
         table = marts.trend(connection, agent, metric, group, days)
+    if output is Format.TABLE:
+        lines = [f"{line}\n" for line in views.sparklines(table)]
+        for_people(sys.stdout).writelines([*lines, "\n"] if lines else [])
     render(
         views.trend(table, metric, output),
         output,

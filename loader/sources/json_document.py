@@ -25,7 +25,6 @@ _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 _UP_TO_BRACKET: Final = re.compile(
     rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL
 )
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _STRING_END: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _QUOTE: Final = ord('"')
 _ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
@@ -168,11 +167,8 @@ class _Scanner:
             Its text; its beginning and the reason if it is too long.
 
         """
-        first = self._buffer[self._at]
-        if first in b"[{":
-            return self._bracketed()
-        if first == _QUOTE:
-            return self._string()
+        if self._buffer[self._at] in b'[{"':
+            return self._delimited()
         offset = 1
         while (end := _ATOM_END.search(self._buffer, self._at + offset)) is None:
             offset = len(self._buffer) - self._at
@@ -182,54 +178,52 @@ class _Scanner:
                 return self._take(len(self._buffer)), None
         return self._take(end.start()), None
 
-    def _bracketed(self) -> _Piece:
+    def _delimited(self) -> _Piece:
+        """Read the object, array or string that begins here."""
         depth = 0
-        offset = 0
+        is_inside = self._buffer[self._at] == _QUOTE
+        offset = int(is_inside)
+        """Of what has not been looked at yet, from the beginning of the value."""
         head: bytes | None = None
         """Set once the value is too long: from then on it is only skipped."""
         while True:
-            match = _UP_TO_BRACKET.match(self._buffer, self._at + offset)
-            end = match.end() if match else self._at + offset
-            if end < len(self._buffer) and (char := self._buffer[end]) != _QUOTE:
-                offset = end + 1 - self._at
-                depth += 1 if char in b"[{" else -1
-                if depth == 0:
-                    text = self._take(end + 1)
+            if is_inside:
+                offset, is_open = self._string_end(offset)
+                is_inside = is_open
+            else:
+                offset, char = self._bracket(offset)
+                is_open = not char
+                is_inside = char == b'"'
+                depth += (char in (b"{", b"[")) - (char in (b"}", b"]"))
+            if not is_open:
+                if depth == 0 and not is_inside:
+                    text = self._take(self._at + offset)
                     return (text, None) if head is None else (head, _too_large())
                 continue
-            offset = end - self._at
-            if head is None and len(self._buffer) - self._at > LARGEST_RECORD:
+            if head is None and offset > LARGEST_RECORD:
                 head = self.rest()
             if head is not None:
-                self._take(end)
+                self._take(self._at + offset)
                 offset = 0
-                if end < len(self._buffer) or self._at < len(self._buffer):
-                    self._skip_string()
-                    continue
             if not self._fill():
-                return (head, _too_large()) if head else (self._take(len(self._buffer)), None)
+                text = self._take(len(self._buffer))
+                return (text, None) if head is None else (head, _too_large())
 
-    def _string(self) -> _Piece:
-        while (match := _STRING.match(self._buffer, self._at)) is None:
-            if len(self._buffer) - self._at > LARGEST_RECORD:
-                head = self.rest()
-                self._skip_string()
-                return head, _too_large()
-            if not self._fill():
-                return self._take(len(self._buffer)), None
-        return self._take(match.end()), None
+    def _string_end(self, offset: int) -> tuple[int, bool]:
+        """Go on behind the string we are in, or to the buffer's end; return if it is open."""
+        match = _STRING_END.match(self._buffer, self._at + offset)
+        if match is not None:
+            return match.end() - self._at, False
+        tail = self._buffer[self._at + offset :]
+        backslashes = len(tail) - len(tail.rstrip(b"\\"))
+        return offset + len(tail) - backslashes % 2, True
 
-    def _skip_string(self) -> None:
-        """Step over the string whose quotation mark is next, keeping none of it."""
-        self.skip()
-        while (match := _STRING_END.match(self._buffer, self._at)) is None:
-            tail = self._buffer[self._at :]
-            backslashes = len(tail) - len(tail.rstrip(b"\\"))
-            self._take(len(self._buffer) - backslashes % 2)
-            if not self._fill():
-                self._take(len(self._buffer))
-                return
-        self._take(match.end())
+    def _bracket(self, offset: int) -> tuple[int, bytes]:
+        """Go on behind the next bracket or open string; return it, nothing at the end."""
+        match = _UP_TO_BRACKET.match(self._buffer, self._at + offset)
+        end = match.end() if match else self._at + offset
+        char = self._buffer[end : end + 1]
+        return end + len(char) - self._at, char
 
     def _take(self, end: int) -> bytes:
         piece = self._buffer[self._at : end]

@@ -6,15 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import command_reference
 import pytest
 
-import command_reference
 import servers
-from conftest import REPOSITORY
 from loader import server
 from loader.cli import COMMANDS
 
-_GUIDES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+_GUIDES = [servers.REPOSITORY / "README.md", *sorted((servers.REPOSITORY / "docs").glob("*.md"))]
 _BLOCKS = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
@@ -67,7 +66,7 @@ def test_every_command_appears_in_a_guide() -> None:
 
 
 def test_every_mart_appears_in_the_readme() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    marts = [model.stem for model in (REPOSITORY / "models" / "marts").glob("*.sql")]
+    readme = (servers.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    marts = [model.stem for model in (servers.REPOSITORY / "models" / "marts").glob("*.sql")]
     assert marts
     assert [mart for mart in marts if f"`{mart}`" not in readme] == []

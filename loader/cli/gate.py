@@ -1,0 +1,210 @@
+"""Commands around the verdict: gate, replay, calibrate."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from loader.cli.options import database_option
+from loader.cli.output import format_option
+from loader.tables import Format
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_INCONCLUSIVE = 5
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", help="The experiment to judge.")
+@click.option("--agent", metavar="A", help="Judge the latest experiment with this agent …")
+@click.option(
+    "--candidate-version",
+    "--extension-version",
+    "version",
+    metavar="V",
+    help="… and this version. With --experiment: only this candidate version.",
+)
+@click.option("--candidate-group", "group", metavar="G", help="Only candidates of this group.")
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="What the candidate must show; else policies/default.yml of the project.",
+)
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice([Format.TABLE.value, Format.JSON.value, Format.MARKDOWN.value]),
+    default=Format.TABLE.value,
+    show_default=True,
+    callback=lambda _context, _option, value: Format(value),
+    help="A page for people, json for programs, markdown for a pull request.",
+)
+@database_option
+@click.pass_context
+def gate(  # noqa: PLR0913  one parameter per option
+    ctx: click.Context,
+    *,
+    experiment: str | None,
+    agent: str | None,
+    version: str | None,
+    group: str | None,
+    policy_file: Path | None,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """Decide whether a candidate may ship; the exit code says it to a pipeline.
+
+    Exit codes: 0 pass, 1 blocked, 5 inconclusive (unless the policy says otherwise).
+    Every verdict is recorded: looking again until it is green stays visible.
+
+    \b
+    Example:
+      python -m loader gate --experiment exp-2025-01-001
+      python -m loader gate --experiment exp-2025-01-001 --format markdown >> comment.md
+      python -m loader gate --agent feature_dev --extension-version 1.2.3
+    """
+    from loader import gatekeeper  # noqa: PLC0415  keep --help free of the driver
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.gate_page import render_answers  # noqa: PLC0415
+    from loader.policy import read_policy  # noqa: PLC0415
+
+    if experiment is None and (agent is None or version is None):
+        raise click.UsageError("give --experiment, or --agent and --extension-version")
+    policy = read_policy(policy_file)
+    asked = gatekeeper.Asked(experiment, agent, group, version)
+    with connect(database_url) as connection:
+        judgement = gatekeeper.judge(connection, policy, asked)
+    render_answers(judgement.answers, output, sys.stdout)
+    for answer in judgement.answers:
+        for warning in answer.warnings:
+            click.echo(f"warning: {warning}", err=True)
+    for notice in judgement.notices:
+        click.echo(notice, err=True)
+    ctx.exit(judgement.exit_code)
+
+
+@click.command()
+@click.option(
+    "--since",
+    metavar="DATE",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
+    help="Only verdicts since then (UTC unless the time names a zone).",
+)
+@format_option
+@database_option
+@click.pass_context
+def replay(
+    ctx: click.Context, *, since: datetime | None, output: Format, database_url: str | None
+) -> None:
+    """List past verdicts that today's scores would change, and why.
+
+    Each recorded verdict is asked for again with the policy it was made by, on the marts as
+    they are now. Nothing is recorded. Exit codes: 0 none would change, 1 some would.
+
+    \b
+    Example:
+      python -m loader replay --since 2025-01-01
+    """
+    from datetime import UTC  # noqa: PLC0415
+
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.migrate import require_current  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+    from loader.replay import replay as replay_decisions  # noqa: PLC0415
+
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    with connect(database_url) as connection:
+        require_current(connection)
+        connection.commit()
+        found = replay_decisions(connection, since)
+    render(found.changed, output, sys.stdout, empty="No verdict would change.")
+    changed = len(found.changed.rows)
+    click.echo(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
+    ctx.exit(1 if changed else 0)
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", required=True, help="An experiment with repetitions.")
+@click.option(
+    "--splits",
+    metavar="N",
+    type=click.IntRange(1, 1_000_000),
+    default=1_000,
+    show_default=True,
+    help="How often the runs are dealt into two halves.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**62),
+    default=1,
+    show_default=True,
+    help="Decides how they are dealt; the same seed deals the same.",
+)
+@click.option(
+    "--alpha",
+    metavar="A",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="The level of the test.",
+)
+@format_option
+@database_option
+@click.pass_context
+def calibrate(  # noqa: PLR0913  one parameter per option
+    ctx: click.Context,
+    *,
+    experiment: str,
+    splits: int,
+    seed: int,
+    alpha: float,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """Measure how often the test calls a difference where there is none.
+
+    The runs of each task by one version are dealt at random into two halves, which the marts'
+    own test compares. The result is kept; `gate` warns when false alarms are above the level.
+    Exit code 5 when no task has two runs by one version: then nothing can be said.
+
+    \b
+    Example:
+      python -m loader calibrate --experiment nightly-repetitions --splits 1000 --seed 1
+    """
+    from loader.calibration import calibrate as run_calibration  # noqa: PLC0415
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.migrate import require_current  # noqa: PLC0415
+    from loader.render import render  # noqa: PLC0415
+
+    def show(done: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{done:,} of {splits:,} splits", nl=done >= splits, err=True)
+
+    with connect(database_url) as connection:
+        require_current(connection)
+        connection.commit()
+        found = run_calibration(
+            connection, experiment, splits=splits, seed=seed, alpha=alpha, progress=show
+        )
+    if found is None:
+        click.echo(
+            f"no task of {experiment} has values of two runs by one version: repeat the tasks, "
+            "ingest and build, then calibrate again",
+            err=True,
+        )
+        ctx.exit(_INCONCLUSIVE)
+    render(found.table, output, sys.stdout)
+    if found.exceeding:
+        click.echo(
+            f"warning: {found.exceeding} of {len(found.table.rows)} arms and metrics have more "
+            f"false alarms than {100 * alpha:g} %",
+            err=True,
+        )

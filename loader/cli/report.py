@@ -1,0 +1,75 @@
+"""`report`: a page for people, markdown for a pull request."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from loader.cli.options import database_option
+from loader.errors import ConfigurationError
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", help="The report of one experiment.")
+@click.option("--agent", metavar="AGENT", help="The report of one agent over its versions.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    metavar="PATH",
+    required=True,
+    help="A file that ends in .html or .md; - writes markdown to standard output.",
+)
+@database_option
+def report(
+    *, experiment: str | None, agent: str | None, path: str, database_url: str | None
+) -> None:
+    """Write a report: one self-contained page, or markdown for a pull request.
+
+    The page opens from disk, runs no script and fetches nothing. An existing file is
+    replaced, whole or not at all.
+
+    \b
+    Example:
+      python -m loader report --experiment exp-2025-01-001 -o report.html
+      python -m loader report --experiment exp-2025-01-001 -o comment.md
+      python -m loader report --agent feature_dev -o feature_dev.html
+    """
+    from loader.connection import connect  # noqa: PLC0415  keep --help free of the driver
+    from loader.report import drawing, page  # noqa: PLC0415
+
+    if (experiment is None) == (agent is None):
+        raise click.UsageError("give either --experiment or --agent")
+    output = "md" if path == "-" else page.format_of(path)
+    if output == "html":
+        drawing.warm_up()
+    with connect(database_url) as connection:
+        text = (
+            page.agent_report(connection, agent, output)
+            if agent is not None
+            else page.experiment_report(connection, str(experiment), output)
+        )
+    if path == "-":
+        sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+        sys.stdout.buffer.flush()
+        return
+    _write(Path(path), text)
+    click.echo(path)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file beside its target and rename it."""
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="replace", dir=path.parent, prefix=f".{path.name}-",
+            delete=False,
+        ) as stream:  # fmt: skip
+            stream.write(text)
+        whole = Path(stream.name)
+        whole.chmod(0o644)
+        whole.replace(path)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error

@@ -1,0 +1,249 @@
+"""What `run` and `compare-models` have in common: options, progress, the last word."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+import click
+
+from loader.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from loader.runner.arms import Outcome, Settings
+    from loader.runner.targets import Target
+
+P = ParamSpec("P")
+R = TypeVar("R")
+INCOMPLETE: Final = 5
+INTERRUPTED: Final = 130
+"""As shells report a program that Ctrl-C ended."""
+
+
+class TargetOptions(NamedTuple):
+    """The options that name one target."""
+
+    function: str | None
+    command: str | None
+    endpoint: str | None
+    model: str | None
+    key_variable: str | None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them names a target."""
+        return any((self.function, self.command, self.endpoint))
+
+
+class ChatOptions(NamedTuple):
+    """The options of every request to an endpoint."""
+
+    system_prompt: str | None
+    max_tokens: int | None
+    parameters: tuple[str, ...]
+    attempts: int
+
+
+def target_options(prefix: str, whose: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Add the options that name a target: `--target`, `--baseline-target`, …."""
+    name = prefix.replace("-", "_")
+    options = (
+        ("target", "module:function", f"{whose}: a Python function, sync or async."),
+        ("command", "COMMAND", f"{whose}: a shell command, JSON in and JSON out."),
+        ("endpoint", "URL", f"{whose}: a chat-completions endpoint, with its model."),
+        ("model", "NAME", f"{whose}: its model; the model_version of its runs."),
+        ("api-key-env", "NAME", f"{whose}: the environment variable that holds the key."),
+    )
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        for option, metavar, text in reversed(options):
+            function = click.option(
+                f"--{prefix}{option}",
+                f"{name}{option.replace('-', '_')}",
+                metavar=metavar,
+                help=text,
+            )(function)
+        return function
+
+    return decorate
+
+
+def run_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add the options that say how to run."""
+    options = (
+        click.option("--evaluator", "evaluators", metavar="module:function", multiple=True,
+                     help="Scores every answer; repeatable."),
+        click.option("--agent", "agent_name", metavar="NAME", help="Agent of every run."),
+        click.option("--dataset-version", metavar="VERSION", help="Version of the tasks."),
+        click.option("--repetitions", type=click.IntRange(1), default=1, show_default=True,
+                     help="Runs of each task."),
+        click.option("--concurrency", type=click.IntRange(1), default=4, show_default=True,
+                     help="Calls under way at once."),
+        click.option("--timeout", type=click.FloatRange(0, min_open=True), default=120.0,
+                     show_default=True, metavar="SECONDS", help="Of one call."),
+        click.option("--rate", type=click.FloatRange(0, min_open=True), metavar="N",
+                     help="At most so many calls a second."),
+        click.option("--max-cost-usd", type=click.FloatRange(0, min_open=True), metavar="USD",
+                     help="Stop before the run costs more; an endpoint needs --max-tokens."),
+        click.option("--retry-failed", is_flag=True, help="Runs that failed count as missing."),
+        click.option("--with-io", is_flag=True, help="Keep inputs and outputs in the metadata."),
+        click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
+        click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
+        click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,
+                     help="A field of each request, such as temperature=0; repeatable."),
+        click.option("--attempts", type=click.IntRange(1), default=5, show_default=True,
+                     help="Tries while an endpoint is busy or fails."),
+        click.option("--trace", is_flag=True, help="Also send every run to LangSmith."),
+        click.option("--stop-when-decided", is_flag=True,
+                     help="Both arms in turn, until bounds valid at every look decide."),
+        click.option("--look-every", type=click.IntRange(1), default=10, show_default=True,
+                     help="Tasks between two looks at what is decided."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -> Target:
+    """Return the target that the options name.
+
+    Args:
+        named: the options.
+        chat: of every request.
+        needs_bound: whether the cost of a call must have a bound.
+
+    Raises:
+        ConfigurationError: none or several are named, or a bound is missing.
+
+    """
+    from loader.runner.pricing import price_of, read_prices  # noqa: PLC0415
+    from loader.runner.targets import CommandTarget, load_callable  # noqa: PLC0415
+
+    if sum(map(bool, (named.function, named.command, named.endpoint))) != 1:
+        raise ConfigurationError("name one of --target, --command and --endpoint for each arm")
+    if named.function:
+        return load_callable(named.function, named.model or "")
+    if named.command:
+        return CommandTarget(named.command, named.model or "")
+    if not named.model:
+        raise ConfigurationError("--endpoint needs --model")
+    from loader.runner.chat import ChatTarget  # noqa: PLC0415  loads the HTTP client
+
+    price = price_of(named.model, read_prices())
+    if needs_bound and (price is None or chat.max_tokens is None):
+        missing = (
+            f"a price of {named.model} in seeds/model_prices.csv"
+            if price is None
+            else "--max-tokens"
+        )
+        raise ConfigurationError(
+            f"--max-cost-usd needs {missing}: the cost of a call must have a bound"
+        )
+    if price is None:
+        click.echo(
+            f"seeds/model_prices.csv has no price of {named.model}: costs stay empty", err=True
+        )
+    return ChatTarget(
+        str(named.endpoint),
+        named.model,
+        key_variable=named.key_variable,
+        system_prompt=chat.system_prompt,
+        max_tokens=chat.max_tokens,
+        parameters=_parameters(chat.parameters),
+        price=price,
+        attempts=chat.attempts,
+    )
+
+
+def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
+    """Return the settings that the options give."""
+    from loader.runner.arms import Settings  # noqa: PLC0415
+
+    return Settings(
+        experiment_id=experiment_id,
+        baseline_experiment_id=baseline,
+        repetitions=options["repetitions"],
+        concurrency=options["concurrency"],
+        timeout_seconds=options["timeout"],
+        rate=options["rate"],
+        max_cost_usd=options["max_cost_usd"],
+        retry_failed=options["retry_failed"],
+        with_outputs=options["with_io"],
+        agent_name=options["agent_name"],
+        dataset_version=options["dataset_version"],
+    )
+
+
+def _parameters(given: tuple[str, ...]) -> dict[str, object]:
+    parameters: dict[str, object] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not name or not equals:
+            raise ConfigurationError(f"--parameter {item}: write NAME=JSON, such as temperature=0")
+        try:
+            parameters[name] = json.loads(value)
+        except ValueError:
+            parameters[name] = value
+    return parameters
+
+
+class Progress:
+    """A line on a terminal that says how far a run is; silent elsewhere."""
+
+    def __init__(self) -> None:
+        """See whether anybody is looking."""
+        self._is_seen = sys.stderr.isatty()
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Show the counts."""
+        if self._is_seen:
+            done = outcome.succeeded + outcome.failed
+            sys.stderr.write(
+                f"\r{done} of {outcome.planned} runs, {outcome.failed} failed, "
+                f"${outcome.cost_usd:.4f} \033[K"
+            )
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Leave the line."""
+        if self._is_seen:
+            sys.stderr.write("\r\033[K")
+
+
+def last_word(outcome: Outcome, max_cost_usd: float | None) -> str:
+    """Say in a few lines what became of a run, and how to go on."""
+    made = outcome.succeeded + outcome.failed
+    spent = f"${outcome.cost_usd:.4f}, {outcome.tokens:,} tokens"
+    already = f", {outcome.already_done} were there already" if outcome.already_done else ""
+    counts = f"{outcome.succeeded} answered, {outcome.failed} failed"
+    lines = [f"{made} of {outcome.planned} missing runs made{already}: {counts}, {spent}"]
+    if outcome.unknown_costs:
+        lines.append(f"the cost of {outcome.unknown_costs} runs is not known")
+    if outcome.stop == "decided":
+        saved = outcome.remaining
+        share = f" (about ${outcome.cost_usd / made * saved:.4f})" if made else ""
+        lines.append(f"decided: {outcome.message}; saved {saved} runs{share}")
+    if outcome.stop == "cost":
+        lines.append(
+            f"stopped before --max-cost-usd {max_cost_usd:g} would be passed; {outcome.remaining} "
+            "runs are missing: run the same command again with more to spend"
+        )
+    if outcome.stop == "interrupted":
+        lines.append(
+            f"interrupted; {outcome.remaining} runs are missing: run the same command again to "
+            "make them"
+        )
+    if outcome.spooled:
+        lines.append(
+            "the database went away; what it did not take waits in the spool file, and the next "
+            "command loads it"
+        )
+    return "\n".join(lines)
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the exit code of a run: 0 if nothing is missing that was wanted."""
+    return {"cost": INCOMPLETE, "interrupted": INTERRUPTED}.get(str(outcome.stop or ""), 0)

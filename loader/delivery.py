@@ -1,0 +1,356 @@
+"""How a recorder's records reach the database, or failing that the disk.
+
+One thread per recorder writes; callers only append to a queue. Nothing in `add` takes a
+lock, and `flush` waits on a primitive lock, so both work inside a signal handler.
+
+Order is kept: what this recorder has spooled is loaded before anything newer. Records
+may be spooled while the database is still busy with them, when somebody will not wait any
+longer; they carry their own ids, so it makes no difference whether both arrive.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+import weakref
+from collections import deque
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Final
+
+from loader.connection import connect
+from loader.errors import LoaderError, WarehouseUnavailable
+from loader.ingest import load
+from loader.sources import SourceRow
+from loader.spool import Header, SpoolWriter, replay, target_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from loader.connection import Connection
+    from loader.vocabulary import Vocabulary
+
+FIRST_RETRY_SECONDS: Final = 1.0
+LONGEST_RETRY_SECONDS: Final = 30.0
+_STATEMENT_SECONDS: Final = 60
+_SPOOL_SECONDS: Final = 5.0
+_log = logging.getLogger(__name__)
+
+
+class _Batch:
+    """Checked records as a source."""
+
+    never_waits = True
+
+    def __init__(self, source: str, lines: list[bytes]) -> None:
+        self.name = source
+        self._lines = lines
+
+    def reference(self) -> dict[str, object]:
+        return {"process": os.getpid()}
+
+    def rows(self) -> Iterator[SourceRow]:
+        for number, line in enumerate(self._lines, start=1):
+            yield SourceRow(number, "", line, None, None)
+
+
+class Delivery:
+    """The queue of one recorder, and the thread that empties it."""
+
+    def __init__(  # noqa: PLR0913  the recorder's settings
+        self,
+        source: str,
+        vocabulary: Vocabulary,
+        database_url: str | None,
+        *,
+        flush_seconds: float,
+        flush_records: int,
+        queue_records: int,
+        exit_seconds: float,
+    ) -> None:
+        """Prepare; the thread starts with the first record.
+
+        Raises:
+            ConfigurationError: the database's address is malformed.
+
+        """
+        self._source = source
+        self._vocabulary = vocabulary
+        self._database_url = database_url
+        self._target = target_name(database_url)
+        self._flush_seconds = flush_seconds
+        self._flush_records = flush_records
+        self._queue_records = queue_records
+        self._exit_seconds = exit_seconds
+        self.loaded_count = 0
+        self.spooled_count = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        """Begin anew, as a child process must after a fork."""
+        self._queue: deque[bytes] = deque()
+        self._in_flight: list[bytes] = []
+        self._taking = threading.RLock()
+        """Held while records move between queue, thread and spool; never during I/O of
+        the database."""
+        # A request is the lock of whoever waits for the answer; None asks for a delivery.
+        self._requests: SimpleQueue[threading.Lock | None] = SimpleQueue()
+        self._is_woken = False
+        self._is_ending = False
+        self._thread: threading.Thread | None = None
+        self._starting = threading.RLock()
+        self._spool = SpoolWriter(Header(self._source, self._target))
+        self._connection: Connection | None = None
+        self._failures = 0
+        self._retry_at = 0.0
+        self._problem = ""
+        """Why the database did not take the last delivery."""
+        self._disk_problem = ""
+        """Why the spool file did not."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next record will have to wait for the disk."""
+        return len(self._queue) >= self._queue_records
+
+    def add(self, line: bytes) -> None:
+        """Queue one record.
+
+        Raises:
+            WarehouseUnavailable: the queue is full and the disk does not take it.
+
+        """
+        waiting = len(self._queue)
+        if waiting >= self._queue_records:
+            self._rescue()
+        self._queue.append(line)
+        if self._thread is None:
+            self._start()
+        if waiting >= self._flush_records and not self._is_woken:
+            self._is_woken = True
+            self._requests.put(None)
+
+    def flush(self, timeout: float) -> None:
+        """Wait until everything queued is in the database, else put it on disk.
+
+        Raises:
+            WarehouseUnavailable: the disk does not take it either.
+
+        """
+        if self._thread is not None and self._thread.is_alive():
+            done = threading.Lock()
+            done.acquire()
+            self._requests.put(done)
+            if done.acquire(timeout=timeout) and not self._disk_problem:
+                return  # what waits now was recorded after the call
+        self._rescue()
+
+    def close(self) -> None:
+        """Flush, then end the thread and the connection.
+
+        Raises:
+            WarehouseUnavailable: neither the database nor the disk takes what waits.
+
+        """
+        try:
+            self.flush(self._exit_seconds)
+        finally:
+            _open.discard(self)
+            self._is_ending = True
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._requests.put(None)
+                thread.join(timeout=1.0)
+        if self._spool.has_waiting:
+            _log.warning(
+                "recorded runs wait in %s for the database (%s); the next recorder or command "
+                "loads them",
+                self._spool.path,
+                self._problem or "it did not answer in time",
+            )
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None and not self._is_ending:
+                _watch(self)
+                # a daemon: it must not keep a program alive that wants to end
+                self._thread = threading.Thread(
+                    target=self._run, name="evalmart-recorder", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        """Deliver until told to end; the thread's whole life."""
+        while not self._is_ending:
+            waiters = []
+            try:
+                waiters.append(self._requests.get(timeout=self._flush_seconds))
+                while True:
+                    waiters.append(self._requests.get_nowait())
+            except Empty:
+                pass
+            self._is_woken = False
+            self._deliver()
+            for waiter in waiters:
+                if waiter is not None:
+                    waiter.release()
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+
+    def _deliver(self) -> None:
+        """Bring everything queued to the database, else to the spool."""
+        with self._taking:
+            lines = self._in_flight = list(self._queue)
+            for _ in lines:
+                self._queue.popleft()
+        if not lines and not self._spool.has_waiting:
+            return
+        try:
+            self._to_database(lines)
+        except Exception as error:  # noqa: BLE001  whatever it was, the records must not go
+            self._note_failure(error)
+            with self._taking:
+                # a rescue may have put them on disk meanwhile
+                if self._in_flight and not self._to_spool(self._in_flight):
+                    self._queue.extendleft(reversed(self._in_flight))
+                self._in_flight = []
+            return
+        self._failures, self._problem = 0, ""
+        self._in_flight = []
+        self.loaded_count += len(lines)
+
+    def _to_database(self, lines: list[bytes]) -> None:
+        if time.monotonic() < self._retry_at:
+            raise WarehouseUnavailable(self._problem)
+        connection = self._connected()
+        try:
+            self._replay(connection)
+            if not lines:
+                return
+            summary = load(connection, _Batch(self._source, lines), self._vocabulary)
+        except BaseException:
+            self._connection = None
+            with contextlib.suppress(Exception):
+                connection.close()
+            raise
+        if summary.rejected:
+            _log.warning(
+                "%d recorded runs were rejected, see raw_evals.rejected_rows of load %s: %s",
+                summary.rejected,
+                summary.load_id,
+                "; ".join(reason.example for reason in summary.reasons),
+            )
+
+    def _replay(self, connection: Connection) -> None:
+        """Load what was spooled before, so that order is kept."""
+        replay(connection, self._vocabulary, self._target)
+        if self._spool.has_waiting:
+            raise WarehouseUnavailable("another process is loading older records")
+
+    def _connected(self) -> Connection:
+        if self._connection is None or self._connection.closed:
+            connection = connect(self._database_url)
+            connection.execute(f"set statement_timeout = '{_STATEMENT_SECONDS}s'".encode())
+            connection.commit()
+            self._connection = connection
+        return self._connection
+
+    def _note_failure(self, error: Exception) -> None:
+        """Wait longer after each failure in a row; say each problem once."""
+        is_expected = isinstance(error, LoaderError)
+        problem = str(error).partition("\n")[0] if is_expected else type(error).__name__
+        if time.monotonic() >= self._retry_at:
+            pause = min(FIRST_RETRY_SECONDS * 2**self._failures, LONGEST_RETRY_SECONDS)
+            self._failures += 1
+            self._retry_at = time.monotonic() + pause
+        if problem != self._problem:
+            level = logging.INFO if isinstance(error, WarehouseUnavailable) else logging.WARNING
+            _log.log(level, "recorded runs go to the spool file: %s", problem)
+        self._problem = problem
+
+    def _to_spool(self, lines: list[bytes]) -> bool:
+        try:
+            self._spool.append(lines)
+        except OSError as error:
+            self._disk_problem = error.strerror or type(error).__name__
+            _log.warning("recorded runs wait in memory, no spool file: %s", self._disk_problem)
+            return False
+        self._disk_problem = ""
+        self.spooled_count += len(lines)
+        return True
+
+    def _rescue(self) -> None:
+        """Put everything that is not in the database for certain on disk, now.
+
+        Raises:
+            WarehouseUnavailable: the disk does not take it; the records stay queued.
+
+        """
+        if not self._taking.acquire(timeout=_SPOOL_SECONDS):
+            raise WarehouseUnavailable("the disk does not answer; recorded runs wait in memory")
+        try:
+            count = len(self._queue)
+            lines = [*self._in_flight, *(self._queue[place] for place in range(count))]
+            if not lines:
+                return
+            if not self._to_spool(lines):
+                raise WarehouseUnavailable(
+                    f"{len(lines)} recorded runs are neither in the database "
+                    f"({self._problem or 'it does not answer in time'}) nor on disk "
+                    f"({self._disk_problem})"
+                )
+            for _ in range(count):
+                self._queue.popleft()
+            self._in_flight = []
+        finally:
+            self._taking.release()
+
+
+_open: weakref.WeakSet[Delivery] = weakref.WeakSet()
+_inherited: list[object] = []
+
+
+def _watch(delivery: Delivery) -> None:
+    """Deliver when the program ends, by itself or by a signal that would kill it."""
+    _open.add(delivery)
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        # SIGINT usually raises KeyboardInterrupt, and then leaving the context delivers
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _deliver_and_die)
+
+
+def _deliver_all() -> None:
+    for delivery in list(_open):
+        try:
+            delivery.close()
+        except WarehouseUnavailable as error:
+            _log.critical("%s", error)
+
+
+def _deliver_and_die(number: int, frame: FrameType | None) -> None:
+    """Deliver, then do what the signal does without us."""
+    del frame
+    _deliver_all()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _begin_anew() -> None:
+    """In a child process: the records queued are the parent's, and the thread is not here."""
+    for delivery in list(_open):
+        # dropping the parent's connection would complain; it is left alone
+        _inherited.append(delivery._connection)  # noqa: SLF001  of this module
+        delivery._reset()  # noqa: SLF001
+    _open.clear()
+
+
+atexit.register(_deliver_all)
+os.register_at_fork(after_in_child=_begin_anew)

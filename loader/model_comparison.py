@@ -1,0 +1,278 @@
+"""Compare two models or agents on the same tasks, and return the verdict of the marts."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import psycopg
+
+from loader.connection import connect
+from loader.dbt_runner import build
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.gate_warehouse import candidates
+from loader.project import project_directory
+from loader.render import markdown_lines
+from loader.runner.arms import Arm, Outcome, Settings, Stop
+from loader.runner.session import run_missing
+from loader.runner.stopping import LOOK_EVERY, Question
+from loader.runner.targets import CallableTarget, Target, load_callable
+from loader.runner.tasks import Task, read_tasks
+from loader.tables import Column, Kind, Table
+
+if TYPE_CHECKING:
+    from loader.gate import Candidate, Metric, Reason, Summary
+    from loader.runner.scoring import EvaluatorLike
+
+TargetLike = Target | Callable[..., object] | str
+"""A target, a function, or `module:function`."""
+TasksLike = Path | str | Iterable[Task | Mapping[str, Any]]
+UNVERSIONED: Final = "unversioned"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """What the marts say of a candidate.
+
+    Attributes:
+        summary: its row of `experiment_summaries`.
+        metrics: its rows of `experiment_metric_comparisons`.
+        outcome: what was run for it now.
+    """
+
+    summary: Summary
+    metrics: Sequence[Metric]
+    outcome: Outcome
+
+    @property
+    def recommendation(self) -> str:
+        """`deploy`, `needs_review` or `reject`."""
+        return self.summary.recommendation
+
+    @property
+    def reasons(self) -> Sequence[Reason]:
+        """Why, with the numbers."""
+        return self.summary.recommendation_reasons or []
+
+    @property
+    def primary(self) -> Metric | None:
+        """The metric that decides who wins a task; None if the arms share none."""
+        return self.metric(self.summary.primary_metric or "")
+
+    def metric(self, name: str) -> Metric | None:
+        """Return the comparison of one metric; None if the arms do not share it."""
+        return next((metric for metric in self.metrics if metric.metric == name), None)
+
+    def to_markdown(self) -> str:
+        """Return the verdict for a pull request."""
+        summary = self.summary
+        lines = [
+            f"## {summary.experiment_id}: {self.recommendation.replace('_', ' ')}",
+            "",
+            (
+                f"{summary.candidate_group} {summary.candidate_version} against the baseline, "
+                f"on {summary.total_tasks} tasks that both have."
+            ),
+            "",
+            *(f"- {reason.sentence}" for reason in self.reasons),
+            *([""] if self.reasons else []),
+        ]
+        return "\n".join(lines) + "\n" + "".join(markdown_lines(self._table()))
+
+    def _table(self) -> Table:
+        columns = (
+            Column("metric", Kind.TEXT, "metric"),
+            Column("baseline", Kind.NUMBER, "baseline"),
+            Column("candidate", Kind.NUMBER, "candidate"),
+            Column("difference", Kind.NUMBER, "difference"),
+            Column("low", Kind.NUMBER, "95 % from"),
+            Column("high", Kind.NUMBER, "to"),
+            Column("p", Kind.NUMBER, "p"),
+            Column("tasks", Kind.INTEGER, "tasks"),
+        )
+        rows = [
+            (
+                metric.metric,
+                metric.baseline_mean,
+                metric.candidate_mean,
+                metric.mean_difference,
+                metric.ci_low,
+                metric.ci_high,
+                metric.p_value,
+                metric.n_pairs,
+            )
+            for metric in self.metrics
+        ]
+        return Table(columns, rows)
+
+
+async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, most with defaults
+    *,
+    candidate: TargetLike,
+    tasks: TasksLike,
+    evaluators: Sequence[EvaluatorLike],
+    experiment_id: str,
+    baseline: TargetLike | None = None,
+    baseline_experiment_id: str | None = None,
+    baseline_group: str | None = None,
+    candidate_group: str | None = None,
+    baseline_version: str = UNVERSIONED,
+    extension_version: str = UNVERSIONED,
+    settings: Settings | None = None,
+    stop_when_decided: bool = False,
+    look_every: int = LOOK_EVERY,
+    trace: bool = False,
+    database_url: str | None = None,
+    on_progress: Callable[[Outcome], None] | None = None,
+) -> ModelComparison:
+    """Run what is missing of either arm, load it, build the marts, return their verdict.
+
+    Args:
+        candidate: what is on trial: a target, a function, or `module:function`.
+        tasks: a file of tasks, or the tasks.
+        evaluators: `module:function` or functions.
+        experiment_id: where the runs belong.
+        baseline: what it is compared with. May be left out when the warehouse has its
+            results, in this experiment or in `baseline_experiment_id`.
+        baseline_experiment_id: the experiment whose baseline is used; none is run then.
+        baseline_group: the control group; the first one of the seed if not given.
+        candidate_group: the treatment group; the first one of the seed if not given.
+        baseline_version: `extension_version` of the baseline's runs.
+        extension_version: that of the candidate's.
+        settings: how to run; its experiment ids are replaced by those given here.
+        stop_when_decided: end when bounds valid at every look decide.
+        look_every: pairs between two looks.
+        trace: also tell LangSmith of every run.
+        database_url: see `loader.connection`.
+        on_progress: called after every run.
+
+    Raises:
+        ConfigurationError: there is no baseline, the marts cannot be built, or what
+            `run_missing` says.
+        SourceUnavailable: an endpoint cannot be reached.
+        WarehouseUnavailable: the database cannot.
+
+    """
+    control, treatment = default_groups()
+    control, treatment = baseline_group or control, candidate_group or treatment
+    settings = replace(
+        settings or Settings(experiment_id=experiment_id),
+        experiment_id=experiment_id,
+        baseline_experiment_id=baseline_experiment_id,
+    )
+    arms = [Arm(as_target(candidate), treatment, extension_version)]
+    if baseline is not None and baseline_experiment_id is None:
+        arms.insert(0, Arm(as_target(baseline), control, baseline_version))
+    else:
+        await asyncio.to_thread(
+            _require_baseline, baseline_experiment_id or experiment_id, control, database_url
+        )
+    question = Question(
+        experiment_id=experiment_id,
+        baseline_experiment_id=baseline_experiment_id or experiment_id,
+        baseline_group=control,
+        candidate=arms[-1],
+        database_url=database_url,
+    )
+    outcome = await run_missing(
+        arms,
+        read_tasks(tasks),
+        evaluators,
+        settings,
+        database_url=database_url,
+        trace=trace,
+        stop_when_decided=question if stop_when_decided else None,
+        look_every=look_every,
+        on_progress=on_progress,
+    )
+    if outcome.stop is Stop.INTERRUPTED:
+        raise asyncio.CancelledError
+    found = await asyncio.to_thread(_verdict, arms[-1], experiment_id, database_url)
+    return ModelComparison(found.summary, found.metrics, outcome)
+
+
+def compare_models(**arguments: Any) -> ModelComparison:  # noqa: ANN401  those of the async one
+    """Do as `compare_models_async` does, for code without an event loop.
+
+    Raises:
+        ConfigurationError: called inside an event loop; await the other one there.
+
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(compare_models_async(**arguments))
+    raise ConfigurationError("inside an event loop, await compare_models_async instead")
+
+
+def default_groups() -> tuple[str, str]:
+    """Return the first control and the first treatment group of the seed.
+
+    Raises:
+        ConfigurationError: the seed is missing or lacks one.
+
+    """
+    path = project_directory() / "seeds" / "experiment_groups.csv"
+    first: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for row in csv.DictReader(file):
+                first.setdefault(row["role"], row["experiment_group"])
+        return first["control"], first["treatment"]
+    except OSError:
+        raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
+    except KeyError as error:
+        raise ConfigurationError(f"{path} lacks {error}") from None
+
+
+def as_target(target: TargetLike) -> Target:
+    """Return what tasks can be run through.
+
+    Raises:
+        ConfigurationError: a name does not lead to a function, or it takes no task.
+
+    """
+    if isinstance(target, str):
+        return load_callable(target)
+    if inspect.isroutine(target) or not hasattr(target, "cost_bound"):
+        return CallableTarget(cast("Callable[..., object]", target))
+    return cast("Target", target)
+
+
+def _require_baseline(experiment_id: str, group: str, database_url: str | None) -> None:
+    try:
+        with connect(database_url) as connection:
+            found = connection.execute(
+                "select from raw_evals.evaluation_runs "
+                "where experiment_id = %s and experiment_group = %s limit 1",
+                (experiment_id, group),
+            ).fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError("no raw schema; run python -m loader init") from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"looking for the baseline failed: {error}") from error
+    if found is None:
+        raise ConfigurationError(
+            f"{experiment_id} has no results of the group {group}; name a baseline to run, or "
+            "the experiment that has one"
+        )
+
+
+def _verdict(arm: Arm, experiment_id: str, database_url: str | None) -> Candidate:
+    """Build the marts and read the candidate's rows."""
+    if build((), database_url, quiet=True):
+        raise ConfigurationError("the marts cannot be built; run python -m loader build to see why")
+    with connect(database_url) as connection:
+        found = candidates(connection, [experiment_id])
+    for candidate in found:
+        summary = candidate.summary
+        if (summary.candidate_group, summary.candidate_version) == (arm.group, arm.version):
+            return candidate
+    raise ConfigurationError(
+        f"the marts know no {arm.group} {arm.version} in {experiment_id}: no run was recorded"
+    )

@@ -1,0 +1,140 @@
+"""What comes of one call: an answer, or a failure that is a result too."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+_SECRET_NAME: Final = re.compile(
+    r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|DATABASE_URL", re.IGNORECASE
+)
+_SHORTEST_SECRET: Final = 8
+LONGEST_ERROR: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a target returned.
+
+    Attributes:
+        outputs: what evaluators see; a plain text stands under `output`.
+        latency_ms: the call alone, by a monotonic clock; of the last attempt.
+        tokens_used: as the target reports; None if it does not.
+        prompt_tokens: likewise.
+        completion_tokens: likewise.
+        cost_usd: as the target reports or by its prices; None if unknown.
+        metadata: kept with the run: `attempts`, `answered_model`, ….
+
+    """
+
+    outputs: Mapping[str, Any]
+    latency_ms: float
+    tokens_used: int | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CallFailed(Exception):  # noqa: N818  reads as what happened
+    """The target did not answer this task; recorded, and the run goes on.
+
+    Attributes:
+        latency_ms: how long the call took; None if that means nothing.
+        may_be_charged: whether the other side may bill the call all the same.
+        attempts: how often it was tried.
+
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        latency_ms: float | None = None,
+        may_be_charged: bool = False,
+        attempts: int = 1,
+    ) -> None:
+        """Keep the reason, without secrets and at a length to read."""
+        super().__init__(redact(reason)[:LONGEST_ERROR])
+        self.latency_ms = latency_ms
+        self.may_be_charged = may_be_charged
+        self.attempts = attempts
+
+
+def read_answer(value: object, latency_ms: float) -> Answer:
+    """Read what a function or command returned.
+
+    An object may say `outputs` or `output`, and beside it `tokens_used` or `usage`,
+    `cost_usd`, `model`, `metadata`, `success` and `error`. Any other object is the outputs,
+    anything else stands under `output`.
+
+    Raises:
+        CallFailed: it says that it failed, or its numbers are none.
+
+    """
+    if isinstance(value, Answer):
+        return value
+    if not isinstance(value, Mapping):
+        return Answer(outputs={"output": value}, latency_ms=latency_ms)
+    if value.get("success") is False or (value.get("error") and "success" not in value):
+        raise CallFailed(str(value.get("error") or "the target failed"), latency_ms=latency_ms)
+    if "outputs" not in value and "output" not in value:
+        return Answer(outputs=dict(value), latency_ms=latency_ms)
+    outputs = value["outputs"] if "outputs" in value else value["output"]
+    usage = value.get("usage")
+    usage = usage if isinstance(usage, Mapping) else {}
+    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")), latency_ms)
+    completion = _count(usage.get("completion_tokens", usage.get("output_tokens")), latency_ms)
+    total = _count(value.get("tokens_used", usage.get("total_tokens")), latency_ms)
+    if total is None and prompt is not None and completion is not None:
+        total = prompt + completion
+    cost = value.get("cost_usd")
+    if cost is not None and (isinstance(cost, bool) or not isinstance(cost, int | float)):
+        raise CallFailed("the target's cost_usd is no number", latency_ms=latency_ms)
+    metadata = value.get("metadata")
+    return Answer(
+        outputs=dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs},
+        latency_ms=latency_ms,
+        tokens_used=total,
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost_usd=None if cost is None else float(cost),
+        metadata={
+            **(metadata if isinstance(metadata, Mapping) else {}),
+            **({"answered_model": str(value["model"])} if value.get("model") else {}),
+        },
+    )
+
+
+def _count(value: object, latency_ms: float) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise CallFailed("the target's count of tokens is no whole number", latency_ms=latency_ms)
+    return int(value)
+
+
+def redact(text: str) -> str:
+    """Return a text without the values of environment variables that hold secrets.
+
+    A variable counts by its name. What comes back from an endpoint or a command may
+    repeat a key it was given.
+    """
+    for name, value in os.environ.items():
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    return text
+
+
+def redact_all(value: object) -> Any:  # noqa: ANN401  the same shape as what came in
+    """Return a JSON value with every text in it redacted, and without NUL characters."""
+    if isinstance(value, str):
+        return redact(value).replace("\0", "\\0")
+    if isinstance(value, Mapping):
+        return {redact_all(str(name)): redact_all(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_all(item) for item in value]
+    return value

@@ -1,0 +1,260 @@
+"""Run tasks through one or two arms, at once and within limits, and record every run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from loader.errors import InvalidRecord, LoaderError
+from loader.runner.answers import Answer, CallFailed, redact_all
+from loader.runner.arms import Job, Outcome, Settings, Stop
+from loader.runner.budget import Budget, Pace
+from loader.runner.scoring import Scores, no_scores, score
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from loader.evaluation import Evaluator
+    from loader.recorder import AsyncRecorder, RecordFields
+    from loader.runner.stopping import StoppingRule
+    from loader.runner.tracing import Tracer
+
+_SCORING_SECONDS: Final = 10.0
+
+
+class Runner:
+    """Makes the missing runs of an experiment."""
+
+    def __init__(  # noqa: PLR0913  what a run is made of
+        self,
+        settings: Settings,
+        evaluators: Sequence[Evaluator],
+        recorder: AsyncRecorder,
+        *,
+        tracer: Tracer | None = None,
+        stopping: StoppingRule | None = None,
+        on_progress: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            settings: how to run.
+            evaluators: prepared by `scoring.prepare`.
+            recorder: takes the records; `source` 'run'.
+            tracer: also told of every run.
+            stopping: asked now and then whether it is decided.
+            on_progress: called after every run.
+
+        """
+        self._settings = settings
+        self._evaluators = evaluators
+        self._recorder = recorder
+        self._tracer = tracer
+        self._stopping = stopping
+        self._on_progress = on_progress
+        self._budget = Budget(settings.max_cost_usd)
+        self._pace = Pace(settings.rate)
+        self._outcome = Outcome()
+        self._stop = asyncio.Event()
+        self._finishing: set[asyncio.Future[None]] = set()
+        self._held: list[tuple[Job, CallFailed]] = []
+        """Failures that wait until the evaluators have named their scores."""
+
+    async def run(self, jobs: Sequence[Job], already_done: int = 0) -> Outcome:
+        """Make the runs; what was answered is recorded, whatever happens.
+
+        Being cancelled, as Ctrl-C does, is not an error: calls under way are given up,
+        answers that are being scored get ten seconds, and the outcome says so.
+
+        Raises:
+            LoaderError: the target would fail on every task, or a record cannot be kept.
+
+        """
+        started = time.monotonic()
+        outcome = self._outcome
+        outcome.planned, outcome.already_done = len(jobs), already_done
+        waiting = iter(jobs)
+        workers = [
+            asyncio.ensure_future(self._work(waiting))
+            for _ in range(min(self._settings.concurrency, len(jobs)))
+        ]
+        try:
+            await asyncio.gather(*workers)
+        except asyncio.CancelledError:
+            outcome.stop = Stop.INTERRUPTED
+            current = asyncio.current_task()
+            if current is not None:
+                current.uncancel()
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            if self._finishing:
+                await asyncio.wait(self._finishing, timeout=_SCORING_SECONDS)
+            await self._release()
+            await self._recorder.flush()
+            outcome.cost_usd = self._budget.spent_usd
+            outcome.spooled = self._recorder.spooled_count
+            outcome.seconds = time.monotonic() - started
+        return outcome
+
+    async def _work(self, waiting: Any) -> None:  # noqa: ANN401  an iterator of jobs
+        """Take one job after the other, as the other workers do."""
+        for job in waiting:
+            if self._stopping is not None:
+                await self._stopping.may_go_on.wait()
+            if self._stop.is_set():
+                return
+            bound = job.arm.target.cost_bound(job.task)
+            reserved = await self._budget.reserve(bound)
+            if reserved is None:
+                self._end(Stop.COST, "")
+            if reserved is None or self._stop.is_set():
+                return
+            await self._pace.wait()
+            await self._make(job, reserved)
+            if self._stopping is not None:
+                decision = await self._stopping.look(self._recorder, job)
+                if decision is not None:
+                    self._end(Stop.DECIDED, decision)
+
+    def _end(self, stop: Stop, message: str) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            self._outcome.stop, self._outcome.message = stop, message
+
+    async def _make(self, job: Job, reserved: float) -> None:
+        """Make one run, and have it scored and recorded."""
+        answer: Answer | None = None
+        failure: CallFailed | None = None
+        is_uncertain = True  # until we know better: cancelled, it may be billed
+        try:
+            answer = await job.arm.target.run(job.task, self._settings.timeout_seconds)
+            is_uncertain = bool(answer.metadata.get("unbilled_attempts_uncertain"))
+            is_uncertain = is_uncertain or answer.cost_usd is None
+        except CallFailed as error:
+            failure, is_uncertain = error, error.may_be_charged
+        except LoaderError:
+            is_uncertain = False
+            raise
+        finally:
+            cost = answer.cost_usd if answer else None
+            await self._budget.settle(reserved, cost, may_be_charged=is_uncertain)
+        # an answer that is paid for is not thrown away because somebody pressed Ctrl-C
+        finishing = asyncio.ensure_future(self._finish(job, answer, failure))
+        self._finishing.add(finishing)
+        finishing.add_done_callback(self._finishing.discard)
+        await asyncio.shield(finishing)
+
+    async def _finish(self, job: Job, answer: Answer | None, failure: CallFailed | None) -> None:
+        """Score one run and record it.
+
+        A failure has null under the key of every score, and evaluators name their keys
+        when they first succeed: until then failures are held.
+        """
+        if failure is not None:
+            self._held.append((job, failure))
+        elif answer is not None:
+            scores = await score(self._evaluators, job.task, answer)
+            await self._keep(job, answer, None, scores)
+        if all(evaluator.keys for evaluator in self._evaluators):
+            await self._release()
+        self._count(answer)
+
+    async def _release(self) -> None:
+        """Record the failures that were held."""
+        held, self._held = self._held, []
+        for job, failure in held:
+            await self._keep(job, None, failure, no_scores(self._evaluators))
+
+    async def _keep(
+        self, job: Job, answer: Answer | None, failure: CallFailed | None, scores: Scores
+    ) -> None:
+        """Record one run, and trace it."""
+        fields = self._fields(job, answer, failure, scores)
+        if self._tracer is not None:
+            fields["metadata"] = {
+                **fields["metadata"],
+                "langsmith_run_id": self._tracer.trace(job, answer, failure, scores),
+            }
+        await self._record(fields)
+
+    def _count(self, answer: Answer | None) -> None:
+        outcome = self._outcome
+        if answer is None:
+            outcome.failed += 1
+        else:
+            outcome.succeeded += 1
+            outcome.tokens += answer.tokens_used or 0
+            outcome.unknown_costs += answer.cost_usd is None
+        outcome.cost_usd = self._budget.spent_usd
+        if self._on_progress is not None:
+            self._on_progress(outcome)
+
+    def _fields(
+        self, job: Job, answer: Answer | None, failure: CallFailed | None, scores: Scores
+    ) -> RecordFields:
+        """Return the record of a run."""
+        settings = self._settings
+        run: dict[str, object] = {"target": job.arm.target.name}
+        if answer is not None:
+            run |= answer.metadata
+        if failure is not None:
+            run |= {"failed_after_ms": failure.latency_ms, "attempts": failure.attempts}
+        if scores.notes:
+            run["evaluations"] = scores.notes
+        if settings.with_outputs:
+            run |= {"inputs": job.task.inputs, "outputs": answer.outputs if answer else None}
+        fields: RecordFields = {
+            "experiment_id": settings.experiment_id,
+            "task_id": job.task.task_id,
+            "experiment_group": job.arm.group,
+            "extension_version": job.arm.version,
+            "source_run_id": job.run_id,
+            "repetition": job.repetition,
+            "model_version": job.arm.target.model_version,
+            "agent_name": settings.agent_name,
+            "scores": scores.values,
+            "success": failure is None,
+            "error_message": None if failure is None else redact_all(str(failure)),
+            "dataset_version": settings.dataset_version,
+            "evaluator_versions": scores.versions,
+            "metadata": redact_all({**job.task.metadata, "run": run}),
+        }
+        if answer is not None:
+            # a failure's latency is not that of an answer; it stands in the metadata
+            fields |= {
+                "latency_ms": answer.latency_ms,
+                "tokens_used": answer.tokens_used,
+                "cost_usd": answer.cost_usd,
+            }
+        if settings.baseline_experiment_id is not None:
+            fields["baseline_experiment_id"] = settings.baseline_experiment_id
+        return fields
+
+    async def _record(self, fields: RecordFields) -> None:
+        """Record a run; what breaks the contract is left out, and the run says so.
+
+        A score off its scale becomes null, as one that an evaluator failed to give.
+        """
+        left_out: dict[str, str] = {}
+        while True:
+            try:
+                await self._recorder.record(**fields)
+            except InvalidRecord as error:
+                name, _, key = error.field.partition(".")
+                scores = dict(fields["scores"])
+                if name == "scores" and scores.get(key) is not None:
+                    scores[key] = None
+                    fields["scores"] = scores
+                elif name in ("tokens_used", "cost_usd") and name in fields:
+                    fields |= {"tokens_used": None, "cost_usd": None}
+                elif name == "metadata" and "metadata" not in left_out:
+                    fields["metadata"] = {}
+                else:
+                    raise
+                left_out[error.field if key and name == "scores" else name] = error.reason
+                fields["metadata"] = {**fields["metadata"], "left_out": dict(left_out)}
+            else:
+                return

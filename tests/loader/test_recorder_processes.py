@@ -1,0 +1,201 @@
+"""The recorder in programs that end badly, and databases that do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from loader import Recorder, server
+from loader.connection import connect
+from loader.migrate import migrate
+from loader.spool import waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
+_PROGRAM = """
+import os, signal, sys, time
+from loader import Recorder
+recorder = Recorder(
+    experiment_id="exp-1", experiment_group="code-chef", extension_version="1.2.3",
+    database_url=sys.argv[1], flush_seconds=0.05,
+)
+"""
+_FLUSH_FOR_EVER = """
+for number in range(1_000_000):
+    recorder.record(task_id=f"t-{number}")
+    if number % 20 == 19:
+        recorder.flush()
+        print(number, flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
+
+
+def tasks(url: str) -> list[str]:
+    with connect(url) as connection:
+        rows = connection.execute("select task_id from raw_evals.evaluation_runs").fetchall()
+    return sorted(str(task_id) for (task_id,) in rows)
+
+
+def start(program: str, url: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM + program, url],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def acknowledged_until_killed(url: str, at: int) -> int:
+    """Let a program record; kill -9 it, return the last task whose flush had returned."""
+    last = -1
+    with start(_FLUSH_FOR_EVER, url) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            last = int(line)
+            if last >= at:
+                process.kill()
+    assert process.returncode == -signal.SIGKILL
+    return last
+
+
+def test_what_flush_acknowledged_survives_kill_9_exactly_once(database_url: str) -> None:
+    last = acknowledged_until_killed(database_url, 199)
+    with Recorder(**ARM, database_url=database_url) as recorder:
+        recorder.record(task_id="next")
+    there = tasks(database_url)
+    assert len(there) == len(set(there))
+    assert {f"t-{number}" for number in range(last + 1)} | {"next"} <= set(there)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "sys.exit(3)",
+        "raise RuntimeError('broken')",
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
+        "os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
+        "os.kill(os.getpid(), signal.SIGHUP); time.sleep(60)",
+    ],
+    ids=["end", "exit", "error", "SIGTERM", "SIGINT", "SIGHUP"],
+)
+def test_a_program_that_ends_delivers_first(database_url: str, end: str) -> None:
+    program = f"for number in range(500): recorder.record(task_id=f't-{{number}}')\n{end}\n"
+    with start(program, database_url) as process:
+        process.communicate(timeout=30)
+    if "SIGTERM" in end:
+        assert process.returncode == -signal.SIGTERM
+    assert len(tasks(database_url)) == 500
+
+
+@pytest.fixture
+def mortal_server() -> Iterator[tuple[str, Path]]:
+    """Give a server of its own that the test may kill, and its data directory."""
+    # a socket's name must be short
+    with tempfile.TemporaryDirectory(prefix="evalmart-", dir="/tmp") as directory:
+        data = Path(directory) / "data"
+        url = server.start(data)
+        with connect(url) as connection:
+            migrate(connection)
+        try:
+            yield url, data
+        finally:
+            server.stop(data)
+
+
+def test_a_database_killed_in_the_middle_costs_nothing(mortal_server: tuple[str, Path]) -> None:
+    url, data = mortal_server
+    with Recorder(**ARM, database_url=url, flush_seconds=0.05, flush_records=50) as recorder:
+        for number in range(300):
+            recorder.record(task_id=f"t-{number}")
+        recorder.flush()
+        postmaster = int((data / "postmaster.pid").read_text().split()[0])
+        for number in range(300, 3000):
+            recorder.record(task_id=f"t-{number}")
+            if number == 500:
+                crash(postmaster)
+        recorder.flush()
+        assert recorder.loaded_count >= 300
+        assert recorder.spooled_count > 0
+    assert waiting() != []
+    assert server.start(data) == url
+    with Recorder(**ARM, database_url=url) as recorder:
+        recorder.record(task_id="back")
+    assert waiting() == []
+    there = tasks(url)
+    assert len(there) == len(set(there)) == 3001
+
+
+def test_kill_9_without_a_database_loses_nothing_that_was_acknowledged(
+    mortal_server: tuple[str, Path],
+) -> None:
+    url, data = mortal_server
+    server.stop(data)
+    last = acknowledged_until_killed(url, 199)
+    assert server.start(data) == url
+    with Recorder(**ARM, database_url=url) as recorder:
+        recorder.record(task_id="back")
+    there = tasks(url)
+    assert len(there) == len(set(there))
+    assert {f"t-{number}" for number in range(last + 1)} | {"back"} <= set(there)
+    assert waiting() == []
+
+
+def crash(postmaster: int) -> None:
+    """End a server at once, without a checkpoint; wait until it is gone."""
+    os.kill(postmaster, signal.SIGQUIT)
+    deadline = time.monotonic() + 10
+    while server._is_alive(postmaster):  # noqa: SLF001  no public way to ask
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+_TESTS = """
+def test_recorded(evalmart_record):
+    evalmart_record(accuracy=0.5)
+    evalmart_record(task_id="named", accuracy=1, metadata={"step": 2})
+"""
+
+
+def test_the_pytest_plugin_records_when_asked_to(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "test_it.py").write_text(_TESTS)
+    base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
+    # only this plugin: whatever else is installed takes seconds to load
+    base += ["-p", "loader.pytest_plugin"]
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    quiet = subprocess.run(base, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert quiet.returncode == 0, quiet.stdout + quiet.stderr
+    assert tasks(database_url) == []
+    options = [
+        "--evalmart-experiment=exp-1",
+        "--evalmart-group=code-chef",
+        "--evalmart-version=1.2.3",
+        f"--evalmart-database-url={database_url}",
+    ]
+    result = subprocess.run(
+        [*base, *options], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "evalmart: 2 runs recorded in exp-1" in result.stdout
+    assert tasks(database_url) == ["named", "test_it.py::test_recorded"]
+    with connect(database_url) as connection:
+        row = connection.execute(
+            "select metadata from raw_evals.evaluation_runs where task_id = 'named'"
+        ).fetchone()
+    assert row == ({"pytest": "test_it.py::test_recorded", "step": 2},)

@@ -1,0 +1,412 @@
+"""The runner: against a real server, a real database and real commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from chat_server import ChatServer, Fault, retry_date, sums
+
+from loader.connection import connect
+from loader.errors import ConfigurationError, SourceUnavailable
+from loader.runner.arms import Arm, Outcome, Settings
+from loader.runner.budget import Budget
+from loader.runner.chat import ChatTarget
+from loader.runner.pricing import Price, price_of, read_prices
+from loader.runner.session import run_missing
+from loader.runner.targets import CallableTarget, CommandTarget, Target, load_callable
+from loader.runner.tasks import Task, read_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from loader.runner.scoring import ScoredExample, ScoredRun
+
+SETTINGS = Settings(experiment_id="exp-1", timeout_seconds=1.0, concurrency=8)
+PRICE = Price(1000.0, 2000.0)
+
+
+@pytest.fixture(autouse=True)
+def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    with ChatServer() as server:
+        yield server
+
+
+def right(outputs: Mapping[str, Any], reference_outputs: Mapping[str, Any]) -> dict[str, object]:
+    return {"key": "accuracy", "score": float(outputs["output"] == reference_outputs["output"])}
+
+
+async def brief(run: ScoredRun, example: ScoredExample) -> bool:
+    del example
+    await asyncio.sleep(0)
+    return len(run.outputs["output"]) < 10
+
+
+def crash(run: ScoredRun) -> float:
+    raise ValueError(f"cannot judge {run.outputs['output']}")
+
+
+def model(server: ChatServer, name: str = "good", **options: object) -> ChatTarget:
+    return ChatTarget(server.url, name, first_wait=0.01, **options)  # type: ignore[arg-type]
+
+
+def run(
+    url: str,
+    target: Target,
+    tasks: Sequence[Mapping[str, Any]] = (),
+    settings: Settings = SETTINGS,
+    evaluators: Sequence[Callable[..., object]] = (right,),
+) -> Outcome:
+    arm = Arm(target, "baseline", "1.0.0")
+    given = read_tasks(tasks or sums(5))
+    return asyncio.run(run_missing([arm], given, evaluators, settings, database_url=url))
+
+
+def rows(url: str, columns: str) -> list[tuple[Any, ...]]:
+    with connect(url) as connection:
+        return connection.execute(
+            f"select {columns} from raw_evals.evaluation_runs "
+            "order by task_id, repetition, run_version"
+        ).fetchall()
+
+
+def test_a_run_is_timed_counted_priced_and_scored(database_url: str, chat: ChatServer) -> None:
+    chat.delay = 0.05
+    outcome = run(
+        database_url, model(chat, price=PRICE), evaluators=(right, brief, crash),
+        settings=replace(SETTINGS, agent_name="adder"),
+    )  # fmt: skip
+    assert (outcome.planned, outcome.succeeded, outcome.failed) == (5, 5, 0)
+    (first, *others) = rows(
+        database_url,
+        "source, task_id, repetition, model_version, agent_name, scores, tokens_used, "
+        "round(cost_usd::numeric, 9)::float8, success, metadata, evaluator_versions, latency_ms",
+    )
+    assert len(others) == 4
+    assert first[:5] == ("run", "sum-0", 1, "good", "adder")
+    assert first[5] == {"accuracy": 1.0, "brief": 1.0, "crash": None}
+    assert first[6:9] == (10, 0.015, True)
+    assert first[9]["category"] == "sums"
+    assert first[9]["run"]["answered_model"] == "good-2025-01-31"
+    assert first[9]["run"]["evaluations"]["crash"]["error"] == "ValueError: cannot judge 1"
+    assert "inputs" not in first[9]["run"]
+    assert set(first[10]) == {"accuracy", "brief", "crash"}
+    assert all("@" in version for version in first[10].values())
+    assert all(50 <= row[-1] < 1000 for row in (first, *others))
+    assert outcome.cost_usd == pytest.approx(0.075)
+
+
+def test_a_second_run_makes_only_what_is_missing(database_url: str, chat: ChatServer) -> None:
+    run(database_url, model(chat))
+    assert len(chat.requests) == 5
+    again = run(database_url, model(chat))
+    assert (again.planned, again.already_done) == (0, 5)
+    more = run(database_url, model(chat), sums(7), settings=replace(SETTINGS, repetitions=2))
+    assert (more.planned, more.already_done) == (9, 5)
+    assert len(chat.requests) == 14
+    there = rows(database_url, "task_id, repetition, run_version")
+    assert there == [(f"sum-{task}", number, 1) for task in range(7) for number in (1, 2)]
+
+
+def test_another_model_under_the_same_name_is_refused(database_url: str, chat: ChatServer) -> None:
+    run(database_url, model(chat))
+    with pytest.raises(ConfigurationError, match="already has runs of good"):
+        run(database_url, model(chat, "weak"))
+
+
+def test_busy_and_failing_endpoints_are_tried_again(database_url: str, chat: ChatServer) -> None:
+    chat.faults.extend(
+        [
+            Fault(429, {"Retry-After": "0.2"}),
+            Fault(500),
+            Fault(429, {"Retry-After": retry_date(0.5)}),
+            Fault(503, body=b"<html>busy</html>"),
+            Fault(act="truncate"),
+            Fault(act="empty"),
+            Fault(act="reset"),
+        ]
+    )
+    outcome = run(database_url, model(chat, attempts=8), sums(2))
+    assert (outcome.succeeded, outcome.failed) == (2, 0)
+    assert len(chat.requests) == 9
+
+
+def test_a_retry_after_is_honoured(database_url: str, chat: ChatServer) -> None:
+    chat.faults.append(Fault(429, {"Retry-After": "0.4"}))
+    run(database_url, model(chat), sums(1))
+    assert chat.arrivals[1] - chat.arrivals[0] >= 0.4
+    # the wait is not part of the latency
+    assert rows(database_url, "latency_ms")[0][0] < 350
+
+
+def test_failures_are_results_with_null_scores(database_url: str, chat: ChatServer) -> None:
+    chat.faults.extend([Fault(400, body=b'{"error": "too long"}'), Fault(act="stream")])
+    chat.faults.extend([Fault(500)] * 3)
+    settings = replace(SETTINGS, concurrency=1)
+    outcome = run(database_url, model(chat, attempts=3), sums(4), settings)
+    assert (outcome.succeeded, outcome.failed) == (1, 3)
+    there = rows(database_url, "success, error_message, scores, latency_ms is null")
+    assert [row[0] for row in there] == [False, False, False, True]
+    assert there[0][1] == "HTTP 400: too long"
+    assert "stream" in there[1][1]
+    assert there[2][1] == "HTTP 500: out of order (3 attempts)"
+    assert [row[2] for row in there] == [{"accuracy": None}] * 3 + [{"accuracy": 1.0}]
+    assert [row[3] for row in there] == [True, True, True, False]
+    retried = run(database_url, model(chat), sums(4), replace(SETTINGS, retry_failed=True))
+    assert (retried.planned, retried.succeeded) == (3, 3)
+    assert len(rows(database_url, "1")) == 7
+
+
+def test_a_call_that_takes_too_long_is_given_up(database_url: str, chat: ChatServer) -> None:
+    chat.faults.append(Fault(act="hang"))
+    started = time.monotonic()
+    outcome = run(database_url, model(chat), sums(3), replace(SETTINGS, timeout_seconds=0.3))
+    assert time.monotonic() - started < 2
+    assert (outcome.succeeded, outcome.failed) == (2, 1)
+    errors = [row[0] for row in rows(database_url, "error_message") if row[0]]
+    assert errors == ["no answer within 0.3 seconds"]
+
+
+def test_streaming_is_refused_politely_and_said(database_url: str, chat: ChatServer) -> None:
+    run(database_url, model(chat, parameters={"temperature": 0, "stream": True}), sums(1))
+    assert chat.requests[0]["stream"] is False
+    assert chat.requests[0]["temperature"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "match"),
+    [
+        (Fault(401), ConfigurationError, "--api-key-env"),
+        (Fault(429, body=b'{"error": {"code": "insufficient_quota"}}'), SourceUnavailable, "quota"),
+    ],
+)
+def test_what_would_fail_every_task_ends_the_run(
+    database_url: str, chat: ChatServer, fault: Fault, error: type[Exception], match: str
+) -> None:
+    chat.faults.extend([fault] * 5)
+    with pytest.raises(error, match=match):
+        run(database_url, model(chat))
+    assert rows(database_url, "1") == []
+
+
+def test_an_endpoint_that_is_not_there_ends_the_run(database_url: str) -> None:
+    target = ChatTarget("http://127.0.0.1:9/v1", "good", attempts=2, first_wait=0.01)
+    with pytest.raises(SourceUnavailable, match="cannot be reached"):
+        run(database_url, target)
+
+
+def test_concurrency_and_rate_are_kept(database_url: str, chat: ChatServer) -> None:
+    chat.delay = 0.05
+    run(database_url, model(chat), sums(12), replace(SETTINGS, concurrency=3))
+    assert chat.most_at_once == 3
+    chat.arrivals.clear()
+    run(
+        database_url, model(chat), sums(30),
+        replace(SETTINGS, concurrency=6, rate=20, retry_failed=True),
+    )  # fmt: skip
+    assert chat.arrivals[-1] - chat.arrivals[0] >= 0.6  # 17 intervals of 0.05
+
+
+def test_the_cost_cap_is_never_passed(database_url: str, chat: ChatServer) -> None:
+    # a call costs 0.015 and is bounded by its bytes and the longest answer
+    target = model(chat, price=PRICE, max_tokens=5)
+    bound = target.cost_bound(read_tasks(sums(1))[0])
+    assert bound is not None
+    assert bound > 0.015
+    cap = bound + 4 * 0.015
+    outcome = run(database_url, target, sums(20), replace(SETTINGS, max_cost_usd=cap))
+    assert outcome.stop == "cost"
+    assert outcome.cost_usd <= cap
+    assert outcome.succeeded == 5
+    assert chat.requests[0]["max_tokens"] == 5
+    more = run(database_url, model(chat, price=PRICE, max_tokens=5), sums(20))
+    assert (more.already_done, more.succeeded) == (5, 15)
+
+
+def test_calls_that_may_have_been_billed_count_with_their_bound() -> None:
+    async def main() -> None:
+        budget = Budget(1.0)
+        first = await budget.reserve(0.6)
+        assert first == 0.6
+        waiting = asyncio.ensure_future(budget.reserve(0.6))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await budget.settle(first, None, may_be_charged=True)
+        assert await waiting is None
+        assert await budget.reserve(0.4) == 0.4
+        assert budget.spent_usd == 0
+
+    asyncio.run(main())
+
+
+def test_functions_are_run_whatever_they_take_and_return(database_url: str) -> None:
+    async def later(prompt: str) -> dict[str, object]:
+        await asyncio.sleep(0)
+        return {"output": prompt.upper(), "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+
+    assert run(database_url, CallableTarget(later), sums(2), evaluators=()).succeeded == 2
+    assert rows(database_url, "tokens_used") == [(7,), (7,)]
+
+    def failing(inputs: dict[str, Any], task_id: str) -> str:
+        if task_id == "sum-1":
+            raise KeyError("no such tool")
+        return str(inputs["prompt"])
+
+    settings = replace(SETTINGS, experiment_id="exp-2")
+    outcome = run(database_url, CallableTarget(failing), sums(3), settings, ())
+    assert (outcome.succeeded, outcome.failed) == (2, 1)
+
+    def slow(prompt: str) -> str:
+        time.sleep(0.6)
+        return prompt
+
+    settings = replace(SETTINGS, experiment_id="exp-3", timeout_seconds=0.1)
+    assert run(database_url, CallableTarget(slow), sums(1), settings, ()).failed == 1
+    assert load_callable("json:dumps").name == "json:dumps"
+    for name in ("json", "json:nothing", "no_such_module:f", "json:__doc__"):
+        with pytest.raises(ConfigurationError):
+            load_callable(name)
+
+
+_ADD = """
+import json, re, sys, time
+task = json.load(sys.stdin)
+assert "expected_output" not in json.dumps(task)
+left, right = map(int, re.findall(r"\\d+", task["inputs"]["prompt"]))
+if left == 1: sys.exit("out of order")
+if left == 2: print("no JSON"); sys.exit()
+if left == 3: time.sleep(60)
+print(json.dumps({"output": str(left + right), "tokens_used": 9, "cost_usd": 0.25}))
+"""
+
+
+def test_a_shell_command_is_given_json_and_gives_json(database_url: str, tmp_path: Path) -> None:
+    script = tmp_path / "add.py"
+    script.write_text(_ADD)
+    command = f"{shlex.quote(sys.executable)} -I {shlex.quote(str(script))}"
+    started = time.monotonic()
+    outcome = run(
+        database_url, CommandTarget(command, "adder-1"), settings=replace(
+            SETTINGS, timeout_seconds=1.5
+        )
+    )  # fmt: skip
+    assert time.monotonic() - started < 10
+    assert (outcome.succeeded, outcome.failed) == (2, 3)
+    there = rows(database_url, "model_version, scores, tokens_used, cost_usd, error_message")
+    assert there[0] == ("adder-1", {"accuracy": 1.0}, 9, 0.25, None)
+    assert there[1][4] == "the command ended with status 1: out of order"
+    assert there[2][4] == "the command did not print JSON: no JSON"
+    assert there[3][4] == "no answer within 1.5 seconds"
+
+
+def test_what_breaks_the_contract_is_left_out_and_said(database_url: str) -> None:
+    def off_scale(outputs: Mapping[str, Any]) -> dict[str, object]:
+        return {"key": "accuracy", "score": 7, "comment": str(outputs)}
+
+    def odd(prompt: str) -> dict[str, object]:
+        return {"output": prompt, "cost_usd": -1, "tokens_used": 5}
+
+    settings = replace(SETTINGS, with_outputs=True)
+    outcome = run(database_url, CallableTarget(odd), sums(1), settings, (off_scale,))
+    assert outcome.succeeded == 1
+    ((scores, cost, metadata),) = rows(database_url, "scores, cost_usd, metadata")
+    assert (scores, cost) == ({"accuracy": None}, None)
+    assert set(metadata["left_out"]) == {"scores.accuracy", "cost_usd"}
+    assert metadata["run"]["outputs"] == {"output": "What is 0 + 1?"}
+
+
+def test_cancelling_keeps_what_was_answered(database_url: str, chat: ChatServer) -> None:
+    chat.delay = 0.02
+
+    async def main() -> Outcome:
+        arm = Arm(model(chat), "baseline", "1.0.0")
+        work = asyncio.ensure_future(
+            run_missing([arm], read_tasks(sums(500)), (right,), SETTINGS, database_url=database_url)
+        )
+        while len(chat.requests) < 30:  # noqa: ASYNC110  the server is no asyncio program
+            await asyncio.sleep(0.01)
+        work.cancel()
+        return await work
+
+    outcome = asyncio.run(main())
+    assert outcome.stop == "interrupted"
+    made = outcome.succeeded + outcome.failed
+    assert made >= 15
+    assert len(rows(database_url, "1")) == made
+    again = run(database_url, model(chat), sums(40))
+    assert again.already_done == made
+    assert len(rows(database_url, "1")) == 40
+
+
+def test_both_arms_take_turns_task_by_task(database_url: str, chat: ChatServer) -> None:
+    arms = [
+        Arm(model(chat, "weak"), "baseline", "1.0.0"),
+        Arm(model(chat, "good"), "code-chef", "1.1.0"),
+    ]
+    settings = replace(SETTINGS, concurrency=1, repetitions=2)
+    asyncio.run(
+        run_missing(arms, read_tasks(sums(2)), (right,), settings, database_url=database_url)
+    )
+    assert [request["model"] for request in chat.requests] == ["weak", "good"] * 4
+
+
+def test_tasks_are_read_in_every_form(tmp_path: Path) -> None:
+    items = sums(2)
+    one = tmp_path / "one.json"
+    one.write_text(json.dumps(items))
+    old = tmp_path / "old.json"
+    old.write_text(json.dumps({"version": 1, "tasks": items}))
+    lines = tmp_path / "tasks.jsonl"
+    lines.write_text("\n".join(map(json.dumps, items)) + "\n\n")
+    assert read_tasks(one) == read_tasks(old) == read_tasks(str(lines)) == read_tasks(items)
+    (task,) = read_tasks([{"task_id": "t", "inputs": {"a": 1}, "risk": "low",
+                           "expected_output": {"b": 2}}])  # fmt: skip
+    assert task == Task("t", {"a": 1}, {"b": 2}, {"risk": "low"})
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("", "no JSON"),
+        ("[]", "no task"),
+        ('[{"task_id": "t"}]', "neither prompt nor inputs"),
+        ('[{"prompt": "x"}]', "task_id"),
+        ('{"task_id": "t", "prompt": "x"}\n{"task_id": "t", "prompt": "y"}', "line 2.*twice"),
+        ('{"task_id": "t", "prompt": "x"}\n{oops', "line 2 is no JSON"),
+    ],
+)
+def test_a_bad_file_of_tasks_is_refused_and_the_place_named(
+    tmp_path: Path, text: str, match: str
+) -> None:
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=match):
+        read_tasks(path)
+
+
+def test_prices_are_found_with_provider_and_date() -> None:
+    prices = read_prices()
+    assert price_of("openai/gpt-4o-mini-2024-07-18", prices) == prices["gpt-4o-mini"]
+    assert price_of("gpt-4o-mini", prices) == Price(0.15, 0.60)
+    assert price_of("qwen-coder-32b", prices) is None
+    assert Price(2.0, 8.0).cost(1_000_000, 500_000) == 6.0
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["localhost:8000", "http://me:key@host/v1", "http://host/v1?api-key=k"]
+)
+def test_an_address_that_is_none_or_holds_a_secret_is_refused(endpoint: str) -> None:
+    with pytest.raises(ConfigurationError, match="--endpoint"):
+        ChatTarget(endpoint, "good")
