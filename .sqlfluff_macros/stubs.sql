@@ -13,3 +13,12 @@
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro version_anchor(partition_by) %}version_sort_key{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
+{% macro statistical_function(name) %}{{ name }}{% endmacro %}
+{% macro comparison_flags() %}flags{% endmacro %}
+{% macro verdict_findings(alpha, max_degradation_pct, min_mean) %}(1, 'code', true, 'sentence'){% endmacro %}
+{% macro weighted_improvement_sentence(alpha) %}'sentence'{% endmacro %}
+{% macro display_number(value, digits) %}1::text{% endmacro %}
+{% macro display_p_value(value) %}'p'{% endmacro %}
+{% macro regression_severity(change_pct) %}'low'{% endmacro %}
+{% macro run_values(relation, keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
+{% macro as_of_experiments() %}as_of_experiments{% endmacro %}

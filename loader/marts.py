@@ -218,7 +218,7 @@ def experiments(connection: Connection) -> Table:
     An experiment without a candidate's result has no summary yet: its columns are null.
     """
     with reading(connection):
-        return _fetch(
+        return fetch(
             connection,
             sql.SQL(
                 """
@@ -294,10 +294,10 @@ def _select(
     """Return every column of a mart's rows; `rest` is where, order and limit."""
     mart_name = sql.Identifier(schema_name(), mart)
     query = sql.SQL("select * from {} ").format(mart_name) + sql.SQL(rest)
-    return _fetch(connection, query, parameters)
+    return fetch(connection, query, parameters)
 
 
-def _fetch(connection: Connection, query: sql.Composed, parameters: Mapping[str, object]) -> Table:
+def fetch(connection: Connection, query: sql.Composed, parameters: Mapping[str, object]) -> Table:
     """Return a query's rows; columns get their kinds by name and type."""
     cursor = connection.execute(query, parameters)
     columns = tuple(

@@ -1,7 +1,7 @@
 """`summary` for people: a small page that says what is known and what is not.
 
-The verdict is `legacy_recommendation` under its own name: a rule on averages, which says
-nothing about chance, and the page says that too.
+The verdict is `recommendation`, with the sentences it rests on; `legacy_recommendation`, the
+rule on averages alone, stands beside it under its own name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from loader.render import (
+    NULL,
     cell,
     draw,
     for_people,
@@ -21,6 +22,7 @@ from loader.render import (
     plain_lines,
     printable,
     render,
+    with_unit,
 )
 from loader.tables import Column, Format, Kind, Table
 
@@ -38,6 +40,18 @@ _CHANGES: Final = (
     ("tokens", "avg_tokens_reduction_pct", Kind.PERCENT),
     ("cost", "avg_cost_reduction_pct", Kind.PERCENT),
 )
+# The arms' means of each of them, in the same order.
+_MEANS: Final = (
+    ("accuracy", Kind.SCORE),
+    ("completeness", Kind.SCORE),
+    ("efficiency", Kind.SCORE),
+    ("integration_quality", Kind.SCORE),
+    ("latency_ms", Kind.MILLISECONDS),
+    ("tokens_used", Kind.NUMBER),
+    ("cost_usd", Kind.USD),
+)
+# Chances that people know how to picture; below the last one, "fewer than".
+_ONE_IN: Final = (20, 100, 1_000, 10_000)
 _VERDICTS: Final = {
     "deploy": "deploy",
     "needs_review": "needs review",
@@ -79,10 +93,15 @@ def _plain(record: Mapping[str, object]) -> Iterator[str]:
     yield title(record) + "\n"
     yield "\n"
     yield verdict(record) + "\n"
+    yield rule_of_thumb(record) + "\n"
     yield outcome(record) + "\n"
     if record["total_tasks"]:
         yield "\n"
-        yield from (f"{line}\n" for line in plain_lines(changes(record)))
+        yield from (f"{line}\n" for line in plain_lines(arms(record)))
+        yield "\n"
+        yield "What the verdict rests on:\n"
+        for line in evidence(record):
+            yield f"- {line}\n"
     yield "\n"
     yield "What this does not tell:\n"
     for line in unknowns(record):
@@ -92,9 +111,14 @@ def _plain(record: Mapping[str, object]) -> Iterator[str]:
 def _markdown(record: Mapping[str, object]) -> Iterator[str]:
     yield f"### {markdown_text(title(record))}\n\n"
     yield f"**{markdown_text(verdict(record))}**\n\n"
+    yield f"{markdown_text(rule_of_thumb(record))}\n\n"
     yield f"{markdown_text(outcome(record))}\n\n"
     if record["total_tasks"]:
-        yield from markdown_lines(changes(record))
+        yield from markdown_lines(arms(record))
+        yield "\n"
+        yield "What the verdict rests on:\n\n"
+        for line in evidence(record):
+            yield f"- {markdown_text(line)}\n"
         yield "\n"
     yield "What this does not tell:\n\n"
     for line in unknowns(record):
@@ -105,13 +129,16 @@ def _terminal(record: Mapping[str, object], stream: TextIO) -> None:
     console = Console(file=stream, highlight=False)
     console.print(Text(title(record), style="bold"))
     console.print()
-    console.print(
-        Text(verdict(record), style=_STYLES.get(str(record["legacy_recommendation"]), ""))
-    )
+    console.print(Text(verdict(record), style=_STYLES.get(str(record["recommendation"]), "")))
+    console.print(Text(rule_of_thumb(record), style="dim"))
     console.print(Text(outcome(record)))
     if record["total_tasks"]:
         console.print()
-        draw(changes(record), stream)
+        draw(arms(record), stream)
+        console.print()
+        console.print(Text("What the verdict rests on:"))
+        for line in evidence(record):
+            console.print(Text(f"- {line}"))
     console.print()
     console.print(Text("What this does not tell:", style="dim"))
     for line in unknowns(record):
@@ -128,17 +155,56 @@ def title(record: Mapping[str, object]) -> str:
 
 
 def verdict(record: Mapping[str, object]) -> str:
-    """Say the verdict, and by which rule."""
+    """Say the verdict, and what would decide an open one."""
     if not record["total_tasks"]:
         return "No verdict: no task has a result in both arms."
+    decided = str(record["recommendation"])
+    text = f"Recommendation: {_VERDICTS.get(decided, decided)}."
+    needs = [
+        f"about {value:,} {what}"
+        for name, what in (
+            ("required_additional_tasks", "more tasks"),
+            ("required_repetitions", "repetitions of these tasks"),
+        )
+        if isinstance(value := record[name], int)
+    ]
+    return f"{text} It would take {', or '.join(needs)} to decide." if needs else text
+
+
+def rule_of_thumb(record: Mapping[str, object]) -> str:
+    """Say what the rule on averages alone would say."""
     legacy = str(record["legacy_recommendation"])
-    improvement = record["weighted_improvement_pct"]
+    change = record["legacy_weighted_improvement_pct"]
     told = (
-        "the weighted improvement cannot be computed"
-        if improvement is None
-        else f"weighted improvement {cell(improvement, Kind.PERCENT)} %"
+        "its weighted improvement cannot be computed"
+        if change is None
+        else f"its weighted improvement is {cell(change, Kind.PERCENT)} %"
     )
     return f"Rule of thumb (legacy_recommendation): {_VERDICTS.get(legacy, legacy)}; {told}."
+
+
+def evidence(record: Mapping[str, object]) -> Iterator[str]:
+    """Say whether the difference is more than chance, then the reasons of the verdict."""
+    p_value = record["statistical_significance"]
+    metric = printable(str(record["primary_metric"]))
+    if isinstance(p_value, int | float):
+        yield f"The difference in {metric} {chance(p_value)}."
+    reasons = record["recommendation_reasons"]
+    for reason in reasons if isinstance(reasons, list) else ():
+        yield printable(str(reason["sentence"]))
+
+
+def chance(p_value: float) -> str:
+    """Say a p-value in words: how often chance alone does as much."""
+    shown = "p < 0.0001" if p_value < 1 / _ONE_IN[-1] else f"p = {p_value:.2g}"
+    if p_value > 1 / _ONE_IN[0]:
+        share = "always" if p_value > 1 - 1 / _ONE_IN[1] else f"{p_value:.0%} of the time"
+        return f"may well be chance: without any change, one as large comes up {share} ({shown})"
+    rarest = max(count for count in _ONE_IN if p_value <= 1 / count)
+    return (
+        f"is more than chance explains: without any change, one as large comes up in fewer than "
+        f"1 of {rarest:,} experiments ({shown})"
+    )
 
 
 def outcome(record: Mapping[str, object]) -> str:
@@ -185,10 +251,31 @@ def changes(record: Mapping[str, object]) -> Table:
     )
 
 
+def arms(record: Mapping[str, object]) -> Table:
+    """Return the arms' means over the tasks both have, and the change of every metric."""
+    rows: list[tuple[object, ...]] = []
+    for (label, change, unit), (metric, kind) in zip(_CHANGES, _MEANS, strict=True):
+        means = [record[f"{arm}_{metric}"] for arm in ("baseline", "candidate")]
+        value = record[change]
+        if means != [None, None] or value is not None:
+            told = (
+                f"{number(value, unit)} {_unit(unit)}" if isinstance(value, int | float) else NULL
+            )
+            rows.append((label, " → ".join(with_unit(mean, kind) for mean in means), told))
+    return Table(
+        (
+            Column("metric"),
+            Column("means", Kind.TEXT, "baseline → candidate"),
+            Column("change", Kind.TEXT, "change of a task, + is better"),
+        ),
+        rows,
+    )
+
+
 def unknowns(record: Mapping[str, object]) -> Iterator[str]:
     """Say what a reader might take from the page and must not."""
-    if record["total_tasks"]:
-        yield "whether the differences are more than chance: the rule looks at averages alone"
+    if record["total_tasks"] and record.get("statistical_significance") is None:
+        yield "whether the difference is more than chance: there are too few pairs with a score"
     absent = [label for label, name, _ in _CHANGES if record[name] is None]
     if absent:
         yield f"anything about {', '.join(absent)}: no pair of results has it"

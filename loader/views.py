@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loader.marts import kind_of
-from loader.render import NULL, cell, with_unit
+from loader.render import NULL, cell, printable, with_unit
+from loader.sparkline import sparkline
 from loader.tables import Column, Format, Kind, Table
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _EXPERIMENTS: Final = (
     Column("ties", Kind.INTEGER),
     Column("primary_metric", heading="decided by"),
     Column("weighted_improvement_pct", Kind.PERCENT, "weighted change"),
+    Column("recommendation", Kind.OUTCOME),
+    Column("statistical_significance", Kind.SCORE, "p"),
     Column("legacy_recommendation", Kind.OUTCOME, "rule of thumb"),
     Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)"),
 )
@@ -126,6 +129,9 @@ def trend(table: Table, metric: str, output: Format) -> Table:
         *_if_several(table, "model_version", "model"),
         Column("sample_count", Kind.INTEGER, "n"),
         Column("avg_value", kind, f"{metric}: mean"),
+        Column("change_pct", Kind.PERCENT, "change"),
+        Column("change_p_value", Kind.NUMBER, "p"),
+        Column("shared_task_count", Kind.INTEGER, "shared tasks"),
         Column("stddev_value", kind, "sd"),
         Column("min_value", kind, "min"),
         Column("p50_value", kind, "p50"),
@@ -134,6 +140,20 @@ def trend(table: Table, metric: str, output: Format) -> Table:
         Column("first_recorded_at", Kind.TIMESTAMP, "first seen (UTC)"),
         Column("last_recorded_at", Kind.TIMESTAMP, "last seen (UTC)"),
     ))  # fmt: skip
+
+
+def sparklines(table: Table) -> Sequence[str]:
+    """Return a line of blocks per group and model of a trend, oldest version on the left."""
+    series: dict[str, list[float | None]] = {}
+    for record in table.records():
+        name = f"{record['experiment_group']} {record['model_version']}"
+        value = record["avg_value"]
+        series.setdefault(name, []).append(value if isinstance(value, float) else None)
+    return [
+        f"{sparkline(values)}  {printable(name)}"
+        for name, values in series.items()
+        if len(values) > 1
+    ]
 
 
 def metric_kind(metric: str) -> Kind:

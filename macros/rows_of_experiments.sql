@@ -7,7 +7,9 @@
     {%- if is_incremental() -%}
         select *
         from {{ relation }}
-        where experiment_id = any(array(select distinct {{ column }} from {{ cte }}))
+        where experiment_id = any(
+            array(select distinct {{ column }} from {{ cte }})
+        )
     {%- else -%}
         select * from {{ relation }}
     {%- endif -%}

@@ -70,6 +70,18 @@
             watermarks.model = '{{ this.identifier }}'
             {% if not include_linked %}
                 and changes.is_direct
-            {% endif %}
+            {% endif %};
+
+        -- the planner takes any array for ten experiments; for many more, loops
+        -- that it thinks short would last for hours
+        select
+            set_config('enable_nestloop', (count(*) <= 20)::text, true)
+                as enable_nestloop
+        from {{ build_changes() }} as changes
+        inner join {{ watermarks }} as watermarks
+            on
+                changes.model = watermarks.model
+                and changes.build_number = watermarks.build_number
+        where changes.model = '{{ this.identifier }}'
     {% endif %}
 {% endmacro %}

@@ -278,11 +278,16 @@ pairs as (
             and all_tasks.task_id = latest_controls.task_id
 ),
 
--- pairs whose primary metric two versions of one evaluator scored
+-- the metrics of a pair that two versions of one evaluator scored
 evaluator_conflicts as (
-    select distinct
+    select
         pairs.candidate_result_id,
-        pairs.baseline_result_id
+        pairs.baseline_result_id,
+        array_agg(
+            distinct coalesce(
+                evaluator_metrics.metric, evaluators.evaluator_key
+            )
+        ) as conflicting_metrics
     from pairs
     cross join
         lateral
@@ -292,10 +297,9 @@ evaluator_conflicts as (
         on evaluators.evaluator_key = evaluator_metrics.evaluator_key
     where
         pairs.candidate_evaluator_versions != pairs.baseline_evaluator_versions
-        and coalesce(evaluator_metrics.metric, evaluators.evaluator_key)
-        = pairs.primary_metric
         and pairs.candidate_evaluator_versions -> evaluators.evaluator_key
         != evaluators.evaluator_version
+    group by pairs.candidate_result_id, pairs.baseline_result_id
 ),
 
 explained as (
@@ -317,9 +321,12 @@ explained as (
                 pairs.baseline_dataset_version
                 != pairs.candidate_dataset_version
                 then 'dataset_version_differs'
-            when evaluator_conflicts.candidate_result_id is not null
+            when
+                pairs.primary_metric
+                = any(evaluator_conflicts.conflicting_metrics)
                 then 'evaluator_version_differs'
-        end as not_comparable_reason
+        end as not_comparable_reason,
+        evaluator_conflicts.conflicting_metrics
     from pairs
     left join evaluator_conflicts
         on

@@ -1,128 +1,14 @@
-{#
-    Imports are not materialized, so that a condition on experiment_id reaches
-    the index of evaluation_trials through every branch of the union.
-#}
-with
-
-evaluation_trials as not materialized (
-    select * from {{ ref('evaluation_trials') }}
-),
-
-evaluator_metrics as not materialized (
-    select * from {{ ref('int_evaluator_metrics') }}
-),
-
-metrics as not materialized (
-    select * from {{ ref('metrics') }}
-),
-
-score_values as (
-    select
-        evaluation_trials.experiment_id,
-        evaluation_trials.source,
-        evaluation_trials.source_run_id,
-        evaluation_trials.result_id,
-        evaluation_trials.task_id,
-        evaluation_trials.experiment_group,
-        evaluation_trials.extension_version,
-        coalesce(evaluator_metrics.metric, scores.evaluator_key) as metric,
-        'score' as kind,
-        'score' as value_source,
-        case jsonb_typeof(scores.score)
-            when 'boolean' then scores.score::boolean::integer::numeric
-            when 'number'
-                then
-                    trim_scale(
-                        (
-                            scores.score::numeric
-                            - coalesce(evaluator_metrics.scale_min, 0)
-                        )
-                        / coalesce(
-                            evaluator_metrics.scale_max
-                            - evaluator_metrics.scale_min,
-                            1
-                        )
-                    )
-        end as value
-    from evaluation_trials
-    cross join
-        lateral
-        jsonb_each(evaluation_trials.scores) as scores (evaluator_key, score)
-    left join evaluator_metrics
-        on scores.evaluator_key = evaluator_metrics.evaluator_key
-    left join metrics
-        on
-            coalesce(evaluator_metrics.metric, scores.evaluator_key)
-            = metrics.metric
-    where
-        -- of several keys of one metric, the preferred one counts
-        not jsonb_exists_any(
-            evaluation_trials.scores,
-            coalesce(evaluator_metrics.preferred_keys, '{}')
-        )
-        -- an evaluator named after a cost is not that cost
-        and coalesce(metrics.kind, 'score') = 'score'
-),
-
-measurement_values as (
-    select
-        evaluation_trials.experiment_id,
-        evaluation_trials.source,
-        evaluation_trials.source_run_id,
-        evaluation_trials.result_id,
-        evaluation_trials.task_id,
-        evaluation_trials.experiment_group,
-        evaluation_trials.extension_version,
-        measurements.metric,
-        coalesce(metrics.kind, 'measurement') as kind,
-        'measurement' as value_source,
-        case
-            when jsonb_typeof(measurements.measurement) = 'number'
-                then measurements.measurement::numeric
-        end as value
-    from evaluation_trials
-    cross join
-        lateral
-        jsonb_each(evaluation_trials.measurements)
-            as measurements (metric, measurement)
-    left join metrics
-        on measurements.metric = metrics.metric
-    where
-        -- nor does a measurement pass for a score or for a record's field
-        coalesce(metrics.kind, 'measurement') != 'score'
-        and measurements.metric not in ('latency_ms', 'tokens_used', 'cost_usd')
-),
-
-field_values as (
-    select
-        evaluation_trials.experiment_id,
-        evaluation_trials.source,
-        evaluation_trials.source_run_id,
-        evaluation_trials.result_id,
-        evaluation_trials.task_id,
-        evaluation_trials.experiment_group,
-        evaluation_trials.extension_version,
-        fields.metric,
-        fields.kind,
-        'field' as value_source,
-        fields.value
-    from evaluation_trials
-    cross join
-        lateral (
-            values
-            ('latency_ms', 'latency', evaluation_trials.latency_ms::numeric),
-            ('tokens_used', 'tokens', evaluation_trials.tokens_used::numeric),
-            ('cost_usd', 'cost', evaluation_trials.cost_usd::numeric)
-        ) as fields (metric, kind, value)
-    where fields.value is not null
-),
-
-all_values as (
-    select * from score_values
-    union all
-    select * from measurement_values
-    union all
-    select * from field_values
-)
-
-select * from all_values
+{{
+    run_values(
+        ref('evaluation_trials'),
+        [
+            'experiment_id',
+            'source',
+            'source_run_id',
+            'result_id',
+            'task_id',
+            'experiment_group',
+            'extension_version',
+        ],
+    )
+}}

@@ -26,12 +26,27 @@ results_paired as (
     {{ changed_rows(ref('int_results_paired')) }}
 ),
 
+-- those of both arms; the control's may be another
+experiments as (
+    select experiment_id from results_paired
+    union distinct
+    select control_experiment_id as experiment_id from results_paired
+),
+
 evaluation_results as not materialized (
-    select * from {{ ref('evaluation_results') }}
+    {{
+        rows_of_experiments(
+            ref('evaluation_results'), 'experiments', 'experiment_id'
+        )
+    }}
 ),
 
 evaluation_scores as not materialized (
-    select * from {{ ref('evaluation_scores') }}
+    {{
+        rows_of_experiments(
+            ref('evaluation_scores'), 'experiments', 'experiment_id'
+        )
+    }}
 ),
 
 metrics as (

@@ -9,7 +9,10 @@
             {"columns": ["experiment_group", "recorded_at"]},
         ],
         pre_hook="{{
-            start_build(parents=['evaluation_trials', 'evaluation_scores'])
+            start_build(
+                parents=['evaluation_trials', 'evaluation_scores'],
+                settings=['pass_k'],
+            )
         }}",
         post_hook="{{ finish_build() }}",
     )
@@ -48,6 +51,7 @@ aggregated_trials as (
         )[1] as error_message,
         avg(success::integer) as success_rate,
         count(*) as repetitions,
+        count(*) filter (where success) as successes,
         max(load_id) as load_id,
         bool_and(success) as success,
         max(recorded_at) as recorded_at,
@@ -93,7 +97,18 @@ joined as (
         built_in_metrics.tokens_used,
         built_in_metrics.cost_usd,
         aggregated_trials.success_rate::double precision as success_rate,
+        {{ statistical_function('pass_at_k') }}(
+            aggregated_trials.repetitions,
+            aggregated_trials.successes,
+            {{ var('pass_k') }}
+        ) as pass_at_k,
+        {{ statistical_function('pass_hat_k') }}(
+            aggregated_trials.repetitions,
+            aggregated_trials.successes,
+            {{ var('pass_k') }}
+        ) as pass_hat_k,
         aggregated_trials.repetitions::integer as repetitions,
+        aggregated_trials.successes::integer as successes,
         aggregated_trials.load_id,
         aggregated_trials.success,
         latest_trials.evaluator_versions,

@@ -33,15 +33,16 @@ averaged as (
         stddev_samp(value) as value_stddev,
         count(value) as repetitions
     from trial_values
+    -- the metric early, so that sorting seldom compares what a result implies
     group by
         experiment_id,
         result_id,
+        metric,
+        value_source,
+        kind,
         task_id,
         experiment_group,
-        extension_version,
-        metric,
-        kind,
-        value_source
+        extension_version
 ),
 
 -- a name that is score and measurement at once counts as the score

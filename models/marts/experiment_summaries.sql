@@ -7,17 +7,11 @@
         pre_hook="{{
             start_build(
                 parents=[
-                    'evaluation_scores',
-                    'int_results_paired',
                     'evaluation_comparison_view',
+                    'experiment_metric_comparisons',
+                    'int_experiment_verdicts',
                 ],
-                seeds=['metrics'],
-                settings=[
-                    'legacy_deploy_above_pct',
-                    'legacy_reject_below_pct',
-                    'legacy_max_degradation_pct',
-                    'legacy_min_candidate_mean',
-                ],
+                settings=['peeking'],
                 include_linked=true,
             )
         }}",
@@ -31,8 +25,12 @@ comparisons as (
     {{ changed_rows(ref('evaluation_comparison_view')) }}
 ),
 
-metric_pairs as (
-    {{ changed_rows(ref('int_metric_pairs')) }}
+metric_comparisons as (
+    {{ changed_rows(ref('experiment_metric_comparisons')) }}
+),
+
+experiment_verdicts as (
+    {{ changed_rows(ref('int_experiment_verdicts')) }}
 ),
 
 counted as (
@@ -41,12 +39,9 @@ counted as (
         candidate_group,
         candidate_version,
         min(baseline_experiment_id) as baseline_experiment_id,
-        (
-            array_agg(
-                agent_name
-                order by candidate_recorded_at desc, task_id collate "C"
-            ) filter (where agent_name is not null)
-        )[1] as agent_name,
+        -- several agents have no name in common
+        case when min(agent_name) = max(agent_name) then min(agent_name) end
+            as agent_name,
         min(primary_metric) as primary_metric,
         count(*) filter (
             where
@@ -91,49 +86,41 @@ counted as (
     group by experiment_id, candidate_group, candidate_version
 ),
 
-metric_means as (
+-- arms over the tasks that both have, so that they differ by the change
+arm_means as (
     select
         experiment_id,
         candidate_group,
         candidate_version,
-        metric,
-        kind,
-        weight,
-        direction_sign,
-        avg(improvement_pct) as avg_improvement_pct,
-        avg(baseline_value) as baseline_mean,
-        avg(candidate_value) as candidate_mean
-    from metric_pairs
-    where weight > 0
-    group by
-        experiment_id,
-        candidate_group,
-        candidate_version,
-        metric,
-        kind,
-        weight,
-        direction_sign
-),
-
--- weights are shared out over the metrics that both arms have
-weighted as (
-    select
-        experiment_id,
-        candidate_group,
-        candidate_version,
-        sum(weight * avg_improvement_pct)
-        / sum(weight) filter (where avg_improvement_pct is not null)
-            as weighted_improvement_pct,
-        bool_or(
-            100 * direction_sign * (candidate_mean - baseline_mean)
-            / nullif(abs(baseline_mean), 0)
-            < -{{ var('legacy_max_degradation_pct') }}
-        ) as has_degraded_metric,
-        bool_or(
-            kind = 'score'
-            and candidate_mean < {{ var('legacy_min_candidate_mean') }}
-        ) as has_low_score
-    from metric_means
+        max(baseline_mean) filter (where metric = 'accuracy')
+            as baseline_accuracy,
+        max(candidate_mean) filter (where metric = 'accuracy')
+            as candidate_accuracy,
+        max(baseline_mean) filter (where metric = 'completeness')
+            as baseline_completeness,
+        max(candidate_mean) filter (where metric = 'completeness')
+            as candidate_completeness,
+        max(baseline_mean) filter (where metric = 'efficiency')
+            as baseline_efficiency,
+        max(candidate_mean) filter (where metric = 'efficiency')
+            as candidate_efficiency,
+        max(baseline_mean) filter (where metric = 'integration_quality')
+            as baseline_integration_quality,
+        max(candidate_mean) filter (where metric = 'integration_quality')
+            as candidate_integration_quality,
+        max(baseline_mean) filter (where metric = 'latency_ms')
+            as baseline_latency_ms,
+        max(candidate_mean) filter (where metric = 'latency_ms')
+            as candidate_latency_ms,
+        max(baseline_mean) filter (where metric = 'tokens_used')
+            as baseline_tokens_used,
+        max(candidate_mean) filter (where metric = 'tokens_used')
+            as candidate_tokens_used,
+        max(baseline_mean) filter (where metric = 'cost_usd')
+            as baseline_cost_usd,
+        max(candidate_mean) filter (where metric = 'cost_usd')
+            as candidate_cost_usd
+    from metric_comparisons
     group by experiment_id, candidate_group, candidate_version
 ),
 
@@ -145,19 +132,14 @@ judged as (
         counted.baseline_experiment_id,
         counted.agent_name,
         counted.primary_metric,
-        case
-            when weighted.has_degraded_metric or weighted.has_low_score
-                then 'reject'
-            when
-                weighted.weighted_improvement_pct
-                > {{ var('legacy_deploy_above_pct') }}
-                then 'deploy'
-            when
-                weighted.weighted_improvement_pct
-                < {{ var('legacy_reject_below_pct') }}
-                then 'reject'
-            else 'needs_review'
-        end as legacy_recommendation,
+        -- nothing was measured: there is no verdict to look up
+        coalesce(verdicts.recommendation, 'needs_review') as recommendation,
+        coalesce(anytime_verdicts.recommendation, 'needs_review')
+            as recommendation_anytime,
+        coalesce(verdicts.legacy_recommendation, 'needs_review')
+            as legacy_recommendation,
+        coalesce(verdicts.recommendation_labels, '{}')
+            as recommendation_labels,
         counted.total_tasks::integer as total_tasks,
         counted.candidate_wins::integer as candidate_wins,
         counted.baseline_wins::integer as baseline_wins,
@@ -166,6 +148,8 @@ judged as (
         counted.incomparable_tasks::integer as incomparable_tasks,
         counted.baseline_only_tasks::integer as baseline_only_tasks,
         counted.candidate_only_tasks::integer as candidate_only_tasks,
+        verdicts.required_additional_tasks,
+        verdicts.required_repetitions,
         {% for improvement in [
             'avg_accuracy_improvement_pct',
             'avg_completeness_improvement_pct',
@@ -178,16 +162,58 @@ judged as (
             {{ function('to_double') }}(counted.{{ improvement }})
                 as {{ improvement }},
         {% endfor %}
-        {{ function('to_double') }}(weighted.weighted_improvement_pct)
-            as weighted_improvement_pct,
+        {% for metric in [
+            'accuracy',
+            'completeness',
+            'efficiency',
+            'integration_quality',
+            'latency_ms',
+            'tokens_used',
+            'cost_usd',
+        ] %}
+            arm_means.baseline_{{ metric }},
+            arm_means.candidate_{{ metric }},
+        {% endfor %}
+        primary_comparisons.p_value as statistical_significance,
+        verdicts.weighted_improvement_pct,
+        verdicts.weighted_improvement_low_pct,
+        verdicts.weighted_improvement_high_pct,
+        verdicts.weighted_improvement_error_pct,
+        verdicts.legacy_weighted_improvement_pct,
+        coalesce(
+            verdicts.recommendation_reasons,
+            '[{
+                "code": "no_values",
+                "sentence": "No run has a score or a measurement."
+            }]'
+        ) as recommendation_reasons,
         counted.first_recorded_at,
         counted.last_recorded_at
     from counted
-    left join weighted
+    left join experiment_verdicts as verdicts
         on
-            counted.experiment_id = weighted.experiment_id
-            and counted.candidate_group = weighted.candidate_group
-            and counted.candidate_version = weighted.candidate_version
+            counted.experiment_id = verdicts.experiment_id
+            and counted.candidate_group = verdicts.candidate_group
+            and counted.candidate_version = verdicts.candidate_version
+            and verdicts.is_anytime = {{ var('peeking') }}
+    left join experiment_verdicts as anytime_verdicts
+        on
+            counted.experiment_id = anytime_verdicts.experiment_id
+            and counted.candidate_group = anytime_verdicts.candidate_group
+            and counted.candidate_version = anytime_verdicts.candidate_version
+            and anytime_verdicts.is_anytime
+    left join metric_comparisons as primary_comparisons
+        on
+            counted.experiment_id = primary_comparisons.experiment_id
+            and counted.candidate_group = primary_comparisons.candidate_group
+            and counted.candidate_version
+            = primary_comparisons.candidate_version
+            and counted.primary_metric = primary_comparisons.metric
+    left join arm_means
+        on
+            counted.experiment_id = arm_means.experiment_id
+            and counted.candidate_group = arm_means.candidate_group
+            and counted.candidate_version = arm_means.candidate_version
 )
 
 select * from judged

@@ -33,6 +33,13 @@ renamed as (
         recorded_at,
         loaded_at
     from source
+    {% if var('as_of') %}
+        where
+            experiment_id in (
+                select asked.experiment_id
+                from {{ as_of_experiments() }} as asked
+            )
+    {% endif %}
 )
 
 select * from renamed

@@ -18,6 +18,9 @@ renamed as (
         started_at,
         finished_at
     from source
+    {% if var('as_of') %}
+        where finished_at <= '{{ var('as_of') }}'::timestamptz
+    {% endif %}
 )
 
 select * from renamed

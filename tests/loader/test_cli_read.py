@@ -149,11 +149,15 @@ def test_the_summary_page_names_its_rule_its_metric_and_its_limits(built: Built)
     (row,) = built.json("summary", "--experiment", EXPERIMENT_ID)
     text = built.run("summary", "--experiment", EXPERIMENT_ID).stdout
     assert f"{EXPERIMENT_ID}: code-chef 1.10.0 against its baseline" in text
-    assert "Rule of thumb (legacy_recommendation): deploy; weighted improvement +" in text
+    assert "Recommendation: deploy." in text
+    assert "Rule of thumb (legacy_recommendation): deploy; its weighted improvement is +" in text
+    assert "The difference in accuracy is more than chance explains: without any change" in text
+    assert "The weighted improvement is" in text
+    means = (f"{row[f'{arm}_accuracy']:.3f}" for arm in ("baseline", "candidate"))
+    assert " → ".join(means) in text
     assert f"By accuracy, the candidate won {row['candidate_wins']}, lost" in text
-    assert f"accuracy             {row['avg_accuracy_improvement_pct']:+.1f} points" in text
+    assert f"{row['avg_accuracy_improvement_pct']:+.1f} points" in text
     assert "What this does not tell:" in text
-    assert "more than chance" in text
     assert "who won 1 task: an arm has no score there" in text
 
 

@@ -224,4 +224,4 @@ def _legacy(usable: list[Pair]) -> Row:
         verdict = "reject"
     elif weighted is not None and weighted > 5:
         verdict = "deploy"
-    return {"weighted_improvement_pct": weighted, "legacy_recommendation": verdict}
+    return {"legacy_weighted_improvement_pct": weighted, "legacy_recommendation": verdict}

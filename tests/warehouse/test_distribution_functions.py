@@ -17,7 +17,7 @@ from statistical_functions import evaluate
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-import conftest
+import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,7 +39,7 @@ DEGREES = [0.5, 0.7, 1, 1.5, 2, 3, 4.4, 9, 29, 99.5, 1000, 12345.6, 99999, 1e5, 
 def connection(postgres_server: str) -> Iterator[Connection]:
     """Give a connection to a database that has the functions, on every version."""
     with (
-        conftest.fresh_database(postgres_server) as url,
+        servers.fresh_database(postgres_server) as url,
         psycopg.connect(url, autocommit=True) as opened,
     ):
         statistical_functions.create(opened)
@@ -454,6 +454,6 @@ def test_two_builds_can_create_the_functions_at_once(postgres_server: str) -> No
         with psycopg.connect(url) as own:
             statistical_functions.create(own)
 
-    with conftest.fresh_database(postgres_server) as url, ThreadPoolExecutor(4) as pool:
+    with servers.fresh_database(postgres_server) as url, ThreadPoolExecutor(4) as pool:
         for finished in [pool.submit(create_in, url) for _ in range(4)]:
             finished.result()

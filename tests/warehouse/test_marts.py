@@ -22,7 +22,7 @@ from random_records import random_record
 from raw_rows import RawRows
 from warehouse_dbt import Dbt
 
-import conftest
+import servers
 from loader.connection import connect
 from loader.migrate import migrate
 from loader.sample import write_sample
@@ -39,6 +39,14 @@ KEYS = {
         "experiment_id", "task_id", "candidate_group", "candidate_version",
     ),
     "experiment_summaries": ("experiment_id", "candidate_group", "candidate_version"),
+    "experiment_metric_comparisons": (
+        "experiment_id", "candidate_group", "candidate_version", "metric",
+    ),
+    "experiment_segment_comparisons": (
+        "experiment_id", "candidate_group", "candidate_version", "segment_kind", "segment",
+        "metric",
+    ),
+    "arm_summaries": ("experiment_id", "experiment_group", "extension_version"),
     "metric_daily_rollups": (*independent_marts.SERIES, "metric", "recorded_on"),
     "version_trends": (*independent_marts.SERIES, "metric"),
 }  # fmt: skip
@@ -55,7 +63,7 @@ def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
 
 @pytest.fixture(scope="module")
 def warehouse_url(postgres_server: str) -> Iterator[str]:
-    with conftest.fresh_database(postgres_server) as url:
+    with servers.fresh_database(postgres_server) as url:
         with connect(url) as connection:
             migrate(connection)
         yield url
@@ -180,13 +188,10 @@ def test_incremental_builds_equal_a_full_build(
     connection, _ = history
     dbt.build(warehouse_url, schema="rebuilt")
     for mart in KEYS:
-        one, two = (sql.Identifier(schema, mart) for schema in ("evals", "rebuilt"))
-        assert read(connection, mart), mart
-        for first, second in ((one, two), (two, one)):
-            difference = connection.execute(
-                sql.SQL("select * from {} except all select * from {}").format(first, second)
-            ).fetchall()
-            assert not difference, mart
+        built = read(connection, mart)
+        assert built, mart
+        # sums of floating point numbers differ in their last digits with the plan
+        assert_rows_agree(built, list(read(connection, mart, "rebuilt").values()), mart)
 
 
 def test_a_changed_seed_or_var_rebuilds_what_depends_on_it(
@@ -264,7 +269,7 @@ def test_an_analyst_reads_marts_and_nothing_else(history: tuple[Connection, RawR
     assert readable >= {("evals", mart) for mart in KEYS}
 
 
-DATA = [path for path in sorted(conftest.SHARED_DATA.glob("*.jsonl")) if path.is_file()]
+DATA = [path for path in sorted(servers.SHARED_DATA.glob("*.jsonl")) if path.is_file()]
 
 
 @pytest.mark.parametrize(
@@ -275,7 +280,7 @@ def test_files_build_and_agree_with_an_independent_count(
 ) -> None:
     files = files or [path for path in write_sample(tmp_path) if path.suffix == ".jsonl"]
     with (
-        conftest.fresh_database(postgres_server) as url,
+        servers.fresh_database(postgres_server) as url,
         connect(url) as setup,
     ):
         migrate(setup)

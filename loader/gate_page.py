@@ -1,0 +1,209 @@
+"""The gate's verdict as a person reads it, as markdown for a pull request, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from loader.gate import Verdict, bounds, in_order, is_relative, margin_of, p_value
+from loader.marts import kind_of
+from loader.render import (
+    NULL,
+    for_people,
+    markdown_lines,
+    markdown_text,
+    number,
+    plain_lines,
+    printable,
+    with_unit,
+)
+from loader.tables import Column, Format, Kind, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import TextIO
+
+    from loader.gate import Decision, Metric
+    from loader.gate_warehouse import Looks
+
+_HEADINGS: Final = {
+    Verdict.PASS: "PASS",
+    Verdict.BLOCKED: "BLOCKED",
+    Verdict.INCONCLUSIVE: "INCONCLUSIVE",
+}
+_TINY: Final = 0.0001
+
+
+class Answer(NamedTuple):
+    """A decision as it was recorded."""
+
+    decision: Decision
+    looks: Looks
+    load_id: int
+    warnings: Sequence[str]
+
+
+def render_answers(answers: Sequence[Answer], output: Format, stream: TextIO) -> None:
+    """Print verdicts, each followed by its reasons and the numbers it rests on.
+
+    Args:
+        answers: one per candidate.
+        output: table, markdown or json; json is always an array.
+        stream: where to.
+    """
+    if output is Format.JSON:
+        # escaped beyond ASCII: right in whatever encoding the stream has
+        stream.write(json.dumps([_plain(answer) for answer in answers], indent=2) + "\n")
+        return
+    stream = for_people(stream)
+    for place, answer in enumerate(answers):
+        if place:
+            stream.write("\n")
+        stream.writelines(_markdown(answer) if output is Format.MARKDOWN else _page(answer))
+
+
+def looks_sentence(looks: Looks) -> str:
+    """Return how often a candidate was looked at, in words."""
+    if looks.looks == 1:
+        return "This is the first look at this candidate."
+    states = "on the same data" if looks.states == 1 else f"on {looks.states:,} states of the data"
+    return (
+        f"This is look {looks.looks:,} at this candidate since {looks.first_at:%Y-%m-%d}, {states}."
+    )
+
+
+def _page(answer: Answer) -> Iterator[str]:
+    decision = answer.decision
+    yield f"{_HEADINGS[decision.verdict]}  {printable(_subject(decision))}\n\n"
+    for reason in decision.reasons:
+        yield f"  - {printable(reason.sentence)}\n"
+    yield "\n"
+    for line in plain_lines(_numbers(decision)):
+        yield f"  {line}\n"
+    yield "\n"
+    for sentence in _closing(answer):
+        yield f"  {sentence}\n"
+
+
+def _markdown(answer: Answer) -> Iterator[str]:
+    decision = answer.decision
+    yield f"### Gate: {decision.verdict.value}\n\n{markdown_text(_subject(decision))}\n\n"
+    for reason in decision.reasons:
+        yield f"- {markdown_text(printable(reason.sentence))}\n"
+    yield "\n"
+    yield from markdown_lines(_numbers(decision))
+    yield "\n"
+    for sentence in (*_closing(answer), *answer.warnings):
+        yield f"{markdown_text(sentence)}\n\n"
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    decision = answer.decision
+    return {
+        "verdict": decision.verdict.value,
+        "exit_code": decision.exit_code,
+        "experiment_id": decision.candidate.summary.experiment_id,
+        "candidate_group": decision.candidate.summary.candidate_group,
+        "candidate_version": decision.candidate.summary.candidate_version,
+        "reasons": msgspec.to_builtins(decision.reasons),
+        "would_decide": decision.would_decide,
+        "looks": answer.looks.looks,
+        "looks_at_different_data": answer.looks.states,
+        "load_id": answer.load_id,
+        "policy_hash": decision.policy.hash(),
+        "policy": decision.policy.canonical(),
+        "warnings": list(answer.warnings),
+        "summary": msgspec.to_builtins(decision.candidate.summary),
+        "metrics": msgspec.to_builtins(decision.candidate.metrics),
+    }
+
+
+def _subject(decision: Decision) -> str:
+    summary = decision.candidate.summary
+    against = (
+        f"the baseline of {summary.baseline_experiment_id}"
+        if summary.baseline_experiment_id not in (None, summary.experiment_id)
+        else "its baseline"
+    )
+    return (
+        f"{summary.candidate_group} {summary.candidate_version} against {against}, "
+        f"{summary.experiment_id}, {summary.total_tasks:,} tasks"
+    )
+
+
+def _closing(answer: Answer) -> Iterator[str]:
+    decision = answer.decision
+    if decision.would_decide is not None:
+        yield f"What would decide it: {decision.would_decide}."
+    elif decision.verdict is Verdict.INCONCLUSIVE:
+        yield "The warehouse cannot tell how many tasks would decide it."
+    yield looks_sentence(answer.looks)
+    yield (
+        f"Policy {decision.policy.hash()[:12]}, load {answer.load_id}, "
+        f"exit code {decision.exit_code}."
+    )
+
+
+def _numbers(decision: Decision) -> Table:
+    """Return the numbers a verdict rests on, one row per metric with pairs."""
+    policy = decision.policy
+    summary = decision.candidate.summary
+    interval = "anytime-valid interval" if policy.peeking else "interval"
+    metrics = in_order(decision.candidate.metrics, summary.primary_metric, set(policy.metrics))
+    return Table(
+        (
+            Column("metric"),
+            Column("n_pairs", Kind.INTEGER, "pairs"),
+            Column("baseline_mean", heading="baseline"),
+            Column("candidate_mean", heading="candidate"),
+            Column("mean_difference", heading="difference"),
+            Column("interval", heading=interval),
+            Column("p_value", heading="p"),
+            Column("margin"),
+            Column("flags", heading="notes"),
+        ),
+        [
+            _row(metric, margin_of(policy, metric), peeking=policy.peeking)
+            for metric in metrics
+            if metric.n_pairs
+        ],
+    )
+
+
+def _row(metric: Metric, margin: float | None, *, peeking: bool) -> tuple[object, ...]:
+    kind = _kind(metric)
+    low, high = bounds(metric, peeking=peeking)
+    ends = NULL if low is None or high is None else f"{_signed(low, kind)} … {_signed(high, kind)}"
+    share = f"{100 * margin:.3g} %" if margin is not None and is_relative(metric) else None
+    return (
+        metric.metric,
+        metric.n_pairs,
+        with_unit(metric.baseline_mean, kind),
+        with_unit(metric.candidate_mean, kind),
+        _signed(metric.mean_difference, kind),
+        ends,
+        _p(p_value(metric, peeking=peeking)),
+        share or with_unit(margin, kind),
+        ", ".join(metric.flags) or None,
+    )
+
+
+def _kind(metric: Metric) -> Kind:
+    if metric.kind == "score":
+        return Kind.SCORE
+    known = kind_of(metric.metric)
+    return Kind.NUMBER if known is Kind.TEXT else known
+
+
+def _signed(value: float | None, kind: Kind) -> str:
+    text = with_unit(value, kind)
+    is_positive = value is not None and value > 0 and number(value, kind) != number(0.0, kind)
+    return f"+{text}" if is_positive else text
+
+
+def _p(value: float | None) -> str:
+    if value is None:
+        return NULL
+    return f"< {_TINY}" if value < _TINY else f"{value:.4f}"

@@ -1,0 +1,128 @@
+"""The gate as a whole: find the candidate, judge it, record the verdict, warn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from loader import gate_warehouse as warehouse
+from loader.errors import ConfigurationError
+from loader.gate import decide, worst_exit_code
+from loader.gate_page import Answer
+from loader.marts import nearest
+from loader.migrate import require_current
+from loader.policy import Candidates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader.connection import Connection
+    from loader.gate import Candidate
+    from loader.gate_warehouse import Freshness
+    from loader.policy import Policy
+
+
+class Asked(NamedTuple):
+    """Which candidate a person or a pipeline asks about."""
+
+    experiment: str | None = None
+    agent: str | None = None
+    group: str | None = None
+    version: str | None = None
+
+
+class Judgement(NamedTuple):
+    """The verdicts, and what was chosen on the way to them."""
+
+    answers: Sequence[Answer]
+    notices: Sequence[str]
+    exit_code: int
+
+
+def judge(connection: Connection, policy: Policy, asked: Asked) -> Judgement:
+    """Judge a candidate and record the verdict; commits.
+
+    Args:
+        connection: as a user that may read the marts and append to `raw_evals`.
+        policy: what the candidate must show.
+        asked: an experiment, or an agent with a version; group and version narrow it down.
+
+    Raises:
+        ConfigurationError: the name is unknown, or marts or raw schema are not there.
+        WarehouseUnavailable: the server fails, or this role lacks a right.
+    """
+    require_current(connection)
+    connection.commit()
+    notices: list[str] = []
+    experiment = asked.experiment
+    if experiment is None:
+        tried = warehouse.experiment_of(connection, asked.agent or "", asked.version or "")
+        experiment = tried[0]
+        if len(tried) > 1:
+            notices.append(
+                f"judged {experiment}, the latest of {len(tried)} experiments with "
+                f"{asked.agent} {asked.version}; --experiment names another"
+            )
+    chosen = _choose(connection, policy, asked._replace(experiment=experiment), notices)
+    answers = [_answer(connection, policy, candidate, fresh) for candidate, fresh in chosen]
+    return Judgement(answers, notices, worst_exit_code(answer.decision for answer in answers))
+
+
+def _choose(
+    connection: Connection, policy: Policy, asked: Asked, notices: list[str]
+) -> list[tuple[Candidate, Freshness]]:
+    """Return the candidates to judge: those asked for, and of them the latest or all."""
+    experiment = asked.experiment or ""
+    found = warehouse.look(connection, experiment)
+    if not found:
+        warehouse.require_experiment(connection, experiment)
+    for value, name in ((asked.group, "candidate_group"), (asked.version, "candidate_version")):
+        if value is None:
+            continue
+        there = [str(getattr(candidate.summary, name)) for candidate, _ in found]
+        found = [pair for pair in found if getattr(pair[0].summary, name) == value]
+        if not found:
+            noun = name.replace("_", " ")
+            raise ConfigurationError(
+                f"{experiment} has no {noun} {value!r}{nearest(value, there)}; "
+                f"there are: {', '.join(sorted(set(there)))}"
+            )
+    if len(found) > 1 and policy.candidates is Candidates.LATEST:
+        first = found[0][0].summary
+        notices.append(
+            f"judged {first.candidate_group} {first.candidate_version}, the latest of "
+            f"{len(found)} candidates; --candidate-group and --candidate-version name another, "
+            "candidates: all in the policy judges every one"
+        )
+        return found[:1]
+    return found
+
+
+def _answer(
+    connection: Connection, policy: Policy, candidate: Candidate, fresh: Freshness
+) -> Answer:
+    """Judge and record one candidate."""
+    summary = candidate.summary
+    sources = {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
+    decision = decide(policy, candidate)
+    looks = warehouse.record(connection, decision, fresh.load_id)
+    warnings = []
+    if fresh.newer_loads:
+        loads = "load is" if fresh.newer_loads == 1 else "loads are"
+        warnings.append(
+            f"{fresh.newer_loads} newer {loads} not in the marts yet: this verdict is about older "
+            "results; run python -m loader build"
+        )
+    if looks.states > 1 and not policy.peeking:
+        warnings.append(
+            f"the verdict was asked for on {looks.states} states of the data: each look is another "
+            "chance of a false alarm; peeking: true in the policy takes bounds that allow for it"
+        )
+    warnings += [
+        f"{alarm.metric} of {alarm.experiment_group} {alarm.extension_version}: calibrate found a "
+        f"difference between halves of the same runs in {100 * alarm.rate:.1f} % of "
+        f"{alarm.comparisons:,} splits ({100 * alarm.rate_low:.1f} to "
+        f"{100 * alarm.rate_high:.1f} %), nominal {100 * alarm.alpha:g} %; "
+        "its p-values and intervals are too optimistic"
+        for alarm in warehouse.alarms(connection, sorted(sources))
+    ]
+    return Answer(decision, looks, fresh.load_id, warnings)

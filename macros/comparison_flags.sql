@@ -1,0 +1,38 @@
+{#
+    What a reader should know before relying on a comparison, as an array of
+    codes; needs the columns of int_metric_comparison_estimates.
+#}
+{% macro comparison_flags() -%}
+    array_remove(
+        array[
+            case when n_pairs = 0 then 'no_pairs' end,
+            case
+                when pair_coverage < {{ var('minimum_coverage') }}
+                    then 'low_coverage'
+            end,
+            case
+                when
+                    coalesce(effective_clusters, 0)
+                    < {{ var('minimum_effective_clusters') }} - 1e-9
+                    then 'few_clusters'
+            end,
+            case when has_zero_variance then 'zero_variance' end,
+            case when has_zero_baseline then 'zero_baseline' end,
+            case
+                when
+                    sign(mean_difference)
+                    * sign(mean_difference_missing_as_zero) < 0
+                    then 'missing_flips_sign'
+            end,
+            case
+                when
+                    detectable_improvement > improvement_margin
+                    and improvement_margin > 0
+                    then 'underpowered'
+            end,
+            case when n_incomparable > 0 then 'incomparable_versions' end,
+            case when n_ratio_excluded > 0 then 'non_positive_values' end
+        ],
+        null
+    )
+{%- endmacro %}

@@ -1,0 +1,24 @@
+with
+
+source as (
+    select * from {{ source('raw_evals', 'gate_decisions') }}
+),
+
+renamed as (
+    select
+        decision_id,
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        policy_hash,
+        verdict,
+        loader_version,
+        load_id,
+        exit_code,
+        policy,
+        reasons,
+        decided_at
+    from source
+)
+
+select * from renamed

@@ -1,0 +1,120 @@
+"""What was believed: the history of a score, and the marts as of a time before it changed."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from raw_rows import RawRows
+from warehouse_dbt import Dbt
+
+from loader import marts
+from loader.as_of import believed
+from loader.connection import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    runner = Dbt(tmp_path_factory.mktemp("dbt"))
+    yield runner
+    runner.close()
+
+
+def records(shift: float) -> list[dict[str, Any]]:
+    return [
+        {
+            "experiment_id": experiment,
+            "task_id": f"t{task}",
+            "experiment_group": group,
+            "extension_version": "1.0.0" if experiment == "first" else "1.1.0",
+            "agent_name": "a",
+            "recorded_at": datetime.fromisoformat("2026-01-01T00:00:00+00:00"),
+            "scores": {"accuracy": round(0.5 + task / 100 + shift * (group == "code-chef"), 4)},
+            "latency_ms": 100.0 + task,
+        }
+        for experiment in ("first", "second", "other")
+        for task in range(12)
+        for group in ("baseline", "code-chef")
+    ]
+
+
+def shown(url: str) -> list[object]:
+    """Return what summary, compare and trend read, every digit of it."""
+    with connect(url) as connection:
+        return [
+            marts.summary(connection, "first"),
+            marts.comparison(connection, "first"),
+            marts.trend(connection, "a", "accuracy"),
+        ]
+
+
+def believed_then(moment: datetime, url: str) -> list[object]:
+    answers: list[object] = []
+    for mart, about in (
+        ("experiment_summaries", {"experiment": "first"}),
+        ("evaluation_comparison_view", {"experiment": "first"}),
+        ("version_trends", {"agent": "a"}),
+    ):
+        with believed(moment, mart, url, **about), connect(url) as connection:
+            answers.append(
+                marts.summary(connection, "first")
+                if mart == "experiment_summaries"
+                else marts.comparison(connection, "first")
+                if mart == "evaluation_comparison_view"
+                else marts.trend(connection, "a", "accuracy")
+            )
+    return answers
+
+
+def test_what_was_believed_then_is_what_the_marts_showed_then(database_url: str, dbt: Dbt) -> None:
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        raw = RawRows(connection)
+        raw.load(records(0.05))
+        dbt.build(database_url)
+        before = shown(database_url)
+        moment = now(connection)
+        time.sleep(0.05)
+        raw.load(records(-0.2))
+        dbt.build(database_url)
+        assert shown(database_url) != before
+        assert believed_then(moment, database_url) == before
+        assert not schemas(connection), "nothing is left behind"
+        assert_history(connection, moment)
+
+
+def assert_history(connection: Connection, moment: datetime) -> None:
+    """Every score has two versions, the first of which ends where the second begins."""
+    rows = connection.execute(
+        "select task_id, value, run_version, is_current, valid_from, valid_to"
+        " from evals.score_history"
+        " where experiment_id = 'first' and metric = 'accuracy' and experiment_group = 'code-chef'"
+        " order by task_id, run_version"
+    ).fetchall()
+    assert len(rows) == 24
+    for first, second in zip(rows[::2], rows[1::2], strict=True):
+        assert (first[2:4], second[2:4]) == ((1, False), (2, True))
+        assert first[1] - second[1] == pytest.approx(0.25)
+        assert first[4] < moment < first[5] == second[4]
+        assert second[5] is None
+
+
+def now(connection: Connection) -> datetime:
+    row = connection.execute("select clock_timestamp()").fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
+
+
+def schemas(connection: Connection) -> list[Any]:
+    return connection.execute(
+        sql.SQL("select nspname from pg_namespace where nspname like {}").format("%as_of%")
+    ).fetchall()

@@ -1,0 +1,323 @@
+"""Planted histories: what changed is found where it was planted, and nothing where nothing was.
+
+The statistics are held against SciPy on the same numbers, read back from raw.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import defaultdict
+from datetime import UTC, datetime, timedelta
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+from raw_rows import RawRows
+from scipy import stats
+from warehouse_dbt import Dbt
+
+import servers
+from loader.cli.history import regressions
+from loader.connection import connect
+from loader.errors import ConfigurationError
+from loader.migrate import migrate
+from loader.regressions import of_version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from click.testing import Result
+
+METRICS = ("accuracy", "completeness", "efficiency", "integration_quality")
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+QUIET_AGENTS, QUIET_VERSIONS, QUIET_TASKS = 20, 50, 25
+Connection = psycopg.Connection[Any]
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    runner = Dbt(tmp_path_factory.mktemp("dbt"))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def planted(postgres_server: str, dbt: Dbt) -> Iterator[Connection]:
+    """Give a warehouse of planted histories, built once."""
+    rng = random.Random(20260731)  # noqa: S311
+    with servers.fresh_database(postgres_server) as url:
+        with connect(url) as connection:
+            migrate(connection)
+        with psycopg.connect(url, autocommit=True) as connection:
+            raw = RawRows(connection)
+            raw.load(plant(rng))
+            dbt.build(url)
+            yield connection
+
+
+def plant(rng: random.Random) -> Iterator[dict[str, Any]]:
+    for agent in range(QUIET_AGENTS):
+        yield from history(rng, f"quiet-{agent:02}", QUIET_VERSIONS, QUIET_TASKS, METRICS)
+    accuracy = ("accuracy",)
+    yield from history(
+        rng, "dropped", 30, 300, accuracy, lambda version: -0.05 * (version >= 15), noise=0.1
+    )
+    yield from history(
+        rng, "drifting", 24, 300, accuracy, lambda version: -0.01 * max(0, version - 9), noise=0.1
+    )
+    yield from history(
+        rng, "dented", 30, 100, accuracy, lambda version: -0.2 * (12 <= version < 18)
+    )
+    # easier tasks join the suite while every old task gets a little worse
+    yield from history(
+        rng, "growing", 8, 40, accuracy, lambda version: -0.02 * (version >= 5), noise=0.01
+    )
+    for version in range(5, 8):
+        yield from (
+            record("growing", version, f"easy-{task}", {"accuracy": 0.99}) for task in range(40)
+        )
+    # two suites that have three tasks in common
+    for version, tasks in enumerate((range(20), range(17, 37))):
+        yield from (
+            record("moved", version, f"t{task}", {"accuracy": 0.1 + 0.02 * task}) for task in tasks
+        )
+    for version in range(12):
+        fails = version in {6, 7, 8}
+        yield from (
+            record(
+                "down",
+                version,
+                f"t{task}",
+                {"accuracy": None if fails else float(task % 2)},
+                success=not fails and task % 2 == 1,
+            )
+            for task in range(30)
+        )
+
+
+def history(  # noqa: PLR0913, PLR0917  what a history is made of
+    rng: random.Random,
+    agent: str,
+    versions: int,
+    tasks: int,
+    metrics: Sequence[str],
+    level: Callable[[int], float] = lambda _version: 0.0,
+    noise: float = 0.15,
+) -> Iterator[dict[str, Any]]:
+    ease = [[rng.gauss(0.7, 0.1) for _ in range(tasks)] for _ in metrics]
+    for version in range(versions):
+        for task in range(tasks):
+            yield record(
+                agent,
+                version,
+                f"t{task}",
+                {
+                    metric: min(
+                        1.0, max(0.0, round(own[task] + level(version) + rng.gauss(0, noise), 4))
+                    )
+                    for metric, own in zip(metrics, ease, strict=True)
+                },
+            )
+
+
+def record(
+    agent: str, version: int, task: str, scores: dict[str, Any], *, success: bool = True
+) -> dict[str, Any]:
+    return {
+        "experiment_id": f"{agent}/{version}",
+        "task_id": task,
+        "experiment_group": "code-chef",
+        "extension_version": f"1.{version}.0",
+        "agent_name": agent,
+        "model_version": "m",
+        "recorded_at": BEGIN + timedelta(days=version),
+        "scores": scores,
+        "success": success,
+    }
+
+
+def alerts(connection: Connection, agent: str) -> list[dict[str, Any]]:
+    cursor = connection.execute(
+        "select * from evals.metric_alerts where agent_name like %s order by began_at", [agent]
+    )
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def values(connection: Connection, agent: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what raw has: metric → version → task → value."""
+    found: dict[str, dict[str, dict[str, float]]] = defaultdict(lambda: defaultdict(dict))
+    for version, task, scores in connection.execute(
+        "select extension_version, task_id, scores from raw_evals.evaluation_runs"
+        " where agent_name = %s",
+        [agent],
+    ):
+        for metric, value in scores.items():
+            if value is not None:
+                found[metric][version][task] = value
+    return found
+
+
+def test_nothing_planted_raises_hardly_any_alert(planted: Connection) -> None:
+    series = {(row["agent_name"], row["metric"]) for row in alerts(planted, "quiet-%")}
+    assert len(series) <= 0.02 * QUIET_AGENTS * len(METRICS)
+
+
+def test_a_five_point_drop_is_found_at_its_version(planted: Connection) -> None:
+    (alert,) = alerts(planted, "dropped")
+    assert alert["began_version"] == alert["found_version"] == "1.15.0"
+    assert alert["is_open"]
+    regression = planted.execute(
+        "select method, n, severity, is_significant, change_low < change and change < change_high"
+        " from evals.version_regressions"
+        " where agent_name = 'dropped' and extension_version = '1.15.0'"
+    ).fetchone()
+    assert regression == ("paired", 300, "medium", True, True)
+
+
+def test_a_drift_of_a_point_a_version_is_found_within_six(planted: Connection) -> None:
+    (alert,) = alerts(planted, "drifting")
+    begin, found = (int(alert[name].split(".")[1]) for name in ("began_version", "found_version"))
+    assert 10 <= begin <= found < 16
+    assert alert["is_open"]
+
+
+def test_a_dent_is_one_alert_that_begins_and_ends(planted: Connection) -> None:
+    (alert,) = alerts(planted, "dented")
+    assert (alert["began_version"], alert["ended_version"]) == ("1.12.0", "1.18.0")
+    assert (alert["end_reason"], alert["version_count"]) == ("returned", 6)
+
+
+def test_an_outage_begins_and_ends(planted: Connection) -> None:
+    (alert,) = alerts(planted, "down")
+    assert (alert["cause"], alert["metric"]) == ("outage", "success_rate")
+    assert (alert["began_version"], alert["ended_version"]) == ("1.6.0", "1.9.0")
+
+
+def test_a_suite_that_grows_raises_nothing_and_says_when_signs_disagree(
+    planted: Connection,
+) -> None:
+    rows = planted.execute(
+        "select extension_version, shared_task_count, plain_change, like_for_like_change,"
+        " has_opposite_signs from evals.version_trends"
+        " where agent_name = 'growing' and extension_version = '1.5.0'"
+    ).fetchall()
+    ((_, shared, plain, like_for_like, opposite),) = rows
+    assert shared == 40
+    assert plain > 0 > like_for_like
+    assert opposite
+
+
+def test_changes_agree_with_scipy(planted: Connection) -> None:
+    checked = 0
+    for agent in ("dropped", "quiet-00", "moved"):
+        found = values(planted, agent)
+        for row in planted.execute(
+            "select metric, extension_version, previous_extension_version, change_method,"
+            " change, change_low, change_high, change_p_value, shared_task_count"
+            " from evals.version_trends"
+            " where agent_name = %s and previous_extension_version is not null",
+            [agent],
+        ).fetchall():
+            metric, version, previous, method, change, low, high, p_value, shared = row
+            new, old = found[metric][version], found[metric][previous]
+            tasks = sorted(new.keys() & old.keys())
+            assert shared == len(tasks)
+            if method == "paired":
+                one, two = [new[task] for task in tasks], [old[task] for task in tasks]
+                test = stats.ttest_rel(one, two)
+            else:
+                assert (method, len(tasks)) == ("welch", 3)
+                one, two = list(new.values()), list(old.values())
+                test = stats.ttest_ind(one, two, equal_var=False)
+            interval = test.confidence_interval()
+            assert change == pytest.approx(mean(one) - mean(two), rel=1e-9, abs=1e-12)
+            assert low == pytest.approx(interval.low, rel=1e-9)
+            assert high == pytest.approx(interval.high, rel=1e-9)
+            assert p_value == pytest.approx(test.pvalue, rel=1e-9)
+            checked += 1
+    assert checked > QUIET_VERSIONS * 4
+
+
+def test_trends_of_series_agree_with_scipy(planted: Connection) -> None:
+    for agent in ("drifting", "quiet-01"):
+        rows = planted.execute(
+            "select version_rank, avg_value, theil_sen_slope, mann_kendall_p_value"
+            " from evals.version_trends where agent_name = %s and metric = 'accuracy'"
+            " order by version_rank",
+            [agent],
+        ).fetchall()
+        ranks, means = [row[0] for row in rows], [row[1] for row in rows]
+        kendall = stats.kendalltau(ranks, means, method="asymptotic")
+        assert rows[0][3] == pytest.approx(kendall.pvalue, rel=1e-9)
+        assert rows[0][2] == pytest.approx(stats.theilslopes(means, ranks).slope, rel=1e-9)
+
+
+def test_adjusted_p_values_agree_with_scipy(planted: Connection) -> None:
+    families: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
+    for version, p_value, adjusted in planted.execute(
+        "select trends.extension_version, trends.change_p_value, regressions.p_value_bh"
+        " from evals.version_trends as trends"
+        " left join evals.version_regressions as regressions"
+        " using (agent_name, experiment_group, extension_version, model_version, metric)"
+        " where trends.change_p_value is not null"
+    ):
+        families[version].append((p_value, adjusted))
+    assert families
+    for family in families.values():
+        expected = stats.false_discovery_control([p_value for p_value, _ in family])
+        for (_, adjusted), value in zip(family, expected, strict=True):
+            assert adjusted is None or adjusted == pytest.approx(value, rel=1e-9)
+
+
+def test_tasks_of_a_regression_are_those_that_got_worse(planted: Connection) -> None:
+    found = values(planted, "dropped")["accuracy"]
+    rows = planted.execute(
+        "select task_id, previous_value, value, run_ids, previous_run_ids"
+        " from evals.regression_tasks"
+        " where agent_name = 'dropped' and extension_version = '1.15.0'"
+    ).fetchall()
+    worse = {task for task in found["1.15.0"] if found["1.15.0"][task] < found["1.14.0"][task]}
+    assert {row[0] for row in rows} == worse
+    for task, before, after, runs, runs_before in rows:
+        assert (before, after) == (found["1.14.0"][task], found["1.15.0"][task])
+        assert all("1.15.0" in run for run in runs)
+        assert all("1.14.0" in run for run in runs_before)
+
+
+def asked(connection: Connection, *arguments: str) -> Result:
+    return CliRunner().invoke(regressions, [*arguments, "--database-url", connection.info.dsn])
+
+
+def test_the_command_says_what_is_open_and_exits_with_one(planted: Connection) -> None:
+    result = asked(planted, "--agent", "dropped", "--format", "json")
+    (alert,) = json.loads(result.stdout)
+    assert (alert["began_version"], alert["ended_version"]) == ("1.15.0", None)
+    assert result.exit_code == 1
+    assert "1 alert is open" in result.stderr
+
+
+def test_the_command_exits_with_zero_when_the_level_is_back(planted: Connection) -> None:
+    result = asked(planted, "--agent", "dented")
+    assert result.exit_code == 0, result.output
+    assert "1.18.0" in result.stdout
+    assert asked(planted, "--agent", "dented", "--since", "1.20.0").stdout == "No alert.\n"
+
+
+def test_the_command_lists_the_tasks_behind_a_regression(planted: Connection) -> None:
+    result = asked(planted, "--agent", "dropped", "--since", "1.15.0", "--tasks", "--format", "csv")
+    assert "1.15.0" in result.stdout.splitlines()[1]
+
+
+def test_an_unknown_version_is_a_configuration_error(planted: Connection) -> None:
+    result = asked(planted, "--agent", "dropped", "--since", "1.99.0")
+    assert isinstance(result.exception, ConfigurationError)
+
+
+def test_a_gate_can_ask_for_the_regressions_of_a_version(planted: Connection) -> None:
+    with connect(planted.info.dsn) as connection:
+        assert of_version(connection, "dropped", "1.15.0").values("metric") == ["accuracy"]
+        assert not of_version(connection, "dropped", "1.14.0").rows

@@ -1,0 +1,320 @@
+"""The statistics of the marts, as dbt builds them, against SciPy and statsmodels."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import psycopg
+import pytest
+import verdict_oracle
+from raw_rows import RawRows
+from statistics_cases import Case, nasty_cases, random_cases
+from statistics_oracles import Metric, Pair, adjust, compare, weighted_improvement, wilson
+from warehouse_dbt import Dbt
+
+import servers
+from loader.connection import connect
+from loader.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Any]
+CANDIDATE = ("code-chef", "1")
+COLUMNS = (
+    "experiment_id", "candidate_group", "candidate_version", "task_id", "metric", "kind",
+    "direction", "cluster_id", "segments", "tie_margin", "non_inferiority_margin", "weight",
+    "baseline_value", "candidate_value", "baseline_repetitions", "candidate_repetitions",
+    "baseline_stddev", "candidate_stddev", "is_comparable",
+)  # fmt: skip
+# Differences cancel digits: they are as exact as the values they come from.
+OF_DIFFERENCES = {
+    "mean_difference", "ci_low", "ci_high", "cs_low", "cs_high",
+    "mean_difference_missing_as_zero", "worst_case_low", "best_case_high",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    runner = Dbt(tmp_path_factory.mktemp("dbt"))
+    yield runner
+    runner.close()
+
+
+@pytest.fixture(scope="module")
+def warehouse(postgres_server: str, dbt: Dbt) -> Iterator[tuple[Connection, str]]:
+    """Give a built warehouse without a result."""
+    with servers.fresh_database(postgres_server) as url:
+        with connect(url) as setup:
+            migrate(setup)
+        dbt.build(url)
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection, url
+
+
+def build_from_pairs(
+    warehouse: tuple[Connection, str], dbt: Dbt, rows: Iterator[Sequence[object]], *options: str
+) -> None:
+    """Put pairs of a test's choice where the statistics read them; build what follows."""
+    connection, url = warehouse
+    connection.execute("truncate evals_intermediate.int_metric_pairs")
+    with connection.cursor().copy(
+        f"copy evals_intermediate.int_metric_pairs ({', '.join(COLUMNS)}) from stdin"
+    ) as copy:
+        for row in rows:
+            copy.write_row(row)
+    dbt.run(url, "run", "--full-refresh", "--select", "int_metric_pair_moments+", *options)
+
+
+def rows_of(
+    experiment: str,
+    name: str,
+    case: Case,
+    *,
+    weight: float = 0.5,
+    segments: Sequence[list[str] | None] | None = None,
+) -> Iterator[Sequence[object]]:
+    metric = case.metric
+    for place, pair in enumerate(case.pairs):
+        yield (
+            experiment, *CANDIDATE, pair.task_id, name, metric.kind, metric.direction,
+            pair.cluster_id, segments and segments[place], metric.tie_margin, metric.margin, weight,
+            pair.baseline, pair.candidate, pair.baseline_repetitions, pair.candidate_repetitions,
+            pair.baseline_stddev, pair.candidate_stddev, pair.is_comparable,
+        )  # fmt: skip
+
+
+def read(connection: Connection, mart: str, order: str = "1, 2, 3, 4") -> list[Row]:
+    cursor = connection.execute(f"select * from {mart} order by {order}")
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def mismatches(case: Case, row: Row) -> list[object]:
+    """Compare one built row with SciPy and statsmodels; 1e-9 relative."""
+    expected = cast("dict[str, Any]", compare(case.pairs, case.metric))
+    if case.metric.kind == "score":
+        for arm in ("baseline", "candidate"):
+            expected[f"{arm}_mean_low"], expected[f"{arm}_mean_high"] = wilson(
+                expected[f"{arm}_mean"], expected["effective_clusters"], case.metric.alpha
+            )
+    values = [value for pair in case.pairs for value in (pair.baseline, pair.candidate)]
+    scale = max((abs(value) for value in values if value is not None), default=1.0)
+    found: list[object] = []
+    for name, value in expected.items():
+        if name.startswith("_") or name not in row:
+            continue
+        built = row[name]
+        if value is None or built is None or isinstance(value, str):
+            if value != built:
+                found.append((case.name, name, value, built))
+            continue
+        allowed = 1e-9 * abs(value)
+        allowed += 1e-13 * scale if name in OF_DIFFERENCES else 1e-300
+        allowed += {"pair_correlation": 1e-12}.get(name, 1e-15 if "_mean_" in name else 0)
+        if name == "effect_size_dz":
+            allowed += 1e-13 * abs(scale / (expected["stddev_difference"] or 1))
+        if abs(value - built) > allowed:
+            found.append((case.name, name, value, built))
+    return found
+
+
+def assert_all_close(built: list[float | None], expected: list[float | None]) -> None:
+    for one, other in zip(built, expected, strict=True):
+        assert (one is None) == (other is None)
+        assert one is None or one == pytest.approx(other, rel=1e-9, abs=1e-12)
+
+
+def test_every_column_agrees_with_scipy_and_statsmodels(
+    warehouse: tuple[Connection, str], dbt: Dbt
+) -> None:
+    rng = np.random.default_rng(7)
+    cases = random_cases(rng, 320) + nasty_cases(rng)
+    build_from_pairs(
+        warehouse,
+        dbt,
+        (
+            row
+            for place, case in enumerate(cases)
+            for row in rows_of(f"e{place:04d}", "metric", case)
+        ),
+    )
+    built = read(warehouse[0], "evals.experiment_metric_comparisons")
+    assert len(built) == len(cases)
+    checked = set(cast("dict[str, Any]", compare(cases[0].pairs, cases[0].metric))) & set(built[0])
+    assert len(checked) > 40
+    assert [
+        found for case, row in zip(cases, built, strict=True) for found in mismatches(case, row)
+    ] == []
+
+
+def test_segments_and_corrections_agree_with_statsmodels(
+    warehouse: tuple[Connection, str], dbt: Dbt
+) -> None:
+    rng = np.random.default_rng(11)
+    cases = random_cases(rng, 40)
+    choices = [None, ["agent:a"], ["agent:b"], ["agent:a", "category:x:y"], ["category:z"]]
+    labels = [[choices[rng.integers(5)] for _ in case.pairs] for case in cases]
+    build_from_pairs(
+        warehouse,
+        dbt,
+        (
+            row
+            for place, case in enumerate(cases)
+            for row in rows_of(f"e{place // 4:04d}", f"m{place % 4}", case, segments=labels[place])
+        ),
+    )
+    whole = read(warehouse[0], "evals.experiment_metric_comparisons")
+    for first in range(0, 40, 4):
+        group = whole[first : first + 4]
+        for name, method in (("p_value_holm", "holm"), ("p_value_bh", "fdr_bh")):
+            expected = adjust([row["p_value"] for row in group], method)
+            assert_all_close([row[name] for row in group], expected)
+    built = {
+        (row["experiment_id"], row["metric"], f"{row['segment_kind']}:{row['segment']}"): row
+        for row in read(warehouse[0], "evals.experiment_segment_comparisons")
+    }
+    families: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for place, case in enumerate(cases):
+        experiment, metric = f"e{place // 4:04d}", f"m{place % 4}"
+        for label in {one for labelled in labels[place] for one in labelled or ()}:
+            part = [
+                pair
+                for pair, labelled in zip(case.pairs, labels[place], strict=True)
+                if label in (labelled or ())
+            ]
+            row = built.pop((experiment, metric, label))
+            assert mismatches(Case(label, part, case.metric), row) == []
+            families[experiment, metric, row["segment_kind"]].append(row)
+    assert built == {}
+    for rows in families.values():
+        expected = adjust([row["p_value"] for row in rows], "fdr_bh")
+        assert_all_close([row["p_value_bh"] for row in rows], expected)
+
+
+@pytest.mark.parametrize("peeking", [False, True])
+def test_the_verdict_is_that_of_the_written_rule(
+    warehouse: tuple[Connection, str], dbt: Dbt, peeking: bool
+) -> None:
+    experiments = verdict_oracle.experiments(np.random.default_rng(3), 120)
+    build_from_pairs(
+        warehouse,
+        dbt,
+        (
+            row
+            for place, metrics in enumerate(experiments)
+            for name, (case, weight) in metrics.items()
+            for row in rows_of(f"e{place:04d}", name, case, weight=weight)
+        ),
+        "--vars",
+        json.dumps({"peeking": peeking}),
+    )
+    verdicts = [
+        row
+        for row in read(warehouse[0], "evals_intermediate.int_experiment_verdicts")
+        if row["is_anytime"] == peeking
+    ]
+    comparisons = defaultdict(dict)
+    for row in read(warehouse[0], "evals.experiment_metric_comparisons"):
+        comparisons[row["experiment_id"]][row["metric"]] = row
+    assert len(verdicts) == len(experiments)
+    seen = set()
+    for metrics, row in zip(experiments, verdicts, strict=True):
+        expected = weighted_improvement(
+            [(case.metric, weight, case.pairs) for case, weight in metrics.values()], 0.05
+        )
+        for name, value in expected.items():
+            if not (peeking and name.endswith(("low_pct", "high_pct"))):
+                assert_all_close([row[name]], [cast("float | None", value)])
+        legacy, recommendation = verdict_oracle.judge(
+            metrics, comparisons[row["experiment_id"]], row, peeking=peeking
+        )
+        assert (row["legacy_recommendation"], row["recommendation"]) == (legacy, recommendation)
+        assert recommendation in (legacy, "needs_review")
+        seen.add(recommendation)
+    assert seen == {"deploy", "needs_review", "reject"}
+
+
+def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
+    extra, control = (
+        [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
+        [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
+    )
+    sleep = [
+        Pair(f"t{place}", one, other)
+        for place, (one, other) in enumerate(zip(extra, control, strict=True))
+    ]
+    benjamini_hochberg = (
+        (121, 59, 0.000004), (70, 59, 0.378688), (80, 59, 0.089452), (30, 60, 0.00206),
+        (10, 30, 0.002221), (10, 10, 1),
+    )  # fmt: skip
+    cases = [Case("sleep", sleep, Metric("measurement"))]
+    cases += [
+        Case(
+            "mcnemar",
+            [Pair(f"t{place}", float(place >= wins), float(place < wins)) for place in range(n)],
+            Metric(),
+        )
+        for wins, n in ((b, b + c) for b, c, _ in benjamini_hochberg)
+    ]
+    build_from_pairs(
+        warehouse,
+        dbt,
+        (
+            row
+            for place, case in enumerate(cases)
+            for row in rows_of(f"e{place:04d}", "metric", case)
+        ),
+    )
+    student, *mcnemar = read(warehouse[0], "evals.experiment_metric_comparisons")
+    statistic = student["mean_difference"] / student["standard_error"]
+    assert statistic == pytest.approx(-4.0621, abs=5e-5)
+    assert student["degrees_of_freedom"] == pytest.approx(9)
+    assert student["p_value"] == pytest.approx(0.002833, abs=5e-7)
+    assert student["ci_low"] == pytest.approx(-2.4598858, abs=5e-8)
+    assert student["ci_high"] == pytest.approx(-0.7001142, abs=5e-8)
+    for row, (_, _, p_value) in zip(mcnemar, benjamini_hochberg, strict=True):
+        assert row["method"] == "mcnemar_tango"
+        assert row["p_value"] == pytest.approx(p_value, abs=5e-7)
+
+
+DATA = servers.SHARED_DATA
+POPULARITY = sorted(DATA.glob("popularity*.jsonl"))
+
+
+@pytest.mark.parametrize("files", [POPULARITY] if POPULARITY else [])
+def test_real_data_says_what_an_expert_would_say(
+    files: list[Path], postgres_server: str, dbt: Dbt
+) -> None:
+    with servers.fresh_database(postgres_server) as url, connect(url) as setup:
+        migrate(setup)
+        with psycopg.connect(url, autocommit=True) as connection:
+            raw = RawRows(connection)
+            for path in files:
+                records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+                raw.load({**record, "recorded_at": datetime.now(UTC)} for record in records)
+            dbt.build(url)
+            summaries = {
+                row["experiment_id"]: row
+                for row in read(connection, "evals.experiment_summaries", "1")
+            }
+            accuracy = {
+                row["experiment_id"]: row
+                for row in read(connection, "evals.experiment_metric_comparisons")
+                if row["metric"] == "accuracy"
+            }
+    twice = summaries["popularity-same-model"]
+    assert twice["statistical_significance"] > 0.5
+    assert twice["recommendation"] == twice["recommendation_anytime"] == "needs_review"
+    # Welch on the arms would say .044
+    assert summaries["popularity-gpt5-vs-gemini"]["statistical_significance"] < 0.001
+    repeated = accuracy["popularity-repeated"]
+    assert repeated["n_pairs"] == 10
+    assert repeated["standard_error"] == pytest.approx(0.1)
+    assert repeated["p_value"] == pytest.approx(0.3434364, abs=1e-6)
