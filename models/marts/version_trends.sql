@@ -1,80 +1,100 @@
-{{ config(indexes=[{"columns": ["metric", "agent_name"]}]) }}
+{{
+    config(
+        indexes=[{"columns": ["metric", "agent_name"]}],
+        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+    )
+}}
 
 with
 
-version_statistics as (
-    select * from {{ ref('int_version_statistics') }}
+series as (
+    select * from {{ ref('int_version_series') }}
 ),
 
-versions as (
-    select
-        agent_name,
-        experiment_group,
-        extension_version,
-        {{ function('version_sort_key') }}(extension_version)
-            as version_sort_key,
-        min(first_recorded_at) as first_seen_at
-    from version_statistics
-    group by agent_name, experiment_group, extension_version
+comparisons as (
+    select *
+    from {{ ref('int_version_comparisons') }}
+    where comparison = 'previous'
 ),
 
-anchored_versions as (
-    select
-        *,
-        {{ version_anchor('agent_name, experiment_group') }} as version_anchor
-    from versions
-),
-
-ordered_versions as (
-    select
-        agent_name,
-        experiment_group,
-        extension_version,
-        case
-            when version_sort_key is null then 'first_seen' else 'semantic'
-        end as version_order_rule,
-        row_number() over (
-            partition by agent_name, experiment_group
-            order by {{ version_order() }}
-        ) as version_rank
-    from anchored_versions
+slopes as (
+    select * from {{ ref('int_version_slopes') }}
 ),
 
 joined as (
     select
-        version_statistics.agent_name,
-        version_statistics.experiment_group,
-        version_statistics.extension_version,
-        version_statistics.model_version,
-        version_statistics.metric,
-        version_statistics.kind,
-        ordered_versions.version_order_rule,
-        lag(version_statistics.extension_version) over (
-            partition by
-                version_statistics.agent_name,
-                version_statistics.experiment_group,
-                version_statistics.model_version,
-                version_statistics.metric
-            order by ordered_versions.version_rank
-        ) as previous_extension_version,
-        ordered_versions.version_rank::integer as version_rank,
-        version_statistics.sample_count,
-        version_statistics.avg_value,
-        version_statistics.min_value,
-        version_statistics.max_value,
-        version_statistics.stddev_value,
-        version_statistics.p50_value,
-        version_statistics.p95_value,
-        version_statistics.first_recorded_at,
-        version_statistics.last_recorded_at
-    from version_statistics
-    inner join ordered_versions
+        series.agent_name,
+        series.experiment_group,
+        series.extension_version,
+        series.model_version,
+        series.metric,
+        series.kind,
+        series.version_order_rule,
+        series.previous_extension_version,
+        comparisons.method as change_method,
+        case
+            when series.previous_extension_version is null
+                then 'no_previous_version'
+            else comparisons.undefined_reason
+        end as change_undefined_reason,
+        series.version_rank,
+        series.sample_count,
+        comparisons.task_count,
+        comparisons.shared_task_count,
+        slopes.trend_version_count,
+        series.avg_value,
+        series.min_value,
+        series.max_value,
+        series.stddev_value,
+        series.p50_value,
+        series.p95_value,
+        previous.avg_value as previous_avg_value,
+        series.avg_value - previous.avg_value as plain_change,
+        comparisons.shared_mean as like_for_like_avg,
+        comparisons.shared_baseline_mean as previous_like_for_like_avg,
+        comparisons.shared_difference as like_for_like_change,
+        comparisons.change,
+        comparisons.change_low,
+        comparisons.change_high,
+        comparisons.change_pct,
+        comparisons.p_value as change_p_value,
+        slopes.theil_sen_slope,
+        slopes.mann_kendall_p_value,
+        -- rounding has no sign
+        case
+            when
+                abs(series.avg_value - previous.avg_value)
+                <= 1e-12 * greatest(
+                    abs(series.avg_value), abs(previous.avg_value)
+                )
+                then false
+            else
+                sign(series.avg_value - previous.avg_value)
+                * sign(comparisons.shared_difference) < 0
+        end as has_opposite_signs,
+        series.first_recorded_at,
+        series.last_recorded_at
+    from series
+    left join series as previous
         on
-            version_statistics.agent_name = ordered_versions.agent_name
-            and version_statistics.experiment_group
-            = ordered_versions.experiment_group
-            and version_statistics.extension_version
-            = ordered_versions.extension_version
+            series.agent_name = previous.agent_name
+            and series.experiment_group = previous.experiment_group
+            and series.model_version = previous.model_version
+            and series.metric = previous.metric
+            and series.series_position = previous.series_position + 1
+    left join comparisons
+        on
+            series.agent_name = comparisons.agent_name
+            and series.experiment_group = comparisons.experiment_group
+            and series.extension_version = comparisons.extension_version
+            and series.model_version = comparisons.model_version
+            and series.metric = comparisons.metric
+    left join slopes
+        on
+            series.agent_name = slopes.agent_name
+            and series.experiment_group = slopes.experiment_group
+            and series.model_version = slopes.model_version
+            and series.metric = slopes.metric
 )
 
 select * from joined

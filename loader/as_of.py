@@ -1,0 +1,129 @@
+"""What was believed at a time: the marts built from what was loaded up to then.
+
+The same models run once more, in a schema of their own, over the versions of runs that
+existed at that time, and only over the experiments that the question is about. So the answer
+is what the marts showed then, statistics included, by today's seeds and settings. What
+retention has removed since cannot come back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+
+from loader import dbt_runner
+from loader.connection import connect
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.marts import schema_name
+from loader.project import home_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+_LAYERS = ("", "_staging", "_intermediate", "_functions")
+# Experiments that answer a question about one experiment, or about one agent.
+_OF_EXPERIMENT = """
+create table {experiments} as
+select %(name)s::text as experiment_id
+union
+select baseline_experiment_id
+from raw_evals.load_experiments
+where experiment_id = %(name)s and baseline_experiment_id is not null
+"""
+_OF_AGENT = """
+create table {experiments} as
+select distinct experiment_id
+from raw_evals.evaluation_runs
+where coalesce(agent_name, 'unknown') = %(name)s
+"""
+
+
+@contextmanager
+def believed(
+    as_of: datetime | None,
+    mart: str,
+    database_url: str | None,
+    *,
+    experiment: str | None = None,
+    agent: str | None = None,
+) -> Iterator[None]:
+    """Within it, `loader.marts` reads the marts as of a time; with None, those of now.
+
+    Args:
+        as_of: a time with a zone; loads that were finished by then count.
+        mart: the one to build, with all it rests on.
+        database_url: see `loader.connection.connection_string`.
+        experiment: the experiment that the question is about, or
+        agent: the agent.
+
+    Raises:
+        ConfigurationError: no project here, or a model failed.
+        WarehouseUnavailable: the server fails, or this role may not create a schema.
+    """
+    if as_of is None:
+        yield
+        return
+    schema = f"{schema_name()}_as_of_{uuid.uuid4().hex[:12]}"
+    try:
+        _prepare(schema, database_url, experiment, agent)
+        settings = {
+            "EVALMART_SCHEMA": schema,
+            "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test",
+            "DBT_TARGET_PATH": str(home_directory() / "dbt" / "as_of"),
+        }
+        with _environment(settings):
+            arguments = ("--select", f"+{mart}", "--vars", json.dumps({"as_of": as_of.isoformat()}))
+            if dbt_runner.build(arguments, database_url, quiet=True):
+                raise ConfigurationError(f"building the marts as of {as_of} failed")
+            yield
+    finally:
+        _drop(schema, database_url)
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _prepare(
+    schema: str, database_url: str | None, experiment: str | None, agent: str | None
+) -> None:
+    staging = f"{schema}_staging"
+    statement = _OF_AGENT if experiment is None else _OF_EXPERIMENT
+    try:
+        with connect(database_url) as connection:
+            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(staging)))
+            connection.execute(
+                sql.SQL(statement).format(experiments=sql.Identifier(staging, "as_of_experiments")),
+                {"name": agent if experiment is None else experiment},
+            )
+            connection.commit()
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError("raw_evals does not exist; run python -m loader init") from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"cannot prepare the marts as of a time: {error}") from error
+
+
+def _drop(schema: str, database_url: str | None) -> None:
+    with connect(database_url, autocommit=True) as connection:
+        for layer in _LAYERS:
+            connection.execute(
+                sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema + layer))
+            )

@@ -1,0 +1,132 @@
+{{
+    config(
+        indexes=[{"columns": ["agent_name", "metric"]}],
+        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+    )
+}}
+
+with
+
+series as (
+    select * from {{ ref('int_version_series') }}
+),
+
+comparisons as (
+    select * from {{ ref('int_version_comparisons') }}
+),
+
+chart as (
+    select * from {{ ref('int_version_chart') }}
+),
+
+-- one family: all that is compared when a version comes out
+tested as (
+    select
+        comparisons.*,
+        series.version_rank,
+        series.previous_extension_version,
+        series.direction_sign,
+        series.first_recorded_at,
+        series.last_recorded_at,
+        rank() over family_by_p as p_rank,
+        count(*) over (
+            partition by
+                comparisons.experiment_group, comparisons.extension_version
+        ) as family_size
+    from comparisons
+    inner join series
+        on
+            comparisons.agent_name = series.agent_name
+            and comparisons.experiment_group = series.experiment_group
+            and comparisons.extension_version = series.extension_version
+            and comparisons.model_version = series.model_version
+            and comparisons.metric = series.metric
+    where
+        comparisons.comparison = 'previous'
+        and comparisons.p_value is not null
+        and series.direction_sign is not null
+    window
+        family_by_p as (
+            partition by
+                comparisons.experiment_group, comparisons.extension_version
+            order by comparisons.p_value
+        )
+),
+
+stepped as (
+    select
+        *,
+        -- equal p-values share the rank of the last of them
+        p_value * family_size / (
+            p_rank - 1 + count(*) over (
+                partition by experiment_group, extension_version, p_value
+            )
+        ) as p_value_step
+    from tested
+),
+
+adjusted as (
+    select
+        *,
+        least(
+            1,
+            min(p_value_step) over (
+                partition by experiment_group, extension_version
+                order by p_value desc
+            )
+        ) as p_value_bh
+    from stepped
+),
+
+open_charts as (
+    select distinct
+        agent_name,
+        experiment_group,
+        extension_version,
+        model_version,
+        metric
+    from chart
+    where is_open
+),
+
+regressions as (
+    select
+        adjusted.agent_name,
+        adjusted.experiment_group,
+        adjusted.extension_version,
+        adjusted.model_version,
+        adjusted.metric,
+        adjusted.previous_extension_version,
+        adjusted.method,
+        {{ regression_severity('adjusted.change_pct') }} as severity,
+        adjusted.version_rank,
+        adjusted.task_count,
+        adjusted.baseline_task_count as previous_task_count,
+        adjusted.shared_task_count,
+        case
+            when adjusted.method = 'welch'
+                then adjusted.task_count + adjusted.baseline_task_count
+            else adjusted.shared_task_count
+        end as n,
+        adjusted.change,
+        adjusted.change_low,
+        adjusted.change_high,
+        adjusted.change_pct,
+        adjusted.p_value,
+        adjusted.p_value_bh,
+        adjusted.p_value_bh <= {{ var('alpha') }} as is_significant,
+        open_charts.agent_name is not null as is_alert_open,
+        adjusted.first_recorded_at,
+        adjusted.last_recorded_at
+    from adjusted
+    left join open_charts
+        on
+            adjusted.agent_name = open_charts.agent_name
+            and adjusted.experiment_group = open_charts.experiment_group
+            and adjusted.extension_version = open_charts.extension_version
+            and adjusted.model_version = open_charts.model_version
+            and adjusted.metric = open_charts.metric
+    where adjusted.direction_sign * adjusted.change < 0
+)
+
+select * from regressions
