@@ -1,0 +1,11 @@
+select
+    reasons.reason ->> 'sentence' as "what the verdict rests on",
+    reasons.reason ->> 'code' as "code"
+from evals.experiment_summaries as summaries
+cross join lateral jsonb_array_elements(summaries.recommendation_reasons)
+    with ordinality as reasons (reason, place)
+where
+    summaries.experiment_id = ${experiment:sqlstring}
+    and summaries.candidate_group = ${group:sqlstring}
+    and summaries.candidate_version = ${version:sqlstring}
+order by reasons.place

@@ -1,0 +1,6 @@
+select statistical_significance as "p-value"
+from evals.experiment_summaries
+where
+    experiment_id = ${experiment:sqlstring}
+    and candidate_group = ${group:sqlstring}
+    and candidate_version = ${version:sqlstring}

@@ -1,0 +1,3 @@
+select extract(epoch from now() - max(finished_at)) / 3600 as "hours"
+from evals.load_history
+where rows_loaded > 0

@@ -1,0 +1,3 @@
+select distinct experiment_group
+from evals.version_trends
+order by experiment_group

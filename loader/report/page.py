@@ -1,0 +1,248 @@
+"""A report as one file: HTML that needs no network and no script, or markdown.
+
+The templates escape every value; pictures come drawn and escaped from `charts`.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import jinja2
+from markupsafe import Markup
+
+from loader.errors import ConfigurationError
+from loader.render import cell, markdown_text, printable
+from loader.report import metrics, segments, tasks, trends
+from loader.report.data import read_agent, read_experiment, read_trials
+from loader.report.grids import Cell, count_of, text_of
+from loader.report.verdict import verdict_of
+from loader.tables import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loader.connection import Connection
+    from loader.report.data import Agent, Experiment, Record
+    from loader.report.drawing import Chart
+    from loader.report.grids import Grid
+    from loader.report.verdict import Verdict
+
+_SUFFIXES: Final = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
+_NO_METRIC: Final = "no score"
+# A comment on a pull request holds 65,536 characters.
+_MOST_IN_MARKDOWN: Final = 15
+_CELL_IN_MARKDOWN: Final = 160
+
+
+class Comparison(NamedTuple):
+    """One candidate as the page shows it."""
+
+    anchor: str
+    verdict: Verdict
+    forests: Sequence[Chart]
+    metrics: Grid
+    has_intervals: bool
+    differences: Chart | None
+    flipped: Sequence[Grid]
+    extremes: Sequence[Grid]
+    every_task: Grid
+    distributions: Sequence[Chart]
+    segment_forests: Sequence[Chart]
+    segments: Grid | None
+    opposes_the_whole: bool
+    missing: Grid | None
+    left_out: Grid | None
+    brief: Grid
+    """For markdown: a row per metric, few columns."""
+
+
+def format_of(path: str) -> str:
+    """Return "html" or "md" by a file's suffix; raises `ConfigurationError` for another."""
+    for suffix, name in _SUFFIXES.items():
+        if path.lower().endswith(suffix):
+            return name
+    raise ConfigurationError(f"{printable(path)} tells no format; end it in .html or .md")
+
+
+def experiment_report(connection: Connection, experiment_id: str, output: str) -> str:
+    """Return the report of one experiment.
+
+    Args:
+        connection: to the warehouse.
+        experiment_id: which.
+        output: "html" or "md".
+
+    Raises:
+        ConfigurationError: no such experiment, marts not built, the extra not installed.
+        WarehouseUnavailable: the server fails.
+    """
+    experiment = read_experiment(connection, experiment_id)
+    chosen = [tasks.choose(_of(experiment, summary)) for summary in experiment.summaries]
+    sources = {experiment_id, *(str(row["baseline_experiment_id"]) for row in experiment.summaries)}
+    runs = read_trials(
+        connection, sorted(sources), [name for part in chosen for name in part.result_ids()]
+    )
+    return render_experiment(experiment, runs, output)
+
+
+def render_experiment(experiment: Experiment, runs: tasks.Runs, output: str) -> str:
+    """Return the report of what was read; `runs` as `read_trials` returns them."""
+    with_charts = output == "html"
+    return _render(
+        f"experiment.{output}.j2",
+        {
+            "title": printable(experiment.experiment_id),
+            "as_of": cell(experiment.newest_at, Kind.TIMESTAMP),
+            "comparisons": [
+                _comparison(experiment, summary, place, runs, with_charts=with_charts)
+                for place, summary in enumerate(experiment.summaries, 1)
+            ],
+            **_trend(experiment, "agent_name", with_charts=with_charts),
+        },
+    )
+
+
+def agent_report(connection: Connection, agent_name: str, output: str) -> str:
+    """Return the report of one agent over its versions; raises like `experiment_report`."""
+    return render_agent(read_agent(connection, agent_name), output)
+
+
+def render_agent(agent: Agent, output: str) -> str:
+    """Return the report of what was read."""
+    return _render(
+        f"agent.{output}.j2",
+        {
+            "title": printable(agent.agent_name),
+            "as_of": cell(agent.newest_at, Kind.TIMESTAMP),
+            "experiments": trends.experiment_grid(agent.summaries) if agent.summaries else None,
+            **_trend(agent, "metric", with_charts=output == "html"),
+        },
+    )
+
+
+def _of(experiment: Experiment, summary: Record) -> list[Record]:
+    candidate = (str(summary["candidate_group"]), str(summary["candidate_version"]))
+    return experiment.of(experiment.tasks, candidate) or []
+
+
+def _comparison(
+    experiment: Experiment, summary: Record, place: int, runs: tasks.Runs, *, with_charts: bool
+) -> Comparison:
+    """Return what the page shows of one candidate."""
+    candidate = (str(summary["candidate_group"]), str(summary["candidate_version"]))
+    primary = text_of(summary, "primary_metric")
+    metric = primary or _NO_METRIC
+    of_tasks = _of(experiment, summary)
+    compared = [
+        row for row in experiment.of(experiment.comparisons, candidate) or [] if _has_tasks(row)
+    ]
+    in_segments = segments.labelled(experiment.of(experiment.segments, candidate) or [], primary)
+    chosen = tasks.choose(of_tasks)
+    total = sum(
+        count_of(summary, name)
+        for name in ("total_tasks", "baseline_only_tasks", "candidate_only_tasks")
+    )
+    verdict = verdict_of(summary)
+    return Comparison(
+        f"c{place}",
+        verdict,
+        metrics.forests(compared) if with_charts else [],
+        metrics.metric_grid(compared, primary) if compared else metrics.plain_grid(summary),
+        bool(compared),
+        tasks.chart(of_tasks, metric) if with_charts else None,
+        tasks.flipped_grids(chosen, metric, runs),
+        tasks.extreme_grids(chosen, metric, runs),
+        tasks.every_grid(of_tasks, metric, total),
+        tasks.distribution_charts(of_tasks) if with_charts else [],
+        metrics.forests(in_segments, "label") if with_charts and in_segments else [],
+        segments.segment_grid(in_segments, metric) if in_segments else None,
+        segments.opposes_the_whole(in_segments),
+        metrics.missing_grid(compared) if compared else None,
+        tasks.incomparable_grid(chosen),
+        metrics.brief_grid(compared, primary) if compared else metrics.plain_grid(summary),
+    )
+
+
+def _has_tasks(row: Record) -> bool:
+    return bool(count_of(row, "n_tasks") or count_of(row, "n_pairs"))
+
+
+def _trend(read: Experiment | Agent, by: str, *, with_charts: bool) -> dict[str, object]:
+    """Return the parts of the page that show an agent over its versions."""
+    shown = {(row["agent_name"], row["metric"]) for row in read.trends}
+    regressions, alerts = (
+        None
+        if rows is None
+        else [row for row in rows if (row["agent_name"], row.get("metric")) in shown]
+        for rows in (read.regressions, read.alerts)
+    )
+    worse = trends.marked(regressions, alerts)
+    return {
+        "trend_charts": trends.small_charts(read.trends, worse, by) if with_charts else [],
+        "regressions": trends.regression_grid(regressions) if regressions else None,
+        "regressions_known": regressions is not None,
+        "alerts": trends.alert_grid(alerts) if alerts else None,
+        "versions": trends.version_grid(read.trends) if read.trends else None,
+    }
+
+
+def _render(template: str, values: Mapping[str, object]) -> str:
+    environment = _environment(is_html=".html." in template)
+    return environment.get_template(template).render(values)
+
+
+def _environment(*, is_html: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=is_html,  # noqa: S701  markdown is escaped by its finalize
+        finalize=None if is_html else _markdown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
+    environment.filters["code"] = _code
+    environment.filters["row"] = _markdown_row
+    environment.globals["most_rows"] = _MOST_IN_MARKDOWN
+    return environment
+
+
+def _source(name: str) -> str:
+    folder = resources.files("loader.report")
+    part = folder / name if name.endswith(".css") else folder / "templates" / name
+    return part.read_text(encoding="utf-8")
+
+
+def _markdown(value: object) -> object:
+    """Escape what a template for markdown prints, unless it is escaped already."""
+    return value if isinstance(value, Markup) else markdown_text(printable(str(value)))
+
+
+def _code(text: str) -> Markup:
+    """Return text as a code span, in which nobody is mentioned and nothing is linked."""
+    shown = printable(text)
+    shown = shown if len(shown) <= _CELL_IN_MARKDOWN else shown[: _CELL_IN_MARKDOWN - 1] + "…"
+    fence = "`"
+    while fence in shown:
+        fence += "`"
+    padding = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
+    return Markup(fence + padding + shown.replace("|", "\\|") + padding + fence)  # noqa: S704  quoted above
+
+
+def _markdown_row(cells: Sequence[Cell]) -> Markup:
+    """Return one row of a markdown table: the first cell as code, the rest escaped."""
+    first, *rest = cells
+    texts = [str(_code(first.text))]
+    for part in rest:
+        text = part.text if len(part.text) <= _CELL_IN_MARKDOWN else part.text[:158] + "…"
+        linked = [f"[{markdown_text(name)}](<{_address(address)}>)" for name, address in part.links]
+        texts.append(" ".join([markdown_text(text), *linked]).strip())
+    return Markup("| " + " | ".join(texts) + " |")  # noqa: S704  escaped above
+
+
+def _address(address: str) -> str:
+    """Return an address that cannot leave its brackets."""
+    unsafe = {"<": "%3C", ">": "%3E", "|": "%7C", "\\": "%5C", " ": "%20"}
+    return "".join(unsafe.get(char, char) for char in printable(address))

@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import dashboard_queries
+import psycopg
+import pytest
+import yaml
+from dashboard_queries import DASHBOARDS, Query
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.models import alerting, dashboard
+from grafana_sql import TimeRange, interpolate
+from psycopg.conninfo import make_conninfo
+
+import servers
+from grafana.build_dashboards import HERE, rendered
+from grafana.panels import QUERIES
+from loader.connection import connect
+from loader.migrate import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_READER = "evals_grafana"
+_NUMBERS = {20, 21, 23, 700, 701, 1700}  # int8, int2, int4, float4, float8, numeric
+_TIMES = {1082, 1114, 1184}  # date, timestamp, timestamptz
+_TEXTS = {25, 1043, 18, 19}
+_SHOWN_AS_TEXT = {16}  # boolean
+_TASK = "checkout-api/fix-race-in-retry"
+
+plugins.register_default_plugins()
+Values = dict[str, "str | Sequence[str]"]
+
+
+class Rows:
+    """What a query gave: columns by name, type oid and values."""
+
+    def __init__(self, cursor: psycopg.Cursor[tuple[Any, ...]]) -> None:
+        assert cursor.description is not None
+        self.rows = cursor.fetchall()
+        self.types = {column.name: column.type_code for column in cursor.description}
+
+    def of_type(self, oids: set[int]) -> list[str]:
+        return [name for name, oid in self.types.items() if oid in oids]
+
+    def column(self, name: str) -> list[Any]:
+        place = list(self.types).index(name)
+        return [row[place] for row in self.rows]
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give a database with the sample, a rejected row and a verdict, built; on one server."""
+    directory = tmp_path_factory.mktemp("sample")
+    with servers.embedded() as url:
+        with connect(url) as connection:
+            migrate(connection)
+        for arguments in (
+            ["sample", str(directory)],
+            ["ingest", "--file", f"{directory}/*.jsonl"],
+            ["ingest", "--file", str(_bad(directory))],
+            ["build", "--quiet"],
+            ["gate", "--experiment", "exp-2025-01-001"],
+            ["build", "--quiet", "--select", "gate_decisions"],
+        ):
+            _loader(url, *arguments)
+        _create_reader(url)
+        yield url
+
+
+def _bad(directory: Path) -> Path:
+    path = directory / "bad.txt"
+    path.write_text('{"task_id": "no-experiment"}\nnot json\n', encoding="utf-8")
+    return path
+
+
+def _loader(url: str, *arguments: str) -> None:
+    source = ["--format", "jsonl"] if arguments[-1].endswith("bad.txt") else []
+    place = [] if arguments[0] == "sample" else ["--database-url", url]
+    done = subprocess.run(
+        [sys.executable, "-m", "loader", arguments[0], *place, *arguments[1:], *source],
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    told = done.stdout[-3000:] + done.stderr[-3000:]
+    expected = {"gate": {0, 1, 5}, "ingest": {0, 3}}.get(arguments[0], {0})
+    assert done.returncode in expected, told
+
+
+def _create_reader(url: str) -> None:
+    """Do what grafana/create_reader.sql does; psql is not everywhere."""
+    script = (HERE / "create_reader.sql").read_text(encoding="utf-8")
+    statements = "\n".join(line for line in script.splitlines() if not line.startswith("--"))
+    create, rest = statements.split("\\gexec")
+    with psycopg.connect(url, autocommit=True) as connection:
+        for (statement,) in connection.execute(create.encode()).fetchall():
+            connection.execute(statement)
+        for statement in rest.replace(":'password'", "'secret'").split(";"):
+            connection.execute(statement.encode())
+
+
+@pytest.fixture
+def reader(warehouse: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Give a connection of the login that Grafana uses."""
+    with psycopg.connect(make_conninfo(warehouse, user=_READER), autocommit=True) as connection:
+        yield connection
+
+
+def _all_time() -> TimeRange:
+    now = datetime.now(UTC)
+    return TimeRange(now - timedelta(days=3 * 365), now + timedelta(minutes=5))
+
+
+def _run(
+    reader: psycopg.Connection[tuple[Any, ...]], query: Query, values: Mapping[str, Any]
+) -> Rows:
+    text = interpolate(query.sql, values, _all_time())
+    return Rows(reader.execute(text.encode()))
+
+
+def _fill(reader: psycopg.Connection[tuple[Any, ...]], path: Path) -> Values:
+    """Give each variable the value it has when the dashboard is opened."""
+    values: Values = {"task": _TASK}
+    for item, query in dashboard_queries.variables(path):
+        if query is None:
+            continue
+        options = [str(row[0]) for row in _run(reader, query, values).rows]
+        assert options, f"{path.stem}: {item['name']} has nothing to choose from"
+        assert len(options) == len(set(options))
+        values[item["name"]] = options if item["multi"] else options[0]
+    return values
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    outdated = [path.name for path, text in rendered() if path.read_text(encoding="utf-8") != text]
+    assert outdated == [], "run: python -m grafana.build_dashboards"
+
+
+def test_every_query_file_is_used() -> None:
+    used = "".join(text for _, text in rendered())
+    unused = [
+        str(path.relative_to(QUERIES))
+        for path in QUERIES.rglob("*.sql")
+        if json.dumps(path.read_text(encoding="utf-8").strip(), ensure_ascii=False)[1:-1]
+        not in used
+        and path.read_text(encoding="utf-8").splitlines()[0] not in used
+    ]
+    assert unused == []
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_a_dashboard_holds_nothing_that_grafanas_schema_does_not_know(path: Path) -> None:
+    given = dashboard_queries.load(path)
+    read = json.loads(json.dumps(dashboard.Dashboard.from_json(given), default=_plain))
+    # the schema knows the target of tags only; Grafana takes any query
+    unknown = [path for path in _lost(given, read) if not path.startswith(".annotations.list")]
+    assert unknown == []
+    for panel in given["panels"]:
+        model = import_module(f"grafana_foundation_sdk.models.{panel['type']}")
+        options = json.loads(json.dumps(model.Options.from_json(panel["options"]), default=_plain))
+        assert list(_lost(panel["options"], options)) == [], panel["title"]
+        custom = panel["fieldConfig"]["defaults"].get("custom", {})
+        if hasattr(model, "FieldConfig"):
+            known = json.loads(json.dumps(model.FieldConfig.from_json(custom), default=_plain))
+            assert list(_lost(custom, known)) == [], panel["title"]
+
+
+def test_the_alert_rules_hold_nothing_that_grafanas_schema_does_not_know() -> None:
+    for group in dashboard_queries.rule_groups():
+        for rule in group["rules"]:
+            read = json.loads(json.dumps(alerting.Rule.from_json(_as_api(rule)), default=_plain))
+            assert list(_lost(_as_api(rule), read)) == []
+            assert "$" not in json.dumps([rule["labels"], rule["annotations"]])
+
+
+def _as_api(rule: dict[str, Any]) -> dict[str, Any]:
+    """Return a rule as the API has it: models apart, and what files add left out."""
+    data = [{key: part[key] for key in part if key != "model"} for part in rule["data"]]
+    files_only = {"dashboardUid", "panelId"}
+    return {**{key: rule[key] for key in rule if key not in files_only}, "data": data}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  whatever the SDK made
+    return value.to_json()
+
+
+def _lost(given: Any, read: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  JSON
+    """Yield what of `given` is not in `read`."""
+    if isinstance(given, dict):
+        for key, value in given.items():
+            if not isinstance(read, dict) or key not in read:
+                if value not in ("", [], {}, None, False, 0):
+                    yield f"{path}.{key}"
+            else:
+                yield from _lost(value, read[key], f"{path}.{key}")
+    elif isinstance(given, list):
+        if not isinstance(read, list) or len(given) != len(read):
+            yield path
+        else:
+            for place, value in enumerate(given):
+                yield from _lost(value, read[place], f"{path}[{place}]")
+    elif given != read:
+        yield f"{path}: {given!r} became {read!r}"
+
+
+def test_panels_do_not_overlap_and_every_one_has_a_number_of_its_own() -> None:
+    for path in DASHBOARDS:
+        taken: set[tuple[int, int]] = set()
+        given = dashboard_queries.load(path)["panels"]
+        assert len({panel["id"] for panel in given}) == len(given)
+        for panel in given:
+            place = panel["gridPos"]
+            cells = {
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            }
+            assert place["x"] + place["w"] <= 24
+            assert not taken & cells, panel["title"]
+            taken |= cells
+
+
+def test_overrides_and_links_name_columns_and_variables_that_exist(
+    reader: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    for path in DASHBOARDS:
+        values = _fill(reader, path)
+        names = {item["name"] for item, _ in dashboard_queries.variables(path)}
+        for panel, query in zip(
+            dashboard_queries.load(path)["panels"], dashboard_queries.panels(path), strict=False
+        ):
+            columns = set(_run(reader, query, values).types)
+            for override in panel["fieldConfig"]["overrides"]:
+                if override["matcher"]["id"] == "byName":
+                    assert override["matcher"]["options"] in columns, panel["title"]
+            text = json.dumps(panel)
+            assert set(re.findall(r"var-(\w+)=", text)) <= names
+            assert set(re.findall(r"\$\{(\w+):queryparam\}", text)) <= names
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_gets_rows_of_the_type_it_needs(
+    path: Path, reader: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    values = _fill(reader, path)
+    for query in dashboard_queries.panels(path):
+        given = _run(reader, query, values)
+        assert given.rows, f"{query.title} is empty"
+        _check(query, given)
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_nothing_fails_when_there_is_nothing_to_choose_from(
+    path: Path, reader: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    values: Values = {"task": ""}
+    for item, query in dashboard_queries.variables(path):
+        if query is not None:
+            values[item["name"]] = [] if item["multi"] else "it's \\ nothing"
+    for _, query in dashboard_queries.variables(path):
+        if query is not None:
+            _run(reader, query, values)
+    for query in dashboard_queries.panels(path):
+        _run(reader, query, values)
+
+
+def _check(query: Query, given: Rows) -> None:
+    numbers, times = given.of_type(_NUMBERS), given.of_type(_TIMES)
+    texts = given.of_type(_TEXTS)
+    known = {*numbers, *times, *texts, *given.of_type(_SHOWN_AS_TEXT)}
+    assert set(given.types) == known, f"{query.title}: Grafana would show {given.types} as bytes"
+    match query.kind:
+        case "timeseries":
+            assert query.shape == "time_series"
+            assert "time" in {*times, *numbers}
+            seconds = [at.timestamp() if "time" in times else at for at in given.column("time")]
+            assert seconds == sorted(seconds), f"{query.title}: long series must be in order"
+            assert set(numbers) - {"time"}
+        case "stat" if query.title == "Verdict":
+            assert len(given.rows) == 1
+            assert given.column("recommendation")[0] in {"deploy", "needs_review", "reject"}
+        case "stat":
+            assert len(given.rows) == 1
+            assert set(numbers) == set(given.types)
+            assert all(value is not None for value in given.rows[0])
+        case "barchart":
+            assert texts == ["version"]
+            assert len(numbers) == len(given.types) - 1
+        case "xychart":
+            assert list(given.types) == ["metric", "improvement", "place"]
+            assert numbers == ["improvement", "place"]
+        case "annotation":
+            assert "time" in times
+            assert "text" in texts
+        case "table":
+            assert len(given.types) > 1
+        case _:
+            pytest.fail(f"no rule for {query.kind}")
+
+
+def test_the_forest_draws_every_metric_as_one_line_through_its_estimate(
+    reader: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    path = HERE / "dashboards" / "experiments.json"
+    values = _fill(reader, path)
+    forest = next(query for query in dashboard_queries.panels(path) if query.kind == "xychart")
+    lines: dict[str, list[tuple[float, float]]] = {}
+    for metric, improvement, place in _run(reader, forest, values).rows:
+        lines.setdefault(metric, []).append((improvement, place))
+    assert lines.pop("no change") == [(0, 0), (0, len(lines) + 1)]
+    assert {"accuracy", "latency_ms", "cost_usd"} <= set(lines)
+    for metric, points in lines.items():
+        assert len({place for _, place in points}) == 1, metric
+        (one, _), (estimate, _), (other, _) = points
+        assert min(one, other) < estimate < max(one, other), metric
+
+
+def test_alerts_give_one_number_and_labels_and_fire_when_they_should(
+    warehouse: str, reader: psycopg.Connection[tuple[Any, ...]]
+) -> None:
+    day = TimeRange(*(datetime.now(UTC) + timedelta(hours=hours) for hours in (-24, 1)))
+    firing = {}
+    for query, limit in dashboard_queries.alerts():
+        given = Rows(reader.execute(interpolate(query.sql, {}, day).encode()))
+        assert given.of_type(_NUMBERS) == ["value"]
+        assert set(given.types) - {"value"} == set(given.of_type(_TEXTS))
+        firing[query.title] = sum(value > limit for value in given.column("value"))
+    with psycopg.connect(warehouse) as owner:
+        row = owner.execute("select count(*) from evals.metric_alerts where is_open").fetchone()
+    assert row is not None
+    assert firing == {
+        "An agent got worse": row[0], "No results came in": 0, "Rows were rejected": 1,
+    }  # fmt: skip
+
+
+def test_the_reader_reads_marts_and_can_do_nothing_else(
+    reader: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    reader.execute("select from evals.experiment_summaries")
+    for statement in (
+        "select from raw_evals.rejected_rows",
+        "select from evals_staging.metrics",
+        "delete from evals.experiment_summaries",
+        "create table evals.mine (n integer)",
+    ):
+        with pytest.raises(
+            (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction)
+        ):
+            reader.execute(statement)
+
+
+def test_queries_read_marts_only() -> None:
+    every = [query for path in DASHBOARDS for query in dashboard_queries.panels(path)]
+    every += [query for query, _ in dashboard_queries.alerts()]
+    marts = {path.stem for path in (HERE.parent / "models" / "marts").glob("*.sql")}
+    for query in every:
+        read = re.findall(r"\b(evals\w*|raw_evals)\.(\w+)", query.sql)
+        assert read, query.title
+        assert {schema for schema, _ in read} == {"evals"}
+        assert {table for _, table in read} <= marts, query.title
+
+
+def test_the_exposures_of_dbt_name_the_marts_that_dashboards_and_alerts_read() -> None:
+    written = yaml.safe_load((HERE.parent / "models" / "exposures.yml").read_text())["exposures"]
+    told = {item["name"]: set(re.findall(r"'(\w+)'", str(item["depends_on"]))) for item in written}
+    for path in DASHBOARDS:
+        every = [query for _, query in dashboard_queries.variables(path) if query is not None]
+        every += dashboard_queries.panels(path)
+        read = {mart for query in every for mart in re.findall(r"\bevals\.(\w+)", query.sql)}
+        assert told[f"{path.stem}_dashboard"] == read
+    alerts = [query.sql for query, _ in dashboard_queries.alerts()]
+    assert told["grafana_alerts"] == set(re.findall(r"\bevals\.(\w+)", " ".join(alerts)))
+
+
+def test_provisioning_points_at_files_and_sources_that_exist() -> None:
+    source = yaml.safe_load((HERE / "provisioning/datasources/evalmart.yml").read_text())
+    uids = {item["uid"] for item in source["datasources"]}
+    named = {query["uid"] for query in _sources([dashboard_queries.load(p) for p in DASHBOARDS])}
+    assert named == uids
+    compose = yaml.safe_load((HERE / "compose.yml").read_text())
+    variables = set(re.findall(r"\$\{(EVALMART_\w+)\}", json.dumps(source)))
+    assert variables <= set(compose["services"]["grafana"]["environment"])
+    mounts = [volume for item in compose["services"].values() for volume in item["volumes"]]
+    local = [mount.split(":")[0] for mount in mounts if mount.startswith(".")]
+    assert [path for path in local if not (HERE / path).exists()] == []
+    provider = yaml.safe_load((HERE / "provisioning/dashboards/evalmart.yml").read_text())
+    path = provider["providers"][0]["options"]["path"]
+    assert any(f":{path}:" in mount for mount in mounts)
+
+
+def _sources(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401  JSON
+    if isinstance(value, dict):
+        if isinstance(value.get("datasource"), dict):
+            yield value["datasource"]
+        for item in value.values():
+            yield from _sources(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _sources(item)

@@ -1,0 +1,124 @@
+"""A real Chromium for the tests, where one is installed, and axe-core beside it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_QUIET = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+_AXE = "axe-core@4"
+
+
+class Seen(NamedTuple):
+    """What a browser made of a page."""
+
+    console: list[str]
+    requests: list[str]
+    width: int
+    visible_width: int
+    text: str
+    ran: bool
+    violations: list[str]
+
+
+class Viewer:
+    """Opens pages from disk, each in a profile of its own."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    def look(
+        self,
+        page: Path,
+        width: int,
+        *,
+        scheme: str = "light",
+        axe: Path | None = None,
+        unfolded: bool = False,
+    ) -> Seen:
+        """Open a page and say what happened; hostile text sets `window.ran` when it runs."""
+        context = self._browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            bypass_csp=axe is not None,
+        )
+        try:
+            tab = context.new_page()
+            console: list[str] = []
+            requests: list[str] = []
+            tab.on("console", lambda message: console.append(message.text))
+            tab.on("pageerror", lambda error: console.append(str(error)))
+            tab.on("dialog", lambda dialog: (console.append("dialog"), dialog.dismiss()))
+            tab.on("request", lambda request: requests.append(request.url))
+            tab.goto(page.as_uri())
+            if unfolded:
+                tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+            width_seen, visible = tab.evaluate(
+                "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+            )
+            violations: list[str] = []
+            if axe is not None:
+                tab.add_script_tag(path=str(axe))
+                found = tab.evaluate("axe.run()")["violations"]
+                violations = [
+                    f"{rule['id']}: {rule['nodes'][0]['html'][:200]}"
+                    for rule in found
+                    if rule["impact"] in {"serious", "critical"}
+                ]
+            return Seen(
+                console,
+                requests,
+                width_seen,
+                visible,
+                tab.inner_text("body"),
+                tab.evaluate("Boolean(window.ran)"),
+                violations,
+            )
+        finally:
+            context.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Viewer]:
+    """Yield a viewer; skip the test where no Chromium is installed."""
+    executable = next((path for name in _NAMES if (path := shutil.which(name))), None)
+    if executable is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET))
+        try:
+            yield Viewer(browser)
+        finally:
+            browser.close()
+
+
+def axe_core(directory: Path) -> Path:
+    """Install axe-core into a directory and return its script; skip where npm cannot."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("no npm here: apt-get install npm")
+    done = subprocess.run(
+        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory), _AXE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    if done.returncode:
+        pytest.skip(f"npm cannot install {_AXE}: {done.stderr[-200:]}")
+    return directory / "node_modules" / "axe-core" / "axe.min.js"

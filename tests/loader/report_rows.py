@@ -1,0 +1,219 @@
+"""Rows as the marts have them, for reports of a test's choice, without a database."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from loader.report.data import Agent, Experiment, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+WHEN = datetime(2025, 1, 13, 18, 39, tzinfo=UTC)
+GROUP, VERSION = "code-chef", "1.10.0"
+_CANDIDATE: Record = {
+    "experiment_id": "exp",
+    "candidate_group": GROUP,
+    "candidate_version": VERSION,
+}
+
+
+def experiment(
+    name: str = "exp", task_ids: Sequence[str] = ("a", "b", "c", "d"), **changes: object
+) -> Experiment:
+    """Return an experiment with every mart filled; `changes` replace its fields."""
+    tasks = [task(place, task_id) for place, task_id in enumerate(task_ids)]
+    tasks.sort(key=lambda row: (row["primary_difference"] is None, row["primary_difference"] or 0))
+    whole = Experiment(
+        experiment_id=name,
+        summaries=[summary(experiment_id=name, total_tasks=len(tasks))],
+        comparisons=[
+            comparison("accuracy", 0.0583, 0.041, 0.0752),
+            comparison("completeness", -0.031, -0.052, -0.0101),
+            comparison("latency_ms", -180.5, -290.0, -70.2, kind="latency"),
+            comparison("cost_usd", -0.0002, -0.0003, -0.0001, kind="cost"),
+            comparison("retries", 0.4, None, None, kind="measurement", flags=["zero_variance"]),
+        ],
+        segments=[
+            {
+                **comparison("accuracy", difference, low, high),
+                "segment_kind": "category",
+                "segment": segment,
+                "p_value_bh": 0.04,
+                "simpson_flag": False,
+            }
+            for segment, difference, low, high in (
+                ("bug_fix", 0.062, 0.04, 0.084),
+                ("documentation", -0.012, -0.05, 0.026),
+                ("review", -0.06, -0.1, -0.02),
+            )
+        ],
+        tasks=tasks,
+        trends=[
+            version(group, number, place, 0.7 + shift)
+            for group in ("baseline", GROUP)
+            for place, (number, shift) in enumerate(
+                (("1.8.0", 0.01), ("1.9.0", -0.1), ("1.10.0", 0.05)), 1
+            )
+        ],
+        regressions=[
+            {
+                "agent_name": "feature_dev",
+                "experiment_group": GROUP,
+                "extension_version": "1.9.0",
+                "previous_extension_version": "1.8.0",
+                "metric": "accuracy",
+                "severity": "high",
+                "shared_task_count": 84,
+                "change_pct": -12.4,
+                "p_value_bh": 0.0003,
+            }
+        ],
+        alerts=[
+            {
+                "agent_name": "feature_dev",
+                "experiment_group": GROUP,
+                "metric": "accuracy",
+                "began_version": "1.9.0",
+                "found_version": "1.9.0",
+                "severity": "high",
+                "cause": "drop",
+                "change_pct": -12.4,
+                "shared_task_count": 84,
+                "is_open": False,
+            }
+        ],
+        newest_at=WHEN,
+    )
+    return whole._replace(**changes)
+
+
+def agent(name: str = "feature_dev") -> Agent:
+    """Return an agent over three versions, one of them worse."""
+    shown = experiment()
+    trends = [{**row, "agent_name": name} for row in shown.trends]
+    regressions = [{**row, "agent_name": name} for row in shown.regressions or []]
+    alerts = [{**row, "agent_name": name} for row in shown.alerts or []]
+    return Agent(name, trends, regressions, alerts, shown.summaries, WHEN)
+
+
+def summary(**changes: object) -> Record:
+    """Return a row of `experiment_summaries`."""
+    return {
+        **_CANDIDATE,
+        "baseline_experiment_id": changes.get("experiment_id", "exp"),
+        "agent_name": "feature_dev",
+        "primary_metric": "accuracy",
+        "legacy_recommendation": "deploy",
+        "recommendation": "needs_review",
+        "recommendation_reasons": [
+            {"code": "guardrail_open", "metric": "completeness",
+             "sentence": "completeness may have lost 5.2 points; at most 5 are accepted"},
+            {"code": "weighted_improvement", "sentence": "the weighted improvement is +6.2 %"},
+        ],
+        "recommendation_labels": ["underpowered"],
+        "required_additional_tasks": 40,
+        "required_repetitions": None,
+        "total_tasks": 4,
+        "candidate_wins": 2,
+        "baseline_wins": 1,
+        "ties": 1,
+        "undecided_tasks": 0,
+        "incomparable_tasks": 0,
+        "baseline_only_tasks": 0,
+        "candidate_only_tasks": 0,
+        "avg_accuracy_improvement_pct": 5.83,
+        "avg_completeness_improvement_pct": -3.1,
+        "avg_efficiency_improvement_pct": None,
+        "avg_integration_quality_improvement_pct": None,
+        "avg_latency_reduction_pct": 7.6,
+        "avg_tokens_reduction_pct": None,
+        "avg_cost_reduction_pct": 10.1,
+        "weighted_improvement_pct": 6.2,
+        "statistical_significance": 0.00000002,
+        "first_recorded_at": WHEN,
+        "last_recorded_at": WHEN,
+        **changes,
+    }  # fmt: skip
+
+
+def comparison(
+    metric: str, difference: float, low: float | None, high: float | None, **changes: object
+) -> Record:
+    """Return a row of `experiment_metric_comparisons`."""
+    kind = str(changes.get("kind", "score"))
+    is_ratio = kind in {"latency", "cost", "tokens"}
+    return {
+        **_CANDIDATE,
+        "metric": metric,
+        "kind": kind,
+        "direction": "lower" if is_ratio else "higher",
+        "non_inferiority_margin": None if kind == "measurement" else 0.2 if is_ratio else 0.05,
+        "n_tasks": 150,
+        "n_pairs": 147,
+        "n_baseline_only": 1,
+        "n_candidate_only": 2,
+        "n_incomparable": 0,
+        "n_unscored": 0,
+        "pair_coverage": 0.98,
+        "baseline_mean": 2480.25 if kind == "latency" else 0.7,
+        "candidate_mean": 2299.75 if kind == "latency" else 0.7 + difference,
+        "mean_difference": difference,
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": None if low is None else 0.0021,
+        "p_value_holm": None if low is None else 0.0084,
+        "ratio": 0.92 if is_ratio else None,
+        "ratio_low": 0.88 if is_ratio else None,
+        "ratio_high": 0.96 if is_ratio else None,
+        "mean_difference_missing_as_zero": difference,
+        "worst_case_low": difference - 0.02,
+        "best_case_high": difference + 0.02,
+        "flags": [],
+        **changes,
+    }
+
+
+def task(place: int, task_id: str, **changes: object) -> Record:
+    """Return a row of `evaluation_comparison_view`; one in ten tasks broke, one was mended."""
+    difference = ((place * 37) % 101 - 45) / 100
+    succeeded = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
+    return {
+        **_CANDIDATE,
+        "task_id": task_id,
+        "agent_name": "feature_dev",
+        "winner": "candidate" if difference > 0.05 else "baseline" if difference < -0.05 else "tie",
+        "baseline_primary_value": 0.5,
+        "candidate_primary_value": 0.5 + difference,
+        "primary_difference": difference,
+        "baseline_success": succeeded[0],
+        "candidate_success": succeeded[1],
+        "not_comparable_reason": None,
+        "baseline_latency_ms": 900.0 + (place * 7919) % 6000,
+        "candidate_latency_ms": 800.0 + (place * 104729) % 5500,
+        "baseline_cost_usd": 0.001 + ((place * 31) % 97) / 50_000,
+        "candidate_cost_usd": 0.0009 + ((place * 17) % 89) / 50_000,
+        "baseline_result_id": uuid.uuid5(uuid.NAMESPACE_OID, f"b{place}"),
+        "candidate_result_id": uuid.uuid5(uuid.NAMESPACE_OID, f"c{place}"),
+        **changes,
+    }
+
+
+def version(group: str, number: str, rank: int, value: float) -> Record:
+    """Return a row of `version_trends`."""
+    return {
+        "agent_name": "feature_dev",
+        "experiment_group": group,
+        "extension_version": number,
+        "model_version": "qwen-coder-32b",
+        "metric": "accuracy",
+        "kind": "score",
+        "version_rank": rank,
+        "sample_count": 84,
+        "avg_value": value if group == GROUP else 0.7,
+        "p50_value": 0.72,
+        "p95_value": 0.93,
+        "last_recorded_at": WHEN,
+    }

@@ -1,0 +1,311 @@
+"""The report as a person meets it: in a real browser, with rows of every kind."""
+
+from __future__ import annotations
+
+import re
+import time
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import browser
+import pytest
+import report_rows as rows
+
+from loader.errors import ConfigurationError
+from loader.report import page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from loader.report.tasks import Runs
+
+HOSTILE = [
+    "<script>window.ran = 1</script>",
+    '"><img src=x onerror="window.ran = 1">',
+    "</svg></style></title><svg onload='window.ran = 1'>",
+    "{{ 7 * 7 }} {% raw %} ${7*7} javascript:alert(1)",
+    "مرحبا بالعالم \u202egnp.exe",
+    "🎉👩‍👩‍👧‍👦 emoji",
+    "| pipe `tick` **bold** [link](javascript:alert(1)) @everyone",
+    "\x1b[31mred\x00\x07 \n new line",
+    "long-" + "x" * 10_000,
+]
+WIDTHS = [1280, 390]
+KINDS = ["experiment", "agent", "hostile"]
+
+
+@pytest.fixture(scope="module")
+def viewer() -> Iterator[browser.Viewer]:
+    with browser.chromium() as viewer:
+        yield viewer
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return browser.axe_core(tmp_path_factory.mktemp("axe"))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write a page of each kind; `hostile` has hostile text everywhere."""
+    directory = tmp_path_factory.mktemp("pages")
+    texts = {
+        "experiment": page.render_experiment(rows.experiment(), {}, "html"),
+        "agent": page.render_agent(rows.agent(), "html"),
+        "hostile": page.render_experiment(*_hostile(), "html"),
+    }
+    return {name: _written(directory, text, f"{name}.html") for name, text in texts.items()}
+
+
+def _hostile() -> tuple[rows.Experiment, Runs]:
+    """Return an experiment whose every text is hostile."""
+    whole = rows.experiment(HOSTILE[0], HOSTILE)
+    tasks = [{**task, "agent_name": HOSTILE[1], "winner": HOSTILE[2]} for task in whole.tasks]
+    for task, success in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
+        task["baseline_success"], task["candidate_success"] = success
+    summary = {
+        **whole.summaries[0],
+        "candidate_group": HOSTILE[0],
+        "candidate_version": HOSTILE[8],
+        "primary_metric": HOSTILE[1],
+        "recommendation_reasons": [{"code": "x", "sentence": text} for text in HOSTILE],
+        "recommendation_labels": HOSTILE,
+    }
+    named = {"candidate_group": HOSTILE[0], "candidate_version": HOSTILE[8]}
+    metrics = [
+        {**rows.comparison(text, 0.05, 0.01, 0.09, flags=HOSTILE[:3]), **named} for text in HOSTILE
+    ]
+    segments = [
+        {**rows.comparison(HOSTILE[1], 0.05, 0.01, 0.09), **named, "segment_kind": text,
+         "segment": text}
+        for text in HOSTILE
+    ]  # fmt: skip
+    trends = [
+        {**rows.version(HOSTILE[0], text, place, 0.5), "agent_name": HOSTILE[1],
+         "metric": HOSTILE[1], "model_version": HOSTILE[2]}
+        for place, text in enumerate(HOSTILE)
+    ]  # fmt: skip
+    alerts = [{**row, "severity": HOSTILE[0], "change_pct": -9.0} for row in trends]
+    runs: Runs = {
+        task["candidate_result_id"]: [
+            {"success": False, "error_message": HOSTILE[0] + HOSTILE[8], "url": url}
+            for url in ("javascript:window.ran=1", 'https://x.test/"onclick="window.ran=1', None)
+        ]
+        for task in tasks
+    }
+    whole = whole._replace(
+        summaries=[summary],
+        tasks=[{**task, **named} for task in tasks],
+        comparisons=metrics,
+        segments=segments,
+        trends=trends,
+        regressions=alerts,
+    )
+    return whole, runs
+
+
+def _written(directory: Path, text: str, name: str = "report.html") -> Path:
+    path = directory / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_opens_from_disk_alone_and_fits(
+    viewer: browser.Viewer, pages: dict[str, Path], kind: str, scheme: str
+) -> None:
+    for width in WIDTHS:
+        seen = viewer.look(pages[kind], width, scheme=scheme, unfolded=True)
+        assert seen.console == []
+        assert seen.requests == [pages[kind].as_uri()]
+        assert seen.width <= seen.visible_width == width
+        assert not seen.ran
+
+
+@pytest.mark.parametrize(
+    ("kind", "scheme"),
+    [*((kind, scheme) for kind in KINDS[:2] for scheme in ("light", "dark")), (KINDS[2], "light")],
+)
+def test_a_page_has_no_serious_barrier(
+    viewer: browser.Viewer, axe: Path, pages: dict[str, Path], *, kind: str, scheme: str
+) -> None:
+    seen = viewer.look(pages[kind], 1280, scheme=scheme, axe=axe, unfolded=True)
+    assert seen.violations == []
+
+
+def test_hostile_text_is_shown_and_does_not_run(
+    viewer: browser.Viewer, axe: Path, pages: dict[str, Path]
+) -> None:
+    # once with the page's policy switched off: escaping alone has to hold
+    for script in (None, axe):
+        seen = viewer.look(pages["hostile"], 1280, axe=script, unfolded=True)
+        assert not seen.ran
+        for text in (HOSTILE[0], HOSTILE[1], HOSTILE[3], "🎉", HOSTILE[6], HOSTILE[8]):
+            assert text in seen.text
+        assert r"\x1b[31mred\x00\x07 \n new line" in seen.text
+
+
+class Tags(HTMLParser):
+    """Collects the elements of a page, and the addresses they name."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        for name, value in attrs:
+            if name in {"href", "src", "action", "xlink:href"}:
+                self.addresses.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+            if name == "id":
+                self.ids.append(value or "")
+
+
+def test_a_page_holds_no_script_no_handler_and_no_foreign_address(pages: dict[str, Path]) -> None:
+    hostile = pages["hostile"].read_text(encoding="utf-8")
+    tags = Tags(hostile)
+    assert not tags.names & {"script", "iframe", "object", "embed", "img", "form", "base"}
+    assert tags.handlers == []
+    assert len(tags.ids) == len(set(tags.ids))
+    foreign = {address for address in tags.addresses if not address.startswith(("#", "data:,"))}
+    assert foreign == {'https://x.test/"onclick="window.ran=1'}
+    assert "url(" not in hostile
+    assert "@import" not in hostile
+
+
+def test_the_page_shows_every_number_of_its_rows() -> None:
+    text = page.render_experiment(rows.experiment(), {}, "html")
+    for shown in (
+        "Needs review", "completeness may have lost 5.2 points", "+5.8 points", "+4.1 … +7.5",
+        "-180.5 ms", "-8.0 % (-12.0 … -4.0)", "0.0084", "98.0 %", "+6.2 %",
+        "category: review", "-6.0 points", "-12.4 %", "every difference is the same",
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
+    experiment = rows.experiment(task_ids=[f"task-{place}" for place in range(20)])
+    runs: Runs = {
+        task["candidate_result_id"]: [
+            {"success": False, "error_message": "timed out", "url": "https://smith.test/r/1"}
+        ]
+        for task in experiment.tasks
+        if task["candidate_success"] is False
+    }
+    text = page.render_experiment(experiment, runs, "html")
+    broken = text[text.index("Broken") : text.index("Mended")]
+    assert "Broken: passed in the baseline, failed in the candidate (2)" in broken
+    assert {"task-3", "task-13"} <= set(re.findall(r"task-\d+", broken))
+    assert broken.count('href="https://smith.test/r/1"') == 2
+    assert "timed out" in broken
+
+
+def test_a_binary_score_that_changed_is_a_flip() -> None:
+    scores = {"baseline_primary_value": 1.0, "candidate_primary_value": 0.0}
+    task = rows.task(0, "binary", **scores, primary_difference=-1.0)
+    text = page.render_experiment(rows.experiment()._replace(tasks=[task]), {}, "html")
+    assert "Broken: passed in the baseline, failed in the candidate (1)" in text
+
+
+def test_marts_that_are_not_built_are_said_to_be_missing() -> None:
+    bare = rows.experiment(comparisons=None, segments=None, regressions=None, alerts=None)
+    legacy = {
+        name: value for name, value in bare.summaries[0].items()
+        if not name.startswith(("recommendation", "required", "statistical"))
+    }  # fmt: skip
+    text = page.render_experiment(bare._replace(summaries=[legacy]), {}, "html")
+    assert "experiment_metric_comparisons" in text
+    assert "experiment_segment_comparisons" in text
+    assert "version_regressions" in text
+    assert "rule of thumb" in text
+    assert "whether the differences are more than chance" in text
+
+
+def test_an_experiment_without_a_candidate_has_no_verdict() -> None:
+    empty = rows.experiment(
+        summaries=[], comparisons=[], segments=[], tasks=[], trends=[], regressions=[], alerts=[]
+    )
+    assert "No verdict" in page.render_experiment(empty, {}, "html")
+    assert "nothing to compare" in page.render_experiment(empty, {}, "md")
+
+
+def test_nothing_in_either_arm_is_shown_as_missing() -> None:
+    lone = rows.task(
+        0, "lone", primary_difference=None, baseline_primary_value=None,
+        baseline_latency_ms=None, candidate_latency_ms=None, baseline_cost_usd=None,
+        candidate_cost_usd=None, winner=None, not_comparable_reason="no_baseline_result",
+    )  # fmt: skip
+    nothing = rows.experiment(
+        summaries=[rows.summary(total_tasks=0, primary_metric=None)], tasks=[lone], comparisons=[],
+        segments=[], trends=[], regressions=[], alerts=[],
+    )  # fmt: skip
+    text = page.render_experiment(nothing, {}, "html")
+    assert "No verdict" in text
+    assert "Neither latency nor cost was recorded" in text
+    assert "the baseline has no result" in text
+
+
+def test_versions_are_drawn_in_the_order_of_every_group() -> None:
+    trends = [
+        rows.version(group, number, rank, 0.7)
+        for group, numbers in (
+            ("baseline", ["1.7.0", "1.10.0"]),
+            ("code-chef", ["1.7.0", "1.8.0", "1.9.0", "1.10.0"]),
+        )
+        for rank, number in enumerate(numbers, 1)
+    ]  # fmt: skip
+    text = page.render_experiment(rows.experiment(trends=trends), {}, "html")
+    chart = text[text.index("<figure>") :]
+    order = [chart.index(f">{number}<") for number in ("1.7.0", "1.8.0", "1.9.0", "1.10.0")]
+    assert order == sorted(order)
+
+
+def test_markdown_fits_a_screen_and_folds_the_rest() -> None:
+    text = page.render_experiment(
+        rows.experiment(task_ids=[f"task-{place}" for place in range(300)]), {}, "md"
+    )
+    unfolded = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    assert len(re.sub(r"\n{2,}", "\n", unfolded).splitlines()) <= 25
+    assert unfolded.index("Needs review") < 20
+    assert text.count("<details>") == text.count("</details>") >= 4
+    assert len(text) < 30_000
+
+
+def test_markdown_is_text_whatever_the_names_are() -> None:
+    text = page.render_experiment(*_hostile(), "md")
+    visible = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
+    assert not re.search(r"(?<!\\)<(?!/?details>|/?summary>|https://x\.test)", visible)
+    assert "](javascript:" not in re.sub(r"\\.", "", visible)
+    assert "@everyone" not in re.sub(r"\\.", "", visible) or "`" in text
+    assert len(text) < 65_536
+
+
+def test_a_page_of_5000_tasks_is_small_and_quick(tmp_path: Path) -> None:
+    names = [f"{place:04}-checkout-api/fix-race-in-retry-of-payments" for place in range(5_000)]
+    experiment = rows.experiment(task_ids=names)
+    page.render_experiment(rows.experiment(), {}, "html")
+    began = time.process_time()
+    text = page.render_experiment(experiment, {}, "html")
+    assert time.process_time() - began < 3
+    path = _written(tmp_path, text)
+    assert path.stat().st_size < 3_000_000
+    assert "4999-checkout-api" in text
+
+
+def test_the_same_rows_give_the_same_page() -> None:
+    pages = {page.render_experiment(rows.experiment(), {}, "html") for _ in range(2)}
+    assert len(pages) == 1
+
+
+@pytest.mark.parametrize("path", ["report", "report.pdf", ".html.txt"])
+def test_a_file_that_tells_no_format_is_refused(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="tells no format"):
+        page.format_of(path)

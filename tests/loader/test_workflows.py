@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+import servers
+from loader import server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_WORKFLOWS = sorted((_REPOSITORY / ".github" / "workflows").glob("*.yml"))
+_SCRIPTS = sorted((_REPOSITORY / "scripts").glob("*.sh"))
+_BIN = Path(sys.executable).parent
+_EXPERIMENT = "exp-2025-01-001"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _steps(path: Path) -> Iterator[dict[str, Any]]:
+    for job in _read(path)["jobs"].values():
+        yield from job["steps"]
+
+
+@pytest.fixture
+def environment() -> Iterator[Mapping[str, str]]:
+    """Give the environment of a person with an own, empty embedded server."""
+    with servers.short_directory() as home:
+        path = f"{_BIN}{os.pathsep}{os.environ['PATH']}"
+        try:
+            yield {**os.environ, "EVALMART_HOME": str(home), "PATH": path}
+        finally:
+            server.stop(home / "postgres")
+
+
+def _run(
+    script: str, *arguments: str, cwd: Path, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(_REPOSITORY / "scripts" / script), *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_asks_for_no_right_it_does_not_name(path: Path) -> None:
+    workflow = _read(path)
+    assert workflow["permissions"] == {}
+    writes = {
+        (name, right)
+        for name, job in workflow["jobs"].items()
+        for right, level in job["permissions"].items()
+        if level == "write"
+    }
+    expected = {
+        "ci": set(), "evaluate": {("comment", "pull-requests")}, "weekly": {("issue", "issues")},
+    }  # fmt: skip
+    assert writes == expected[path.stem]
+    for name, job in workflow["jobs"].items():
+        uses = [step["uses"] for step in job["steps"] if "uses" in step]
+        if any((name, right) in writes for right in job["permissions"]):
+            assert not any("checkout" in used for used in uses), "code runs without a write token"
+
+
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.stem)
+def test_actions_are_githubs_own_and_pinned_by_commit(path: Path) -> None:
+    for step in _steps(path):
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.stem)
+def test_nothing_a_stranger_can_write_is_pasted_into_a_script(path: Path) -> None:
+    for step in _steps(path):
+        assert "${{" not in step.get("run", ""), "pass it through env"
+
+
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.stem)
+def test_every_script_of_a_workflow_is_one_that_bash_can_read(path: Path) -> None:
+    for step in _steps(path):
+        if "run" in step:
+            subprocess.run(["bash", "-n"], input=step["run"], check=True, text=True)
+            for named in re.findall(r"(?:scripts|\.ci)/[\w.]+", step["run"]):
+                assert os.access(_REPOSITORY / named, os.X_OK), named
+
+
+@pytest.mark.parametrize("linter", ["zizmor", "check-jsonschema"])
+def test_a_linter_finds_nothing(linter: str) -> None:
+    arguments = {
+        "zizmor": ["--offline", "--persona", "pedantic", "--no-progress"],
+        "check-jsonschema": ["--builtin-schema", "vendor.github-workflows"],
+    }[linter]
+    found = subprocess.run(
+        [str(_BIN / linter), *arguments, *map(str, _WORKFLOWS)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_shellcheck_finds_nothing_where_it_is_installed() -> None:
+    checker = shutil.which("shellcheck")
+    command = [checker] if checker else ["bash", "-n"]
+    for script in [*_SCRIPTS, _REPOSITORY / ".ci" / "run"]:
+        subprocess.run([*command, str(script)], check=True)
+
+
+def test_the_script_of_a_pull_request_gives_verdict_and_report(
+    tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    sample = tmp_path / "results with a blank"
+    subprocess.run(
+        [sys.executable, "-m", "loader", "sample", str(sample)], check=True, capture_output=True
+    )
+    done = _run(
+        "evaluate.sh", "--experiment", _EXPERIMENT, "--out", "out", "--",
+        "--file", str(sample / "baseline.jsonl"), "--file", str(sample / "code-chef.jsonl"),
+        cwd=tmp_path, environment=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = (tmp_path / "out" / "gate.md").read_text(encoding="utf-8")
+    assert verdict.startswith("### Gate: pass")
+    assert verdict in done.stdout
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+
+    strict = tmp_path / "strict.yml"
+    strict.write_text("version: 1\nminimum_pairs: 100000\n", encoding="utf-8")
+    again = _run(
+        "evaluate.sh", "--experiment", _EXPERIMENT, "--policy", str(strict), "--out", "out",
+        cwd=tmp_path, environment=environment,
+    )  # fmt: skip
+    assert again.returncode == 5, again.stdout + again.stderr
+
+    unknown = _run(
+        "evaluate.sh", "--experiment", "no-such", "--out", "none",
+        cwd=tmp_path, environment=environment,
+    )  # fmt: skip
+    assert unknown.returncode == 2
+    assert not (tmp_path / "none" / "report.html").exists()
+
+    history = _run(
+        "regressions.sh", "--out", "week", "--", "--file", str(sample / "history.jsonl"),
+        cwd=tmp_path, environment=environment,
+    )  # fmt: skip
+    assert history.returncode in {0, 1}, history.stdout + history.stderr
+    for name in ("alerts.md", "alerts.csv"):
+        found = (tmp_path / "week" / name).read_text(encoding="utf-8")
+        assert "1.9.0" in found, "the sample's bad release"
+
+
+@pytest.mark.parametrize("script", _SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("arguments", [["--nonsense"], ["--experiment"], ["--out", ""]])
+def test_a_wrong_call_ends_with_the_usage_and_code_2(
+    script: Path, arguments: list[str], tmp_path: Path, environment: Mapping[str, str]
+) -> None:
+    done = _run(script.name, *arguments, cwd=tmp_path, environment=environment)
+    assert done.returncode == 2
+    assert script.name in done.stderr
+    assert done.stdout == ""
