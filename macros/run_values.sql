@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02,ST06
 {#
     The values of runs by metric: scores by way of the seed evaluator_metrics,
     measurements, and the fields of a record. One row per run and value.

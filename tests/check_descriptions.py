@@ -36,7 +36,8 @@ def _parse(scratch: Path) -> dict[str, Any]:
     (scratch / "profiles.yml").write_bytes((_REPOSITORY / "profiles.yml.example").read_bytes())
     subprocess.run(
         [
-            *(sys.executable, "-m", "dbt.cli.main", "--quiet", "--warn-error", "parse"),
+            *(sys.executable, "-c", "from dbt.cli.main import cli; cli()"),
+            *("--quiet", "--warn-error", "parse"),
             *("--project-dir", str(_REPOSITORY), "--profiles-dir", str(scratch)),
             *("--target-path", str(scratch), "--log-path", str(scratch), "--no-partial-parse"),
         ],

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02,ST06
 {#
     Returns one statement that creates the statistical functions in a schema, for
     on-run-start. It does nothing when that schema already has these functions,

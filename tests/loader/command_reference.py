@@ -32,7 +32,13 @@ def render() -> str:
 
 
 def _block(command: click.Command, name: str, parent: click.Context | None = None) -> str:
-    with click.Context(command, info_name=name, parent=parent, max_content_width=_WIDTH) as ctx:
+    with click.Context(
+        command,
+        info_name=name,
+        parent=parent,
+        max_content_width=_WIDTH,
+        help_option_names=cli.context_settings["help_option_names"],
+    ) as ctx:
         ctx.terminal_width = _WIDTH
         text = "\n".join(line.rstrip() for line in command.get_help(ctx).splitlines())
     return f"```text\n{text}\n```"

@@ -1,6 +1,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
@@ -22,14 +23,14 @@ def connection(database_url: str) -> Connection:
 
 
 def run_gate(connection: Connection, *arguments: str, policy: str | None = None) -> Result:
-    runner = CliRunner()
-    with runner.isolated_filesystem():
+    with TemporaryDirectory() as directory:
         if policy is not None:
-            Path("policy.yml").write_text(policy, encoding="utf-8")
-            arguments = (*arguments, "--policy", "policy.yml")
+            file = Path(directory, "policy.yml")
+            file.write_text(policy, encoding="utf-8")
+            arguments = (*arguments, "--policy", str(file))
         if "--agent" not in arguments:
             arguments = ("--experiment", "exp-1", *arguments)
-        return runner.invoke(
+        return CliRunner().invoke(
             gate, [*arguments, "--database-url", connection.info.dsn], standalone_mode=True
         )
 

@@ -226,7 +226,7 @@ def test_marts_that_are_not_built_are_said_to_be_missing() -> None:
     assert "experiment_segment_comparisons" in text
     assert "version_regressions" in text
     assert "rule of thumb" in text
-    assert "whether the differences are more than chance" in text
+    assert "whether the difference is more than chance" in text
 
 
 def test_an_experiment_without_a_candidate_has_no_verdict() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -36,7 +36,7 @@ def history(
     request: pytest.FixtureRequest, postgres_server: str, dbt: Dbt
 ) -> Iterator[tuple[Connection, pd.DataFrame]]:
     records = [
-        {**record, "recorded_at": datetime.fromisoformat(record["recorded_at"])}
+        {**record, "recorded_at": moment(record["recorded_at"])}
         for record in map(json.loads, request.param.read_text(encoding="utf-8").splitlines())
     ]
     with servers.fresh_database(postgres_server) as url:
@@ -46,6 +46,12 @@ def history(
             RawRows(connection).load(records)
             dbt.build(url)
             yield connection, frame(records)
+
+
+def moment(text: str) -> datetime:
+    """Read a time; without a zone it is UTC."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def frame(records: list[dict[str, Any]]) -> pd.DataFrame:
