@@ -50,3 +50,19 @@ def database_url(empty_database_url: str) -> str:
     with connect(empty_database_url) as connection:
         migrate(connection)
     return empty_database_url
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run what does not depend on the server's version on the newest one only."""
+    newest = f"postgres{servers.available()[0]}"
+
+    def is_elsewhere(item: pytest.Item) -> bool:
+        names = [f"postgres{name}" for name in servers.available()]
+        return item.get_closest_marker("newest_server") is not None and any(
+            name in item.nodeid and name != newest for name in names
+        )
+
+    elsewhere = [item for item in items if is_elsewhere(item)]
+    if elsewhere:
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in set(elsewhere)]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 _EVALUATORS = """
 def right(outputs, reference_outputs):
     return {"key": "accuracy", "score": float(outputs["output"] == reference_outputs["output"])}

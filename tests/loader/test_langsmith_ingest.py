@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 DEFAULTS = Defaults(experiment_id="exp", experiment_group="code-chef", extension_version="1.0.0")
 Row = dict[str, Any]
 

@@ -28,6 +28,8 @@ from loader.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.newest_server
+
 ALERTS = Path(__file__).resolve().parents[2] / "prometheus"
 _SECONDS = 60
 Sample = dict[str, Any]

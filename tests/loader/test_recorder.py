@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
 RUN: dict[str, Any] = {
     "model_version": "qwen-coder-32b",

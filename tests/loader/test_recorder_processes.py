@@ -25,6 +25,8 @@ ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_ver
 _PROGRAM = """
 import os, signal, sys, time
 from loader import Recorder
+
+pytestmark = pytest.mark.newest_server
 recorder = Recorder(
     experiment_id="exp-1", experiment_group="code-chef", extension_version="1.2.3",
     database_url=sys.argv[1], flush_seconds=0.05,

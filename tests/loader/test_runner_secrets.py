@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from loader.runner.targets import Target
 
+pytestmark = pytest.mark.newest_server
+
 KEY = "sk-planted-0123456789abcdef"
 VARIABLE = "EVAL_ENDPOINT_KEY"
 

@@ -195,6 +195,8 @@ _APPEND_UNTIL_KILLED = """
 import sys
 from loader.spool import Header, SpoolWriter
 from test_spool import record
+
+pytestmark = pytest.mark.newest_server
 writer = SpoolWriter(Header("recorder", sys.argv[1]))
 for number in range(1_000_000):
     writer.append([record(number)])

@@ -103,12 +103,21 @@ def _reason(pair: Pair) -> str | None:
     datasets = {candidate.row["dataset_version"], baseline.row["dataset_version"]}
     if len(datasets - {None}) > 1:
         return "dataset_version_differs"
-    for key, version in baseline.row["evaluator_versions"].items():
-        metric = EVALUATORS[key]["metric"] if key in EVALUATORS else key
-        other = candidate.row["evaluator_versions"].get(key, version)
-        if metric == pair.row["primary_metric"] and other != version:
-            return "evaluator_version_differs"
+    if pair.row["primary_metric"] in _conflicting_metrics(pair):
+        return "evaluator_version_differs"
     return None
+
+
+def _conflicting_metrics(pair: Pair) -> set[str]:
+    """Return the metrics that two versions of one evaluator scored."""
+    assert pair.baseline
+    assert pair.candidate
+    others = pair.candidate.row["evaluator_versions"]
+    return {
+        EVALUATORS[key]["metric"] if key in EVALUATORS else key
+        for key, version in pair.baseline.row["evaluator_versions"].items()
+        if others.get(key, version) != version
+    }
 
 
 def _compare(pair: Pair) -> None:
@@ -192,18 +201,19 @@ def _summary(key: Key, arm: list[Pair]) -> Row:
         *(f"{metric.split('_')[0]}_reduction_pct" for metric in FIELDS),
     ]:
         row[f"avg_{name}"] = mean(pair.row[name] for pair in usable)
-    row.update(_legacy(usable))
+    # a conflict of evaluators takes one metric out of a pair, not the pair
+    row.update(_legacy([one for one in both if _reason(one) != "dataset_version_differs"]))
     return row
 
 
-def _legacy(usable: list[Pair]) -> Row:
+def _legacy(pairs: list[Pair]) -> Row:
     weight_sum, gain_sum, rejected = Fraction(0), Fraction(0), False
     for metric, settings in METRICS.items():
         weight = Fraction(settings["weight"])
         arms = [
             (pair.baseline.mean(metric), pair.candidate.mean(metric), _gain(pair, metric))
-            for pair in usable
-            if pair.baseline and pair.candidate
+            for pair in pairs
+            if pair.baseline and pair.candidate and metric not in _conflicting_metrics(pair)
         ]
         arms = [one for one in arms if one[0] is not None and one[1] is not None]
         if not weight or not arms:

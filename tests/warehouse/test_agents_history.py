@@ -20,6 +20,8 @@ from loader.migrate import migrate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.newest_server
+
 DATA = [path for path in [servers.SHARED_DATA / "agents_history.jsonl"] if path.is_file()]
 Connection = psycopg.Connection[Any]
 

@@ -20,6 +20,8 @@ from loader.sample import EXPERIMENT_ID, write_sample
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.newest_server
+
 # Experiment → what the gate says, how it ends.
 VERDICTS = {
     EXPERIMENT_ID: ("pass", 0),

@@ -19,6 +19,8 @@ from loader.connection import connect
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.newest_server
+
 Connection = psycopg.Connection[Any]
 
 

@@ -5,6 +5,7 @@ The statistics are held against SciPy on the same numbers, read back from raw.
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 from collections import defaultdict
@@ -309,7 +310,9 @@ def test_the_command_exits_with_zero_when_the_level_is_back(planted: Connection)
 
 def test_the_command_lists_the_tasks_behind_a_regression(planted: Connection) -> None:
     result = asked(planted, "--agent", "dropped", "--since", "1.15.0", "--tasks", "--format", "csv")
-    assert "1.15.0" in result.stdout.splitlines()[1]
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert {row["extension_version"] for row in rows} >= {"1.15.0"}
+    assert all(float(row["change"]) < 0 for row in rows)
 
 
 def test_an_unknown_version_is_a_configuration_error(planted: Connection) -> None:
