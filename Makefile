@@ -17,6 +17,7 @@ demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) summary --experiment exp-2025-01-001
 	$(LOADER) compare --experiment exp-2025-01-001 --limit 8
 	$(LOADER) trend --agent feature_dev --metric accuracy
+	$(LOADER) report --experiment exp-2025-01-001 -o report.html
 
 test: $(INSTALLED)  ## every test, on every PostgreSQL found here
 	$(BIN)/python -m pytest
@@ -37,6 +38,8 @@ format: $(INSTALLED)  ## let the formatters do what they can
 bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/build.py
+	$(BIN)/python benchmarks/langsmith.py
+	$(BIN)/python benchmarks/statistics.py
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'

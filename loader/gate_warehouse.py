@@ -100,7 +100,8 @@ def experiment_of(connection: Connection, agent: str, version: str) -> list[str]
     Raises:
         ConfigurationError: there is none; names the nearest agents or versions.
     """
-    summaries = sql.Identifier(marts.schema_name(), "experiment_summaries")
+    # by task: the summary of an experiment with several agents names none of them
+    comparisons = sql.Identifier(marts.schema_name(), "evaluation_comparison_view")
     with marts.reading(connection):
         rows = connection.execute(
             sql.SQL(
@@ -109,14 +110,14 @@ def experiment_of(connection: Connection, agent: str, version: str) -> list[str]
                 from {}
                 where agent_name = %s and candidate_version = %s
                 group by experiment_id
-                order by max(last_recorded_at) desc nulls last, experiment_id desc
+                order by max(candidate_recorded_at) desc nulls last, experiment_id desc
                 """
-            ).format(summaries),
+            ).format(comparisons),
             (agent, version),
         ).fetchall()
         if not rows:
             known = connection.execute(
-                sql.SQL("select distinct agent_name, candidate_version from {}").format(summaries)
+                sql.SQL("select distinct agent_name, candidate_version from {}").format(comparisons)
             ).fetchall()
             versions = [str(there) for name, there in known if name == agent]
             agents = {str(name) for name, _ in known if name is not None}

@@ -63,6 +63,14 @@ create table evals.evaluation_results (
     task_id text,
     load_id bigint
 );
+
+create view evals.evaluation_comparison_view as
+select
+    experiment_id,
+    agent_name,
+    candidate_version,
+    last_recorded_at as candidate_recorded_at
+from evals.experiment_summaries;
 """
 
 SUMMARY: dict[str, object] = {
