@@ -50,7 +50,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 
 lock:  ## resolve the dependencies anew (needs pip-tools)
 	$(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
-		--strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
+		--no-strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --output-file requirements.lock pyproject.toml
 
 clean: ## stop the embedded server; remove the environment and everything built
