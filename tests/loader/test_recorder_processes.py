@@ -21,12 +21,13 @@ from loader.spool import waiting
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.newest_server
+
 ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
 _PROGRAM = """
 import os, signal, sys, time
 from loader import Recorder
 
-pytestmark = pytest.mark.newest_server
 recorder = Recorder(
     experiment_id="exp-1", experiment_group="code-chef", extension_version="1.2.3",
     database_url=sys.argv[1], flush_seconds=0.05,

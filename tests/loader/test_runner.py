@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from loader.runner.scoring import ScoredExample, ScoredRun
 
+pytestmark = pytest.mark.newest_server
+
 SETTINGS = Settings(experiment_id="exp-1", timeout_seconds=1.0, concurrency=8)
 PRICE = Price(1000.0, 2000.0)
 
@@ -282,8 +284,6 @@ def test_functions_are_run_whatever_they_take_and_return(database_url: str) -> N
 
 _ADD = """
 import json, re, sys, time
-
-pytestmark = pytest.mark.newest_server
 task = json.load(sys.stdin)
 assert "expected_output" not in json.dumps(task)
 left, right = map(int, re.findall(r"\\d+", task["inputs"]["prompt"]))

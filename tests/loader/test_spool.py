@@ -27,6 +27,8 @@ from loader.spool import (
 )
 from loader.vocabulary import read_vocabulary
 
+pytestmark = pytest.mark.newest_server
+
 
 @pytest.fixture(autouse=True)
 def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -195,8 +197,6 @@ _APPEND_UNTIL_KILLED = """
 import sys
 from loader.spool import Header, SpoolWriter
 from test_spool import record
-
-pytestmark = pytest.mark.newest_server
 writer = SpoolWriter(Header("recorder", sys.argv[1]))
 for number in range(1_000_000):
     writer.append([record(number)])
