@@ -13,6 +13,7 @@ import click
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.options import database_option
 from loader.errors import ConfigurationError, InputRejected
+from loader.sources import Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -102,6 +103,7 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --file results.jsonl --experiment-id exp-1
       python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
       zcat results.gz | python -m loader ingest --file - --format jsonl
+      python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
 
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
     """
@@ -136,15 +138,16 @@ def ingest(  # noqa: PLR0913  one for each option
     else:
         raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")
     from_files = bool(files or paths)
-    summaries = [
-        _load(
+    summaries = []
+    for source in sources:
+        summary = _load(
             source, vocabulary, defaults, database_url,
             strict=strict, dry_run=dry_run, accept_feedback=not from_files,
-        )
-        for source in sources
-    ]  # fmt: skip
-    for summary in summaries:
+        )  # fmt: skip
         _print(summary, summary_format, dry_run=dry_run)
+        for note in source.notes() if isinstance(source, Noting) else ():
+            click.echo(f"note: {note}", err=True)
+        summaries.append(summary)
     _refuse(summaries)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 class Rejection(NamedTuple):
@@ -67,3 +67,11 @@ class BatchedSource(Source, Protocol):
 
     def batches(self) -> Iterator[JsonBatch | SourceRow]:
         """Yield what `rows` yields, JSON text in batches of a few hundred kilobytes."""
+
+
+@runtime_checkable
+class Noting(Protocol):
+    """A source that has something to say, once read, of what it left out."""
+
+    def notes(self) -> Iterable[str]:
+        """Say it, a sentence each: pending runs, evaluators that crashed."""
