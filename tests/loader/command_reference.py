@@ -1,10 +1,11 @@
 """The command-line reference, generated from the commands themselves.
 
-Run it to write `docs/commands.md`; a test fails when the file is out of date.
+Run it to write `docs/commands.md`, or with `--check` to fail when that is out of date.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -45,5 +46,8 @@ def _block(command: click.Command, name: str, parent: click.Context | None = Non
 
 
 if __name__ == "__main__":
-    REFERENCE.parent.mkdir(exist_ok=True)
-    REFERENCE.write_text(render(), encoding="utf-8")
+    if sys.argv[1:] == ["--check"]:
+        if REFERENCE.read_text(encoding="utf-8") != render():
+            sys.exit(f"{REFERENCE} is out of date: run python tests/loader/command_reference.py")
+    else:
+        REFERENCE.write_text(render(), encoding="utf-8")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Impatient, so that a test of patience takes no time.
-QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, read_timeout=0.4)
+# Retries take no time, but a slow machine has time to answer.
+QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, read_timeout=30)
 
 
 @pytest.fixture
@@ -44,6 +44,6 @@ def stand_in(no_langsmith: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[La
 
 @pytest.fixture
 def connect_langsmith(stand_in: LangSmithServer) -> Callable[[], LangSmith]:
-    """Give a function that connects to the stand-in, impatiently."""
+    """Give a function that connects to the stand-in and retries quickly."""
     del stand_in
     return lambda: LangSmith(QUICK)

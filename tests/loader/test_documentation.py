@@ -55,13 +55,15 @@ def test_every_link_of_a_guide_leads_somewhere(guide: Path) -> None:
 
 
 def test_the_command_reference_is_up_to_date() -> None:
-    assert command_reference.REFERENCE.read_text(encoding="utf-8") == command_reference.render(), (
-        "run: python tests/loader/command_reference.py"
-    )
+    # In a process of its own: click keeps on a command what an earlier test asked of it.
+    program = [sys.executable, command_reference.__file__, "--check"]
+    checked = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_every_command_appears_in_a_guide() -> None:
-    text = "".join(guide.read_text(encoding="utf-8") for guide in _GUIDES)
+    told = [guide for guide in _GUIDES if guide != command_reference.REFERENCE]
+    text = "".join(guide.read_text(encoding="utf-8") for guide in told)
     assert [name for name in COMMANDS if f"loader {name}" not in text] == []
 
 
