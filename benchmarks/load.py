@@ -11,9 +11,10 @@ with their floors and exits with 1 if one is missed.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,7 @@ class Run(NamedTuple):
     seconds: float
     """Wall clock of the whole process, its start included."""
     memory_mb: float
+    """Of the process and those it starts, their peaks added up."""
 
 
 def main() -> int:
@@ -127,15 +129,28 @@ def load(database: str, records: Path) -> Run:
     ]  # fmt: skip
     started = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as process:
+        peaks: dict[int, float] = {}
+        while process.poll() is None:
+            peaks |= peaks_mb(process.pid)
+            time.sleep(0.1)
+        seconds = time.perf_counter() - started
         assert process.stdout is not None  # noqa: S101
         output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.perf_counter() - started
     if process.returncode:
         raise SystemExit(process.returncode)
-    scale = 1024 * 1024 if sys.platform == "darwin" else 1024
-    return Run(json.loads(output), seconds, usage.ru_maxrss / scale)
+    return Run(json.loads(output), seconds, sum(peaks.values()))
+
+
+def peaks_mb(pid: int) -> dict[int, float]:
+    """Return the peak memory of a process and of its children, by process; Linux only."""
+    found = {}
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        for one in (pid, *map(int, children.split())):
+            status = Path(f"/proc/{one}/status").read_text(encoding="utf-8")
+            peak = re.search(r"VmHWM:\s+(\d+) kB", status)
+            found[one] = int(peak[1]) / 1024 if peak else 0.0
+    return found
 
 
 def export_rows(database: str, rows: Path) -> None:

@@ -12,7 +12,7 @@ import psycopg
 
 from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
 from loader.json_text import LARGEST_RECORD, decode_object
-from loader.records import Checker, Defaults
+from loader.parallel import PART_ROWS, Checked, ParallelChecker
 from loader.sources import BatchedSource, JsonBatch, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 from loader.warehouse import WITHHELD, LoadWriter, RejectedRow
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from loader.connection import Connection
+    from loader.record_form import AdmittedBatch
+    from loader.records import Checker, Defaults
     from loader.sources import Source
     from loader.vocabulary import Vocabulary
 
-_BATCH_ROWS: Final = 64
 _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8
 _ALONE: Final = 4
@@ -77,6 +78,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     strict: bool = False,
     dry_run: bool = False,
     accept_feedback: bool = False,
+    most_processes: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> LoadSummary:
     """Load everything a source yields, in one transaction.
@@ -91,6 +93,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
             rejected, the sound ones with the reason `withheld`.
         dry_run: check and decide everything, write nothing.
         accept_feedback: whether records may carry `feedback`.
+        most_processes: how many may be started to check a large load on every core. They
+            import the main module, so a script then needs its `__name__` guard.
         on_progress: called now and then with the number of rows read.
 
     Returns:
@@ -105,13 +109,16 @@ def load(  # noqa: PLR0913  a load's own options, by name
 
     """
     started = time.monotonic()
-    checker = Checker(vocabulary, defaults, accept_feedback=accept_feedback)
+    checks = ParallelChecker(
+        vocabulary, defaults, accept_feedback=accept_feedback, most_processes=most_processes
+    )
     may_hold_lock = getattr(source, "never_waits", False) and not (strict or dry_run)
     with (
         _server_errors(),
+        checks,
         LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
     ):
-        tally = _transfer(source, checker, writer, strict=strict, on_progress=on_progress)
+        tally = _transfer(source, checks, writer, strict=strict, on_progress=on_progress)
         rejected = tally.rejected
         is_refused = strict and rejected > 0
         if dry_run or tally.read == 0:
@@ -158,7 +165,7 @@ class _Tally:
 
 def _transfer(
     source: Source,
-    checker: Checker,
+    checks: ParallelChecker,
     writer: LoadWriter,
     *,
     strict: bool,
@@ -167,14 +174,18 @@ def _transfer(
     """Check every row and hand it to the writer."""
     tally = _Tally()
     items = source.batches() if isinstance(source, BatchedSource) else source.rows()
-    for item in _in_batches(items):
-        if isinstance(item, JsonBatch):
-            for start in range(0, len(item.texts), _BATCH_ROWS):
-                part = _part(item, start, _BATCH_ROWS)
-                _admit_batch(part, checker, writer, tally, strict=strict)
-            tally.read += len(item.texts)
+    for item in checks.checked(_in_batches(items)):
+        if isinstance(item, Checked):
+            batch = item.batch
+            for place, admitted in enumerate(item.parts):
+                part = _part(batch, place * PART_ROWS, PART_ROWS)
+                if admitted is None:
+                    _narrow_down(part, checks.checker, writer, tally, strict=strict)
+                else:
+                    _add(part, admitted, writer, strict=strict)
+            tally.read += len(batch.texts)
         else:
-            _admit(item, checker, writer, tally, strict=strict)
+            _admit(item, checks.checker, writer, tally, strict=strict)
             tally.read += 1
         if on_progress is not None:
             on_progress(tally.read)
@@ -190,7 +201,7 @@ def _in_batches(items: Iterable[JsonBatch | SourceRow]) -> Iterator[JsonBatch | 
         if waiting and (
             not is_json
             or item.origin != waiting[0].origin
-            or len(waiting) >= _BATCH_ROWS
+            or len(waiting) >= PART_ROWS
             or waiting_bytes >= _BATCH_BYTES
         ):
             yield _together(waiting)
@@ -214,25 +225,31 @@ def _part(batch: JsonBatch, start: int, count: int) -> JsonBatch:
     return JsonBatch(batch.origin, batch.numbers[start:end], batch.texts[start:end])
 
 
-def _admit_batch(
+def _add(batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, *, strict: bool) -> None:
+    writer.add(admitted.rows, admitted.links)
+    if strict:
+        for number in batch.numbers:
+            _withhold(batch.origin, number, writer)
+
+
+def _narrow_down(
     batch: JsonBatch, checker: Checker, writer: LoadWriter, tally: _Tally, *, strict: bool
 ) -> None:
-    """Check records of JSON together; narrow down on what is not sound."""
+    """Check ever smaller parts of a batch that is not sound, at last row by row."""
     count = len(batch.texts)
-    admitted = checker.admit_json(batch.texts) if count > _ALONE else None
-    if admitted is not None:
-        writer.add(admitted.rows, admitted.links)
-        if strict:
-            for number in batch.numbers:
-                _withhold(batch.origin, number, writer)
-    elif count > _ALONE:
-        size = -(-count // _PARTS)
-        for start in range(0, count, size):
-            _admit_batch(_part(batch, start, size), checker, writer, tally, strict=strict)
-    else:
+    if count <= _ALONE:
         for number, text in zip(batch.numbers, batch.texts, strict=True):
             row = SourceRow(number, batch.origin, text, None, None)
             _admit(row, checker, writer, tally, strict=strict)
+        return
+    size = -(-count // _PARTS)
+    for start in range(0, count, size):
+        part = _part(batch, start, size)
+        admitted = checker.admit_json(part.texts) if len(part.texts) > _ALONE else None
+        if admitted is None:
+            _narrow_down(part, checker, writer, tally, strict=strict)
+        else:
+            _add(part, admitted, writer, strict=strict)
 
 
 def _admit(

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import psycopg
 from psycopg import sql
+from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
@@ -239,7 +240,9 @@ class LoadWriter:
             self._connection.execute(statements.CREATE_INCOMING)
             self._has_staging = True
         statement = statements.COPY_RUNS if self._is_straight else statements.COPY_INCOMING
-        self._copy_context = self._connection.cursor().copy(statement.encode())
+        cursor = self._connection.cursor()
+        # a thread of its own feeds the server while rows are checked
+        self._copy_context = cursor.copy(statement.encode(), writer=QueuedLibpqWriter(cursor))
         self._copy = self._copy_context.__enter__()
         self._copy.write(COPY_HEADER)
 

@@ -189,6 +189,7 @@ def _load(  # noqa: PLR0913  what a load takes
 ) -> LoadSummary:
     from loader.connection import connect  # noqa: PLC0415  keep --help quick
     from loader.ingest import load  # noqa: PLC0415
+    from loader.parallel import MOST_PROCESSES  # noqa: PLC0415
 
     with connect(database_url) as connection, _progress(source) as on_progress:
         return load(
@@ -199,6 +200,7 @@ def _load(  # noqa: PLR0913  what a load takes
             strict=strict,
             dry_run=dry_run,
             accept_feedback=accept_feedback,
+            most_processes=MOST_PROCESSES,
             on_progress=on_progress,
         )
 

@@ -10,7 +10,7 @@ from loader.sources import Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BLOCK_BYTES: Final = 256 * 1024
+BLOCK_BYTES: Final = 128 * 1024
 KEPT_BYTES: Final = 64 * 1024
 """How much of a record that is too long is kept with its rejection."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
