@@ -24,7 +24,7 @@ from loader.marts import schema_name
 from loader.project import home_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
 _LAYERS = ("", "_staging", "_intermediate", "_functions")
@@ -48,7 +48,7 @@ where coalesce(agent_name, 'unknown') = %(name)s
 @contextmanager
 def believed(
     as_of: datetime | None,
-    mart: str,
+    marts: Sequence[str],
     database_url: str | None,
     *,
     experiment: str | None = None,
@@ -58,7 +58,7 @@ def believed(
 
     Args:
         as_of: a time with a zone; loads that were finished by then count.
-        mart: the one to build, with all it rests on.
+        marts: those to build, with all they rest on.
         database_url: see `loader.connection.connection_string`.
         experiment: the experiment that the question is about, or
         agent: the agent.
@@ -79,7 +79,9 @@ def believed(
             "DBT_TARGET_PATH": str(home_directory() / "dbt" / "as_of"),
         }
         with _environment(settings):
-            arguments = ("--select", f"+{mart}", "--vars", json.dumps({"as_of": as_of.isoformat()}))
+            selected = [f"+{mart}" for mart in marts]
+            variables = json.dumps({"as_of": as_of.isoformat()})
+            arguments = ("--select", *selected, "--vars", variables)
             if dbt_runner.build(arguments, database_url, quiet=True):
                 raise ConfigurationError(f"building the marts as of {as_of} failed")
             yield

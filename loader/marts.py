@@ -118,6 +118,20 @@ def summary(connection: Connection, experiment_id: str) -> Table:
         return table
 
 
+def metrics(connection: Connection, experiment_id: str) -> Table:
+    """Return `experiment_metric_comparisons` of one experiment, scores before costs."""
+    with reading(connection):
+        return _select(
+            connection,
+            "experiment_metric_comparisons",
+            """
+            where experiment_id = %(experiment_id)s
+            order by candidate_group, candidate_version, kind <> 'score', weight desc, metric
+            """,
+            {"experiment_id": experiment_id},
+        )
+
+
 def comparison(
     connection: Connection,
     experiment_id: str,

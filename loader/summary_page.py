@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from loader.metric_page import metric_table
 from loader.render import (
-    NULL,
     cell,
     draw,
     for_people,
@@ -22,7 +22,6 @@ from loader.render import (
     plain_lines,
     printable,
     render,
-    with_unit,
 )
 from loader.tables import Column, Format, Kind, Table
 
@@ -40,16 +39,6 @@ _CHANGES: Final = (
     ("tokens", "avg_tokens_reduction_pct", Kind.PERCENT),
     ("cost", "avg_cost_reduction_pct", Kind.PERCENT),
 )
-# The arms' means of each of them, in the same order.
-_MEANS: Final = (
-    ("accuracy", Kind.SCORE),
-    ("completeness", Kind.SCORE),
-    ("efficiency", Kind.SCORE),
-    ("integration_quality", Kind.SCORE),
-    ("latency_ms", Kind.MILLISECONDS),
-    ("tokens_used", Kind.NUMBER),
-    ("cost_usd", Kind.USD),
-)
 # Chances that people know how to picture; below the last one, "fewer than".
 _ONE_IN: Final = (20, 100, 1_000, 10_000)
 _VERDICTS: Final = {
@@ -60,12 +49,15 @@ _VERDICTS: Final = {
 _STYLES: Final = {"deploy": "bold green", "needs_review": "bold yellow", "reject": "bold red"}
 
 
-def render_summary(experiment_id: str, table: Table, output: Format, stream: TextIO) -> None:
+def render_summary(
+    experiment_id: str, table: Table, metrics: Table, output: Format, stream: TextIO
+) -> None:
     """Print `experiment_summaries` of one experiment: a page for people, rows for programs.
 
     Args:
         experiment_id: named when there is no row.
         table: every column of the mart, one row per candidate version.
+        metrics: its rows of `experiment_metric_comparisons`, for people.
         output: the format.
         stream: where to; colours only when it is a terminal.
     """
@@ -81,15 +73,28 @@ def render_summary(experiment_id: str, table: Table, output: Format, stream: Tex
     for place, record in enumerate(table.records()):
         if place:
             stream.write("\n")
+        shown = metric_table(_of_candidate(metrics, record))
         if output is Format.MARKDOWN:
-            stream.writelines(_markdown(record))
+            stream.writelines(_markdown(record, shown))
         elif stream.isatty():
-            _terminal(record, stream)
+            _terminal(record, shown, stream)
         else:
-            stream.writelines(_plain(record))
+            stream.writelines(_plain(record, shown))
 
 
-def _plain(record: Mapping[str, object]) -> Iterator[str]:
+def _of_candidate(metrics: Table, record: Mapping[str, object]) -> Table:
+    """Return the rows of the summary's candidate."""
+    names = ("candidate_group", "candidate_version")
+    columns = [column.name for column in metrics.columns]
+    places = [columns.index(name) for name in names]
+    wanted = [record[name] for name in names]
+    return Table(
+        metrics.columns,
+        [row for row in metrics.rows if [row[place] for place in places] == wanted],
+    )
+
+
+def _plain(record: Mapping[str, object], metrics: Table) -> Iterator[str]:
     yield title(record) + "\n"
     yield "\n"
     yield verdict(record) + "\n"
@@ -97,7 +102,7 @@ def _plain(record: Mapping[str, object]) -> Iterator[str]:
     yield outcome(record) + "\n"
     if record["total_tasks"]:
         yield "\n"
-        yield from (f"{line}\n" for line in plain_lines(arms(record)))
+        yield from (f"{line}\n" for line in plain_lines(metrics))
         yield "\n"
         yield "What the verdict rests on:\n"
         for line in evidence(record):
@@ -108,13 +113,13 @@ def _plain(record: Mapping[str, object]) -> Iterator[str]:
         yield f"- {line}\n"
 
 
-def _markdown(record: Mapping[str, object]) -> Iterator[str]:
+def _markdown(record: Mapping[str, object], metrics: Table) -> Iterator[str]:
     yield f"### {markdown_text(title(record))}\n\n"
     yield f"**{markdown_text(verdict(record))}**\n\n"
     yield f"{markdown_text(rule_of_thumb(record))}\n\n"
     yield f"{markdown_text(outcome(record))}\n\n"
     if record["total_tasks"]:
-        yield from markdown_lines(arms(record))
+        yield from markdown_lines(metrics)
         yield "\n"
         yield "What the verdict rests on:\n\n"
         for line in evidence(record):
@@ -125,7 +130,7 @@ def _markdown(record: Mapping[str, object]) -> Iterator[str]:
         yield f"- {markdown_text(line)}\n"
 
 
-def _terminal(record: Mapping[str, object], stream: TextIO) -> None:
+def _terminal(record: Mapping[str, object], metrics: Table, stream: TextIO) -> None:
     console = Console(file=stream, highlight=False)
     console.print(Text(title(record), style="bold"))
     console.print()
@@ -134,7 +139,7 @@ def _terminal(record: Mapping[str, object], stream: TextIO) -> None:
     console.print(Text(outcome(record)))
     if record["total_tasks"]:
         console.print()
-        draw(arms(record), stream)
+        draw(metrics, stream)
         console.print()
         console.print(Text("What the verdict rests on:"))
         for line in evidence(record):
@@ -248,27 +253,6 @@ def changes(record: Mapping[str, object]) -> Table:
             for label, name, kind in _CHANGES
             if isinstance(value := record[name], int | float)
         ],
-    )
-
-
-def arms(record: Mapping[str, object]) -> Table:
-    """Return the arms' means over the tasks both have, and the change of every metric."""
-    rows: list[tuple[object, ...]] = []
-    for (label, change, unit), (metric, kind) in zip(_CHANGES, _MEANS, strict=True):
-        means = [record[f"{arm}_{metric}"] for arm in ("baseline", "candidate")]
-        value = record[change]
-        if means != [None, None] or value is not None:
-            told = (
-                f"{number(value, unit)} {_unit(unit)}" if isinstance(value, int | float) else NULL
-            )
-            rows.append((label, " → ".join(with_unit(mean, kind) for mean in means), told))
-    return Table(
-        (
-            Column("metric"),
-            Column("means", Kind.TEXT, "baseline → candidate"),
-            Column("change", Kind.TEXT, "change of a task, + is better"),
-        ),
-        rows,
     )
 
 

@@ -9,11 +9,10 @@ import click
 
 from loader.cli.options import as_of_option, database_option
 from loader.cli.output import format_option
+from loader.tables import Format
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from loader.tables import Format
 
 
 @click.command()
@@ -38,11 +37,17 @@ def summary(
     from loader.summary_page import render_summary  # noqa: PLC0415
 
     with (
-        believed(as_of, "experiment_summaries", database_url, experiment=experiment),
+        believed(
+            as_of,
+            ["experiment_summaries", "experiment_metric_comparisons"],
+            database_url,
+            experiment=experiment,
+        ),
         connect(database_url) as connection,
     ):
         table = marts.summary(connection, experiment)
-    render_summary(experiment, table, output, sys.stdout)
+        metrics = marts.metrics(connection, experiment)
+    render_summary(experiment, table, metrics, output, sys.stdout)
 
 
 @click.command()
@@ -63,6 +68,9 @@ def compare(  # noqa: PLR0913  one parameter per option
 ) -> None:
     """Compare baseline and candidate task by task, the worst losses first.
 
+    For people every metric stands above the tasks, with its interval and what its p-value
+    says; json and csv hold the tasks only.
+
     \b
     Example:
       python -m loader compare --experiment exp-2025-01-001 --limit 10
@@ -72,13 +80,23 @@ def compare(  # noqa: PLR0913  one parameter per option
     from loader import marts, views  # noqa: PLC0415
     from loader.as_of import believed  # noqa: PLC0415
     from loader.connection import connect  # noqa: PLC0415
+    from loader.metric_page import metric_table  # noqa: PLC0415
     from loader.render import render  # noqa: PLC0415
 
     with (
-        believed(as_of, "evaluation_comparison_view", database_url, experiment=experiment),
+        believed(
+            as_of,
+            ["evaluation_comparison_view", "experiment_metric_comparisons"],
+            database_url,
+            experiment=experiment,
+        ),
         connect(database_url) as connection,
     ):
         table = marts.comparison(connection, experiment, task, limit)
+        metrics = marts.metrics(connection, experiment)
+    if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
+        render(metric_table(metrics), output, sys.stdout)
+        click.echo()
     view = views.comparison if task is None else views.one_task
     render(
         view(table, output),
@@ -127,7 +145,7 @@ def trend(  # noqa: PLR0913  one parameter per option
     from loader.tables import Format  # noqa: PLC0415
 
     with (
-        believed(as_of, "version_trends", database_url, agent=agent),
+        believed(as_of, ["version_trends"], database_url, agent=agent),
         connect(database_url) as connection,
     ):
         table = marts.trend(connection, agent, metric, group, days)

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from loader import marts
 from loader.cli import cli
 from loader.connection import connect
 from loader.sample import EXPERIMENT_ID, write_sample
@@ -213,9 +214,30 @@ def test_compare_takes_one_task_or_a_limit(built: Built) -> None:
 
 def test_compare_shows_people_the_primary_metric(built: Built) -> None:
     text = built.run("compare", "--experiment", EXPERIMENT_ID).stdout
-    assert "accuracy: baseline" in text.splitlines()[0]
-    assert "latency saved (%)" in text.splitlines()[0]
-    assert len(text.splitlines()) == 152
+    metrics, _, tasks = text.partition("\n\n")
+    assert "accuracy: baseline" in tasks.splitlines()[0]
+    assert "latency saved (%)" in tasks.splitlines()[0]
+    assert len(tasks.splitlines()) == 152
+    assert len(metrics.splitlines()) == 9, "a line for each metric"
+
+
+@pytest.mark.parametrize("command", ["summary", "compare"])
+def test_every_metric_is_shown_with_its_interval_and_its_chance(built: Built, command: str) -> None:
+    lines = built.run(command, "--experiment", EXPERIMENT_ID).stdout.splitlines()
+    with connect(built.url) as connection:
+        rows = marts.metrics(connection, EXPERIMENT_ID).records()
+    assert len(rows) == 7
+    for row in rows:
+        [line] = [line for line in lines if line.startswith(f"{row['metric']} ")]
+        is_score = row["kind"] == "score"
+        names = ("mean_difference", "ci_low", "ci_high") if is_score else (
+            "ratio", "ratio_low", "ratio_high"
+        )  # fmt: skip
+        value, low, high = (100 * float(str(row[name])) - 100 * (not is_score) for name in names)
+        assert f"{value:+.1f} {'points' if is_score else '%'}" in line
+        assert f"{low:+.1f} … {high:+.1f}" in line
+        p_value = float(str(row["p_value"]))
+        assert ("p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}") in line
 
 
 def test_compare_of_an_experiment_without_a_baseline_says_why(built: Built) -> None:

@@ -69,7 +69,7 @@ def believed_then(moment: datetime, url: str) -> list[Table]:
         ("evaluation_comparison_view", {"experiment": "first"}),
         ("version_trends", {"agent": "a"}),
     ):
-        with believed(moment, mart, url, **about), connect(url) as connection:
+        with believed(moment, [mart], url, **about), connect(url) as connection:
             answers.append(
                 marts.summary(connection, "first")
                 if mart == "experiment_summaries"
