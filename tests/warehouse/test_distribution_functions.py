@@ -296,6 +296,36 @@ def test_tango_score_of_zero_is_the_mcnemar_statistic(connection: Connection) ->
     assert evaluate(connection, "tango_score", rows) == pytest.approx(expected, rel=1e-13)
 
 
+# What gbstats 0.8.0, GrowthBook's package, answers: SequentialTwoSidedTTest of two samples
+# whose sizes add up to n. Its pandas is older than the one of these tests, so it runs apart.
+# n, alpha, planned tasks, sd, estimate, half the width of the interval, p
+GBSTATS = [
+    (10, 0.05, 200, 1.0, 1.1, 1.4922135151363731, 0.2119085429644157),
+    (20, 0.05, 200, 0.8000000000000004, 0.7, 0.6896131374039454, 0.04525145501911276),
+    (60, 0.05, 200, 0.9, 0.19999999999999996, 0.3717656149266284, 0.6477697070505645),
+    (150, 0.01, 100, 0.6, -0.09999999999999998, 0.17539215907228212, 0.5968875524480554),
+    (200, 0.05, 200, 1.0, 0.25, 0.21462168594134223, 0.011614031091554932),
+    (1000, 0.05, 200, 1.0, 0.1200000000000001, 0.09970757718046236, 0.005683804716040414),
+    (5000, 0.1, 5000, 3.0, 0.1499999999999999, 0.11726398244674985, 0.01226142577030856),
+    (40000, 0.001, 1000, 1.8, 0.050000000000000044, 0.040590591507029386, 5.227629020135254e-06),
+]  # fmt: skip
+
+
+def test_confidence_sequence_is_that_of_growthbook(connection: Connection) -> None:
+    halves = evaluate(
+        connection,
+        "confidence_sequence_halfwidth",
+        [(sd, n, alpha, planned) for n, alpha, planned, sd, *_ in GBSTATS],
+    )
+    assert halves == pytest.approx([half for *_, half, _ in GBSTATS], rel=1e-12)
+    p_values = evaluate(
+        connection,
+        "confidence_sequence_p_value",
+        [(estimate, sd, n, alpha, planned) for n, alpha, planned, sd, estimate, *_ in GBSTATS],
+    )
+    assert p_values == pytest.approx([p_value for *_, p_value in GBSTATS], rel=1e-12)
+
+
 def test_confidence_sequence_is_the_published_formula(connection: Connection) -> None:
     rows = [
         (stddev, n, 0.05, planned)

@@ -250,7 +250,7 @@ def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
         Pair(f"t{place}", one, other)
         for place, (one, other) in enumerate(zip(extra, control, strict=True))
     ]
-    benjamini_hochberg = (
+    discordant = (
         (121, 59, 0.000004), (70, 59, 0.378688), (80, 59, 0.089452), (30, 60, 0.00206),
         (10, 30, 0.002221), (10, 10, 1),
     )  # fmt: skip
@@ -261,7 +261,7 @@ def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
             [Pair(f"t{place}", float(place >= wins), float(place < wins)) for place in range(n)],
             Metric(),
         )
-        for wins, n in ((b, b + c) for b, c, _ in benjamini_hochberg)
+        for wins, n in ((b, b + c) for b, c, _ in discordant)
     ]
     build_from_pairs(
         warehouse,
@@ -279,7 +279,7 @@ def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
     assert student["p_value"] == pytest.approx(0.002833, abs=5e-7)
     assert student["ci_low"] == pytest.approx(-2.4598858, abs=5e-8)
     assert student["ci_high"] == pytest.approx(-0.7001142, abs=5e-8)
-    for row, (_, _, p_value) in zip(mcnemar, benjamini_hochberg, strict=True):
+    for row, (_, _, p_value) in zip(mcnemar, discordant, strict=True):
         assert row["method"] == "mcnemar_tango"
         assert row["p_value"] == pytest.approx(p_value, abs=5e-7)
 
