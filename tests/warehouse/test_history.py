@@ -126,6 +126,12 @@ def assert_history(connection: Connection, moment: datetime) -> None:
         assert first[1] - second[1] == pytest.approx(0.25)
         assert first[4] < moment < first[5] == second[4]
         assert second[5] is None
+    [counts] = connection.execute(
+        "select count(*),"
+        " count(distinct (experiment_id, source, source_run_id, run_version, metric))"
+        " from evals.score_history"
+    )
+    assert counts[0] == counts[1] == 2 * 2 * len(records(0))
 
 
 def now(connection: Connection) -> datetime:

@@ -1,6 +1,6 @@
 """Are the statistics honest, and fast? Prints rates and seconds; fails when a floor is missed.
 
-    python benchmarks/statistics.py [--pairs 1000000] [--experiments 300]
+    python benchmarks/verdicts.py [--pairs 1000000] [--experiments 300]
 
 On a private embedded server: simulated pairs, seeded, go where the marts read theirs, dbt builds
 the statistics, and the marts are asked how often they were wrong. Nothing changed in any
