@@ -55,6 +55,8 @@
 
     {% if is_full %}
         delete from {{ build_changes() }} where model = '{{ this.identifier }}';
+
+        {{ join_by_hash() }}
     {% else %}
         insert into {{ build_changes() }} (model, build_number, experiment_id)
         select distinct
@@ -72,11 +74,12 @@
                 and changes.is_direct
             {% endif %};
 
-        -- the planner takes any array for ten experiments; for many more, loops
-        -- that it thinks short would last for hours
+        -- the planner takes any array for ten experiments: see join_by_hash
         select
             set_config('enable_nestloop', (count(*) <= 20)::text, true)
-                as enable_nestloop
+                as enable_nestloop,
+            set_config('enable_mergejoin', (count(*) <= 20)::text, true)
+                as enable_mergejoin
         from {{ build_changes() }} as changes
         inner join {{ watermarks }} as watermarks
             on

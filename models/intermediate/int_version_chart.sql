@@ -11,7 +11,7 @@
 {{
     config(
         materialized="table",
-        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+        pre_hook="{{ join_by_hash() }}",
     )
 }}
 

@@ -21,7 +21,7 @@
             "metric",
             "comparison",
         ],
-        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as built
             where not exists (

@@ -6,7 +6,7 @@
 {{
     config(
         materialized="table",
-        pre_hook="set local enable_nestloop = off",
+        pre_hook="{{ join_by_hash() }}",
         indexes=[
             {"columns": ["agent_name", "experiment_group", "extension_version"]},
         ],

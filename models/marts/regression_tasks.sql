@@ -16,7 +16,7 @@
             "model_version",
             "metric",
         ],
-        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as built
             where not exists (

@@ -1,7 +1,7 @@
 {{
     config(
         indexes=[{"columns": ["agent_name", "metric"]}],
-        pre_hook=["set local jit = off", "set local enable_nestloop = off"],
+        pre_hook="{{ join_by_hash() }}",
     )
 }}
 
