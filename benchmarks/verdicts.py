@@ -207,19 +207,21 @@ def coverage(run: Bench, experiments: int) -> Iterator[bool]:
         {"few tasks": (12, 0.3, 0), "4 % discordant": (100, 0.04, 0), "clusters": (300, 0.15, -1)},
         experiments,
     )
-    for name, metric, rate in rows(
+    for name, metric, rate, undefined in rows(
         run,
         """
         select
             split_part(experiment_id, '-', 1), metric,
-            avg(coalesce(ci_low <= 0 and ci_high >= 0, true)::integer)::float8
+            avg((ci_low <= 0 and ci_high >= 0)::integer)::float8,
+            avg((ci_low is null)::integer)::float8
         from evals.experiment_metric_comparisons
         where kind = 'score'
         group by 1, 2
         order by 1, 2
         """,
     ):
-        yield report(f"{name}, {metric}: coverage", float(str(rate)), MINIMUM_COVERAGE)
+        label = f"{name}, {metric}: coverage (no interval {float(str(undefined)):.3f})"
+        yield report(label, float(str(rate)), MINIMUM_COVERAGE)
 
 
 def peeking(run: Bench, experiments: int) -> Iterator[bool]:

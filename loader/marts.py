@@ -226,7 +226,7 @@ def recent(
         )
 
 
-def experiments(connection: Connection) -> Table:
+def experiments(connection: Connection, limit: int | None = None) -> Table:
     """Return every experiment with its `experiment_summaries`, the latest first.
 
     An experiment without a candidate's result has no summary yet: its columns are null.
@@ -236,35 +236,22 @@ def experiments(connection: Connection) -> Table:
             connection,
             sql.SQL(
                 """
-                with recursive experiments as (
-                    (
-                        select experiment_id from {results}
-                        order by experiment_id limit 1
-                    )
-                    union all
-                    select (
-                        select results.experiment_id from {results} as results
-                        where results.experiment_id > experiments.experiment_id
-                        order by results.experiment_id limit 1
-                    )
-                    from experiments
-                    where experiments.experiment_id is not null
-                )
+                with experiments as (select distinct experiment_id from {arms})
 
                 select * from experiments
                 left join {summaries} using (experiment_id)
-                where experiment_id is not null
                 order by
                     last_recorded_at desc nulls last,
                     experiment_id,
                     candidate_group,
                     candidate_version
+                limit %(limit)s
                 """
             ).format(
-                results=sql.Identifier(schema_name(), "evaluation_results"),
+                arms=sql.Identifier(schema_name(), "arm_summaries"),
                 summaries=sql.Identifier(schema_name(), "experiment_summaries"),
             ),
-            {},
+            {"limit": limit},
         )
 
 

@@ -192,14 +192,17 @@ def recent(
 
 
 @click.command()
+@click.option(
+    "--limit", metavar="N", type=click.IntRange(min=1), help="At most N candidates; else all."
+)
 @format_option
 @database_option
-def experiments(*, output: Format, database_url: str | None) -> None:
+def experiments(*, limit: int | None, output: Format, database_url: str | None) -> None:
     """List every experiment, the latest first.
 
     \b
     Example:
-      python -m loader experiments
+      python -m loader experiments --limit 20
       python -m loader experiments --format csv
     """
     from loader import marts, views  # noqa: PLC0415
@@ -207,5 +210,5 @@ def experiments(*, output: Format, database_url: str | None) -> None:
     from loader.render import render  # noqa: PLC0415
 
     with connect(database_url) as connection:
-        table = marts.experiments(connection)
+        table = marts.experiments(connection, limit)
     render(views.experiments(table, output), output, sys.stdout, empty="No experiment yet.")

@@ -315,6 +315,7 @@ def test_recent_lists_the_newest_first_and_filters(built: Built) -> None:
 
 def test_experiments_lists_every_one_also_without_a_candidate(built: Built) -> None:
     rows = built.json("experiments")
+    assert built.json("experiments", "--limit", 2) == rows[:2]
     listed = {row["experiment_id"] for row in rows}
     assert {EXPERIMENT_ID, "exp-2024-11-001", "alone", "only-baseline", "timing"} <= listed
     by_id = {row["experiment_id"]: row for row in rows}
