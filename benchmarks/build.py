@@ -248,7 +248,7 @@ def questions(experiments: int) -> dict[str, Callable[[Connection], object]]:
         "recent": marts.recent,
         "recent --agent": lambda connection: marts.recent(connection, agent="agent-2"),
         "recent --group": lambda connection: marts.recent(connection, group="baseline"),
-        "experiments": marts.experiments,
+        "experiments": lambda connection: marts.experiments(connection, 100),
     }
 
 

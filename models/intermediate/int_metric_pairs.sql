@@ -219,6 +219,9 @@ paired_values as (
             as pair_number,
         coalesce(candidate_values.metric, baseline_values.metric) as metric,
         coalesce(candidate_values.kind, baseline_values.kind) as kind,
+        -- a score in one arm and a measurement in the other share the name only
+        coalesce(candidate_values.kind = baseline_values.kind, true)
+            as is_same_kind,
         baseline_values.value as baseline_value,
         candidate_values.value as candidate_value,
         baseline_values.value_stddev as baseline_stddev,
@@ -255,6 +258,7 @@ metric_pairs as (
         paired_values.candidate_repetitions,
         (
             tasks.is_same_dataset
+            and paired_values.is_same_kind
             and coalesce(
                 paired_values.metric != all(tasks.conflicting_metrics), true
             )

@@ -47,7 +47,8 @@ alert_rows as (
     where cause is not null
 ),
 
-alerts as (
+-- materialized: the planner would join the series before the alerts are few
+alerts as materialized (
     select
         found.agent_name,
         found.experiment_group,

@@ -6,6 +6,7 @@ from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
+import statistics_oracles
 from independent_marts import (
     EVALUATORS,
     FIELDS,
@@ -15,10 +16,12 @@ from independent_marts import (
     Key,
     Result,
     Row,
+    deviation,
     mean,
     result_id,
 )
 from independent_versions import in_order
+from statistics_cases import Case
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -78,6 +81,71 @@ def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
     for pair in compared:
         _compare(pair)
     return compared
+
+
+def metric_cases(found: dict[Key, Result]) -> dict[Key, tuple[Case, bool]]:
+    """Return what each row of experiment_metric_comparisons is computed from.
+
+    With it: whether the name is of one kind, not a score here and a measurement there.
+    """
+    compared: dict[Key, list[Pair]] = defaultdict(list)
+    for pair in pairs(found):
+        names = ("experiment_id", "candidate_group", "candidate_version")
+        compared[tuple(pair.row[name] for name in names)].append(pair)
+    cases = {}
+    for key, members in compared.items():
+        for metric, kinds in _metrics_of(members).items():
+            case = Case(
+                f"{key} {metric}",
+                [_of_metric(pair, metric) for pair in members if _has(pair, metric)],
+                _metric(metric, min(kinds)),
+            )
+            cases[*key, metric] = (case, len(kinds) == 1)
+    return cases
+
+
+def _metrics_of(members: list[Pair]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for pair in members:
+        for arm in (pair.baseline, pair.candidate):
+            for metric, (kind, _) in arm.values.items() if arm else ():
+                found[metric].add(kind)
+    return found
+
+
+def _has(pair: Pair, metric: str) -> bool:
+    return any(arm and metric in arm.values for arm in (pair.baseline, pair.candidate))
+
+
+def _metric(name: str, kind: str) -> statistics_oracles.Metric:
+    seed = METRICS.get(name)
+    if seed is None:
+        return statistics_oracles.Metric(kind, margin=None)
+    margins = (float(seed["tie_margin"]), float(seed["non_inferiority_margin"]))
+    return statistics_oracles.Metric(kind, seed["direction"], *margins)
+
+
+def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
+    candidate, baseline, row = pair
+    is_comparable = row["not_comparable_reason"] != "dataset_version_differs"
+    if candidate and baseline:
+        is_comparable &= metric not in _conflicting_metrics(pair)
+        kinds = {arm.values[metric][0] for arm in (candidate, baseline) if metric in arm.values}
+        is_comparable &= len(kinds) == 1
+    clusters = [arm.row["metadata"].get("cluster_id") for arm in (candidate, baseline) if arm]
+    values = {}
+    for name, arm in (("baseline", baseline), ("candidate", candidate)):
+        repeated = arm.values.get(metric, ("", []))[1] if arm else []
+        value = arm.mean(metric) if arm else None
+        values[name] = None if value is None else float(value)
+        values[f"{name}_repetitions"] = len(repeated)
+        values[f"{name}_stddev"] = deviation(repeated)
+    return statistics_oracles.Pair(
+        row["task_id"],
+        cluster_id=next((cluster for cluster in clusters if cluster), None),
+        is_comparable=is_comparable,
+        **values,
+    )
 
 
 def _primary_metric(found: dict[Key, Result], experiment: str, primary: str) -> str | None:

@@ -32,7 +32,7 @@ def random_record(rng: random.Random, run: int) -> dict[str, Any]:
         "error_message": rng.choice([None, "timed out", "it's broken"]),
         "dataset_version": rng.choice([None, None, None, "d1", "d2"]),
         "evaluator_versions": rng.choice([{}, {}, {"agent_routing_accuracy": rng.choice("12")}]),
-        "metadata": {"run": run},
+        "metadata": {"run": run, **rng.choice([{}, {"cluster_id": rng.choice("xyz")}])},
         "scores": random_scores(rng, experiment),
         "measurements": rng.choice([{}, {"turns": rng.randrange(9), "style": 7, "accuracy": 5}]),
     }

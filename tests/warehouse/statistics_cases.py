@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
-from statistics_oracles import Metric, Pair
+from statistics_oracles import Metric, Pair, compare, wilson
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Values = Sequence[float | None] | NDArray[np.float64]
 
+# Differences cancel digits: they are as exact as the values they come from.
+OF_DIFFERENCES = {
+    "mean_difference", "ci_low", "ci_high", "cs_low", "cs_high",
+    "mean_difference_missing_as_zero", "worst_case_low", "best_case_high",
+}  # fmt: skip
 MEASUREMENT = Metric("measurement", margin=0.0)
 LATENCY = Metric("latency", "lower", 0, 0.2)
 
@@ -25,6 +30,35 @@ class Case(NamedTuple):
     name: str
     pairs: list[Pair]
     metric: Metric
+
+
+def mismatches(case: Case, row: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """Compare one built row with SciPy and statsmodels; 1e-9 relative."""
+    expected = cast("dict[str, Any]", compare(case.pairs, case.metric))
+    if case.metric.kind == "score":
+        for arm in ("baseline", "candidate"):
+            expected[f"{arm}_mean_low"], expected[f"{arm}_mean_high"] = wilson(
+                expected[f"{arm}_mean"], expected["effective_clusters"], case.metric.alpha
+            )
+    values = [value for pair in case.pairs for value in (pair.baseline, pair.candidate)]
+    scale = max((abs(value) for value in values if value is not None), default=1.0)
+    found: list[tuple[object, ...]] = []
+    for name, value in expected.items():
+        if name.startswith("_") or name not in row:
+            continue
+        built = row[name]
+        if value is None or built is None or isinstance(value, str):
+            if value != built:
+                found.append((case.name, name, value, built))
+            continue
+        allowed = 1e-9 * abs(value)
+        allowed += 1e-13 * scale if name in OF_DIFFERENCES else 1e-300
+        allowed += {"pair_correlation": 1e-12}.get(name, 1e-15 if "_mean_" in name else 0)
+        if name == "effect_size_dz":
+            allowed += 1e-13 * abs(scale / (expected["stddev_difference"] or 1))
+        if abs(value - built) > allowed:
+            found.append((case.name, name, value, built))
+    return found
 
 
 def paired(

@@ -52,7 +52,8 @@ class Metric:
     kind: str = "score"
     direction: str = "higher"
     tie_margin: float = 0.0
-    margin: float = 0.05
+    margin: float | None = 0.05
+    """Without one there is no test of non-inferiority."""
     alpha: float = 0.05
     planned_tasks: float = 500
 
@@ -352,6 +353,8 @@ def _ratios(baseline: Array, candidate: Array, clusters: Sequence[str], metric: 
 def _margins(columns: Columns, metric: Metric) -> Columns:
     mean, error = columns["mean_difference"], columns["_error"]
     freedom, margin = columns["degrees_of_freedom"], metric.margin
+    if margin is None:
+        return {"p_non_inferiority": None, "p_equivalence": None}
     if metric.kind in RATIO_KINDS:
         mean, error = columns.get("_log_mean"), columns.get("_log_error")
         freedom = columns.get("_log_freedom")

@@ -20,6 +20,7 @@ import pytest
 from psycopg import sql
 from random_records import random_record
 from raw_rows import RawRows
+from statistics_cases import mismatches
 from warehouse_dbt import Dbt
 
 import servers
@@ -166,6 +167,27 @@ def test_marts_equal_those_computed_independently(history: tuple[Connection, Raw
     connection, raw = history
     for mart, rows in compute(raw.current()).items():
         assert_rows_agree(read(connection, mart), rows, mart)
+
+
+def test_statistics_equal_those_of_scipy_on_the_raw_runs(
+    history: tuple[Connection, RawRows],
+) -> None:
+    """From raw to interval: repetitions, clusters, versions and missing arms on the way."""
+    connection, raw = history
+    cases = independent_pairs.metric_cases(independent_marts.results(raw.current()))
+    built = read(connection, "experiment_metric_comparisons")
+    assert built.keys() == cases.keys()
+    wrong: list[object] = []
+    for key, (case, is_of_one_kind) in cases.items():
+        found = mismatches(case, built[key])
+        # a score in one arm and a measurement in the other are counted, and no pair
+        counts = ("n_tasks", "n_pairs", "n_incomparable")
+        wrong += [one for one in found if is_of_one_kind or one[1] in counts]
+    assert not wrong, "\n".join(map(str, wrong))
+    assert any(not is_of_one_kind for _, is_of_one_kind in cases.values())
+    methods = {row["method"] for row in built.values()}
+    assert {"t", "t_clustered", "none"} <= methods
+    assert any(row["variance_within_task"] is not None for row in built.values())
 
 
 def test_trials_are_the_current_runs(history: tuple[Connection, RawRows]) -> None:

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 import verdict_oracle
 from raw_rows import RawRows
-from statistics_cases import Case, nasty_cases, random_cases
-from statistics_oracles import Metric, Pair, adjust, compare, weighted_improvement, wilson
+from statistics_cases import Case, mismatches, nasty_cases, random_cases
+from statistics_oracles import Metric, Pair, adjust, compare, weighted_improvement
 from warehouse_dbt import Dbt
 
 import servers
@@ -33,11 +33,6 @@ COLUMNS = (
     "baseline_value", "candidate_value", "baseline_repetitions", "candidate_repetitions",
     "baseline_stddev", "candidate_stddev", "is_comparable",
 )  # fmt: skip
-# Differences cancel digits: they are as exact as the values they come from.
-OF_DIFFERENCES = {
-    "mean_difference", "ci_low", "ci_high", "cs_low", "cs_high",
-    "mean_difference_missing_as_zero", "worst_case_low", "best_case_high",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -94,35 +89,6 @@ def read(connection: Connection, mart: str, order: str = "1, 2, 3, 4") -> list[R
     cursor = connection.execute(f"select * from {mart} order by {order}")
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
-def mismatches(case: Case, row: Row) -> list[object]:
-    """Compare one built row with SciPy and statsmodels; 1e-9 relative."""
-    expected = cast("dict[str, Any]", compare(case.pairs, case.metric))
-    if case.metric.kind == "score":
-        for arm in ("baseline", "candidate"):
-            expected[f"{arm}_mean_low"], expected[f"{arm}_mean_high"] = wilson(
-                expected[f"{arm}_mean"], expected["effective_clusters"], case.metric.alpha
-            )
-    values = [value for pair in case.pairs for value in (pair.baseline, pair.candidate)]
-    scale = max((abs(value) for value in values if value is not None), default=1.0)
-    found: list[object] = []
-    for name, value in expected.items():
-        if name.startswith("_") or name not in row:
-            continue
-        built = row[name]
-        if value is None or built is None or isinstance(value, str):
-            if value != built:
-                found.append((case.name, name, value, built))
-            continue
-        allowed = 1e-9 * abs(value)
-        allowed += 1e-13 * scale if name in OF_DIFFERENCES else 1e-300
-        allowed += {"pair_correlation": 1e-12}.get(name, 1e-15 if "_mean_" in name else 0)
-        if name == "effect_size_dz":
-            allowed += 1e-13 * abs(scale / (expected["stddev_difference"] or 1))
-        if abs(value - built) > allowed:
-            found.append((case.name, name, value, built))
-    return found
 
 
 def assert_all_close(built: list[float | None], expected: list[float | None]) -> None:

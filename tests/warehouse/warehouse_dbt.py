@@ -49,6 +49,7 @@ class Dbt:
         assert process.stdout is not None
         line = process.stdout.readline()
         if not line:
+            process.wait()  # the pipe closes before the process has ended
             return False, ["dbt's process ended"]
         answer = json.loads(line)
         return answer["success"], answer["messages"]
