@@ -75,6 +75,24 @@ def test_ingesting_again_writes_nothing_until_something_changed(
     ]
 
 
+def test_raw_holds_the_address_of_every_run(
+    database_url: str, stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    session = fill(stand_in, 2, 1)
+    client = connect_langsmith()
+    take(database_url, client)
+    rows = select(
+        database_url,
+        "select source_run_id, metadata #>> '{langsmith,url}' as url"
+        " from raw_evals.evaluation_runs",
+    )
+    workspace, project = session["tenant_id"], session["id"]
+    assert {row["source_run_id"]: row["url"] for row in rows} == {
+        run: f"{client.web_address()}/o/{workspace}/projects/p/{project}/r/{run}?poll=true"
+        for run in stand_in.runs
+    }
+
+
 @pytest.mark.parametrize("path", ["/runs/query", "/feedback"])
 def test_a_failure_on_a_later_page_commits_nothing(
     database_url: str,

@@ -7,9 +7,11 @@ import uuid
 import warnings
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from langsmith import Client
 from langsmith_server import LangSmithServer, fill
 
 from loader.errors import ConfigurationError, SourceUnavailable
@@ -80,6 +82,46 @@ def test_a_record_has_what_the_run_has(
     assert "LANGSMITH_PROJECT" not in fields["metadata"]
     assert fields["metadata"]["k"] == 1
     assert fields["metadata"]["langsmith"]["project"] == "one"
+
+
+@pytest.mark.parametrize("query", ["v1", "v2"])
+@pytest.mark.parametrize(
+    ("endpoint", "web"),
+    [
+        ("https://api.smith.langchain.com", "https://smith.langchain.com"),
+        ("https://eu.api.smith.langchain.com", "https://eu.smith.langchain.com"),
+        ("https://smith.example.org/api/v1", "https://smith.example.org"),
+    ],
+)
+def test_a_record_says_where_to_look_at_its_run(
+    stand_in: LangSmithServer,
+    connect_langsmith: Callable[[], LangSmith],
+    query: str,
+    endpoint: str,
+    web: str,
+) -> None:
+    stand_in.flags = {"sdb_query_enabled": query == "v2"}
+    session = stand_in.add_session("one")
+    run = stand_in.add_run(session, START, extra={"metadata": {"task_id": "t-1"}})
+    client = connect_langsmith()
+    client.endpoint = endpoint
+    (row,) = LangSmithSource(client, "one").rows()
+    built = Client(api_url=endpoint, api_key="k", auto_batch_tracing=False)
+    built._tenant_id = uuid.UUID(session["tenant_id"])  # noqa: SLF001  spares it a request
+    asked = SimpleNamespace(id=run["id"], session_id=session["id"])
+    with pytest.warns(DeprecationWarning, match="get_run_url"):
+        expected = built.get_run_url(run=asked, project_id=session["id"])
+    assert row.fields["metadata"]["langsmith"]["url"] == expected
+    assert expected.startswith(f"{web}/o/")
+
+
+def test_a_run_of_an_unknown_workspace_has_no_address(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    session = stand_in.add_session("one", tenant_id=None)
+    stand_in.add_run(session, START, extra={"metadata": {"task_id": "t-1"}})
+    (row,) = LangSmithSource(connect_langsmith(), "one").rows()
+    assert "url" not in row.fields["metadata"]["langsmith"]
 
 
 @pytest.mark.parametrize("with_io", [False, True])

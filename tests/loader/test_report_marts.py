@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import time
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TASKS = 5_000
-_RUN_URL = "https://smith.langchain.com/o/1/projects/p/2/r/3"
+_RUN_URL = "https://smith.langchain.com/o/1/projects/p/2/r/3?poll=true&a=<b>"
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,11 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     runs = [
         {"experiment_id": "linked", "task_id": task, "experiment_group": group,
          "extension_version": "2.0.0", "agent_name": "a", "accuracy": score, "success": score > 0,
-         "metadata": {"url": _RUN_URL} if group == "code-chef" else {}}
+         "metadata": {"langsmith": {"url": url}} if group == "code-chef" else {"url": url}}
         for task, scores in (("broke", (1, 0)), ("held", (1, 1)))
-        for group, score in zip(("baseline", "code-chef"), scores, strict=True)
+        for group, score, url in zip(
+            ("baseline", "code-chef"), scores, ("javascript:alert(1)", _RUN_URL), strict=True
+        )
     ]  # fmt: skip
     more = directory / "more.json"
     more.write_text(json.dumps(runs))
@@ -72,7 +75,12 @@ def test_the_page_and_the_summary_say_the_same(marts: str, tmp_path: Path) -> No
 def test_runs_with_an_address_are_linked(marts: str, tmp_path: Path) -> None:
     text = _report(marts, tmp_path / "report.html", "--experiment", "linked")
     broken = text[text.index("Broken") : text.index("Every task")]
-    assert f'<a href="{_RUN_URL}" rel="noopener noreferrer">candidate run</a>' in broken
+    address = html.escape(_RUN_URL)
+    assert f'<a href="{address}" rel="noopener noreferrer">candidate run</a>' in broken
+    # an address that is none of the web's is no link
+    assert "javascript:" not in text
+    markdown = _report(marts, tmp_path / "report.md", "--experiment", "linked")
+    assert "[candidate run](<https://smith.langchain.com/o/1/projects/p/2/r/3?" in markdown
 
 
 def test_an_agent_has_its_trend_and_its_experiments(marts: str, tmp_path: Path) -> None:

@@ -109,6 +109,12 @@ class LangSmith:
         """Show the endpoint, never the key."""
         return f"LangSmith({self.endpoint!r})"
 
+    def web_address(self) -> str:
+        """Return where people look at runs, as the SDK derives it from the endpoint."""
+        from langsmith.utils import get_host_url  # noqa: PLC0415  keep --help free of the SDK
+
+        return get_host_url(None, self.endpoint).rstrip("/")
+
     def stop(self) -> None:
         """Let no further attempt start: a sibling request has failed for good."""
         self._stopped.set()

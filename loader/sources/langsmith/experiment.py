@@ -114,7 +114,9 @@ class LangSmithSource:
         self._crashed.clear()
         self._notes.clear()
         project = self._project()
-        mapper = Mapper(project, self._wishes.defaults, self._wishes.with_io)
+        mapper = Mapper(
+            project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
+        )
         with_io = self._wishes.with_io or bool(self._wishes.evaluators)
         query = RunQuery(self._client, project, with_io)
         with Spool() as spool:

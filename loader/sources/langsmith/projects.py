@@ -36,6 +36,7 @@ class Project:
     metadata: dict[str, object] = field(default_factory=dict)
     dataset_id: str | None = None
     trace_tier: str | None = None
+    workspace_id: str | None = None
 
     @property
     def age_days(self) -> float:
@@ -154,6 +155,7 @@ def project_of(row: dict[str, object]) -> Project:
     ]
     dataset = row.get("reference_dataset_id")
     tier = row.get("trace_tier")
+    workspace = row.get("tenant_id")
     return Project(
         id=str(row["id"]),
         name=str(row.get("name") or row["id"]),
@@ -164,6 +166,7 @@ def project_of(row: dict[str, object]) -> Project:
         metadata=metadata if isinstance(metadata, dict) else {},
         dataset_id=str(dataset) if dataset else None,
         trace_tier=str(tier) if tier else None,
+        workspace_id=str(workspace) if workspace else None,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import msgspec
 
@@ -38,6 +39,7 @@ class Mapper:
     project: Project
     defaults: Defaults
     with_io: bool
+    web_address: str = ""
 
     def identity(self, metadata: Mapping[str, object]) -> dict[str, object]:
         """Say what experiment, group, version, agent and model a run belongs to.
@@ -92,6 +94,7 @@ class Mapper:
         about = {
             "project": self.project.name,
             "project_id": self.project.id,
+            "url": self.url(spooled.id),
             "run_name": run["name"],
             "example_id": run["example_id"],
             "tags": run["tags"] or None,
@@ -119,6 +122,14 @@ class Mapper:
             "feedback": verdict.kept,
             "metadata": metadata,
         }
+
+    def url(self, run_id: str) -> str | None:
+        """Return where people look at a run, as the SDK builds it; None where not known."""
+        workspace = self.project.workspace_id
+        if not self.web_address.startswith(("https://", "http://")) or workspace is None:
+            return None
+        parts = ("o", workspace, "projects", "p", self.project.id, "r", run_id)
+        return f"{self.web_address}/{'/'.join(quote(part, safe='') for part in parts)}?poll=true"
 
     @property
     def dataset_version(self) -> str | None:
