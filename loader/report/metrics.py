@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from loader.report.drawing import Chart
 
 _RATIOS: Final = frozenset({"latency", "tokens", "cost"})
-_FLAGS: Final = {
+FLAGS: Final = {
     "no_pairs": "no task has it in both arms",
     "low_coverage": "many tasks lack a pair",
     "few_clusters": "few independent groups of tasks",
@@ -149,7 +149,7 @@ def _metric_cells(row: Record, primary: str | None) -> list[Cell]:
         Cell(accepted),
         Cell(probability(number_of(row, "p_value"))),
         Cell(probability(number_of(row, "p_value_holm"))),
-        Cell(", ".join(_FLAGS.get(flag, flag) for flag in texts_of(row, "flags")) or NULL),
+        Cell(", ".join(FLAGS.get(flag, flag) for flag in texts_of(row, "flags")) or NULL),
     ]
 
 

@@ -19,11 +19,11 @@ _WORDS: Final = {
     "reject": ("Reject", "bad", "✗"),
 }
 _NONE: Final = ("No verdict", "unsure", "?")
-_LABELS: Final = {
+LABELS: Final = {
     "equivalent": "equivalent: a metric is shown to be as good as before, within its margin",
     "underpowered": "underpowered: too few tasks to see a change as small as the margin",
 }
-_REASONS: Final = {
+REASONS: Final = {
     "low_coverage": "Too few tasks have a result in both arms",
     "missing_flips_sign": "Counting missing results as 0 turns the difference round",
     "few_clusters": "Too few independent groups of tasks for a dependable interval",
@@ -35,6 +35,10 @@ _REASONS: Final = {
     "harm_established": "Worse beyond its margin, more than chance explains",
     "low_score_established": "Mean score too low, more than chance explains",
     "guardrail_open": "Not yet shown to be within its margin",
+    "incomparable_versions": "Left out where dataset or evaluator versions differ",
+    "small_change": "Too small a change for the rule of thumb to decide",
+    "harm_not_established": "Worse by the averages, which chance may explain",
+    "no_values": "No run has a score or a measurement",
 }
 
 
@@ -73,7 +77,7 @@ def verdict_of(summary: Record) -> Verdict:
         mark,
         rule,
         list(_reasons(summary.get("recommendation_reasons"))),
-        [_LABELS.get(label, label) for label in _labels(summary)],
+        [LABELS.get(label, label) for label in _labels(summary)],
         list(_facts(summary)),
         outcome(summary),
         list(unknowns(summary)) if decided is None else [],
@@ -96,8 +100,8 @@ def _reasons(reasons: object) -> list[str]:
             sentences.append(printable(str(reason.get("sentence") or reason.get("code"))))
         else:
             code, _, rest = str(reason).partition(": ")
-            told = _REASONS.get(code)
-            sentences.append(printable(str(reason) if told is None else f"{told}: {rest}"))
+            told = REASONS.get(code, code)
+            sentences.append(printable(f"{told}: {rest}" if rest else told))
     return sentences
 
 
