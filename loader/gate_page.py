@@ -11,6 +11,7 @@ from loader.gate import Verdict, bounds, in_order, is_relative, margin_of, p_val
 from loader.marts import kind_of
 from loader.render import (
     NULL,
+    TINY,
     for_people,
     markdown_lines,
     markdown_text,
@@ -33,7 +34,6 @@ _HEADINGS: Final = {
     Verdict.BLOCKED: "BLOCKED",
     Verdict.INCONCLUSIVE: "INCONCLUSIVE",
 }
-_TINY: Final = 0.0001
 
 
 class Answer(NamedTuple):
@@ -206,4 +206,4 @@ def _signed(value: float | None, kind: Kind) -> str:
 def _p(value: float | None) -> str:
     if value is None:
         return NULL
-    return f"< {_TINY}" if value < _TINY else f"{value:.4f}"
+    return f"< {TINY}" if value < TINY else f"{value:.4f}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.render import NULL, number, printable, with_unit
+from loader.render import NULL, TINY, number, printable, with_unit
 from loader.tables import Column, Kind, Table
 from loader.views import metric_kind
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ALPHA: Final = 0.05
-_TINY: Final = 0.0001
 _RATIOS: Final = frozenset({"latency", "tokens", "cost"})
 _COLUMNS: Final = (
     Column("metric"),
@@ -77,7 +76,7 @@ def reading(record: Mapping[str, object]) -> str:
 
 def probability(p_value: float) -> str:
     """Return a p-value with its name."""
-    return f"p < {_TINY}" if p_value < _TINY else f"p = {p_value:.2g}"
+    return f"p < {TINY}" if p_value < TINY else f"p = {p_value:.2g}"
 
 
 def _open(record: Mapping[str, object]) -> str:

@@ -92,7 +92,7 @@ class ModelComparison:
             Column("difference", Kind.NUMBER, "difference"),
             Column("low", Kind.NUMBER, "95 % from"),
             Column("high", Kind.NUMBER, "to"),
-            Column("p", Kind.NUMBER, "p"),
+            Column("p", Kind.PROBABILITY, "p"),
             Column("tasks", Kind.INTEGER, "tasks"),
         )
         rows = [

@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import TextIO
 
+TINY: Final = 0.0001
+"""Below this a p-value is told as smaller, not as a number."""
 NULL: Final = "–"  # noqa: RUF001  an en dash, as printed tables have it
+_JOINER: Final = "\u200d"
+_AS_EMOJI: Final = "\ufe0f"
 _WHOLE: Final = NUMERIC | {Kind.TIMESTAMP, Kind.OUTCOME, Kind.BOOLEAN}
 _DECIMALS: Final = {
     Kind.NUMBER: 4,
@@ -36,6 +40,7 @@ _DECIMALS: Final = {
     Kind.MILLISECONDS: 1,
     Kind.TOKENS: 0,
     Kind.USD: 5,
+    Kind.PROBABILITY: 4,
 }
 _UNITS: Final = {Kind.MILLISECONDS: "ms", Kind.USD: "$", Kind.PERCENT: "%", Kind.POINTS: "points"}
 _STYLES: Final = {
@@ -157,7 +162,9 @@ def number(value: float | Decimal, kind: Kind) -> str:
     if kind in SIGNED:
         text = f"{value:+,.{3 if kind is Kind.CHANGE else 1}f}"
         return text if text.strip("+-0.") else text[1:]
-    if isinstance(value, int) and kind is not Kind.SCORE:
+    if kind is Kind.PROBABILITY and 0 <= value < TINY:
+        return f"< {TINY}"
+    if isinstance(value, int) and kind not in {Kind.SCORE, Kind.PROBABILITY}:
         return f"{value:,}"
     text = f"{value:,.{_DECIMALS.get(kind, 0)}f}"
     return text.removeprefix("-") if not text.strip("-0.,") else text
@@ -180,9 +187,20 @@ def printable(text: str) -> str:
         return text
     return "".join(
         char
-        if char.isprintable() or unicodedata.category(char) == "Zs"
+        if char.isprintable() or unicodedata.category(char) == "Zs" or _joins(text, place)
         else char.encode("unicode_escape", "surrogatepass").decode()
-        for char in text
+        for place, char in enumerate(text)
+    )
+
+
+def _joins(text: str, place: int) -> bool:
+    """Tell whether a character joins two emoji to one, as in a family; it hides nothing then."""
+    before, after = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
+    return (
+        text[place] == _JOINER
+        and bool(before and after)
+        and (before == _AS_EMOJI or unicodedata.category(before) in {"So", "Sk"})
+        and unicodedata.category(after) == "So"
     )
 
 

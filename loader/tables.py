@@ -40,6 +40,8 @@ class Kind(StrEnum):
     """A signed change of a score in hundredths of its scale, positive is better."""
     CHANGE = "change"
     """A signed difference in the unit of a metric, positive is better."""
+    PROBABILITY = "probability"
+    """A p-value; a tiny one is told as such, never as 0."""
     BOOLEAN = "boolean"
     TIMESTAMP = "timestamp"
     OUTCOME = "outcome"
@@ -50,7 +52,7 @@ SIGNED = frozenset({Kind.PERCENT, Kind.POINTS, Kind.CHANGE})
 NUMERIC = frozenset({
     Kind.INTEGER, Kind.NUMBER, Kind.SCORE, Kind.MILLISECONDS, Kind.TOKENS, Kind.USD, Kind.PERCENT,
     Kind.POINTS,
-    Kind.CHANGE,
+    Kind.CHANGE, Kind.PROBABILITY,
 })  # fmt: skip
 
 

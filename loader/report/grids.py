@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 LONG: Final = 120
 """Characters above which a cell folds its text."""
-_TINY: Final = 0.0001
 _LINKS: Final = ("https://", "http://")
 
 
@@ -128,9 +127,7 @@ def interval(low: str, high: str) -> str:
 
 def probability(value: float | None) -> str:
     """Return a p-value."""
-    if value is None:
-        return NULL
-    return f"< {_TINY}" if value < _TINY else f"{value:.4f}"
+    return NULL if value is None else number(value, Kind.PROBABILITY)
 
 
 def direction_style(value: float | None) -> str:
@@ -168,13 +165,11 @@ def generic(caption: str, rows: Sequence[Record], wanted: Sequence[tuple[str, st
     return Grid(
         caption,
         [Heading(text, kind not in {Kind.TEXT, Kind.OUTCOME}) for _, text, kind in shown],
-        [[Cell(_shown(row.get(name), name, kind)) for name, _, kind in shown] for row in rows],
+        [[Cell(_shown(row.get(name), kind)) for name, _, kind in shown] for row in rows],
     )
 
 
-def _shown(value: object, name: str, kind: Kind) -> str:
-    if isinstance(value, float) and (name.startswith("p_") or name == "p_value"):
-        return probability(value)
+def _shown(value: object, kind: Kind) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return with_unit(value, kind)
     return cell(value, kind)

@@ -160,6 +160,15 @@ def test_text_from_records_never_drives_the_terminal() -> None:
     assert "\x1b" not in text
 
 
+def test_joined_emoji_stay_one_and_a_joiner_elsewhere_is_shown() -> None:
+    family, healer = "👩\u200d👩\u200d👧\u200d👦", "🧑🏽\u200d⚕️\n"
+    assert printable(family) == family
+    assert printable(healer) == healer[:-1] + "\\n"
+    assert printable("❤️\u200d🔥") == "❤️\u200d🔥"
+    for text in ("a\u200db", "👩\u200d", "\u200d👩", "👩\u200db", "1\u200d👩", "👩\u200d\u200d👩"):
+        assert "\\u200d" in printable(text)
+
+
 @given(st.text())
 def test_printable_text_is_one_line_without_control_characters(text: str) -> None:
     shown = printable(text)
@@ -178,6 +187,10 @@ def test_printable_text_is_one_line_without_control_characters(text: str) -> Non
         (Decimal("-0.00001"), Kind.PERCENT, "0.0"),
         (5.25, Kind.PERCENT, "+5.2"),
         (1234567, Kind.TOKENS, "1,234,567"),
+        (0.0, Kind.PROBABILITY, "< 0.0001"),
+        (9.9e-5, Kind.PROBABILITY, "< 0.0001"),
+        (0.0001, Kind.PROBABILITY, "0.0001"),
+        (1, Kind.PROBABILITY, "1.0000"),
         (True, Kind.BOOLEAN, "yes"),
         (["a", "b"], Kind.TEXT, "a, b"),
         (datetime(2025, 1, 1, tzinfo=timezone(timedelta(hours=2))), Kind.TIMESTAMP,
