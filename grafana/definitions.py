@@ -298,9 +298,9 @@ def _spent() -> list[Json]:
         panel("timeseries", "Cost of a result, by agent", "fleet/cost", width=12, height=9,
               shape="time_series", options=legend(), defaults=_lines("currencyUSD")),
         table("Cost, by agent and group", "fleet/cost_by_agent", width=12, height=9,
-              description="One run of each: repetitions of a task count once, with their mean.",
+              description="A result is the mean of a task's runs; all runs are what was spent.",
               overrides=[field("cost of a result", **dollars),
-                         field("cost of one run of each", unit="currencyUSD", decimals=2)]),
+                         field("cost of all runs", unit="currencyUSD", decimals=2)]),
     ]  # fmt: skip
 
 

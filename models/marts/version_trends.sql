@@ -21,6 +21,20 @@ slopes as (
     select * from {{ ref('int_version_slopes') }}
 ),
 
+-- of the mean, for results taken as independent; a single one has none
+bounded_series as (
+    select
+        *,
+        nullif({{ statistical_function('safe_multiply') }}(
+            stddev_value,
+            {{ statistical_function('student_t_ppf') }}(
+                1 - {{ var('alpha') }} / 2.0::float8,
+                (sample_count - 1)::float8
+            ) / sqrt(sample_count::float8)
+        ), 'Infinity') as half_width
+    from series
+),
+
 joined as (
     select
         series.agent_name,
@@ -43,6 +57,26 @@ joined as (
         comparisons.shared_task_count,
         slopes.trend_version_count,
         series.avg_value,
+        -- a mean of scores is never off their scale; a metric that is now a
+        -- score and now a measurement has none
+        case
+            when series.kind = 'score' and series.half_width is not null
+                then
+                    greatest(
+                        least(0, series.min_value),
+                        series.avg_value - series.half_width
+                    )
+            else series.avg_value - series.half_width
+        end as avg_value_low,
+        case
+            when series.kind = 'score' and series.half_width is not null
+                then
+                    least(
+                        greatest(1, series.max_value),
+                        series.avg_value + series.half_width
+                    )
+            else series.avg_value + series.half_width
+        end as avg_value_high,
         series.min_value,
         series.max_value,
         series.stddev_value,
@@ -74,7 +108,7 @@ joined as (
         end as has_opposite_signs,
         series.first_recorded_at,
         series.last_recorded_at
-    from series
+    from bounded_series as series
     left join series as previous
         on
             series.agent_name = previous.agent_name

@@ -14,13 +14,15 @@ import uuid
 from collections import defaultdict
 from datetime import UTC, datetime
 from fractions import Fraction
+from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from independent_versions import in_order, semantic
+from scipy import stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from raw_rows import Record
 
@@ -212,6 +214,30 @@ def rollups(found: dict[Key, Result]) -> list[Row]:
 SERIES = ("agent_name", "experiment_group", "extension_version", "model_version")
 
 
+def agent_rollups(found: dict[Key, Result], runs: Iterable[Record]) -> list[Row]:
+    """Return agent_daily_rollups: results by the day of their latest run, runs by their own."""
+    names = ("agent_name", "experiment_group", "recorded_on")
+    counted: dict[Key, dict[str, Any]] = {}
+
+    def day(row: Mapping[str, Any]) -> dict[str, Any]:
+        agent = row["agent_name"] or "unknown"
+        key = (agent, row["experiment_group"], row["recorded_at"].astimezone(UTC).date())
+        zeros = dict.fromkeys(("result_count", "cost_result_count", "run_count"), 0)
+        sums = dict.fromkeys(("cost_usd_sum", "run_cost_usd_sum"), Fraction(0))
+        return counted.setdefault(key, {**dict(zip(names, key, strict=True)), **zeros, **sums})
+
+    for result in found.values():
+        row, cost = day(result.row), result.mean("cost_usd")
+        row["result_count"] += 1
+        row["cost_result_count"] += cost is not None
+        row["cost_usd_sum"] += cost or 0
+    for run in runs:
+        row = day({**run, "recorded_at": dated(run)})
+        row["run_count"] += 1
+        row["run_cost_usd_sum"] += exact(run["cost_usd"] or 0)
+    return list(counted.values())
+
+
 def _grouped(
     found: dict[Key, Result], extra: Callable[[Result], tuple[Any, ...]]
 ) -> dict[Key, list[tuple[Result, Fraction]]]:
@@ -242,6 +268,9 @@ def trends(found: dict[Key, Result]) -> list[Row]:
                 **dict(zip((*SERIES, "metric"), key, strict=True)),
                 "sample_count": len(values),
                 "avg_value": mean(values),
+                **_interval(
+                    values, "score" in {result.values[key[-1]][0] for result, _ in samples}
+                ),
                 "min_value": values[0],
                 "max_value": values[-1],
                 "stddev_value": deviation(values),
@@ -253,6 +282,20 @@ def trends(found: dict[Key, Result]) -> list[Row]:
         )
     _rank(rows)
     return rows
+
+
+def _interval(values: list[Fraction], is_score: bool) -> Row:
+    """Return the interval of a mean, by SciPy; none for a single value."""
+    low: float | None = None
+    high: float | None = None
+    if len(values) > 1:
+        centre, error = float(statistics.mean(values)), statistics.stdev(values) / sqrt(len(values))
+        half_width = float(stats.t.ppf(0.975, len(values) - 1)) * error
+        low, high = centre - half_width, centre + half_width
+        if is_score:
+            low = max(low, min(0.0, float(values[0])))
+            high = min(high, max(1.0, float(values[-1])))
+    return {"avg_value_low": low, "avg_value_high": high}
 
 
 def _quantile(values: list[Fraction], share: Fraction) -> Fraction:

@@ -49,6 +49,7 @@ KEYS = {
     ),
     "arm_summaries": ("experiment_id", "experiment_group", "extension_version"),
     "metric_daily_rollups": (*independent_marts.SERIES, "metric", "recorded_on"),
+    "agent_daily_rollups": ("agent_name", "experiment_group", "recorded_on"),
     "version_trends": (*independent_marts.SERIES, "metric"),
 }  # fmt: skip
 INCREMENTAL = ["evaluation_trials", "evaluation_scores", "evaluation_results", "int_results_paired"]
@@ -233,7 +234,8 @@ def test_a_build_without_new_loads_writes_nothing(
     history: tuple[Connection, RawRows], warehouse_url: str, dbt: Dbt
 ) -> None:
     connection, _ = history
-    incremental = [name for name in KEYS if name not in ("metric_daily_rollups", "version_trends")]
+    tables = {"agent_daily_rollups", "metric_daily_rollups", "version_trends"}
+    incremental = [name for name in KEYS if name not in tables]
     query = sql.SQL(" union all ").join(
         sql.SQL("select max(xmin::text::bigint) from {}").format(sql.Identifier("evals", mart))
         for mart in incremental
@@ -369,6 +371,7 @@ def compute(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
         "evaluation_comparison_view": [pair.row for pair in pairs],
         "experiment_summaries": independent_pairs.summaries(pairs),
         "metric_daily_rollups": independent_marts.rollups(found),
+        "agent_daily_rollups": independent_marts.agent_rollups(found, runs),
         "version_trends": independent_marts.trends(found),
     }
 

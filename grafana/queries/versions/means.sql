@@ -6,6 +6,8 @@ select
     model_version as "model",
     sample_count as "results",
     avg_value as "mean",
+    avg_value_low as "from",
+    avg_value_high as "to",
     stddev_value as "standard deviation",
     min_value as "least",
     p50_value as "median",

@@ -1,12 +1,11 @@
--- one point a version, drawn when it first ran; the band is the 95 % interval
--- of the mean, for results taken as independent
+-- one point a version, drawn when it first ran, with the interval of the mean
 select
     first_recorded_at as time,
     agent_name || ' · ' || experiment_group || ' · ' || model_version
         as metric,
     avg_value as "mean",
-    avg_value - 1.96 * stddev_value / sqrt(sample_count) as "from",
-    avg_value + 1.96 * stddev_value / sqrt(sample_count) as "to"
+    avg_value_low as "from",
+    avg_value_high as "to"
 from evals.version_trends
 where
     $__timeFilter(first_recorded_at)
