@@ -60,6 +60,9 @@ class Version(NamedTuple):
     value: float
     alert: str | None = None
     """The severity, where this version got worse."""
+    low: float | None = None
+    high: float | None = None
+    """The ends of the mean's interval, where it has one."""
 
 
 def forest(intervals: Sequence[Interval], unit: str, alternative: str) -> Chart:
@@ -228,7 +231,7 @@ def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) 
 
 
 def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
-    """Draw a mean over versions, one line per group, versions that got worse marked.
+    """Draw a mean over versions with its interval, a line per group, worse versions marked.
 
     Args:
         versions: in the order in which versions are drawn, from left to right.
@@ -243,6 +246,8 @@ def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
             "group": _short(point.group),
             "value": point.value,
             "alert": point.alert,
+            "low": point.low,
+            "high": point.high,
         }
         for point in versions
     ]
@@ -263,6 +268,15 @@ def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
             "data": {"values": rows},
             "encoding": encoding,
             "layer": [
+                {
+                    "transform": [{"filter": "datum.low != null && datum.high != null"}],
+                    "mark": {"type": "rule", "strokeWidth": 5, "opacity": 0.3},
+                    "encoding": {
+                        "y": {"field": "low", "type": "quantitative"},
+                        "y2": {"field": "high"},
+                        "color": by_group["color"],
+                    },
+                },
                 {"mark": {"type": "line", "strokeWidth": 2}, "encoding": by_group},
                 {
                     "mark": {"type": "point", "filled": True, "size": 40, "opacity": 1},

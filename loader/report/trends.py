@@ -15,6 +15,7 @@ from loader.report.grids import (
     count_of,
     figures,
     generic,
+    interval,
     kind_of_metric,
     number_of,
     text_of,
@@ -40,7 +41,7 @@ _REGRESSION_COLUMNS: Final = (
     ("change_pct", "change", Kind.PERCENT),
     ("shared_task_count", "shared tasks", Kind.INTEGER),
     ("method", "method", Kind.TEXT),
-    ("p_value_bh", "p (BH)", Kind.NUMBER),
+    ("p_value_bh", "p (BH)", Kind.PROBABILITY),
 )
 _ALERT_COLUMNS: Final = (
     ("agent_name", "agent", Kind.TEXT),
@@ -111,7 +112,8 @@ def version_grid(rows: Sequence[Record]) -> Grid:
     headings = [
         Heading("agent"), Heading("group"), Heading("version"), Heading("model"),
         Heading("metric"), figures("results"), figures("mean"),
-        figures("median"), figures("95th percentile"), Heading("last recorded (UTC)"),
+        figures("95 % interval"), figures("median"), figures("95th percentile"),
+        Heading("last recorded (UTC)"),
     ]  # fmt: skip
     return Grid("Means by version", headings, [_version_cells(row) for row in rows])
 
@@ -130,6 +132,8 @@ def _chart(rows: Sequence[Record], severities: dict[tuple[str, ...], str]) -> Ch
             _line_name(row, rows),
             value,
             severities.get(_key(row)),
+            number_of(row, "avg_value_low"),
+            number_of(row, "avg_value_high"),
         )
         for row in sorted(rows, key=lambda row: order.get(str(row["extension_version"]), 0))
         if (value := number_of(row, "avg_value")) is not None
@@ -147,7 +151,7 @@ def _chart(rows: Sequence[Record], severities: dict[tuple[str, ...], str]) -> Ch
     return charts.trend(
         points,
         _UNITS.get(kind, metric),
-        f"Mean {metric[:60]} over versions: {words}; "
+        f"Mean {metric[:60]} over versions, with 95 % intervals: {words}; "
         f"{alerts or 'no'} version{'' if alerts == 1 else 's'} marked as worse.",
     )
 
@@ -192,6 +196,10 @@ def _version_cells(row: Record) -> list[Cell]:
     return [
         *(Cell(str(text_of(row, name))) for name in names),
         Cell(f"{count_of(row, 'sample_count'):,}"),
-        *(Cell(told(number_of(row, f"{name}_value"), kind)) for name in ("avg", "p50", "p95")),
+        Cell(told(number_of(row, "avg_value"), kind)),
+        Cell(
+            interval(*(told(number_of(row, f"avg_value_{end}"), kind) for end in ("low", "high")))
+        ),
+        *(Cell(told(number_of(row, f"{name}_value"), kind)) for name in ("p50", "p95")),
         Cell(cell(row.get("last_recorded_at"), Kind.TIMESTAMP)),
     ]

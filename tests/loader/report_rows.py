@@ -213,6 +213,8 @@ def version(group: str, number: str, rank: int, value: float) -> Record:
         "version_rank": rank,
         "sample_count": 84,
         "avg_value": value if group == GROUP else 0.7,
+        "avg_value_low": (value if group == GROUP else 0.7) - 0.03,
+        "avg_value_high": (value if group == GROUP else 0.7) + 0.03,
         "p50_value": 0.72,
         "p95_value": 0.93,
         "last_recorded_at": WHEN,
