@@ -117,10 +117,11 @@ def _evidence() -> list[Json]:
               overrides=[field("code", custom__width=170)]),
         table("Every metric", "experiments/metrics", height=9,
               description=f"Means over the tasks that both arms have. from, to: {_INTERVAL} of "
-                          "the difference, candidate less baseline.",
+                          "the difference, candidate less baseline. Latency, tokens and cost "
+                          "also as the ratio of the arms, in per cent more or less.",
               overrides=[
-                  field("better by %", unit="percent", decimals=1, thresholds=_BETTER,
-                        custom__cellOptions={"type": "color-text"}),
+                  *(field(f"relative {end}", unit="percent", decimals=1)
+                    for end in ("%", "from", "to")),
                   field("p", **_P_VALUE), field("p (Holm)", **_P_VALUE),
                   field("notes", custom__width=260),
               ]),

@@ -50,7 +50,8 @@ def test_the_codes_that_are_listed_are_those_the_models_write() -> None:
     column = paired[: paired.index("end as not_comparable_reason")]
     assert set(re.findall(r"then '(\w+)'", column[column.rindex("case") :])) == LEFT_OUT
     verdicts = _sql("models/intermediate/int_experiment_verdicts.sql")
-    findings = re.findall(r"^\(\n    \d+,\n    '(\w+)'", _sql("macros/verdict_sentences.sql"), re.MULTILINE)
+    macro = _sql("macros/verdict_sentences.sql")
+    findings = re.findall(r"^\(\n    \d+,\n    '(\w+)'", macro, re.MULTILINE)
     told = re.findall(r"'(\w+)' (?:end )?as code|'code', '(\w+)'", verdicts)
     either = verdicts[: verdicts.index("end as code")]
     branches = re.findall(r"(?:then|else) '(\w+)'", either[either.rindex("case") :])

@@ -113,7 +113,8 @@ class LangSmith:
         """Return where people look at runs, as the SDK derives it from the endpoint."""
         from langsmith.utils import get_host_url  # noqa: PLC0415  keep --help free of the SDK
 
-        return get_host_url(None, self.endpoint).rstrip("/")
+        address: str = get_host_url(None, self.endpoint)
+        return address.rstrip("/")
 
     def stop(self) -> None:
         """Let no further attempt start: a sibling request has failed for good."""
