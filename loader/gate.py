@@ -12,26 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from loader.gate_history import History, hold_history
 from loader.policy import Inconclusive, MetricPolicy, Policy, Requirement
+from loader.verdict import Reason, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-
-class Verdict(StrEnum):
-    """What the gate says."""
-
-    PASS = "pass"  # noqa: S105  a verdict, not a password
-    BLOCKED = "blocked"
-    INCONCLUSIVE = "inconclusive"
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why: a stable code, and a sentence with the numbers it rests on."""
-
-    code: str
-    sentence: str
-    metric: str | None = None
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,10 +70,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A candidate version of an experiment: its summary and its metrics."""
+    """A candidate version of an experiment: its summary and its metrics.
+
+    Asked for by agent and version it also has its history. With `has_baseline` false that is
+    all there is: no experiment compares it with a baseline, and the summary only names it.
+    """
 
     summary: Summary
     metrics: list[Metric]
+    history: History | None = None
+    has_baseline: bool = True
 
 
 class Finding(StrEnum):
@@ -112,6 +104,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     would_decide: str | None
 
 
+# From the best to the worst.
+_GRAVITY: Final = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.BLOCKED)
 _VERDICTS: Final = {
     "deploy": Verdict.PASS,
     "reject": Verdict.BLOCKED,
@@ -138,6 +132,27 @@ def decide(policy: Policy, candidate: Candidate) -> Decision:
         candidate: its rows of the marts.
     """
     verdict, reasons = (
+        _against_baseline(policy, candidate) if candidate.has_baseline else (Verdict.PASS, [])
+    )
+    if candidate.history is not None:
+        found, regressions = hold_history(
+            policy, candidate.history, is_alone=not candidate.has_baseline
+        )
+        verdict = max(verdict, found, key=_GRAVITY.index)
+        reasons += regressions
+    return Decision(
+        candidate=candidate,
+        policy=policy,
+        verdict=verdict,
+        exit_code=exit_code(policy, verdict),
+        reasons=reasons,
+        would_decide=would_decide(candidate.summary) if verdict is Verdict.INCONCLUSIVE else None,
+    )
+
+
+def _against_baseline(policy: Policy, candidate: Candidate) -> tuple[Verdict, list[Reason]]:
+    """Hold a candidate's comparison with its baseline against a policy."""
+    verdict, reasons = (
         _recommended(candidate.summary, peeking=policy.peeking)
         if policy.require is Requirement.IMPROVEMENT
         else (Verdict.PASS, [])
@@ -156,14 +171,7 @@ def decide(policy: Policy, candidate: Candidate) -> Decision:
     lacking = _lacking(policy, candidate, set(guarded))
     if lacking and verdict is Verdict.PASS:
         verdict = Verdict.INCONCLUSIVE
-    return Decision(
-        candidate=candidate,
-        policy=policy,
-        verdict=verdict,
-        exit_code=exit_code(policy, verdict),
-        reasons=reasons + lacking,
-        would_decide=would_decide(candidate.summary) if verdict is Verdict.INCONCLUSIVE else None,
-    )
+    return verdict, reasons + lacking
 
 
 def exit_code(policy: Policy, verdict: Verdict) -> int:

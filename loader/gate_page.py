@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.gate import Verdict, bounds, in_order, is_relative, margin_of, p_value
+from loader.gate import bounds, in_order, is_relative, margin_of, p_value
 from loader.marts import kind_of
 from loader.render import (
     NULL,
@@ -21,12 +21,13 @@ from loader.render import (
     with_unit,
 )
 from loader.tables import Column, Format, Kind, Table
+from loader.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from loader.gate import Decision, Metric
+    from loader.gate import Candidate, Decision, Metric
     from loader.gate_warehouse import Looks
 
 _HEADINGS: Final = {
@@ -117,11 +118,20 @@ def _plain(answer: Answer) -> dict[str, Any]:
         "warnings": list(answer.warnings),
         "summary": msgspec.to_builtins(decision.candidate.summary),
         "metrics": msgspec.to_builtins(decision.candidate.metrics),
+        "has_baseline": decision.candidate.has_baseline,
+        "history": msgspec.to_builtins(decision.candidate.history),
     }
 
 
 def _subject(decision: Decision) -> str:
     summary = decision.candidate.summary
+    history = decision.candidate.history
+    if history is not None and not decision.candidate.has_baseline:
+        return (
+            f"{history.agent_name} {history.extension_version} ({history.experiment_group}) "
+            f"against {history.previous() or 'no version before it'}, "
+            f"{history.task_count:,} tasks"
+        )
     against = (
         f"the baseline of {summary.baseline_experiment_id}"
         if summary.baseline_experiment_id not in (None, summary.experiment_id)
@@ -137,7 +147,7 @@ def _closing(answer: Answer) -> Iterator[str]:
     decision = answer.decision
     if decision.would_decide is not None:
         yield f"What would decide it: {decision.would_decide}."
-    elif decision.verdict is Verdict.INCONCLUSIVE:
+    elif decision.verdict is Verdict.INCONCLUSIVE and decision.candidate.has_baseline:
         yield "The warehouse cannot tell how many tasks would decide it."
     yield looks_sentence(answer.looks)
     yield (
@@ -148,6 +158,8 @@ def _closing(answer: Answer) -> Iterator[str]:
 
 def _numbers(decision: Decision) -> Table:
     """Return the numbers a verdict rests on, one row per metric with pairs."""
+    if not decision.candidate.has_baseline:
+        return _steps(decision.candidate)
     policy = decision.policy
     summary = decision.candidate.summary
     interval = "anytime-valid interval" if policy.peeking else "interval"
@@ -172,6 +184,40 @@ def _numbers(decision: Decision) -> Table:
     )
 
 
+def _steps(candidate: Candidate) -> Table:
+    """Return a version beside the version before it, one row per metric and model."""
+    history = candidate.history
+    regressions = {
+        (regression.model_version, regression.metric): regression
+        for regression in (history.regressions if history else [])
+    }
+    rows = []
+    for step in history.steps if history else []:
+        kind = _kind_of(step.metric)
+        found = regressions.get((step.model_version, step.metric))
+        rows.append(
+            (
+                step.metric,
+                step.model_version,
+                step.shared_task_count,
+                with_unit(step.previous_avg_value, kind),
+                with_unit(step.avg_value, kind),
+                found.severity or "unknown" if found else None,
+            )
+        )
+    return Table(
+        (
+            Column("metric"),
+            Column("model_version", heading="model"),
+            Column("shared_task_count", Kind.INTEGER, "shared tasks"),
+            Column("previous_avg_value", heading="before"),
+            Column("avg_value", heading="now"),
+            Column("severity", heading="regression"),
+        ),
+        rows,
+    )
+
+
 def _row(metric: Metric, margin: float | None, *, peeking: bool) -> tuple[object, ...]:
     kind = _kind(metric)
     low, high = bounds(metric, peeking=peeking)
@@ -193,7 +239,11 @@ def _row(metric: Metric, margin: float | None, *, peeking: bool) -> tuple[object
 def _kind(metric: Metric) -> Kind:
     if metric.kind == "score":
         return Kind.SCORE
-    known = kind_of(metric.metric)
+    return _kind_of(metric.metric)
+
+
+def _kind_of(metric: str) -> Kind:
+    known = kind_of(metric)
     return Kind.NUMBER if known is Kind.TEXT else known
 
 

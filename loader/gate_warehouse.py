@@ -94,11 +94,14 @@ def require_experiment(connection: Connection, experiment_id: str) -> None:
     )
 
 
-def experiment_of(connection: Connection, agent: str, version: str) -> list[str]:
+def experiments_of(connection: Connection, agent: str, version: str) -> list[str]:
     """Return the experiments that tried a version of an agent, the latest first.
 
+    Empty when none did: the version may still have results without a baseline.
+
     Raises:
-        ConfigurationError: there is none; names the nearest agents or versions.
+        ConfigurationError: the marts are not built.
+        WarehouseUnavailable: the server fails or forbids it.
     """
     # by task: the summary of an experiment with several agents names none of them
     comparisons = sql.Identifier(marts.schema_name(), "evaluation_comparison_view")
@@ -115,19 +118,13 @@ def experiment_of(connection: Connection, agent: str, version: str) -> list[str]
             ).format(comparisons),
             (agent, version),
         ).fetchall()
-        if not rows:
-            known = connection.execute(
-                sql.SQL("select distinct agent_name, candidate_version from {}").format(comparisons)
-            ).fetchall()
-            versions = [str(there) for name, there in known if name == agent]
-            agents = {str(name) for name, _ in known if name is not None}
-            raise ConfigurationError(
-                f"no experiment tried version {version!r} of {agent}"
-                f"{marts.nearest(version, versions)}"
-                if versions
-                else f"no experiment tried an agent {agent!r}{marts.nearest(agent, agents)}"
-            )
     return [str(name) for (name,) in rows]
+
+
+def freshness(connection: Connection, experiments: set[str]) -> Freshness:
+    """Return the latest load of some experiments that the marts hold, and what came after."""
+    with marts.reading(connection):
+        return _freshness(connection, experiments)
 
 
 def record(connection: Connection, decision: Decision, load_id: int) -> Looks:

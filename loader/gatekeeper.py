@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from loader import gate_warehouse as warehouse
+from loader import version_history
 from loader.errors import ConfigurationError
 from loader.gate import decide, worst_exit_code
 from loader.gate_page import Answer
@@ -13,7 +16,7 @@ from loader.migrate import require_current
 from loader.policy import Candidates
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loader.connection import Connection
     from loader.gate import Candidate
@@ -53,18 +56,60 @@ def judge(connection: Connection, policy: Policy, asked: Asked) -> Judgement:
     require_current(connection)
     connection.commit()
     notices: list[str] = []
-    experiment = asked.experiment
-    if experiment is None:
-        tried = warehouse.experiment_of(connection, asked.agent or "", asked.version or "")
-        experiment = tried[0]
-        if len(tried) > 1:
-            notices.append(
-                f"judged {experiment}, the latest of {len(tried)} experiments with "
-                f"{asked.agent} {asked.version}; --experiment names another"
-            )
-    chosen = _choose(connection, policy, asked._replace(experiment=experiment), notices)
+    if asked.experiment is not None:
+        chosen = _choose(connection, policy, asked, notices)
+    else:
+        chosen = _released(connection, policy, asked, notices)
     answers = [_answer(connection, policy, candidate, fresh) for candidate, fresh in chosen]
     return Judgement(answers, notices, worst_exit_code(answer.decision for answer in answers))
+
+
+def _released(
+    connection: Connection, policy: Policy, asked: Asked, notices: list[str]
+) -> list[tuple[Candidate, Freshness]]:
+    """Return a version of an agent with its history, compared with a baseline where one is."""
+    agent, version = asked.agent or "", asked.version or ""
+    past = {
+        candidate.summary.candidate_group: candidate
+        for candidate in version_history.candidates_of(connection, agent, version)
+    }
+    tried = warehouse.experiments_of(connection, agent, version)
+    if tried:
+        if len(tried) > 1:
+            notices.append(
+                f"judged {tried[0]}, the latest of {len(tried)} experiments with "
+                f"{agent} {version}; --experiment names another"
+            )
+        chosen = _choose(connection, policy, asked._replace(experiment=tried[0]), notices)
+        return [(_with_history(candidate, past), fresh) for candidate, fresh in chosen]
+    if not past:
+        version_history.require_version(connection, agent, version)
+    if asked.group is not None and asked.group not in past:
+        raise ConfigurationError(
+            f"{agent} {version} has no results of a group {asked.group!r}"
+            f"{nearest(asked.group, past)}; there are: {', '.join(sorted(past))}"
+        )
+    groups = list(past) if asked.group is None else [asked.group]
+    notices.append(
+        f"no experiment holds {agent} {version} against a baseline: judged by its regressions "
+        "against the version before alone"
+    )
+    if len(groups) > 1 and policy.candidates is Candidates.LATEST:
+        notices.append(
+            f"judged {groups[0]}, the latest of {len(groups)} groups; --candidate-group names "
+            "another, candidates: all in the policy judges every one"
+        )
+        groups = groups[:1]
+    return [
+        (past[group], warehouse.freshness(connection, {past[group].summary.experiment_id}))
+        for group in groups
+    ]
+
+
+def _with_history(candidate: Candidate, past: Mapping[str, Candidate]) -> Candidate:
+    """Return a candidate with the history of its group."""
+    found = past.get(candidate.summary.candidate_group)
+    return candidate if found is None else replace(candidate, history=found.history)
 
 
 def _choose(

@@ -26,8 +26,9 @@ from loader.runner.tasks import Task, read_tasks
 from loader.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
-    from loader.gate import Candidate, Metric, Reason, Summary
+    from loader.gate import Candidate, Metric, Summary
     from loader.runner.scoring import EvaluatorLike
+    from loader.verdict import Reason
 
 TargetLike = Target | Callable[..., object] | str
 """A target, a function, or `module:function`."""

@@ -50,6 +50,17 @@ class Candidates(StrEnum):
     ALL = "all"
 
 
+class Severity(StrEnum):
+    """How bad a regression against the version before is, as `version_regressions` says it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+    NEVER = "never"
+    """Of a limit: no regression reaches it."""
+
+
 class MetricPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of one metric.
 
@@ -75,6 +86,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     inconclusive: Inconclusive = Inconclusive.EXIT5
     peeking: bool = False
     candidates: Candidates = Candidates.LATEST
+    regression_block: Severity = Severity.HIGH
+    regression_review: Severity = Severity.MEDIUM
 
     def hash(self) -> str:
         """Return the sha256 of the canonical policy: every key, sorted, as JSON."""
@@ -113,6 +126,8 @@ _EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
     "inconclusive": ("exit5, block or pass", "inconclusive: block"),
     "peeking": ("true or false", "peeking: true"),
     "candidates": ("latest or all", "candidates: latest"),
+    "regression_block": ("low, medium, high, critical or never", "regression_block: high"),
+    "regression_review": ("low, medium, high, critical or never", "regression_review: medium"),
 }
 
 

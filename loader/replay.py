@@ -12,6 +12,7 @@ from loader.gate import Candidate, decide
 from loader.gate_warehouse import candidates
 from loader.policy import parse_policy
 from loader.tables import Column, Kind, Table
+from loader.version_history import candidates_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +58,16 @@ def replay(connection: Connection, since: datetime | None = None) -> Replay:
     experiments = sorted({decision.experiment_id for decision in ledger})
     present = {_key(candidate): candidate for candidate in candidates(connection, experiments)}
     # a candidate judged a hundred times by one policy is judged once today
-    judged: dict[tuple[str, str, str, str], Decision | str] = {}
+    judged: dict[tuple[str, str, str, str, str | None], Decision | str] = {}
     rows = []
     for recorded in ledger:
-        place = (*recorded[1:4], recorded.policy_hash)
+        agent = _agent(recorded)
+        place = (*recorded[1:4], recorded.policy_hash, agent)
         if place not in judged:
-            judged[place] = _judge(recorded, present.get(recorded[1:4]))
+            candidate = present.get(recorded[1:4])
+            if agent is not None:
+                candidate = _with_history(connection, recorded, agent, candidate)
+            judged[place] = _judge(recorded, candidate)
         today = judged[place]
         verdict = "cannot be judged" if isinstance(today, str) else today.verdict.value
         if verdict != recorded.verdict:
@@ -102,6 +107,31 @@ def _recorded(connection: Connection, since: datetime | None) -> Sequence[Record
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"the ledger of decisions cannot be read: {error}") from error
     return [Recorded(*row) for row in rows]
+
+
+def _agent(recorded: Recorded) -> str | None:
+    """Return the agent whose history the decision rested on; None where it rested on none."""
+    history = recorded.numbers.get("history")
+    return str(history["agent_name"]) if isinstance(history, dict) else None
+
+
+def _with_history(
+    connection: Connection, recorded: Recorded, agent: str, candidate: Candidate | None
+) -> Candidate | None:
+    """Return what was judged, with its history of today; None when it is gone."""
+    past = next(
+        (
+            found
+            for found in candidates_of(connection, agent, recorded.candidate_version)
+            if found.summary.candidate_group == recorded.candidate_group
+        ),
+        None,
+    )
+    if not recorded.numbers.get("has_baseline", True):
+        return past
+    if candidate is None or past is None:
+        return candidate
+    return msgspec.structs.replace(candidate, history=past.history)
 
 
 def _judge(recorded: Recorded, candidate: Candidate | None) -> Decision | str:

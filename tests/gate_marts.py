@@ -61,7 +61,41 @@ create table evals.experiment_metric_comparisons (
 create table evals.evaluation_results (
     experiment_id text,
     task_id text,
-    load_id bigint
+    load_id bigint,
+    agent_name text,
+    experiment_group text,
+    extension_version text,
+    recorded_at timestamptz
+);
+
+create table evals.version_trends (
+    agent_name text,
+    experiment_group text,
+    extension_version text,
+    model_version text,
+    metric text,
+    previous_extension_version text,
+    change_method text,
+    shared_task_count bigint,
+    avg_value double precision,
+    previous_avg_value double precision
+);
+
+create table evals.version_regressions (
+    agent_name text,
+    experiment_group text,
+    extension_version text,
+    model_version text,
+    metric text,
+    previous_extension_version text,
+    severity text,
+    n bigint,
+    change double precision,
+    change_low double precision,
+    change_high double precision,
+    change_pct double precision,
+    p_value_bh double precision,
+    is_significant boolean
 );
 
 create view evals.evaluation_comparison_view as
@@ -139,6 +173,32 @@ LATENCY: dict[str, object] = {
 }
 
 
+# A metric of a version beside the version before it, and how much worse it got.
+STEP: dict[str, object] = {
+    "agent_name": "feature_dev",
+    "experiment_group": "code-chef",
+    "extension_version": "1.2.3",
+    "model_version": "m",
+    "metric": "accuracy",
+    "previous_extension_version": "1.2.2",
+    "change_method": "paired",
+    "shared_task_count": 60,
+    "avg_value": 0.7,
+    "previous_avg_value": 0.8,
+}
+REGRESSION: dict[str, object] = {
+    **{name: STEP[name] for name in list(STEP)[:6]},
+    "severity": "high",
+    "n": 60,
+    "change": -0.1,
+    "change_low": -0.14,
+    "change_high": -0.06,
+    "change_pct": -12.5,
+    "p_value_bh": 0.0004,
+    "is_significant": True,
+}
+
+
 def create(connection: Connection) -> None:
     """Create empty marts and commit."""
     connection.execute(_TABLES.encode())
@@ -170,6 +230,33 @@ def store(connection: Connection, summary: dict[str, object], *metrics: dict[str
     connection.commit()
 
 
+def store_history(
+    connection: Connection,
+    step: dict[str, object],
+    *regressions: dict[str, object],
+    experiment_id: str = "nightly-7",
+) -> None:
+    """Put a version's results, its trend and its regressions in place of all history; commit."""
+    connection.execute("truncate evals.version_trends, evals.version_regressions")
+    connection.execute(
+        "insert into evals.evaluation_results (experiment_id, task_id, agent_name,"
+        " experiment_group, extension_version, recorded_at) values (%s, 't1', %s, %s, %s, now())",
+        [
+            experiment_id,
+            *(step[name] for name in ("agent_name", "experiment_group", "extension_version")),
+        ],
+    )
+    for mart, rows in (("version_trends", (step,)), ("version_regressions", regressions)):
+        for row in rows:
+            connection.execute(
+                sql.SQL(
+                    "insert into {table} select * from jsonb_populate_record(null::{table}, %s)"
+                ).format(table=sql.Identifier("evals", mart)),
+                [Jsonb(row)],
+            )
+    connection.commit()
+
+
 def load(connection: Connection, load_id: int, experiment_id: str, *, is_built: bool) -> None:
     """Write the change feed of a load, and its result where the marts have it; commit."""
     connection.execute(
@@ -178,7 +265,8 @@ def load(connection: Connection, load_id: int, experiment_id: str, *, is_built: 
     )
     if is_built:
         connection.execute(
-            "insert into evals.evaluation_results values (%s, 'task', %s)",
+            "insert into evals.evaluation_results (experiment_id, task_id, load_id)"
+            " values (%s, 'task', %s)",
             (experiment_id, load_id),
         )
     connection.commit()

@@ -20,13 +20,15 @@ _INCONCLUSIVE = 5
 
 @click.command()
 @click.option("--experiment", metavar="ID", help="The experiment to judge.")
-@click.option("--agent", metavar="A", help="Judge the latest experiment with this agent …")
+@click.option(
+    "--agent", metavar="A", help="Judge an agent by its latest experiment and its regressions …"
+)
 @click.option(
     "--candidate-version",
     "--extension-version",
     "version",
     metavar="V",
-    help="… and this version. With --experiment: only this candidate version.",
+    help="… at this version. With --experiment: only this candidate version.",
 )
 @click.option("--candidate-group", "group", metavar="G", help="Only candidates of this group.")
 @click.option(
@@ -62,6 +64,10 @@ def gate(  # noqa: PLR0913  one parameter per option
 
     Exit codes: 0 pass, 1 blocked, 5 inconclusive (unless the policy says otherwise).
     Every verdict is recorded: looking again until it is green stays visible.
+
+    With --agent and --extension-version the version is also held against the one before it: a
+    regression that is serious enough by the policy blocks. Without an experiment that compares
+    it with a baseline, that alone decides.
 
     \b
     Example:

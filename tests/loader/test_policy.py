@@ -8,6 +8,7 @@ from loader.policy import (
     Inconclusive,
     MetricPolicy,
     Requirement,
+    Severity,
     parse_policy,
     read_policy,
 )
@@ -33,6 +34,8 @@ def test_the_default_policy_asks_for_nothing_beyond_the_recommendation() -> None
     assert (policy.minimum_pairs, policy.minimum_coverage, policy.peeking) == (0, 0.0, False)
     assert policy.inconclusive is Inconclusive.EXIT5
     assert policy.candidates is Candidates.LATEST
+    assert policy.regression_block is Severity.HIGH
+    assert policy.regression_review is Severity.MEDIUM
 
 
 def test_every_key_is_read(write: Path) -> None:
@@ -48,6 +51,8 @@ def test_every_key_is_read(write: Path) -> None:
         inconclusive: block
         peeking: true
         candidates: all
+        regression_block: critical
+        regression_review: never
         """
     )
     policy = read_policy(write)
@@ -58,6 +63,8 @@ def test_every_key_is_read(write: Path) -> None:
     assert (policy.minimum_pairs, policy.minimum_coverage, policy.peeking) == (30, 0.9, True)
     assert policy.inconclusive is Inconclusive.BLOCK
     assert policy.candidates is Candidates.ALL
+    assert policy.regression_block is Severity.CRITICAL
+    assert policy.regression_review is Severity.NEVER
     assert parse_policy(policy.canonical(), "ledger") == policy
 
 
@@ -111,6 +118,18 @@ def test_layout_order_and_defaults_do_not_change_the_hash(write: Path) -> None:
             'FILE: require: found "superiority", expected improvement or non_inferiority',
         ),
         ("version: 1\ninconclusive: 5", "FILE: inconclusive: found 5, expected exit5, block or"),
+        (
+            "version: 1\nregression_block: severe",
+            'FILE: regression_block: found "severe", expected low, medium, high, critical or never',
+        ),
+        (
+            "version: 1\nregression_review: 5",
+            "FILE: regression_review: found 5, expected low, medium, high, critical or never",
+        ),
+        (
+            "version: 1\nregression_blocks: high",
+            "FILE: regression_blocks is no key of a policy; did you mean regression_block?",
+        ),
         ("version: 1\nmetrics: [a]", 'FILE: metrics: found ["a"], expected a mapping'),
         ("version: 1\nmetrics: {fine: {}, a: 3}", "FILE: metrics.a: found 3, expected a mapping"),
         (

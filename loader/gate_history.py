@@ -1,0 +1,162 @@
+"""A version against the version before it: what the marts found, held against a policy.
+
+Nothing is estimated here. A row of `version_regressions` that is significant says that a metric
+got worse by more than chance, all metrics of the version taken together; its severity says by
+how much. The policy says from which severity on that blocks, and from which a person decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from loader.policy import Severity
+from loader.verdict import Reason, Verdict
+
+if TYPE_CHECKING:
+    from loader.policy import Policy
+
+_RISING: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `version_trends`: a metric of a version beside the version before it."""
+
+    metric: str
+    model_version: str
+    previous_extension_version: str | None
+    change_method: str | None
+    previous_avg_value: float | None
+    avg_value: float | None
+    shared_task_count: int | None
+
+
+class Regression(msgspec.Struct, frozen=True, kw_only=True):
+    """One significant row of `version_regressions`; changes are in the metric's unit."""
+
+    metric: str
+    model_version: str
+    previous_extension_version: str
+    severity: Severity | None
+    """None: the level before was 0, so there is no relative change."""
+    n: int
+    change: float
+    change_low: float | None
+    change_high: float | None
+    change_pct: float | None
+    p_value_bh: float
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What the marts know of one version of an agent, in one group."""
+
+    agent_name: str
+    experiment_group: str
+    extension_version: str
+    task_count: int
+    steps: list[Step]
+    regressions: list[Regression]
+
+    def compared(self) -> list[Step]:
+        """Return the metrics that could be compared with the version before."""
+        return [step for step in self.steps if step.change_method is not None]
+
+    def previous(self) -> str | None:
+        """Return the version before; with several models, that of the first."""
+        versions = (step.previous_extension_version for step in self.steps)
+        return next((version for version in versions if version is not None), None)
+
+
+def hold_history(
+    policy: Policy, history: History, *, is_alone: bool
+) -> tuple[Verdict, list[Reason]]:
+    """Hold the regressions of a version against a policy.
+
+    Args:
+        policy: from which severity a regression blocks, or asks for a person.
+        history: the version's rows of the marts.
+        is_alone: whether the verdict rests on them alone, with no baseline to compare with:
+            then a version that nothing could be compared with is inconclusive, and so is
+            one compared on fewer tasks than the policy's `minimum_pairs`.
+    """
+    verdict = Verdict.PASS
+    reasons = []
+    for regression in history.regressions:
+        if _reaches(regression.severity, policy.regression_block, is_unknown=False):
+            verdict, code = Verdict.BLOCKED, "regression_blocks"
+            effect = f"the policy blocks from {policy.regression_block}"
+        elif _reaches(regression.severity, policy.regression_review, is_unknown=True):
+            code = "regression_needs_review"
+            effect = f"the policy asks for a person from {policy.regression_review}"
+            verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
+        else:
+            code, effect = "regression_allowed", "the policy allows it"
+        reasons.append(Reason(code, f"{_sentence(regression)}; {effect}.", regression.metric))
+    compared = history.compared()
+    if compared and not reasons:
+        reasons.append(
+            Reason(
+                "no_regression",
+                f"Against {history.previous()}, none of {len(compared)} "
+                f"{'metric' if len(compared) == 1 else 'metrics'} got worse by more than chance.",
+            )
+        )
+    lacking = _lacking(policy, history) if is_alone else []
+    if lacking and verdict is Verdict.PASS:
+        verdict = Verdict.INCONCLUSIVE
+    return verdict, reasons + lacking
+
+
+def _reaches(severity: Severity | None, limit: Severity, *, is_unknown: bool) -> bool:
+    """Whether a severity is at or above a limit; an unknown one only where a person decides."""
+    if limit is Severity.NEVER:
+        return False
+    if severity is None:
+        return is_unknown
+    return _RISING.index(severity) >= _RISING.index(limit)
+
+
+def _sentence(regression: Regression) -> str:
+    ends = (
+        f" ({regression.change_low:+.3g} to {regression.change_high:+.3g})"
+        if regression.change_low is not None and regression.change_high is not None
+        else ""
+    )
+    share = (
+        f", {abs(regression.change_pct):.1f} % worse" if regression.change_pct is not None else ""
+    )
+    return (
+        f"{regression.metric} on {regression.model_version} is worse than in "
+        f"{regression.previous_extension_version} by more than chance: "
+        f"{regression.change:+.3g}{ends}{share}, n = {regression.n:,}, "
+        f"adjusted p {regression.p_value_bh:.2g}, severity {regression.severity or 'unknown'}"
+    )
+
+
+def _lacking(policy: Policy, history: History) -> list[Reason]:
+    """Return the reasons for which the history is too little to pass by itself."""
+    compared = history.compared()
+    if not compared:
+        why = (
+            f"nothing of it can be compared with {history.previous()}"
+            if history.previous()
+            else "no version before it has results"
+        )
+        return [
+            Reason(
+                "no_comparison",
+                f"{history.agent_name} {history.extension_version} has no experiment with a "
+                f"baseline, and {why}.",
+            )
+        ]
+    return [
+        Reason(
+            "minimum_pairs",
+            f"{step.metric} has {step.shared_task_count or 0:,} tasks in common with "
+            f"{step.previous_extension_version}; the policy asks for {policy.minimum_pairs:,}.",
+            step.metric,
+        )
+        for step in compared
+        if (step.shared_task_count or 0) < policy.minimum_pairs
+    ]

@@ -1,0 +1,145 @@
+"""What the gate reads of a version's history: the version beside the one before it.
+
+Reads `version_trends`, `version_regressions` and `evaluation_results`; computes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
+from psycopg import sql
+
+from loader import marts
+from loader.errors import ConfigurationError
+from loader.gate import Candidate, Summary
+from loader.gate_history import History, Regression, Step
+from loader.regressions import of_version
+
+if TYPE_CHECKING:
+    from loader.connection import Connection
+    from loader.tables import Table
+
+_Row = TypeVar("_Row", Step, Regression)
+
+
+class Tried(NamedTuple):
+    """A group that ran a version of an agent."""
+
+    experiment_group: str
+    experiment_id: str
+    """The latest experiment of it."""
+    task_count: int
+
+
+def candidates_of(connection: Connection, agent: str, version: str) -> list[Candidate]:
+    """Return a version as a candidate without a baseline: one per group, the latest first.
+
+    Raises:
+        ConfigurationError: the marts are not built, or by another version.
+        WarehouseUnavailable: the server fails or forbids it.
+    """
+    with marts.reading(connection):
+        tried = _tried(connection, agent, version)
+        steps = _by_group(
+            marts.fetch(
+                connection,
+                sql.SQL(
+                    "select * from {} where agent_name = %(agent)s"
+                    " and extension_version = %(version)s order by metric, model_version"
+                ).format(sql.Identifier(marts.schema_name(), "version_trends")),
+                {"agent": agent, "version": version},
+            ),
+            Step,
+        )
+        regressions = _by_group(of_version(connection, agent, version), Regression)
+    found = []
+    for group in tried:
+        history = History(
+            agent_name=agent,
+            experiment_group=group.experiment_group,
+            extension_version=version,
+            task_count=group.task_count,
+            steps=steps.get(group.experiment_group, []),
+            regressions=regressions.get(group.experiment_group, []),
+        )
+        found.append(Candidate(_summary(group, version), [], history, has_baseline=False))
+    return found
+
+
+def require_version(connection: Connection, agent: str, version: str) -> None:
+    """Raise: no result is of this version of this agent; names the nearest ones."""
+    with marts.reading(connection):
+        known = connection.execute(
+            sql.SQL(
+                """
+                select agent_name, extension_version from {}
+                union distinct
+                select agent_name, candidate_version from {}
+                """
+            ).format(
+                sql.Identifier(marts.schema_name(), "version_trends"),
+                sql.Identifier(marts.schema_name(), "evaluation_comparison_view"),
+            )
+        ).fetchall()
+    versions = [str(there) for name, there in known if name == agent]
+    agents = {str(name) for name, _ in known if name is not None}
+    raise ConfigurationError(
+        f"no result is of version {version!r} of {agent}{marts.nearest(version, versions)}"
+        if versions
+        else f"no result is of an agent {agent!r}{marts.nearest(agent, agents)}"
+    )
+
+
+def _tried(connection: Connection, agent: str, version: str) -> list[Tried]:
+    rows = connection.execute(
+        sql.SQL(
+            """
+            select
+                experiment_group,
+                (array_agg(experiment_id order by recorded_at desc, experiment_id desc))[1],
+                count(distinct task_id)
+            from {}
+            where
+                -- said so that it can go by the index on agent_name
+                (agent_name = %(agent)s or (agent_name is null and %(agent)s = 'unknown'))
+                and extension_version = %(version)s
+            group by experiment_group
+            order by max(recorded_at) desc, experiment_group
+            """
+        ).format(sql.Identifier(marts.schema_name(), "evaluation_results")),
+        {"agent": agent, "version": version},
+    ).fetchall()
+    return [Tried(str(group), str(name), int(str(count))) for group, name, count in rows]
+
+
+def _by_group(table: Table, kind: type[_Row]) -> dict[str, list[_Row]]:
+    found: dict[str, list[_Row]] = {}
+    try:
+        for row in table.records():
+            found.setdefault(str(row["experiment_group"]), []).append(msgspec.convert(row, kind))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
+        ) from None
+    return found
+
+
+def _summary(group: Tried, version: str) -> Summary:
+    """Return what names the candidate; nothing was compared with a baseline."""
+    return Summary(
+        experiment_id=group.experiment_id,
+        candidate_group=group.experiment_group,
+        candidate_version=version,
+        baseline_experiment_id=None,
+        primary_metric=None,
+        total_tasks=group.task_count,
+        recommendation="none",
+        recommendation_reasons=[],
+        recommendation_labels=[],
+        legacy_recommendation=None,
+        weighted_improvement_pct=None,
+        required_additional_tasks=None,
+        required_repetitions=None,
+        last_recorded_at=None,
+    )
