@@ -22,3 +22,6 @@
 {% macro regression_severity(change_pct) %}'low'{% endmacro %}
 {% macro run_values(relation, keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
 {% macro as_of_experiments() %}as_of_experiments{% endmacro %}
+{% macro kept_rollups() %}kept_rollups{% endmacro %}
+{% macro keep_purged_rollups() %}{% endmacro %}
+{% macro subtract_live_rollups() %}{% endmacro %}

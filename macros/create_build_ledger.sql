@@ -1,11 +1,15 @@
 {#
-    The ledger of incremental builds, two tables:
+    The ledger of incremental builds, three tables:
 
     build_watermarks: how far each incremental model is built. Written only in
     the transaction that builds the model, so it cannot disagree with it.
 
     build_changes: which experiments a build replaced. Kept until the model's
     data tests have passed, so that a failed test looks again next time.
+
+    kept_rollups: daily rollups of purged days, where the var
+    keep_purged_rollups asks for them. Here, because no model can make them
+    again from raw.
 #}
 {% macro create_build_ledger() %}
     {% if execute %}
@@ -33,10 +37,30 @@
             primary key (model, build_number, experiment_id)
         );
 
+        create table if not exists {{ kept_rollups() }} (
+            build_number bigint not null,
+            experiment_id text not null,
+            agent_name text not null,
+            experiment_group text not null,
+            extension_version text not null,
+            model_version text not null,
+            metric text not null,
+            kind text not null,
+            sample_count bigint not null,
+            value_sum numeric not null,
+            value_sum_of_squares numeric not null,
+            value_min double precision not null,
+            value_max double precision not null,
+            recorded_on date not null
+        );
+
         comment on table {{ build_watermarks() }} is
         'One row per incremental model: the load up to which it is built.';
 
         comment on table {{ build_changes() }} is
         'One row per experiment that a build of a model replaced.';
+
+        comment on table {{ kept_rollups() }} is
+        'One row per rollup of int_daily_rollups that a purge took runs from.';
     {% endif %}
 {% endmacro %}

@@ -12,10 +12,13 @@
             "recorded_on",
         ],
         indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(parents=['evaluation_results', 'evaluation_scores'])
-        }}",
-        post_hook="{{ finish_build() }}",
+        pre_hook=[
+            "{{
+                start_build(parents=['evaluation_results', 'evaluation_scores'])
+            }}",
+            "{{ keep_purged_rollups() }}",
+        ],
+        post_hook=["{{ subtract_live_rollups() }}", "{{ finish_build() }}"],
     )
 }}
 

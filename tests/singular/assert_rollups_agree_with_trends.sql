@@ -1,6 +1,7 @@
 {#
     Two marts that state one fact agree: the days of a version add up to its
-    trend. A row is a version and metric for which they do not.
+    trend, less what was purged. A row is a version and metric for which they
+    do not.
 #}
 with
 
@@ -11,7 +12,8 @@ rollups as (
         extension_version,
         model_version,
         metric,
-        sum(sample_count) as sample_count,
+        sum(sample_count - purged_sample_count) as sample_count,
+        sum(purged_sample_count) as purged_sample_count,
         sum(value_sum) / sum(sample_count) as avg_value
     from {{ ref('metric_daily_rollups') }}
     group by
@@ -39,8 +41,10 @@ mismatched as (
             and trends.model_version = rollups.model_version
             and trends.metric = rollups.metric
     where
-        trends.sample_count is distinct from rollups.sample_count
-        or abs(trends.avg_value - rollups.avg_value)
+        coalesce(trends.sample_count, 0)
+        != coalesce(rollups.sample_count, 0)
+        or rollups.purged_sample_count = 0
+        and abs(trends.avg_value - rollups.avg_value)
         > 1e-9 * abs(rollups.avg_value)
 )
 
