@@ -25,3 +25,7 @@
 {% macro kept_rollups() %}kept_rollups{% endmacro %}
 {% macro keep_purged_rollups() %}{% endmacro %}
 {% macro subtract_live_rollups() %}{% endmacro %}
+{% macro is_same_version(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
+{% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
+{% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 'e' as experiment_id from {{ versions }}{% endmacro %}
+{% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}

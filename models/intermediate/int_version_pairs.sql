@@ -113,7 +113,8 @@ fingerprinted as (
             baseline_versions,
             direction_sign,
             '{{ var("alpha") }}',
-            '{{ var("regression_min_shared_tasks") }}'
+            '{{ var("regression_min_shared_tasks") }}',
+            '{{ var("drift_reference_weight") }}'
         ) as fingerprint,
         baseline_from,
         baseline_to,

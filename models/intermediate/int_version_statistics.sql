@@ -69,11 +69,7 @@ changed_experiments as (
     select distinct rollups.experiment_id
     from rollups
     inner join changed_versions
-        on
-            rollups.agent_name = changed_versions.agent_name
-            and rollups.experiment_group = changed_versions.experiment_group
-            and rollups.extension_version = changed_versions.extension_version
-            and rollups.model_version = changed_versions.model_version
+        on {{ is_same_version('rollups', 'changed_versions') }}
 ),
 
 evaluation_results as (
@@ -114,15 +110,7 @@ aggregated as (
         max(evaluation_results.recorded_at) as last_recorded_at
     from evaluation_results
     inner join changed_versions
-        on
-            coalesce(evaluation_results.agent_name, 'unknown')
-            = changed_versions.agent_name
-            and evaluation_results.experiment_group
-            = changed_versions.experiment_group
-            and evaluation_results.extension_version
-            = changed_versions.extension_version
-            and evaluation_results.model_version
-            = changed_versions.model_version
+        on {{ is_result_of_version('evaluation_results', 'changed_versions') }}
     inner join evaluation_scores
         on
             evaluation_results.experiment_id = evaluation_scores.experiment_id

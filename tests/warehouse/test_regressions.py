@@ -21,6 +21,7 @@ from scipy import stats
 from warehouse_dbt import Dbt
 
 import servers
+from loader.cli.gate import gate
 from loader.cli.history import regressions
 from loader.connection import connect
 from loader.errors import ConfigurationError
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 METRICS = ("accuracy", "completeness", "efficiency", "integration_quality")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 QUIET_AGENTS, QUIET_VERSIONS, QUIET_TASKS = 20, 50, 25
+# each with four metrics, so twelve series of a kind
+PLANTED_AGENTS, CHANGE_AT = 3, 10
 Connection = psycopg.Connection[Any]
 
 
@@ -61,7 +64,22 @@ def planted(postgres_server: str, dbt: Dbt) -> Iterator[Connection]:
 
 def plant(rng: random.Random) -> Iterator[dict[str, Any]]:
     for agent in range(QUIET_AGENTS):
-        yield from history(rng, f"quiet-{agent:02}", QUIET_VERSIONS, QUIET_TASKS, METRICS)
+        yield from history(
+            rng,
+            f"quiet-{agent:02}",
+            QUIET_VERSIONS,
+            QUIET_TASKS,
+            METRICS,
+            draw=passes if agent % 2 else scatters,
+        )
+    for agent in range(PLANTED_AGENTS):
+        for kind, draw in (("noise", scatters), ("binary", passes)):
+            yield from history(
+                rng, f"fell-{kind}-{agent}", 15, 300, METRICS, fall, noise=0.15, draw=draw
+            )
+            yield from history(
+                rng, f"slid-{kind}-{agent}", 17, 300, METRICS, slide, noise=0.15, draw=draw
+            )
     accuracy = ("accuracy",)
     yield from history(
         rng, "dropped", 30, 300, accuracy, lambda version: -0.05 * (version >= 15), noise=0.1
@@ -99,6 +117,26 @@ def plant(rng: random.Random) -> Iterator[dict[str, Any]]:
         )
 
 
+def fall(version: int) -> float:
+    return -0.05 * (version >= CHANGE_AT)
+
+
+def slide(version: int) -> float:
+    return -0.01 * max(0, version - CHANGE_AT + 1)
+
+
+def scatters(rng: random.Random) -> Callable[[float, float], float]:
+    """Give a task of a difficulty of its own, whose score scatters from version to version."""
+    ease = rng.gauss(0.7, 0.1)
+    return lambda level, noise: min(1.0, max(0.0, round(ease + level + rng.gauss(0, noise), 4)))
+
+
+def passes(rng: random.Random) -> Callable[[float, float], float]:
+    """Give a task that passes or fails, and mostly does the same in every version."""
+    chance = rng.betavariate(0.2, 0.05)
+    return lambda level, _noise: float(rng.random() < chance * (1 + level / 0.8))
+
+
 def history(  # noqa: PLR0913, PLR0917  what a history is made of
     rng: random.Random,
     agent: str,
@@ -107,8 +145,9 @@ def history(  # noqa: PLR0913, PLR0917  what a history is made of
     metrics: Sequence[str],
     level: Callable[[int], float] = lambda _version: 0.0,
     noise: float = 0.15,
+    draw: Callable[[random.Random], Callable[[float, float], float]] = scatters,
 ) -> Iterator[dict[str, Any]]:
-    ease = [[rng.gauss(0.7, 0.1) for _ in range(tasks)] for _ in metrics]
+    drawn = [[draw(rng) for _ in range(tasks)] for _ in metrics]
     for version in range(versions):
         for task in range(tasks):
             yield record(
@@ -116,10 +155,8 @@ def history(  # noqa: PLR0913, PLR0917  what a history is made of
                 version,
                 f"t{task}",
                 {
-                    metric: min(
-                        1.0, max(0.0, round(own[task] + level(version) + rng.gauss(0, noise), 4))
-                    )
-                    for metric, own in zip(metrics, ease, strict=True)
+                    metric: own[task](level(version), noise)
+                    for metric, own in zip(metrics, drawn, strict=True)
                 },
             )
 
@@ -177,6 +214,37 @@ def test_a_five_point_drop_is_found_at_its_version(planted: Connection) -> None:
         " where agent_name = 'dropped' and extension_version = '1.15.0'"
     ).fetchone()
     assert regression == ("paired", 300, "medium", True, True)
+
+
+def found_shares(connection: Connection, agents: str, within: Sequence[int]) -> list[float]:
+    """Return the shares of series with an alert found so many versions after the change.
+
+    An alert that came before the change is false, and its series counts as not found.
+    """
+    first: dict[tuple[str, str], int] = {}
+    for alert in alerts(connection, f"{agents}-%"):
+        version = int(alert["found_version"].split(".")[1]) - CHANGE_AT
+        key = (alert["agent_name"], alert["metric"])
+        first[key] = min(version, first.get(key, version))
+    total = PLANTED_AGENTS * len(METRICS)
+    return [sum(0 <= version < limit for version in first.values()) / total for limit in within]
+
+
+def test_five_points_are_found_where_they_fell(planted: Connection) -> None:
+    at_once, soon = found_shares(planted, "fell-noise", (1, 4))
+    assert at_once >= 0.8
+    assert soon >= 0.9
+    # tasks that pass or fail say less: the same fall is 3.6 errors wide, and may take a few
+    at_once, soon = found_shares(planted, "fell-binary", (1, 4))
+    assert at_once >= 0.25
+    assert soon >= 0.8
+
+
+def test_a_point_a_version_is_found_within_six(planted: Connection) -> None:
+    (noise,) = found_shares(planted, "slid-noise", (6,))
+    (binary,) = found_shares(planted, "slid-binary", (6,))
+    assert noise >= 0.9
+    assert binary >= 0.8
 
 
 def test_a_drift_of_a_point_a_version_is_found_within_six(planted: Connection) -> None:
@@ -311,13 +379,48 @@ def test_the_command_exits_with_zero_when_the_level_is_back(planted: Connection)
 def test_the_command_lists_the_tasks_behind_a_regression(planted: Connection) -> None:
     result = asked(planted, "--agent", "dropped", "--since", "1.15.0", "--tasks", "--format", "csv")
     rows = list(csv.DictReader(result.stdout.splitlines()))
-    assert {row["extension_version"] for row in rows} >= {"1.15.0"}
+    assert {row["extension_version"] for row in rows} == {"1.15.0"}
     assert all(float(row["change"]) < 0 for row in rows)
 
 
 def test_an_unknown_version_is_a_configuration_error(planted: Connection) -> None:
     result = asked(planted, "--agent", "dropped", "--since", "1.99.0")
     assert isinstance(result.exception, ConfigurationError)
+
+
+def test_tasks_are_listed_only_of_what_is_more_than_chance(planted: Connection) -> None:
+    versions = planted.execute(
+        "select distinct agent_name, extension_version, metric from evals.regression_tasks"
+    ).fetchall()
+    believed = planted.execute(
+        "select agent_name, extension_version, metric from evals.version_regressions"
+        " where is_significant"
+        " union select agent_name, found_version, metric from evals.metric_alerts"
+    ).fetchall()
+    assert ("dropped", "1.15.0", "accuracy") in versions
+    assert set(versions) <= set(believed)
+    looked_into = planted.execute(
+        "select distinct agent_name, extension_version, metric"
+        " from evals_intermediate.int_regression_tasks"
+    ).fetchall()
+    assert set(looked_into) > set(versions), "some version is below alpha by chance alone"
+
+
+def test_the_gate_blocks_the_version_at_which_a_level_fell(planted: Connection) -> None:
+    def judged(agent: str, version: str) -> Any:  # noqa: ANN401  a JSON document
+        arguments = ["--agent", agent, "--extension-version", version, "--format", "json"]
+        result = CliRunner().invoke(gate, [*arguments, "--database-url", planted.info.dsn])
+        (answer,) = json.loads(result.stdout)
+        assert answer["exit_code"] == result.exit_code
+        return answer
+
+    dented = judged("dented", "1.12.0")
+    assert (dented["verdict"], dented["exit_code"]) == ("blocked", 1)
+    assert dented["reasons"][0]["code"] == "regression_blocks"
+    assert "worse than in 1.11.0" in dented["reasons"][0]["sentence"]
+    assert judged("dropped", "1.15.0")["reasons"][0]["code"] == "regression_needs_review"
+    assert judged("dented", "1.11.0")["verdict"] == "pass"
+    assert judged("dented", "1.0.0")["verdict"] == "inconclusive"
 
 
 def test_a_gate_can_ask_for_the_regressions_of_a_version(planted: Connection) -> None:

@@ -1,0 +1,17 @@
+{# Whether two relations speak of one version, and of one of more columns. #}
+{% macro is_same_version(left, right, more=[]) -%}
+    {%- for column in [
+        'agent_name', 'experiment_group', 'extension_version', 'model_version'
+    ] + more -%}
+        {%- if not loop.first %} and {% endif -%}
+        {{ left }}.{{ column }} = {{ right }}.{{ column }}
+    {%- endfor -%}
+{%- endmacro %}
+
+{# Whether a row of evaluation_results is of a version; no agent is unknown. #}
+{% macro is_result_of_version(results, versions) -%}
+    coalesce({{ results }}.agent_name, 'unknown') = {{ versions }}.agent_name
+    and {{ results }}.experiment_group = {{ versions }}.experiment_group
+    and {{ results }}.extension_version = {{ versions }}.extension_version
+    and {{ results }}.model_version = {{ versions }}.model_version
+{%- endmacro %}
