@@ -40,6 +40,7 @@ bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floo
 	$(BIN)/python benchmarks/build.py
 	$(BIN)/python benchmarks/langsmith.py
 	$(BIN)/python benchmarks/verdicts.py
+	$(BIN)/python benchmarks/trends.py
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'
