@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -258,8 +259,7 @@ def milliseconds(connection: Connection, ask: Callable[[Connection], object]) ->
         began = time.perf_counter()
         ask(connection)
         times.append(1000 * (time.perf_counter() - began))
-    # `statistics` would be benchmarks/statistics.py here
-    return sorted(times[1:])[len(times[1:]) // 2]
+    return statistics.median(times[1:])
 
 
 def report(name: str, value: float, floor: float, unit: str) -> bool:
