@@ -1,7 +1,10 @@
 {#
     Two marts that state one fact agree: what the results of an agent, a group
     and a day cost. A row is a day on which they do not.
+    Rollups of metrics that outlive their runs say more than is in raw.
 #}
+{{ config(enabled=not var('keep_purged_rollups')) }}
+
 with
 
 agent_rollups as (

@@ -4,7 +4,7 @@ select
     / greatest($__interval_ms / 86400000, 1)
     * greatest($__interval_ms / 86400000, 1) * 86400 as time,
     agent_name as metric,
-    (sum(cost_usd_sum) / sum(cost_result_count))::double precision as value
+    sum(cost_usd_sum) / sum(cost_result_count) as value
 from evals.agent_daily_rollups
 where
     recorded_on between $__timeFrom()::timestamptz::date

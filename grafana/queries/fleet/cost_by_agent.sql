@@ -3,9 +3,9 @@ select
     experiment_group as "group",
     sum(result_count)::bigint as "results",
     sum(run_count)::bigint as "runs",
-    (sum(cost_usd_sum) / nullif(sum(cost_result_count), 0))::double precision
+    sum(cost_usd_sum) / nullif(sum(cost_result_count), 0)
         as "cost of a result",
-    sum(run_cost_usd_sum)::double precision as "cost of all runs"
+    sum(run_cost_usd_sum) as "cost of all runs"
 from evals.agent_daily_rollups
 where
     recorded_on between $__timeFrom()::timestamptz::date
