@@ -28,6 +28,9 @@ _PROGRAM = """
 import os, signal, sys, time
 from loader import Recorder
 
+# a shell that runs these tests in the background has them ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 recorder = Recorder(
     experiment_id="exp-1", experiment_group="code-chef", extension_version="1.2.3",
     database_url=sys.argv[1], flush_seconds=0.05,
