@@ -95,9 +95,10 @@ def require_experiment(connection: Connection, experiment_id: str) -> None:
 
 
 def experiments_of(connection: Connection, agent: str, version: str) -> list[str]:
-    """Return the experiments that tried a version of an agent, the latest first.
+    """Return the experiments that hold a version of an agent against a baseline, latest first.
 
-    Empty when none did: the version may still have results without a baseline.
+    Empty when none does: the version may still have results without a baseline. An experiment
+    with a baseline on other tasks is one that does, badly.
 
     Raises:
         ConfigurationError: the marts are not built.
@@ -113,6 +114,7 @@ def experiments_of(connection: Connection, agent: str, version: str) -> list[str
                 from {}
                 where agent_name = %s and candidate_version = %s
                 group by experiment_id
+                having count(baseline_result_id) > 0
                 order by max(candidate_recorded_at) desc nulls last, experiment_id desc
                 """
             ).format(comparisons),

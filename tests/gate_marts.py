@@ -103,7 +103,8 @@ select
     experiment_id,
     agent_name,
     candidate_version,
-    last_recorded_at as candidate_recorded_at
+    last_recorded_at as candidate_recorded_at,
+    case when total_tasks > 0 then experiment_id end as baseline_result_id
 from evals.experiment_summaries;
 """
 

@@ -416,6 +416,7 @@ def test_the_gate_blocks_the_version_at_which_a_level_fell(planted: Connection) 
 
     dented = judged("dented", "1.12.0")
     assert (dented["verdict"], dented["exit_code"]) == ("blocked", 1)
+    assert dented["has_baseline"] is False, "its experiment has no control arm"
     assert dented["reasons"][0]["code"] == "regression_blocks"
     assert "worse than in 1.11.0" in dented["reasons"][0]["sentence"]
     assert judged("dropped", "1.15.0")["reasons"][0]["code"] == "regression_needs_review"
