@@ -21,18 +21,31 @@ slopes as (
     select * from {{ ref('int_version_slopes') }}
 ),
 
+sample_counts as (
+    select distinct sample_count from series
+),
+
+-- a quantile is a search: once for each number of results
+quantiles as materialized (
+    select
+        sample_count,
+        {{ statistical_function('student_t_ppf') }}(
+            1 - {{ var('alpha') }} / 2.0::float8, (sample_count - 1)::float8
+        ) as critical_value
+    from sample_counts
+),
+
 -- of the mean, for results taken as independent; a single one has none
 bounded_series as (
     select
-        *,
+        series.*,
         nullif({{ statistical_function('safe_multiply') }}(
-            stddev_value,
-            {{ statistical_function('student_t_ppf') }}(
-                1 - {{ var('alpha') }} / 2.0::float8,
-                (sample_count - 1)::float8
-            ) / sqrt(sample_count::float8)
+            series.stddev_value,
+            quantiles.critical_value / sqrt(series.sample_count::float8)
         ), 'Infinity') as half_width
     from series
+    inner join quantiles
+        on series.sample_count = quantiles.sample_count
 ),
 
 joined as (
