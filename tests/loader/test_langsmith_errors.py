@@ -39,6 +39,8 @@ PASSING: dict[str, dict[str, Any]] = {
     "other JSON": {"status": 200, "body": b'"what"'},
 }
 
+IMPATIENT = Patience(attempts=8, first_wait=0.01, longest_wait=0.05, read_timeout=0.5)
+
 
 @pytest.fixture(autouse=True)
 def the_key_is_nowhere(
@@ -83,8 +85,7 @@ def test_trouble_that_passes_is_sat_out(
 def test_an_answer_that_never_comes_is_asked_for_again(stand_in: LangSmithServer) -> None:
     fill(stand_in, 3, 2)
     stand_in.faults += [Fault(path, act="hang") for path in PATHS]
-    impatient = Patience(attempts=8, first_wait=0.01, longest_wait=0.05, read_timeout=0.5)
-    assert load(lambda: LangSmith(impatient)) == 3
+    assert load(lambda: LangSmith(IMPATIENT)) == 3
     # A busy machine may also miss the time with an answer it meant to give.
     assert all(fault.seen >= 2 for fault in stand_in.faults)
 
@@ -130,12 +131,11 @@ def test_the_time_asked_for_is_waited(
     assert time.monotonic() - begin >= 0.7
 
 
-def test_a_hanging_server_is_given_up(
-    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
-) -> None:
+def test_a_hanging_server_is_given_up(stand_in: LangSmithServer) -> None:
     fill(stand_in, 1, 1)
     stand_in.faults.append(Fault("/info", act="hang", times=99))
-    assert "did not answer in time" in refuse(connect_langsmith, SourceUnavailable)
+    told = refuse(lambda: LangSmith(IMPATIENT), SourceUnavailable)
+    assert "did not answer in time" in told
 
 
 def test_a_server_that_is_not_there_is_told(
