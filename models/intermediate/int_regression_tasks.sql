@@ -24,11 +24,7 @@
                 from {{ ref('int_version_comparisons') }} as wanted
                 where
                     wanted.comparison = 'previous'
-                    and built.agent_name = wanted.agent_name
-                    and built.experiment_group = wanted.experiment_group
-                    and built.extension_version = wanted.extension_version
-                    and built.model_version = wanted.model_version
-                    and built.metric = wanted.metric
+                    and {{ is_same_version('built', 'wanted', ['metric']) }}
                     and built.comparison_fingerprint = wanted.fingerprint
             )
         ",
@@ -78,11 +74,7 @@ regressions as (
     {% if is_incremental() %}
         left join built
             on
-                comparisons.agent_name = built.agent_name
-                and comparisons.experiment_group = built.experiment_group
-                and comparisons.extension_version = built.extension_version
-                and comparisons.model_version = built.model_version
-                and comparisons.metric = built.metric
+                {{ is_same_version('comparisons', 'built', ['metric']) }}
                 and comparisons.fingerprint = built.comparison_fingerprint
     {% endif %}
     where

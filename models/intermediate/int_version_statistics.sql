@@ -54,13 +54,13 @@ changed_versions as (
     {% if is_incremental() %}
         left join {{ this }} as built_versions
             on
-                versions.agent_name = built_versions.agent_name
-                and versions.experiment_group = built_versions.experiment_group
-                and versions.extension_version
-                = built_versions.extension_version
-                and versions.model_version = built_versions.model_version
-                and versions.rollup_count = built_versions.rollup_count
-                and versions.changed_in_build = built_versions.changed_in_build
+                {{
+                    is_same_version(
+                        'versions',
+                        'built_versions',
+                        ['rollup_count', 'changed_in_build']
+                    )
+                }}
         where built_versions.agent_name is null
     {% endif %}
 ),
