@@ -413,9 +413,14 @@ estimates as (
         wins,
         losses,
         n_pairs - wins - losses as ties,
+        -- nothing varies: nothing is detectable by the error, only by the count
         case
-            when detectable_improvement > improvement_margin
-                then required_additional_tasks
+            when
+                coalesce(
+                    detectable_improvement > improvement_margin,
+                    improvement_error = 0
+                )
+                then nullif(required_additional_tasks, 0)
         end as required_additional_tasks,
         case
             when

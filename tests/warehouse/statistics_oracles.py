@@ -84,7 +84,7 @@ def compare(pairs: Sequence[Pair], metric: Metric) -> Columns:
     scale = float(magnitude.max(initial=0))
     columns |= _inference(usable, difference, clusters, scale, metric)
     columns |= _ratios(baseline, candidate, clusters, metric)
-    return columns | _margins(columns, metric)
+    return columns | _margins(columns, metric) | _requirements(columns, usable, metric)
 
 
 def adjust(p_values: Sequence[float | None], method: str) -> list[float | None]:
@@ -348,6 +348,42 @@ def _ratios(baseline: Array, candidate: Array, clusters: Sequence[str], metric: 
             low, high = float(logs.mean()) - half, float(logs.mean()) + half
         columns |= {"ratio_low": math.exp(low), "ratio_high": math.exp(high)}
     return columns
+
+
+def _requirements(columns: Columns, usable: Sequence[Pair], metric: Metric) -> Columns:
+    """Give how many more tasks, or repetitions of these, reach the margin with power 0.8."""
+    required: Columns = dict.fromkeys(("required_additional_tasks", "required_repetitions"))
+    is_ratio = metric.kind in RATIO_KINDS
+    error = columns.get("_log_error") if is_ratio else columns["_error"]
+    freedom = columns.get("_log_freedom") if is_ratio else columns["degrees_of_freedom"]
+    n, margin = len(usable), metric.margin or 0.0
+    if is_ratio:
+        margin = math.log1p(margin) if metric.sign < 0 else -math.log1p(-margin)
+    if not margin or error is None:
+        return required
+    z = float(stats.norm.isf(metric.alpha / 2))
+    if not error:
+        if columns["method"] == "mcnemar_tango":
+            # all ties: the score interval reaches z^2 / (n + z^2)
+            required["required_additional_tasks"] = math.ceil(max(z**2 * (1 / margin - 1) - n, 0))
+            required["required_additional_tasks"] = required["required_additional_tasks"] or None
+        return required
+    error, freedom = float(str(error)), float(str(freedom))
+    detectable = float(stats.t.isf(metric.alpha / 2, freedom) + stats.t.ppf(0.8, freedom)) * error
+    if detectable <= margin:
+        return required
+    errors = z + float(stats.norm.ppf(0.8))
+    wanted = n * (errors * error / margin) ** 2 - n
+    required["required_additional_tasks"] = min(math.ceil(max(wanted, 0)), 10**15) or None
+    within, between = columns["variance_within_task"], columns["variance_between_tasks"]
+    if not is_ratio and within and between is not None:
+        design = (error / float(str(columns["standard_error"]))) ** 2
+        affordable = (margin / errors) ** 2 * n / design - float(str(between))
+        runs = sum(pair.baseline_repetitions + pair.candidate_repetitions for pair in usable)
+        if affordable > 0:
+            repetitions = runs / (2 * n) * float(str(within)) / affordable
+            required["required_repetitions"] = min(math.ceil(repetitions), 10**15)
+    return required
 
 
 def _margins(columns: Columns, metric: Metric) -> Columns:
