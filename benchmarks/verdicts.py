@@ -11,25 +11,16 @@ experiments, and of one of them built anew.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader import server
-from loader.connection import connect, environment
-from loader.migrate import migrate
+from private_warehouse import Warehouse, report, warehouse
+
+from loader.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
-REPOSITORY = Path(__file__).resolve().parent.parent
 MAXIMUM_ERROR = 0.05
 MINIMUM_COVERAGE = 0.93
 MAXIMUM_SECONDS = 10.0
@@ -90,42 +81,18 @@ cross join lateral (
 """
 
 
-class Bench:
-    """A private database in which only the statistics are built."""
+class Simulation:
+    """A warehouse in which only the statistics are built, from simulated pairs."""
 
-    def __init__(self, directory: Path) -> None:
-        """Start a server in this directory, build the marts empty."""
-        self.directory = directory
-        self.url = server.start(directory / "postgres")
-        shutil.copyfile(REPOSITORY / "profiles.yml.example", directory / "profiles.yml")
-        with connect(self.url) as connection:
-            migrate(connection)
-        self.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
+    def __init__(self, run: Warehouse) -> None:
+        """Build the marts empty."""
+        self.run = run
+        self.rows = run.rows
+        run.dbt("build", "--exclude-resource-type", "unit_test", "--exclude-resource-type", "test")
 
-    def dbt(self, *arguments: str) -> dict[str, float]:
-        """Run dbt; return the seconds of each model."""
-        subprocess.run(
-            [
-                *(str(Path(sys.executable).with_name("dbt")), "--quiet", *arguments),
-                *("--project-dir", str(REPOSITORY), "--profiles-dir", str(self.directory)),
-            ],
-            env={
-                **os.environ,
-                **environment(self.url),
-                "DBT_TARGET_PATH": str(self.directory / "target"),
-                "DBT_LOG_PATH": str(self.directory / "logs"),
-            },
-            check=True,
-        )
-        found = json.loads((self.directory / "target" / "run_results.json").read_text())
-        return {
-            node["unique_id"].rpartition(".")[2]: node["execution_time"]
-            for node in found["results"]
-        }
-
-    def build(self, *options: str) -> dict[str, float]:
-        """Build all that follows from the pairs; return the seconds of each model."""
-        return self.dbt("run", "--select", "int_metric_pair_moments+", *options)
+    def build(self) -> dict[str, float]:
+        """Build anew all that follows from the pairs; return the seconds of each model."""
+        return self.run.dbt("run", "--select", "int_metric_pair_moments+", "--full-refresh").nodes
 
     def simulate(
         self,
@@ -150,7 +117,7 @@ class Bench:
             "clusters": [size for _, _, size in scenarios.values()],
             "experiments": experiments,
         }
-        with connect(self.url) as connection, connection.transaction():
+        with connect(self.run.url) as connection, connection.transaction():
             connection.execute("truncate evals_intermediate.int_metric_pairs")
             for statement in _DRAWS.strip().rstrip(";").split(";\n"):
                 used = {name: values[name] for name in values if f"%({name})s" in statement}
@@ -159,9 +126,9 @@ class Bench:
                 where = f"where task <= {look}" if look else ""
                 suffix = f"'-{look}'"
                 connection.execute(_PAIRS.format(suffix=suffix, where=where).encode())
-        with connect(self.url, autocommit=True) as connection:
+        with connect(self.run.url, autocommit=True) as connection:
             connection.execute("analyze evals_intermediate.int_metric_pairs")
-        self.build("--full-refresh")
+        self.build()
 
 
 def main() -> int:
@@ -170,21 +137,21 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=1_000_000)
     parser.add_argument("--experiments", type=int, default=300)
     arguments = parser.parse_args()
-    with bench() as run:
+    with warehouse() as run:
+        simulation = Simulation(run)
         results = [
-            *false_verdicts(run, arguments.experiments),
-            *coverage(run, 4 * arguments.experiments),
-            *peeking(run, arguments.experiments),
-            *speed(run, arguments.pairs),
+            *false_verdicts(simulation, arguments.experiments),
+            *coverage(simulation, 4 * arguments.experiments),
+            *peeking(simulation, arguments.experiments),
+            *speed(simulation, arguments.pairs),
         ]
     return 0 if all(results) else 1
 
 
-def false_verdicts(run: Bench, experiments: int) -> Iterator[bool]:
+def false_verdicts(run: Simulation, experiments: int) -> Iterator[bool]:
     """Ask how often nothing is called something."""
     run.simulate({f"n{size}": (size, 0.15, 0) for size in (20, 100, 300)}, experiments)
-    for name, verdict, rate, legacy in rows(
-        run,
+    for name, verdict, rate, legacy in run.rows(
         """
         select
             split_part(experiment_id, '-', 1), verdicts.verdict,
@@ -198,17 +165,16 @@ def false_verdicts(run: Bench, experiments: int) -> Iterator[bool]:
         """,
     ):
         label = f"{name}: {verdict} although nothing changed (legacy {legacy:.3f})"
-        yield report(label, float(str(rate)), MAXIMUM_ERROR, is_ceiling=True)
+        yield report(label, float(str(rate)), MAXIMUM_ERROR)
 
 
-def coverage(run: Bench, experiments: int) -> Iterator[bool]:
+def coverage(run: Simulation, experiments: int) -> Iterator[bool]:
     """Ask how often intervals hold the truth, which is 0."""
     run.simulate(
         {"few tasks": (12, 0.3, 0), "4 % discordant": (100, 0.04, 0), "clusters": (300, 0.15, -1)},
         experiments,
     )
-    for name, metric, rate, undefined in rows(
-        run,
+    for name, metric, rate, undefined in run.rows(
         """
         select
             split_part(experiment_id, '-', 1), metric,
@@ -221,14 +187,13 @@ def coverage(run: Bench, experiments: int) -> Iterator[bool]:
         """,
     ):
         label = f"{name}, {metric}: coverage (no interval {float(str(undefined)):.3f})"
-        yield report(label, float(str(rate)), MINIMUM_COVERAGE)
+        yield report(label, float(str(rate)), MINIMUM_COVERAGE, is_floor=True)
 
 
-def peeking(run: Bench, experiments: int) -> Iterator[bool]:
+def peeking(run: Simulation, experiments: int) -> Iterator[bool]:
     """Ask how often any of many looks alarms."""
     run.simulate({"peek": (max(LOOKS), 0.15, 0)}, experiments, LOOKS)
-    for name, rate in rows(
-        run,
+    for name, rate in run.rows(
         """
         with alarms as (
             select
@@ -260,47 +225,18 @@ def peeking(run: Bench, experiments: int) -> Iterator[bool]:
         if str(name).startswith("fixed"):
             print(f"{label:<70} {float(str(rate)):8.3f}")
         else:
-            yield report(label, float(str(rate)), MAXIMUM_ERROR, is_ceiling=True)
+            yield report(label, float(str(rate)), MAXIMUM_ERROR)
 
 
-def speed(run: Bench, pairs: int) -> Iterator[bool]:
+def speed(run: Simulation, pairs: int) -> Iterator[bool]:
     """Time the comparisons of many pairs, then of one experiment among them."""
     experiments = pairs // PER_EXPERIMENT
     run.simulate({"big": (PER_EXPERIMENT // 4, 0.15, 0)}, experiments)
-    seconds = run.build("--full-refresh")
+    seconds = run.build()
     for name, value in sorted(seconds.items(), key=lambda one: -one[1]):
         print(f"    {value:6.2f} s  {name}")
     whole = sum(value for name, value in seconds.items() if name.endswith(STATISTICS))
-    yield report(
-        f"experiment_metric_comparisons of {pairs:,} pairs, s", whole, MAXIMUM_SECONDS,
-        is_ceiling=True,
-    )  # fmt: skip
-
-
-def rows(run: Bench, query: str) -> list[tuple[object, ...]]:
-    """Ask the marts."""
-    with connect(run.url) as connection:
-        return connection.execute(query.encode()).fetchall()
-
-
-@contextlib.contextmanager
-def bench() -> Iterator[Bench]:
-    """Yield a bench; stop its server and remove its files at the end."""
-    with tempfile.TemporaryDirectory(prefix="evalmart-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)  # the server may run as another user
-        try:
-            yield Bench(directory)
-        finally:
-            server.stop(directory / "postgres")
-
-
-def report(name: str, value: float, floor: float, *, is_ceiling: bool = False) -> bool:
-    """Print a measurement against its floor; return whether it is met."""
-    is_met = value <= floor if is_ceiling else value >= floor
-    bound = "at most" if is_ceiling else "at least"
-    print(f"{name:<70} {value:8.3f} ({bound} {floor:g})  {'ok' if is_met else 'MISSED'}")
-    return is_met
+    yield report(f"experiment_metric_comparisons of {pairs:,} pairs, s", whole, MAXIMUM_SECONDS)
 
 
 if __name__ == "__main__":

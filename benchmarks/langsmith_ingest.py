@@ -1,6 +1,6 @@
 """Reading LangSmith: requests, own time and memory for a large experiment.
 
-    python benchmarks/langsmith.py [RUNS] [FEEDBACK_PER_RUN]
+    python benchmarks/langsmith_ingest.py [RUNS] [FEEDBACK_PER_RUN]
 
 Starts the tests' stand-in server as a process of its own, reads the experiment in another
 one, and prints what the reading cost it: requests against the fewest possible, seconds of
