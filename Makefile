@@ -41,6 +41,7 @@ bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floo
 	$(BIN)/python benchmarks/langsmith_ingest.py
 	$(BIN)/python benchmarks/verdicts.py
 	$(BIN)/python benchmarks/trends.py
+	$(BIN)/python benchmarks/years.py
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'

@@ -14,7 +14,7 @@
             "extension_version",
             "model_version",
         ],
-        pre_hook="set local jit = off",
+        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as statistics
             where not exists (
