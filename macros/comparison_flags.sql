@@ -22,6 +22,8 @@
                 when
                     sign(mean_difference)
                     * sign(mean_difference_missing_as_zero) < 0
+                    -- the sum of scores that cancel is not always 0
+                    and abs(mean_difference_missing_as_zero) > 1e-12
                     then 'missing_flips_sign'
             end,
             case

@@ -47,7 +47,7 @@ def mismatches(case: Case, row: Mapping[str, Any]) -> list[tuple[object, ...]]:
         if name.startswith("_") or name not in row:
             continue
         built = row[name]
-        if value is None or built is None or isinstance(value, str):
+        if value is None or built is None or isinstance(value, str | list):
             if value != built:
                 found.append((case.name, name, value, built))
             continue

@@ -84,7 +84,8 @@ def compare(pairs: Sequence[Pair], metric: Metric) -> Columns:
     scale = float(magnitude.max(initial=0))
     columns |= _inference(usable, difference, clusters, scale, metric)
     columns |= _ratios(baseline, candidate, clusters, metric)
-    return columns | _margins(columns, metric) | _requirements(columns, usable, metric)
+    columns |= _margins(columns, metric) | _requirements(columns, usable, metric)
+    return columns | {"flags": _flags(columns, baseline, metric)}
 
 
 def adjust(p_values: Sequence[float | None], method: str) -> list[float | None]:
@@ -355,10 +356,7 @@ def _requirements(columns: Columns, usable: Sequence[Pair], metric: Metric) -> C
     required: Columns = dict.fromkeys(("required_additional_tasks", "required_repetitions"))
     is_ratio = metric.kind in RATIO_KINDS
     error = columns.get("_log_error") if is_ratio else columns["_error"]
-    freedom = columns.get("_log_freedom") if is_ratio else columns["degrees_of_freedom"]
-    n, margin = len(usable), metric.margin or 0.0
-    if is_ratio:
-        margin = math.log1p(margin) if metric.sign < 0 else -math.log1p(-margin)
+    n, margin, detectable = len(usable), *_detectable(columns, metric)
     if not margin or error is None:
         return required
     z = float(stats.norm.isf(metric.alpha / 2))
@@ -368,9 +366,8 @@ def _requirements(columns: Columns, usable: Sequence[Pair], metric: Metric) -> C
             required["required_additional_tasks"] = math.ceil(max(z**2 * (1 / margin - 1) - n, 0))
             required["required_additional_tasks"] = required["required_additional_tasks"] or None
         return required
-    error, freedom = float(str(error)), float(str(freedom))
-    detectable = float(stats.t.isf(metric.alpha / 2, freedom) + stats.t.ppf(0.8, freedom)) * error
-    if detectable <= margin:
+    error = float(str(error))
+    if detectable is None or detectable <= margin:
         return required
     errors = z + float(stats.norm.ppf(0.8))
     wanted = n * (errors * error / margin) ** 2 - n
@@ -384,6 +381,46 @@ def _requirements(columns: Columns, usable: Sequence[Pair], metric: Metric) -> C
             repetitions = runs / (2 * n) * float(str(within)) / affordable
             required["required_repetitions"] = min(math.ceil(repetitions), 10**15)
     return required
+
+
+def _detectable(columns: Columns, metric: Metric) -> tuple[float, float | None]:
+    """Give the margin of an improvement, and the smallest one found with power 0.8."""
+    is_ratio = metric.kind in RATIO_KINDS
+    error = columns.get("_log_error") if is_ratio else columns["_error"]
+    freedom = columns.get("_log_freedom") if is_ratio else columns["degrees_of_freedom"]
+    margin = metric.margin or 0.0
+    if is_ratio:
+        margin = math.log1p(margin) if metric.sign < 0 else -math.log1p(-margin)
+    if not error or freedom is None:
+        return margin, None
+    freedom = float(str(freedom))
+    quantiles = stats.t.isf(metric.alpha / 2, freedom) + stats.t.ppf(0.8, freedom)
+    return margin, float(quantiles) * float(str(error))
+
+
+def _flags(columns: Columns, baseline: Array, metric: Metric) -> list[str]:
+    """Give what a reader should know first, in the order of the mart."""
+    margin, detectable = _detectable(columns, metric)
+    known = {name: float(str(value)) for name, value in columns.items() if _is_number(value)}
+    imputed = known.get("mean_difference_missing_as_zero", 0.0)
+    imputed = imputed if abs(imputed) > NOISE else 0.0
+    scale = float(abs(baseline).max(initial=0))
+    conditions = {
+        "no_pairs": known["n_pairs"] == 0,
+        "low_coverage": known["pair_coverage"] < 0.95,
+        "few_clusters": known.get("effective_clusters", 0.0) < 10 - 1e-9,
+        "zero_variance": 0 in (known.get("stddev_difference"), columns["standard_error_clustered"]),
+        "zero_baseline": len(baseline) > 0 and abs(baseline.mean()) <= NOISE * scale,
+        "missing_flips_sign": known.get("mean_difference", 0.0) * imputed < 0,
+        "underpowered": detectable is not None and detectable > margin > 0,
+        "incomparable_versions": known["n_incomparable"] > 0,
+        "non_positive_values": known.get("n_ratio_excluded", 0) > 0,
+    }
+    return [name for name, holds in conditions.items() if holds]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _margins(columns: Columns, metric: Metric) -> Columns:
