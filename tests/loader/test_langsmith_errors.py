@@ -145,6 +145,9 @@ def test_a_server_that_is_not_there_is_told(
     message = refuse(connect_langsmith, SourceUnavailable)
     assert "http://127.0.0.1:9" in message
     assert "secret" not in message
+    assert "not set" not in message
+    monkeypatch.delenv("LANGSMITH_API_KEY")
+    assert "LANGSMITH_API_KEY is not set either" in refuse(connect_langsmith, SourceUnavailable)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -57,10 +57,11 @@ class Transient(Exception):  # noqa: N818  it reads as what it is
                 f"LangSmith's rate limit holds at {endpoint} ({self.problem}): {asked}. "
                 "Nothing was loaded; run the command again after that."
             )
+        keyless = "" if key_variable() else " LANGSMITH_API_KEY is not set either."
         return (
             f"LangSmith at {endpoint} does not answer as it should: {self.problem}. "
             "Check the network and LANGSMITH_ENDPOINT, and run the command again; "
-            "nothing was loaded."
+            f"nothing was loaded.{keyless}"
         )
 
 
