@@ -181,9 +181,9 @@ def rule_of_thumb(record: Mapping[str, object]) -> str:
     legacy = str(record["legacy_recommendation"])
     change = record["legacy_weighted_improvement_pct"]
     told = (
-        "its weighted improvement cannot be computed"
+        "its own average of the metrics cannot be computed"
         if change is None
-        else f"its weighted improvement is {cell(change, Kind.PERCENT)} %"
+        else f"its own average of the metrics (points for scores) is {cell(change, Kind.PERCENT)}"
     )
     return f"Rule of thumb (legacy_recommendation): {_VERDICTS.get(legacy, legacy)}; {told}."
 

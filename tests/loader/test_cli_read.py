@@ -151,7 +151,7 @@ def test_the_summary_page_names_its_rule_its_metric_and_its_limits(built: Built)
     text = built.run("summary", "--experiment", EXPERIMENT_ID).stdout
     assert f"{EXPERIMENT_ID}: code-chef 1.10.0 against its baseline" in text
     assert "Recommendation: deploy." in text
-    assert "Rule of thumb (legacy_recommendation): deploy; its weighted improvement is +" in text
+    assert "Rule of thumb (legacy_recommendation): deploy; its own average of the metrics" in text
     assert "The difference in accuracy is more than chance explains: without any change" in text
     assert "The weighted improvement is" in text
     means = (f"{row[f'{arm}_accuracy']:.3f}" for arm in ("baseline", "candidate"))
