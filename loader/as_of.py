@@ -84,7 +84,10 @@ def believed(
             arguments = ("--select", *selected, "--vars", variables)
             if dbt_runner.build(arguments, database_url, quiet=True):
                 raise ConfigurationError(f"building the marts as of {as_of} failed")
-            yield
+            try:
+                yield
+            except ConfigurationError as error:
+                raise ConfigurationError(f"as of {as_of.isoformat(' ')}: {error}") from None
     finally:
         _drop(schema, database_url)
 

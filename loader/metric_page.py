@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.render import NULL, TINY, number, printable, with_unit
+from loader.render import NULL, named_p, number, printable, with_unit
 from loader.tables import Column, Kind, Table
 from loader.views import metric_kind
 
@@ -66,17 +66,12 @@ def reading(record: Mapping[str, object]) -> str:
     difference = record["mean_difference"]
     sign = -1 if record["direction"] == "lower" else 1
     if p_value > ALPHA or not isinstance(difference, int | float) or difference == 0:
-        return f"{_open(record)} ({probability(p_value)})"
+        return f"{_open(record)} ({named_p(p_value)})"
     told = "better" if sign * difference > 0 else "worse"
     holm = record["p_value_holm"]
     if isinstance(holm, int | float) and holm > ALPHA:
-        return f"{told}, were it the only metric looked at ({probability(p_value)})"
-    return f"{told}, more than chance explains ({probability(p_value)})"
-
-
-def probability(p_value: float) -> str:
-    """Return a p-value with its name."""
-    return f"p < {TINY}" if p_value < TINY else f"p = {p_value:.2g}"
+        return f"{told}, were it the only metric looked at ({named_p(p_value)})"
+    return f"{told}, more than chance explains ({named_p(p_value)})"
 
 
 def _open(record: Mapping[str, object]) -> str:

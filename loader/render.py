@@ -170,6 +170,11 @@ def number(value: float | Decimal, kind: Kind) -> str:
     return text.removeprefix("-") if not text.strip("-0.,") else text
 
 
+def named_p(p_value: float) -> str:
+    """Return a p-value with its name."""
+    return f"p < {TINY}" if p_value < TINY else f"p = {p_value:.2g}"
+
+
 def with_unit(value: object, kind: Kind) -> str:
     """Return a value with its unit, for a sentence or a cell of mixed units."""
     text = cell(value, kind)

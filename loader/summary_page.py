@@ -18,6 +18,7 @@ from loader.render import (
     for_people,
     markdown_lines,
     markdown_text,
+    named_p,
     number,
     plain_lines,
     printable,
@@ -201,7 +202,7 @@ def evidence(record: Mapping[str, object]) -> Iterator[str]:
 
 def chance(p_value: float) -> str:
     """Say a p-value in words: how often chance alone does as much."""
-    shown = "p < 0.0001" if p_value < 1 / _ONE_IN[-1] else f"p = {p_value:.2g}"
+    shown = named_p(p_value)
     if p_value > 1 / _ONE_IN[0]:
         share = "always" if p_value > 1 - 1 / _ONE_IN[1] else f"{p_value:.0%} of the time"
         return f"may well be chance: without any change, one as large comes up {share} ({shown})"

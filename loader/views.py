@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from loader.marts import kind_of
-from loader.render import NULL, cell, printable, with_unit
+from loader.render import NULL, cell, named_p, printable, with_unit
 from loader.sparkline import sparkline
 from loader.tables import Column, Format, Kind, Table
 
@@ -156,6 +156,25 @@ def sparklines(table: Table) -> Sequence[str]:
         for name, values in series.items()
         if len(values) > 1
     ]
+
+
+def misleading_means(table: Table) -> Sequence[str]:
+    """Return a sentence for each version of a trend whose mean moved against its shared tasks."""
+    sentences = []
+    for record in table.records():
+        plain, p_value = record["plain_change"], record["change_p_value"]
+        if record["has_opposite_signs"] and isinstance(plain, float):
+            moved, against = ("rose", "fell") if plain > 0 else ("fell", "rose")
+            group, version, previous = (
+                printable(str(record[name]))
+                for name in ("experiment_group", "extension_version", "previous_extension_version")
+            )
+            told = f" ({named_p(p_value)})" if isinstance(p_value, float) else ""
+            sentences.append(
+                f"{group} {version}: the mean {moved}, but over the {record['shared_task_count']}"
+                f" tasks that {previous} ran too it {against}{told}."
+            )
+    return sentences
 
 
 def metric_kind(metric: str) -> Kind:

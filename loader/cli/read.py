@@ -158,6 +158,9 @@ def trend(  # noqa: PLR0913  one parameter per option
         sys.stdout,
         empty=f"No version of {agent} with {metric} passes the filters.",
     )
+    if output is Format.TABLE:
+        lines = [f"{line}\n" for line in views.misleading_means(table)]
+        for_people(sys.stdout).writelines(["\n", *lines] if lines else [])
 
 
 @click.command()

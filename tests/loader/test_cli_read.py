@@ -262,6 +262,20 @@ def test_the_trend_follows_semantic_versions_and_shows_the_regression(built: Bui
         assert heading in headings
 
 
+def test_the_trend_says_where_other_tasks_moved_the_mean(built: Built) -> None:
+    arguments = ["trend", "--agent", "cicd", "--metric", "accuracy"]
+    misled = [row for row in built.json(*arguments) if row["has_opposite_signs"]]
+    assert [(row["extension_version"], row["plain_change"] > 0) for row in misled] == [
+        ("1.8.0", True)
+    ]
+    *_, empty, sentence = built.run(*arguments).stdout.splitlines()
+    assert empty == ""
+    assert sentence.startswith(
+        f"code-chef 1.8.0: the mean rose, but over the {misled[0]['shared_task_count']} tasks that"
+        " 1.7.0 ran too it fell (p = 0."
+    )
+
+
 def test_the_trend_agrees_with_the_records(built: Built) -> None:
     paths = [built.directory / "code-chef.jsonl"]
     means = results(paths, EXPERIMENT_ID, "token_efficiency")["code-chef"]

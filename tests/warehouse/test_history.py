@@ -16,9 +16,10 @@ from warehouse_dbt import Dbt
 from loader import marts
 from loader.as_of import believed
 from loader.connection import connect
+from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from loader.tables import Table
 
@@ -52,37 +53,37 @@ def records(shift: float) -> list[dict[str, Any]]:
     ]
 
 
+QUESTIONS: dict[str, tuple[dict[str, str], Callable[[Connection], Table]]] = {
+    "experiment_summaries": ({"experiment": "first"}, lambda asked: marts.summary(asked, "first")),
+    "evaluation_comparison_view": (
+        {"experiment": "first"},
+        lambda asked: marts.comparison(asked, "first"),
+    ),
+    "version_trends": ({"agent": "a"}, lambda asked: marts.trend(asked, "a", "accuracy")),
+}
+
+
 def shown(url: str) -> list[Table]:
     """Return what summary, compare and trend read, every column of it."""
     with connect(url) as connection:
-        return [
-            marts.summary(connection, "first"),
-            marts.comparison(connection, "first"),
-            marts.trend(connection, "a", "accuracy"),
-        ]
+        return [ask(connection) for _, ask in QUESTIONS.values()]
 
 
-def believed_then(moment: datetime, url: str) -> list[Table]:
+def believed_then(
+    moment: datetime, url: str, wanted: Sequence[str] = tuple(QUESTIONS)
+) -> list[Table]:
     answers: list[Table] = []
-    for mart, about in (
-        ("experiment_summaries", {"experiment": "first"}),
-        ("evaluation_comparison_view", {"experiment": "first"}),
-        ("version_trends", {"agent": "a"}),
-    ):
+    for mart in wanted:
+        about, ask = QUESTIONS[mart]
         with believed(moment, [mart], url, **about), connect(url) as connection:
-            answers.append(
-                marts.summary(connection, "first")
-                if mart == "experiment_summaries"
-                else marts.comparison(connection, "first")
-                if mart == "evaluation_comparison_view"
-                else marts.trend(connection, "a", "accuracy")
-            )
+            answers.append(ask(connection))
     return answers
 
 
 def test_what_was_believed_then_is_what_the_marts_showed_then(database_url: str, dbt: Dbt) -> None:
     with psycopg.connect(database_url, autocommit=True) as connection:
         raw = RawRows(connection)
+        beginning = now(connection)
         raw.load(records(0.05))
         dbt.build(database_url)
         before = shown(database_url)
@@ -92,6 +93,8 @@ def test_what_was_believed_then_is_what_the_marts_showed_then(database_url: str,
         dbt.build(database_url)
         assert not same(shown(database_url), before)
         assert same(believed_then(moment, database_url), before)
+        with pytest.raises(ConfigurationError, match=r"^as of 20.*: no agent 'a'; there are: none"):
+            believed_then(beginning, database_url, ["version_trends"])
         assert not schemas(connection), "nothing is left behind"
         assert_history(connection, moment)
 
