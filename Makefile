@@ -20,7 +20,8 @@ demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) report --experiment exp-2025-01-001 -o report.html
 
 test: $(INSTALLED)  ## every test, on every PostgreSQL found here
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+		tests/warehouse tests
 
 lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/ruff check .

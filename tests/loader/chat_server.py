@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _SUM = re.compile(r"What is (\d+) \+ (\d+)\?")
 WRONG_EVERY = 3
+HANG_SECONDS = 8
 
 
 @dataclass
@@ -132,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _misbehave(self, request: dict[str, Any], fault: Fault) -> None:
         if fault.act == "hang":
-            time.sleep(2)
+            time.sleep(HANG_SECONDS)
             self.close_connection = True
         elif fault.act == "reset":
             self.close_connection = True

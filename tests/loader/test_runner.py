@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_server import ChatServer, Fault, retry_date, sums
+from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
 
 from loader.connection import connect
 from loader.errors import ConfigurationError, SourceUnavailable
@@ -146,11 +146,11 @@ def test_busy_and_failing_endpoints_are_tried_again(database_url: str, chat: Cha
 
 
 def test_a_retry_after_is_honoured(database_url: str, chat: ChatServer) -> None:
-    chat.faults.append(Fault(429, {"Retry-After": "0.4"}))
+    chat.faults.append(Fault(429, {"Retry-After": "1.5"}))
     run(database_url, model(chat), sums(1))
-    assert chat.arrivals[1] - chat.arrivals[0] >= 0.4
+    assert chat.arrivals[1] - chat.arrivals[0] >= 1.5
     # the wait is not part of the latency
-    assert rows(database_url, "latency_ms")[0][0] < 350
+    assert rows(database_url, "latency_ms")[0][0] < 1500
 
 
 def test_failures_are_results_with_null_scores(database_url: str, chat: ChatServer) -> None:
@@ -174,11 +174,11 @@ def test_failures_are_results_with_null_scores(database_url: str, chat: ChatServ
 def test_a_call_that_takes_too_long_is_given_up(database_url: str, chat: ChatServer) -> None:
     chat.faults.append(Fault(act="hang"))
     started = time.monotonic()
-    outcome = run(database_url, model(chat), sums(3), replace(SETTINGS, timeout_seconds=0.3))
-    assert time.monotonic() - started < 2
+    outcome = run(database_url, model(chat), sums(3), replace(SETTINGS, timeout_seconds=2.5))
+    assert time.monotonic() - started < HANG_SECONDS
     assert (outcome.succeeded, outcome.failed) == (2, 1)
     errors = [row[0] for row in rows(database_url, "error_message") if row[0]]
-    assert errors == ["no answer within 0.3 seconds"]
+    assert errors == ["no answer within 2.5 seconds"]
 
 
 def test_streaming_is_refused_politely_and_said(database_url: str, chat: ChatServer) -> None:
@@ -301,16 +301,16 @@ def test_a_shell_command_is_given_json_and_gives_json(database_url: str, tmp_pat
     started = time.monotonic()
     outcome = run(
         database_url, CommandTarget(command, "adder-1"), settings=replace(
-            SETTINGS, timeout_seconds=1.5
+            SETTINGS, timeout_seconds=6
         )
     )  # fmt: skip
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
     assert (outcome.succeeded, outcome.failed) == (2, 3)
     there = rows(database_url, "model_version, scores, tokens_used, cost_usd, error_message")
     assert there[0] == ("adder-1", {"accuracy": 1.0}, 9, 0.25, None)
     assert there[1][4] == "the command ended with status 1: out of order"
     assert there[2][4] == "the command did not print JSON: no JSON"
-    assert there[3][4] == "no answer within 1.5 seconds"
+    assert there[3][4] == "no answer within 6 seconds"
 
 
 def test_what_breaks_the_contract_is_left_out_and_said(database_url: str) -> None:

@@ -40,7 +40,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(url: str, target: Target, *evaluators: Callable[..., object]) -> None:
-    given = Settings(experiment_id="exp-1", timeout_seconds=0.5, with_outputs=True)
+    given = Settings(experiment_id="exp-1", timeout_seconds=2.5, with_outputs=True)
     tasks = read_tasks(sums(6))
     arm = Arm(target, "baseline", "1.0.0")
     asyncio.run(run_missing([arm], tasks, evaluators, given, database_url=url))
