@@ -5,7 +5,7 @@
 On a private embedded server: simulated pairs, seeded, go where the marts read theirs, dbt builds
 the statistics, and the marts are asked how often they were wrong. Nothing changed in any
 simulated experiment unless it says so. Then the database time of a million pairs in a thousand
-experiments, and of one of them built anew.
+experiments.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def peeking(run: Simulation, experiments: int) -> Iterator[bool]:
 
 
 def speed(run: Simulation, pairs: int) -> Iterator[bool]:
-    """Time the comparisons of many pairs, then of one experiment among them."""
+    """Time the comparisons of many pairs."""
     experiments = pairs // PER_EXPERIMENT
     run.simulate({"big": (PER_EXPERIMENT // 4, 0.15, 0)}, experiments)
     seconds = run.build()
