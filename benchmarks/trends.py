@@ -143,7 +143,7 @@ def otava(run: Warehouse, averages: list[list[float]]) -> list[list[int]] | None
     """Return the versions at which Otava reports a fall, None where it does not install."""
     environment = run.directory / "otava"
     python = environment / "bin" / "python"
-    installed = (
+    trouble = (
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=False).returncode
         or subprocess.run(
             [str(python), "-m", "pip", "install", "--quiet", OTAVA],
@@ -151,7 +151,7 @@ def otava(run: Warehouse, averages: list[list[float]]) -> list[list[int]] | None
             capture_output=True,
         ).returncode
     )
-    if installed:
+    if trouble:
         print(f"{OTAVA} does not install here: not compared")
         return None
     answer = subprocess.run(

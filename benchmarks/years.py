@@ -172,7 +172,7 @@ def is_confined(run: Warehouse, before: dict[str, object], since: str, night: st
     """Report what the build wrote and read; return whether it kept to the new night's version."""
     time.sleep(1)  # the server counts what a session did some time after it ends
     reads = run.rows(_READS.format(least=LARGE))
-    foreign = whole = 0
+    foreign = whole = written = 0
     for table, oid, is_of_version in run.rows(_TABLES):
         if before[str(table)] != oid:
             whole += number(run, f"select count(*) from {table}")
@@ -182,20 +182,21 @@ def is_confined(run: Warehouse, before: dict[str, object], since: str, night: st
             if is_of_version
             else f"experiment_id = 'agent-1/{VERSIONS - 1}/{night}'"
         )
-        count = number(
-            run, f"select count(*) from {table} where xmin::text::bigint >= {since} and not ({own})"
-        )
+        new = f"select count(*) from {table} where xmin::text::bigint >= {since}"
+        count = number(run, f"{new} and not ({own})")
+        written += number(run, f"{new} and ({own})")
         if count:
             print(f"    {count} rows of others written in {table}")
         foreign += count
     print(f"tables that every build makes anew hold {whole:,} rows")
+    is_met = report("rows of the new night's version written", written, TASKS, is_floor=True)
     print("rows read by the build, of large tables:")
     in_full = 0
     for table, size, scanned, fetched in reads:
         print(f"    {table:<45} {size:>12,}: {scanned:>10,} in scans, {fetched:>10,} by index")
         in_full += int(str(scanned)) >= int(str(size))
-    is_met = report("large tables read in full", in_full, 0)
-    return report("rows of other agents, versions, experiments written", foreign, 0) and is_met
+    is_met &= report("large tables read in full", in_full, 0)
+    return is_met & report("rows of other agents, versions, experiments written", foreign, 0)
 
 
 def number(run: Warehouse, query: str) -> int:

@@ -161,18 +161,27 @@ def sparklines(table: Table) -> Sequence[str]:
 def misleading_means(table: Table) -> Sequence[str]:
     """Return a sentence for each version of a trend whose mean moved against its shared tasks."""
     sentences = []
+    several_models = len(set(table.values("model_version"))) > 1
     for record in table.records():
         plain, p_value = record["plain_change"], record["change_p_value"]
         if record["has_opposite_signs"] and isinstance(plain, float):
             moved, against = ("rose", "fell") if plain > 0 else ("fell", "rose")
-            group, version, previous = (
+            group, version, model, previous = (
                 printable(str(record[name]))
-                for name in ("experiment_group", "extension_version", "previous_extension_version")
+                for name in (
+                    "experiment_group",
+                    "extension_version",
+                    "model_version",
+                    "previous_extension_version",
+                )
             )
-            told = f" ({named_p(p_value)})" if isinstance(p_value, float) else ""
+            subject = f"{group} {version} {model}" if several_models else f"{group} {version}"
+            # Welch's test is about all tasks, not about the shared ones
+            if isinstance(p_value, float) and record["change_method"] != "welch":
+                against = f"{against} ({named_p(p_value)})"
             sentences.append(
-                f"{group} {version}: the mean {moved}, but over the {record['shared_task_count']}"
-                f" tasks that {previous} ran too it {against}{told}."
+                f"{subject}: the mean {moved}, but over the {record['shared_task_count']}"
+                f" tasks that {previous} ran too it {against}."
             )
     return sentences
 
