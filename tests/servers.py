@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import programs
 from loader import server
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"
 
 def available() -> list[str]:
     """Name the servers these tests can run on: the newest supported, and the oldest."""
-    return ["18", *(["15"] if (_DEBIAN / "initdb").exists() else [])]
+    is_oldest_here = (_DEBIAN / "initdb").exists() or programs.DEMAND in os.environ
+    return ["18", *(["15"] if is_oldest_here else [])]
 
 
 @contextmanager

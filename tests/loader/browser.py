@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import npm_tools
-import pytest
+from playwright.sync_api import sync_playwright
+
+import programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,12 +95,9 @@ class Viewer:
 
 @contextmanager
 def chromium() -> Iterator[Viewer]:
-    """Yield a viewer; skip the test where no Chromium is installed."""
-    executable = next((path for name in _NAMES if (path := shutil.which(name))), None)
-    if executable is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with playwright.sync_playwright() as driver:
+    """Yield a viewer of the system's Chromium."""
+    executable = programs.program(*_NAMES, package="chromium")
+    with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=executable, args=list(_QUIET))
         try:
             yield Viewer(browser)
@@ -108,5 +106,5 @@ def chromium() -> Iterator[Viewer]:
 
 
 def axe_core(directory: Path) -> Path:
-    """Install axe-core into a directory and return its script; skip where npm cannot."""
+    """Install axe-core into a directory and return its script."""
     return npm_tools.installed(_AXE, directory) / "axe.min.js"

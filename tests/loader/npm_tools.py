@@ -1,12 +1,11 @@
-"""Checkers that only npm has, for tests; a test skips where npm cannot install them."""
+"""Checkers that only npm has, for tests."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-import pytest
+import programs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,14 +13,12 @@ if TYPE_CHECKING:
 
 def installed(package: str, directory: Path) -> Path:
     """Install a package, given as name@version, into a directory; return where it is."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("no npm here: apt-get install npm")
+    npm = programs.program("npm", package="npm")
     done = subprocess.run(
         [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(directory),
          package],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     if done.returncode:
-        pytest.skip(f"npm cannot install {package}: {done.stderr[-200:]}")
+        programs.missing(f"npm cannot install {package}: {done.stderr[-200:]}")
     return directory / "node_modules" / package.rpartition("@")[0]

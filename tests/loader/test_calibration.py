@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import statsmodels.api
 from click.testing import CliRunner, Result
 from psycopg.types.json import Jsonb
 from scipy import stats
@@ -162,7 +163,6 @@ def test_tasks_of_one_cluster_count_together(connection: Connection) -> None:
                 for run in range(2)
             ]
         store(connection, runs)
-        statsmodels = pytest.importorskip("statsmodels.api")
         alarms = 0
         for split in range(1, 101):
             halves = deal(runs, 1, split)
@@ -170,7 +170,7 @@ def test_tasks_of_one_cluster_count_together(connection: Connection) -> None:
             groups = [int(task[1]) for task in halves]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                fitted = statsmodels.OLS(differences, np.ones(32)).fit(
+                fitted = statsmodels.api.OLS(differences, np.ones(32)).fit(
                     cov_type="cluster",
                     cov_kwds={"groups": groups, "df_correction": False, "use_correction": False},
                 )

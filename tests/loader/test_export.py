@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pyarrow import parquet
 
 from loader.cli import cli
 from loader.connection import connect
@@ -119,7 +120,6 @@ def test_a_dash_is_standard_output(url: str, tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_types_and_values(url: str, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
     path = tmp_path / "results.parquet"
     result = run(url, path)
     assert result.exit_code == 0, result.output
@@ -149,7 +149,6 @@ def test_parquet_keeps_types_and_values(url: str, tmp_path: Path) -> None:
 
 
 def test_parquet_of_no_rows_still_has_its_columns(url: str, tmp_path: Path) -> None:
-    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet is not installed")
     path = tmp_path / "none.parquet"
     assert run(url, path, "--agent", "nobody").exit_code == 0
     assert parquet.read_table(path).num_rows == 0

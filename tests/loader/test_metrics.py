@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ import servers
 from loader import metrics
 from loader.connection import connect
 from loader.errors import ConfigurationError
+from programs import program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,14 +51,7 @@ def exposed(marts: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def promtool() -> str:
-    return _installed("promtool")
-
-
-def _installed(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        pytest.skip(f"no {name} here: apt-get install prometheus")
-    return path
+    return program("promtool", package="prometheus")
 
 
 def _samples(path: Path) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -209,7 +202,7 @@ def test_the_alert_rules_hold(promtool: str) -> None:
 
 
 def test_a_prometheus_scrapes_it_and_knows_the_alerts(marts: str, tmp_path: Path) -> None:
-    prometheus = _installed("prometheus")
+    prometheus = program("prometheus", package="prometheus")
     with _serving(marts) as address:
         port = _free_port()
         settings = {
