@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+import control_chart
 import psycopg
 import pytest
 from click.testing import CliRunner
@@ -309,6 +311,47 @@ def test_changes_agree_with_scipy(planted: Connection) -> None:
             assert p_value == pytest.approx(test.pvalue, rel=1e-9)
             checked += 1
     assert checked > QUIET_VERSIONS * 4
+
+
+def test_deviates_from_the_reference_agree_with_scipy(planted: Connection) -> None:
+    checked = 0
+    for agent in ("quiet-00", "quiet-01", "dropped", "drifting", "slid-binary-0"):
+        for metric, versions in values(planted, agent).items():
+            built = planted.execute(
+                "select extension_version, series_position, reference_deviate"
+                " from evals_intermediate.int_version_chart"
+                " where agent_name = %s and metric = %s order by series_position",
+                [agent, metric],
+            ).fetchall()
+            known = [versions[row[0]] for row in built]
+            reference = known[: control_chart.REFERENCE_VERSIONS]
+            for version, position, deviate in built:
+                if position <= control_chart.REFERENCE_VERSIONS:
+                    assert deviate is None
+                    continue
+                expected = control_chart.reference_deviate(reference, versions[version])
+                if abs(expected) < 6:
+                    assert deviate == pytest.approx(expected, rel=1e-6, abs=1e-9)
+                else:  # the mart's digits end there, beyond every limit
+                    assert math.copysign(1, expected) * deviate > 5.9
+                checked += 1
+    assert checked > QUIET_VERSIONS * 4
+
+
+def test_alerts_follow_from_the_deviates_by_the_written_rule(planted: Connection) -> None:
+    charts: dict[tuple[object, ...], list[control_chart.Point]] = defaultdict(list)
+    for *series, _, deviate, step, cusum, cause, is_open, is_found in planted.execute(
+        "select agent_name, experiment_group, model_version, metric, chart, series_position,"
+        " reference_deviate, step_deviate, cusum, cause, is_open, is_found"
+        " from evals_intermediate.int_version_chart order by 1, 2, 3, 4, 5, 6"
+    ):
+        point = control_chart.Point(deviate, step, cusum, cause, is_open, is_found)
+        charts[tuple(series)].append(point)
+    causes = {point.cause for chart in charts.values() for point in chart if point.is_found}
+    assert causes >= {"shift", "drift"}
+    wrong = {series: found for series, chart in charts.items()
+             if (found := list(control_chart.mistakes(chart)))}  # fmt: skip
+    assert wrong == {}
 
 
 def test_trends_of_series_agree_with_scipy(planted: Connection) -> None:
