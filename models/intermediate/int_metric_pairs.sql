@@ -1,6 +1,8 @@
 {#
     Everything the statistics read, task by task, what one arm lacks included.
-    A table, because it is read twice and its joins are the costly part.
+    A table, because it is read twice and its joins are the costly part. They
+    are of rows that are read by experiment already: taken for few, and looped
+    over, a thousand tasks would cost a million steps.
 #}
 {{
     config(
@@ -14,17 +16,20 @@
             "metric",
         ],
         indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(
-                parents=[
-                    'evaluation_results',
-                    'evaluation_scores',
-                    'int_results_paired',
-                ],
-                seeds=['metrics'],
-                include_linked=true,
-            )
-        }}",
+        pre_hook=[
+            "{{
+                start_build(
+                    parents=[
+                        'evaluation_results',
+                        'evaluation_scores',
+                        'int_results_paired',
+                    ],
+                    seeds=['metrics'],
+                    include_linked=true,
+                )
+            }}",
+            "{{ join_by_hash() }}",
+        ],
         post_hook="{{ finish_build() }}",
     )
 }}
