@@ -246,9 +246,9 @@ described as (
             when method != 'paired' then null
             when change = 0 then 0
             else
-                -sign(direction_sign * change)
+                sign(direction_sign * change)
                 * {{ statistical_function('normal_ppf') }}(
-                    1 - greatest(tail, 1e-15)
+                    greatest(tail, 1e-300)
                 )
         end as worsening_deviate
     from tested
