@@ -12,6 +12,7 @@
 {% macro improvement_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro version_anchor(partition_by) %}version_sort_key{% endmacro %}
+{% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
 {% macro comparison_flags() %}flags{% endmacro %}
@@ -27,5 +28,5 @@
 {% macro subtract_live_rollups() %}{% endmacro %}
 {% macro is_same_version(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
-{% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 'e' as experiment_id from {{ versions }}{% endmacro %}
+{% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
 {% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}

@@ -1,13 +1,15 @@
-{# The results of the versions that a CTE of the model names. #}
+{#
+    The results of the versions that a CTE of the model numbers. Versions and
+    tasks are numbers from here on: one integer is sorted and hashed faster than
+    five texts.
+#}
 {% macro results_of_versions(versions) -%}
     select
         evaluation_results.experiment_id,
         evaluation_results.result_id,
         evaluation_results.task_id,
-        {{ versions }}.agent_name,
-        {{ versions }}.experiment_group,
-        {{ versions }}.extension_version,
-        {{ versions }}.model_version
+        {{ versions }}.version_number,
+        dense_rank() over (order by evaluation_results.task_id) as task_number
     from evaluation_results
     inner join {{ versions }}
         on {{ is_result_of_version('evaluation_results', versions) }}
@@ -19,12 +21,10 @@
 #}
 {% macro version_task_means() -%}
     select
-        wanted_results.agent_name,
-        wanted_results.experiment_group,
-        wanted_results.extension_version,
-        wanted_results.model_version,
+        wanted_results.version_number,
+        wanted_results.task_number,
         evaluation_scores.metric,
-        wanted_results.task_id,
+        min(wanted_results.task_id) as task_id,
         avg(evaluation_scores.value::numeric) as mean_value
     from wanted_results
     inner join evaluation_scores
@@ -33,10 +33,7 @@
             and wanted_results.result_id = evaluation_scores.result_id
     where evaluation_scores.value is not null
     group by
-        wanted_results.agent_name,
-        wanted_results.experiment_group,
-        wanted_results.extension_version,
-        wanted_results.model_version,
-        evaluation_scores.metric,
-        wanted_results.task_id
+        wanted_results.version_number,
+        wanted_results.task_number,
+        evaluation_scores.metric
 {%- endmacro %}

@@ -21,10 +21,9 @@
             delete from {{ this }} as built
             where not exists (
                 select
-                from {{ ref('int_version_comparisons') }} as wanted
+                from {{ ref('int_believed_regressions') }} as wanted
                 where
-                    wanted.comparison = 'previous'
-                    and {{ is_same_version('built', 'wanted', ['metric']) }}
+                    {{ is_same_version('built', 'wanted', ['metric']) }}
                     and built.comparison_fingerprint = wanted.fingerprint
             )
         ",
@@ -33,58 +32,33 @@
 
 with
 
-comparisons as (
-    select * from {{ ref('int_version_comparisons') }}
-),
-
-series as (
-    select * from {{ ref('int_version_series') }}
+believed_regressions as (
+    select * from {{ ref('int_believed_regressions') }}
 ),
 
 rollups as (
     select * from {{ ref('int_daily_rollups') }}
 ),
 
-{% if is_incremental() %}
-    built as (
-        select distinct
-            agent_name,
-            experiment_group,
-            extension_version,
-            model_version,
-            metric,
-            comparison_fingerprint
-        from {{ this }}
-    ),
-{% endif %}
-
+-- looked up by key, one by one: all tasks of all regressions are many
 regressions as (
-    select
-        comparisons.agent_name,
-        comparisons.experiment_group,
-        comparisons.extension_version,
-        comparisons.model_version,
-        comparisons.metric,
-        comparisons.fingerprint,
-        series.previous_extension_version,
-        series.direction_sign
-    from comparisons
-    inner join series
-        on {{ is_same_version('comparisons', 'series', ['metric']) }}
+    select *
+    from believed_regressions
     {% if is_incremental() %}
-        left join built
-            on
-                {{ is_same_version('comparisons', 'built', ['metric']) }}
-                and comparisons.fingerprint = built.comparison_fingerprint
+        where
+            fingerprint is distinct from (
+                select built.comparison_fingerprint
+                from {{ this }} as built
+                where
+                    {{
+                        is_same_version(
+                            'built', 'believed_regressions', ['metric']
+                        )
+                    }}
+                order by built.task_id
+                limit 1
+            )
     {% endif %}
-    where
-        comparisons.comparison = 'previous'
-        and comparisons.method in ('paired', 'sign')
-        and comparisons.p_value <= {{ var('alpha') }}
-        and series.direction_sign * comparisons.change < 0
-        {% if is_incremental() %}
-            and built.agent_name is null
-        {% endif %}
 ),
 
 wanted_versions as (
@@ -103,11 +77,18 @@ wanted_versions as (
     from regressions
 ),
 
+numbered_versions as (
+    select
+        *,
+        row_number() over () as version_number
+    from wanted_versions
+),
+
 wanted_experiments as (
     select distinct rollups.experiment_id
     from rollups
-    inner join wanted_versions
-        on {{ is_same_version('rollups', 'wanted_versions') }}
+    inner join numbered_versions
+        on {{ is_same_version('rollups', 'numbered_versions') }}
 ),
 
 evaluation_results as (
@@ -135,7 +116,7 @@ evaluation_trials as (
 ),
 
 wanted_results as (
-    {{ results_of_versions('wanted_versions') }}
+    {{ results_of_versions('numbered_versions') }}
 ),
 
 task_means as (
@@ -144,11 +125,8 @@ task_means as (
 
 task_runs as (
     select
-        wanted_results.agent_name,
-        wanted_results.experiment_group,
-        wanted_results.extension_version,
-        wanted_results.model_version,
-        wanted_results.task_id,
+        wanted_results.version_number,
+        wanted_results.task_number,
         array_agg(
             evaluation_trials.source_run_id
             order by
@@ -161,31 +139,19 @@ task_runs as (
             wanted_results.experiment_id = evaluation_trials.experiment_id
             and wanted_results.result_id = evaluation_trials.result_id
     group by
-        wanted_results.agent_name,
-        wanted_results.experiment_group,
-        wanted_results.extension_version,
-        wanted_results.model_version,
-        wanted_results.task_id
+        wanted_results.version_number,
+        wanted_results.task_number
 ),
 
-paired as (
+numbered_regressions as materialized (
     select
-        regressions.agent_name,
-        regressions.experiment_group,
-        regressions.extension_version,
-        regressions.model_version,
-        regressions.metric,
-        versions.task_id,
-        regressions.previous_extension_version,
-        regressions.fingerprint as comparison_fingerprint,
-        previous_versions.mean_value as previous_value,
-        versions.mean_value as value,
-        versions.mean_value - previous_versions.mean_value as change,
-        regressions.direction_sign
+        regressions.*,
+        versions.version_number,
+        previous_versions.version_number as previous_version_number
     from regressions
-    inner join task_means as versions
-        on {{ is_same_version('regressions', 'versions', ['metric']) }}
-    inner join task_means as previous_versions
+    inner join numbered_versions as versions
+        on {{ is_same_version('regressions', 'versions') }}
+    inner join numbered_versions as previous_versions
         on
             regressions.agent_name = previous_versions.agent_name
             and regressions.experiment_group
@@ -193,42 +159,66 @@ paired as (
             and regressions.previous_extension_version
             = previous_versions.extension_version
             and regressions.model_version = previous_versions.model_version
-            and regressions.metric = previous_versions.metric
-            and versions.task_id = previous_versions.task_id
-    where
-        regressions.direction_sign
-        * (versions.mean_value - previous_versions.mean_value)
-        < -1e-12 * greatest(
-            abs(versions.mean_value), abs(previous_versions.mean_value)
-        )
 ),
 
+-- materialized: by task alone, each version would meet every other
+version_tasks as materialized (
+    select
+        numbered_regressions.*,
+        task_means.task_id,
+        task_means.task_number,
+        task_means.mean_value
+    from numbered_regressions
+    inner join task_means
+        on
+            numbered_regressions.version_number = task_means.version_number
+            and numbered_regressions.metric = task_means.metric
+),
+
+worse_tasks as materialized (
+    select
+        version_tasks.*,
+        task_means.mean_value as previous_value,
+        version_tasks.mean_value - task_means.mean_value as change
+    from version_tasks
+    inner join task_means
+        on
+            version_tasks.previous_version_number = task_means.version_number
+            and version_tasks.metric = task_means.metric
+            and version_tasks.task_number = task_means.task_number
+    where
+        version_tasks.direction_sign
+        * (version_tasks.mean_value - task_means.mean_value)
+        < -1e-12
+        * greatest(abs(version_tasks.mean_value), abs(task_means.mean_value))
+),
+
+-- left joins keep their order: by task alone, as above
 traced as (
     select
-        paired.agent_name,
-        paired.experiment_group,
-        paired.extension_version,
-        paired.model_version,
-        paired.metric,
-        paired.task_id,
-        paired.previous_extension_version,
-        paired.comparison_fingerprint,
+        worse_tasks.agent_name,
+        worse_tasks.experiment_group,
+        worse_tasks.extension_version,
+        worse_tasks.model_version,
+        worse_tasks.metric,
+        worse_tasks.task_id,
+        worse_tasks.previous_extension_version,
+        worse_tasks.fingerprint as comparison_fingerprint,
         previous_runs.run_ids as previous_run_ids,
         runs.run_ids,
-        {{ function('to_double') }}(paired.previous_value) as previous_value,
-        {{ function('to_double') }}(paired.value) as value,
-        {{ function('to_double') }}(paired.change) as change
-    from paired
+        {{ function('to_double') }}(worse_tasks.previous_value)
+            as previous_value,
+        {{ function('to_double') }}(worse_tasks.mean_value) as value,
+        {{ function('to_double') }}(worse_tasks.change) as change
+    from worse_tasks
     left join task_runs as runs
-        on {{ is_same_version('paired', 'runs', ['task_id']) }}
+        on
+            worse_tasks.version_number = runs.version_number
+            and worse_tasks.task_number = runs.task_number
     left join task_runs as previous_runs
         on
-            paired.agent_name = previous_runs.agent_name
-            and paired.experiment_group = previous_runs.experiment_group
-            and paired.previous_extension_version
-            = previous_runs.extension_version
-            and paired.model_version = previous_runs.model_version
-            and paired.task_id = previous_runs.task_id
+            worse_tasks.previous_version_number = previous_runs.version_number
+            and worse_tasks.task_number = previous_runs.task_number
 )
 
 select * from traced

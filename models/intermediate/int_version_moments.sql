@@ -130,11 +130,18 @@ all_members as (
     from baseline_members
 ),
 
+numbered_members as (
+    select
+        *,
+        row_number() over () as version_number
+    from all_members
+),
+
 wanted_experiments as (
     select distinct rollups.experiment_id
     from rollups
-    inner join all_members
-        on {{ is_same_version('rollups', 'all_members') }}
+    inner join numbered_members
+        on {{ is_same_version('rollups', 'numbered_members') }}
 ),
 
 evaluation_results as (
@@ -154,22 +161,46 @@ evaluation_scores as (
 ),
 
 wanted_results as (
-    {{ results_of_versions('all_members') }}
+    {{ results_of_versions('numbered_members') }}
 ),
 
 task_means as (
     {{ version_task_means() }}
 ),
 
-candidate_tasks as (
+-- joined apart: by metric alone, each version would meet every other
+numbered_pairs as materialized (
     select
         changed_pairs.comparison_number,
         changed_pairs.baseline_number,
-        task_means.task_id,
-        task_means.mean_value
+        changed_pairs.metric,
+        numbered_members.version_number
     from changed_pairs
+    inner join numbered_members
+        on {{ is_same_version('changed_pairs', 'numbered_members') }}
+),
+
+numbered_baselines as materialized (
+    select
+        baseline_members.baseline_number,
+        baseline_members.metric,
+        numbered_members.version_number
+    from baseline_members
+    inner join numbered_members
+        on {{ is_same_version('baseline_members', 'numbered_members') }}
+),
+
+candidate_tasks as (
+    select
+        numbered_pairs.comparison_number,
+        numbered_pairs.baseline_number,
+        task_means.task_number,
+        task_means.mean_value
+    from numbered_pairs
     inner join task_means
-        on {{ is_same_version('changed_pairs', 'task_means', ['metric']) }}
+        on
+            numbered_pairs.version_number = task_means.version_number
+            and numbered_pairs.metric = task_means.metric
 ),
 
 candidate_moments as (
@@ -184,14 +215,16 @@ candidate_moments as (
 
 baseline_tasks as (
     select
-        baseline_members.baseline_number,
-        task_means.task_id,
+        numbered_baselines.baseline_number,
+        task_means.task_number,
         avg(task_means.mean_value) as mean_value,
         var_samp(task_means.mean_value) as variance
-    from baseline_members
+    from numbered_baselines
     inner join task_means
-        on {{ is_same_version('baseline_members', 'task_means', ['metric']) }}
-    group by baseline_members.baseline_number, task_means.task_id
+        on
+            numbered_baselines.version_number = task_means.version_number
+            and numbered_baselines.metric = task_means.metric
+    group by numbered_baselines.baseline_number, task_means.task_number
 ),
 
 baseline_moments as (
@@ -225,7 +258,7 @@ task_pairs as (
     inner join baseline_tasks
         on
             candidate_tasks.baseline_number = baseline_tasks.baseline_number
-            and candidate_tasks.task_id = baseline_tasks.task_id
+            and candidate_tasks.task_number = baseline_tasks.task_number
 ),
 
 pair_moments as (

@@ -13,14 +13,16 @@ accepted_changes as (
     select * from {{ ref('accepted_changes') }}
 ),
 
-versions as (
+sort_keys as materialized (
+    {{ version_sort_keys('outcomes') }}
+),
+
+counted_versions as (
     select
         agent_name,
         experiment_group,
         extension_version,
         model_version,
-        {{ function('version_sort_key') }}(extension_version)
-            as version_sort_key,
         sum(result_count) as result_count,
         sum(succeeded_count) as succeeded_count,
         min(min(first_recorded_at)) over (
@@ -29,6 +31,15 @@ versions as (
         min(first_recorded_at) as first_recorded_at
     from outcomes
     group by agent_name, experiment_group, extension_version, model_version
+),
+
+versions as (
+    select
+        counted_versions.*,
+        sort_keys.version_sort_key
+    from counted_versions
+    inner join sort_keys
+        on counted_versions.extension_version = sort_keys.extension_version
 ),
 
 anchored_versions as (

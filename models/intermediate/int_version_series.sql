@@ -27,16 +27,27 @@ accepted_changes as (
     select * from {{ ref('accepted_changes') }}
 ),
 
-versions as (
+sort_keys as materialized (
+    {{ version_sort_keys('version_statistics') }}
+),
+
+seen_versions as (
     select
         agent_name,
         experiment_group,
         extension_version,
-        {{ function('version_sort_key') }}(extension_version)
-            as version_sort_key,
         min(first_recorded_at) as first_seen_at
     from version_statistics
     group by agent_name, experiment_group, extension_version
+),
+
+versions as (
+    select
+        seen_versions.*,
+        sort_keys.version_sort_key
+    from seen_versions
+    inner join sort_keys
+        on seen_versions.extension_version = sort_keys.extension_version
 ),
 
 anchored_versions as (

@@ -10,9 +10,19 @@ series as (
     select * from {{ ref('int_version_series') }}
 ),
 
-counted as (
+-- a number for each series: pairs of versions are many
+numbered as (
     select
-        *,
+        agent_name,
+        experiment_group,
+        model_version,
+        metric,
+        version_rank,
+        series_position,
+        avg_value,
+        dense_rank() over (
+            order by agent_name, experiment_group, model_version, metric
+        ) as series_number,
         max(series_position) over (
             partition by agent_name, experiment_group, model_version, metric
         ) as series_length
@@ -20,14 +30,8 @@ counted as (
 ),
 
 latest as (
-    select
-        agent_name,
-        experiment_group,
-        model_version,
-        metric,
-        version_rank,
-        avg_value
-    from counted
+    select *
+    from numbered
     where
         series_position > series_length - {{ window_versions }}
         and avg_value is not null
@@ -35,33 +39,24 @@ latest as (
 
 pairs as (
     select
-        earlier.agent_name,
-        earlier.experiment_group,
-        earlier.model_version,
-        earlier.metric,
+        earlier.series_number,
         sign(later.avg_value - earlier.avg_value) as direction,
         (later.avg_value - earlier.avg_value)
         / (later.version_rank - earlier.version_rank) as slope
     from latest as earlier
     inner join latest as later
         on
-            earlier.agent_name = later.agent_name
-            and earlier.experiment_group = later.experiment_group
-            and earlier.model_version = later.model_version
-            and earlier.metric = later.metric
+            earlier.series_number = later.series_number
             and earlier.version_rank < later.version_rank
 ),
 
 scores as (
     select
-        agent_name,
-        experiment_group,
-        model_version,
-        metric,
+        series_number,
         sum(direction) as kendall_score,
         percentile_cont(0.5) within group (order by slope) as theil_sen_slope
     from pairs
-    group by agent_name, experiment_group, model_version, metric
+    group by series_number
 ),
 
 tied_values as (
@@ -70,9 +65,16 @@ tied_values as (
         experiment_group,
         model_version,
         metric,
+        series_number,
         count(*)::double precision as tied_count
     from latest
-    group by agent_name, experiment_group, model_version, metric, avg_value
+    group by
+        agent_name,
+        experiment_group,
+        model_version,
+        metric,
+        series_number,
+        avg_value
 ),
 
 variances as (
@@ -81,21 +83,22 @@ variances as (
         experiment_group,
         model_version,
         metric,
+        series_number,
         sum(tied_count)::bigint as version_count,
         (
             sum(tied_count) * (sum(tied_count) - 1) * (2 * sum(tied_count) + 5)
             - sum(tied_count * (tied_count - 1) * (2 * tied_count + 5))
         ) / 18 as score_variance
     from tied_values
-    group by agent_name, experiment_group, model_version, metric
+    group by agent_name, experiment_group, model_version, metric, series_number
 ),
 
 slopes as (
     select
-        scores.agent_name,
-        scores.experiment_group,
-        scores.model_version,
-        scores.metric,
+        variances.agent_name,
+        variances.experiment_group,
+        variances.model_version,
+        variances.metric,
         variances.version_count as trend_version_count,
         scores.theil_sen_slope,
         case
@@ -111,11 +114,7 @@ slopes as (
         end as mann_kendall_p_value
     from scores
     inner join variances
-        on
-            scores.agent_name = variances.agent_name
-            and scores.experiment_group = variances.experiment_group
-            and scores.model_version = variances.model_version
-            and scores.metric = variances.metric
+        on scores.series_number = variances.series_number
 )
 
 select * from slopes
