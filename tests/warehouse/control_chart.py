@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 REFERENCE_VERSIONS = 5
 REFERENCE_WEIGHT = 0.6
+RETURNED_SHARE = 0.5
 ALLOWANCE, DRIFT_LIMIT, SHIFT_LIMIT, STEP_LIMIT = 1.5, 3.25, 3.6, 4.0
 
 
@@ -49,6 +50,25 @@ def reference_deviate(
     change = fmean(differences)
     deviate = float(stats.norm.isf(stats.t.sf(abs(change) / error, n - 1)))
     return deviate if change < 0 else -deviate
+
+
+def worsening(reference: Sequence[Mapping[str, float]], version: Mapping[str, float]) -> float:
+    """Return how far a version is below the mean of the reference's, in points."""
+    shared = [task for task in version if any(task in one for one in reference)]
+    return fmean(
+        fmean(one[task] for one in reference if task in one) - version[task] for task in shared
+    )
+
+
+def returned_at(worsenings: Sequence[float], found: int) -> int | None:
+    """Return where the level that fell was back, for two versions in a row.
+
+    Args:
+        worsenings: of every version of the series, against the reference.
+        found: place of the version at which the alert was found.
+    """
+    back = [value <= RETURNED_SHARE * worsenings[found] for value in worsenings]
+    return next((at for at in range(found + 1, len(back) - 1) if back[at] and back[at + 1]), None)
 
 
 def mistakes(chart: Sequence[Point]) -> Iterator[tuple[int, str]]:

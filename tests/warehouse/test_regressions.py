@@ -352,6 +352,24 @@ def test_alerts_follow_from_the_deviates_by_the_written_rule(planted: Connection
     assert wrong == {}
 
 
+def test_an_alert_ends_where_half_the_fall_was_regained(planted: Connection) -> None:
+    outcomes = []
+    for alert in alerts(planted, "%"):
+        if alert["cause"] not in {"shift", "drift"}:
+            continue
+        versions = values(planted, alert["agent_name"])[alert["metric"]]
+        known = [versions[f"1.{number}.0"] for number in range(len(versions))]
+        reference = known[: control_chart.REFERENCE_VERSIONS]
+        ended = control_chart.returned_at(
+            [control_chart.worsening(reference, version) for version in known],
+            int(alert["found_version"].split(".")[1]),
+        )
+        assert alert["ended_version"] == (None if ended is None else f"1.{ended}.0"), alert
+        outcomes.append(ended)
+    assert None in outcomes, "no alert stayed open"
+    assert set(outcomes) - {None}, "no level came back"
+
+
 def test_trends_of_series_agree_with_scipy(planted: Connection) -> None:
     for agent in ("drifting", "quiet-01"):
         rows = planted.execute(
