@@ -61,28 +61,14 @@ scores as (
 
 tied_values as (
     select
-        agent_name,
-        experiment_group,
-        model_version,
-        metric,
         series_number,
         count(*)::double precision as tied_count
     from latest
-    group by
-        agent_name,
-        experiment_group,
-        model_version,
-        metric,
-        series_number,
-        avg_value
+    group by series_number, avg_value
 ),
 
 variances as (
     select
-        agent_name,
-        experiment_group,
-        model_version,
-        metric,
         series_number,
         sum(tied_count)::bigint as version_count,
         (
@@ -90,15 +76,25 @@ variances as (
             - sum(tied_count * (tied_count - 1) * (2 * tied_count + 5))
         ) / 18 as score_variance
     from tied_values
-    group by agent_name, experiment_group, model_version, metric, series_number
+    group by series_number
+),
+
+names as (
+    select distinct
+        series_number,
+        agent_name,
+        experiment_group,
+        model_version,
+        metric
+    from latest
 ),
 
 slopes as (
     select
-        variances.agent_name,
-        variances.experiment_group,
-        variances.model_version,
-        variances.metric,
+        names.agent_name,
+        names.experiment_group,
+        names.model_version,
+        names.metric,
         variances.version_count as trend_version_count,
         scores.theil_sen_slope,
         case
@@ -115,6 +111,8 @@ slopes as (
     from scores
     inner join variances
         on scores.series_number = variances.series_number
+    inner join names
+        on scores.series_number = names.series_number
 )
 
 select * from slopes
