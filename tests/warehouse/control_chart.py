@@ -37,14 +37,11 @@ def reference_deviate(
         reference: task → value of each version of the reference.
         version: task → value; higher is better.
     """
-    shared = [task for task in version if any(task in one for one in reference)]
-    known = [[one[task] for one in reference if task in one] for task in shared]
-    differences = [
-        version[task] - fmean(values) for task, values in zip(shared, known, strict=True)
-    ]
-    n = len(shared)
+    known = _known(reference, version)
+    differences = [version[task] - fmean(values) for task, values in known.items()]
+    n = len(known)
     own = stdev(differences) ** 2 / n
-    scatter = fmean(variance(values) for values in known if len(values) > 1)
+    scatter = fmean(variance(values) for values in known.values() if len(values) > 1)
     theirs = scatter * (1 + 1 / len(reference)) / n
     error = math.sqrt(REFERENCE_WEIGHT * theirs + (1 - REFERENCE_WEIGHT) * own)
     change = fmean(differences)
@@ -54,10 +51,16 @@ def reference_deviate(
 
 def worsening(reference: Sequence[Mapping[str, float]], version: Mapping[str, float]) -> float:
     """Return how far a version is below the mean of the reference's, in points."""
-    shared = [task for task in version if any(task in one for one in reference)]
-    return fmean(
-        fmean(one[task] for one in reference if task in one) - version[task] for task in shared
-    )
+    known = _known(reference, version)
+    return fmean(fmean(values) - version[task] for task, values in known.items())
+
+
+def _known(
+    reference: Sequence[Mapping[str, float]], version: Mapping[str, float]
+) -> dict[str, list[float]]:
+    """Return what the reference says of each task of a version that it knows."""
+    values = {task: [one[task] for one in reference if task in one] for task in version}
+    return {task: found for task, found in values.items() if found}
 
 
 def returned_at(worsenings: Sequence[float], found: int) -> int | None:

@@ -104,6 +104,7 @@ def plant(rng: random.Random) -> Iterator[dict[str, Any]]:
         yield from (
             record("moved", version, f"t{task}", {"accuracy": 0.1 + 0.02 * task}) for task in tasks
         )
+    yield from slow_down()
     for version in range(12):
         fails = version in {6, 7, 8}
         yield from (
@@ -116,6 +117,25 @@ def plant(rng: random.Random) -> Iterator[dict[str, Any]]:
             )
             for task in range(30)
         )
+
+
+def slow_down() -> Iterator[dict[str, Any]]:
+    """Give versions that two experiments ran, one of them twice; the last is slower.
+
+    Most tasks, and not all, are: three get faster.
+    """
+    for version in range(4):
+        for experiment, repetitions in (("a", 2), ("b", 1)):
+            for task in range(20):
+                change = 0.0 if version < 3 else -20.0 if task < 3 else 300.0 + 7 * task
+                for repetition in range(repetitions):
+                    yield record("slowed", version, f"t{task}", {"accuracy": 1.0}) | {
+                        "experiment_id": f"slowed/{version}/{experiment}",
+                        "source_run_id": f"{version}-{experiment}-{task}-{repetition}",
+                        "repetition": repetition + 1,
+                        "latency_ms": 1000.0 + 10 * task + change
+                        + 3 * repetition + 5 * (experiment == "b") + (version + 1) * task % 5,
+                    }  # fmt: skip
 
 
 def fall(version: int) -> float:
@@ -414,6 +434,31 @@ def test_tasks_of_a_regression_are_those_that_got_worse(planted: Connection) -> 
         assert (before, after) == (found["1.14.0"][task], found["1.15.0"][task])
         assert all("1.15.0" in run for run in runs)
         assert all("1.14.0" in run for run in runs_before)
+
+
+def test_tasks_are_the_means_of_their_results_whatever_is_better(planted: Connection) -> None:
+    results: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    runs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for run, experiment, task, version, latency in planted.execute(
+        "select source_run_id, experiment_id, task_id, extension_version, latency_ms"
+        " from raw_evals.evaluation_runs where agent_name = 'slowed'"
+        ' order by recorded_at, source_run_id collate "C"'
+    ):
+        results[version, task][experiment].append(latency)
+        runs[version, task].append(run)
+    found = planted.execute(
+        "select task_id, extension_version, previous_extension_version, previous_value, value,"
+        " change, previous_run_ids, run_ids from evals.regression_tasks"
+        " where agent_name = 'slowed' and metric = 'latency_ms'"
+    ).fetchall()
+    assert {row[0] for row in found} == {f"t{task}" for task in range(3, 20)}
+    for task, version, previous, before, after, change, runs_before, own_runs in found:
+        assert (previous, version) == ("1.2.0", "1.3.0")
+        # of a result first, which is the mean of its repetitions
+        old, new = (mean(map(mean, results[one, task].values())) for one in (previous, version))
+        assert (before, after, change) == pytest.approx((old, new, new - old), rel=1e-12)
+        assert (runs_before, own_runs) == (runs[previous, task], runs[version, task])
+        assert len(own_runs) == 3
 
 
 def asked(connection: Connection, *arguments: str) -> Result:
