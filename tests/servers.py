@@ -29,7 +29,7 @@ _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"
 
 def available() -> list[str]:
     """Name the servers these tests can run on: the newest supported, and the oldest."""
-    is_oldest_here = (_DEBIAN / "initdb").exists() or programs.DEMAND in os.environ
+    is_oldest_here = (_DEBIAN / "initdb").exists() or programs.are_demanded()
     return ["18", *(["15"] if is_oldest_here else [])]
 
 
