@@ -117,6 +117,9 @@ tasks as materialized (
         candidates.pass_at_k as candidate_pass_at_k,
         baselines.pass_hat_k as baseline_pass_hat_k,
         candidates.pass_hat_k as candidate_pass_hat_k,
+        -- a control of another experiment may pass by another metric
+        coalesce(baselines.pass_metric = candidates.pass_metric, true)
+            as is_same_pass_metric,
         greatest(baseline_plans.planned_tasks, candidate_plans.planned_tasks)
             as planned_tasks,
         -- one integer is hashed and compared faster than four texts
@@ -375,8 +378,11 @@ outcomes as (
             )
         ) as measured (metric, kind, baseline_value, candidate_value)
     where
-        measured.baseline_value is not null
-        or measured.candidate_value is not null
+        (
+            measured.baseline_value is not null
+            or measured.candidate_value is not null
+        )
+        and (measured.kind = 'success' or tasks.is_same_pass_metric)
 ),
 
 outcome_pairs as (
