@@ -6,7 +6,9 @@ import itertools
 import math
 import random
 import time
+from collections import Counter
 from fractions import Fraction
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import distribution_oracles as oracle
@@ -175,6 +177,78 @@ def test_no_argument_raises_and_nothing_unknown_becomes_a_number(connection: Con
                 assert value is None, (function, row, value)
             if value is not None and function != "power_of":
                 assert 0 <= value <= 1, (function, row, value)
+
+
+# ------------------------------------------------------------- Mann-Kendall
+
+
+def mann_kendall(connection: Connection, values: Sequence[float]) -> float | None:
+    row = connection.execute(
+        "select evals_functions.mann_kendall_p_value(%s::float8, %s::float8[])",
+        [float(kendall_score(values)), [float(count) for count in Counter(values).values()]],
+    ).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def kendall_score(values: Sequence[float]) -> int:
+    return sum((later > earlier) - (later < earlier) for earlier, later in combinations(values, 2))
+
+
+def test_few_versions_have_the_exact_p_value_of_all_their_orders(connection: Connection) -> None:
+    for values in (
+        (1, 2), (1, 2, 3), (1, 2, 3, 4), (1, 1, 2, 3), (1, 1, 2, 2), (1, 2, 2, 2), (1, 2, 3, 4, 5),
+        (1, 1, 1, 2, 3, 3), (1, 2, 3, 4, 5, 6, 6), (1, 1, 2, 2, 3, 3, 4, 4),
+    ):  # fmt: skip
+        scores = [kendall_score(order) for order in itertools.permutations(values)]
+        shown = {
+            abs(score): order
+            for score, order in zip(scores, itertools.permutations(values), strict=True)
+        }
+        for score, order in shown.items():
+            share = sum(abs(other) >= score for other in scores) / len(scores)
+            assert mann_kendall(connection, order) == pytest.approx(share, rel=1e-12)
+
+
+def test_versions_without_ties_have_the_exact_p_value_of_scipy(connection: Connection) -> None:
+    source = random.Random(9)  # noqa: S311  test data
+    for n in range(2, 10):
+        for _ in range(20):
+            values = [*range(n)]
+            source.shuffle(values)
+            kendall = stats.kendalltau(range(n), values, method="exact")
+            assert mann_kendall(connection, values) == pytest.approx(kendall.pvalue, rel=1e-12)
+    assert mann_kendall(connection, range(9)) == pytest.approx(2 / math.factorial(9), rel=1e-12)
+
+
+def test_more_versions_have_the_normal_p_value_with_both_corrections(
+    connection: Connection,
+) -> None:
+    source = random.Random(10)  # noqa: S311  test data
+    for n in (10, 11, 25, 50, 300):
+        for distinct in (2, 4, n, 10**6):
+            values = [source.randrange(distinct) + place * distinct // n for place in range(n)]
+            score, ties = kendall_score(values), Counter(values).values()
+            variance = n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in ties)
+            deviate = max(abs(score) - 1, 0) / math.sqrt(variance / 18)
+            expected = float(2 * stats.norm.sf(deviate))
+            assert mann_kendall(connection, values) == pytest.approx(expected, rel=1e-11)
+
+
+def test_no_trend_can_be_told_of_equal_or_impossible_values(connection: Connection) -> None:
+    def ask(score: float | None, counts: list[float | None] | None) -> object:
+        return connection.execute(
+            "select evals_functions.mann_kendall_p_value(%s::float8, %s::float8[])",
+            [score, counts],
+        ).fetchone()
+
+    for score, counts in (
+        (0.0, [5.0]), (0.0, []), (None, [1.0, 1.0]), (0.0, None), (math.nan, [1.0, 1.0]),
+        (3.0, [1.0, 1.0]), (math.inf, [1.0] * 12), (0.0, [1.0, 0.0]), (0.0, [1.5, 1.0]),
+        (0.0, [1.0, None]), (0.0, [math.inf, 1.0]), (0.0, [1e300, 1.0]),
+    ):  # fmt: skip
+        assert ask(score, counts) == (None,), (score, counts)
+    assert ask(0.0, [1e15, 1e15]) == (1.0,)
 
 
 # ------------------------------------------------------- adjusted p-values
