@@ -20,6 +20,8 @@
 {% macro weighted_improvement_sentence(alpha) %}'sentence'{% endmacro %}
 {% macro display_number(value, digits) %}1::text{% endmacro %}
 {% macro display_p_value(value) %}'p'{% endmacro %}
+{% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}
+{% macro deciding_metric_order(relation) %}{{ relation }}.metric asc, metrics.position asc{% endmacro %}
 {% macro holm_step(p_value, family) %}{{ p_value }}{% endmacro %}
 {% macro holm_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
 {% macro bh_step(p_value, family) %}{{ p_value }}{% endmacro %}
