@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,20 +83,19 @@ def evidence(sample: Sample, alpha: float, planned_tasks: float) -> Evidence:
         found = found._replace(better=better, worse=worse, lost=lost, short=short)
         found = found._replace(better_anytime=better, worse_anytime=worse, lost_anytime=lost)
     else:
-        tail = stats.t(freedom).sf
-        half_width = float(stats.t.isf(alpha / 2, freedom)) * error
+        half_width = quantile(alpha, freedom) * error
         found = found._replace(
             low=mean - half_width,
             high=mean + half_width,
-            better=float(tail(mean / error)),
-            worse=float(tail(-mean / error)),
+            better=tail(mean / error, freedom),
+            worse=tail(-mean / error, freedom),
             better_anytime=anytime(mean / error, groups, alpha, planned_tasks),
             worse_anytime=anytime(-mean / error, groups, alpha, planned_tasks),
         )
         if margin is not None:
             found = found._replace(
-                lost=float(tail((mean + margin) / error)),
-                short=float(tail(-(mean - margin) / error)),
+                lost=tail((mean + margin) / error, freedom),
+                short=tail(-(mean - margin) / error, freedom),
                 lost_anytime=anytime((mean + margin) / error, groups, alpha, planned_tasks),
             )
     if sample.is_binary:
@@ -120,6 +119,16 @@ def _unvarying(mean: float, margin: float, groups: float, sample: Sample) -> flo
     return (1 - margin) ** groups if sample.is_share else 0.5**groups
 
 
+def tail(deviate: float, freedom: float) -> float:
+    """Give Student's upper tail (what scipy.stats.t.sf calls, without its cost)."""
+    return float(special.stdtr(freedom, -deviate))
+
+
+def quantile(alpha: float, freedom: float) -> float:
+    """Give Student's two-sided quantile."""
+    return -float(special.stdtrit(freedom, alpha / 2))
+
+
 def error_of_mean(
     gains: Array, clusters: Sequence[str], scale: float
 ) -> tuple[float | None, float | None]:
@@ -135,7 +144,7 @@ def error_of_mean(
     if float(np.std(centred / unit, ddof=1)) * unit <= NOISE * scale:
         return 0.0, freedom
     if len(names) == n:
-        return float(stats.sem(centred / unit)) * unit, freedom
+        return float(np.std(centred / unit, ddof=1)) / math.sqrt(n) * unit, freedom
     kept = np.arange(len(names))[:, None] != places[None, :]
     means = np.array([float((centred[row] / unit).mean()) for row in kept])
     whole = float((centred / unit).mean())
@@ -156,13 +165,14 @@ def anytime(deviate: float, groups: float, alpha: float, planned_tasks: float) -
 
 def mid_p(wins: int, losses: int) -> float:
     """Give the chance of more wins than these, half of as many counted (McNemar's mid-p)."""
-    coin = stats.binom(wins + losses, 0.5)
-    return float(coin.sf(wins) + 0.5 * coin.pmf(wins)) if wins + losses else 0.5
+    n = wins + losses
+    coin = stats.binom
+    return float(coin.sf(wins, n, 0.5) + 0.5 * coin.pmf(wins, n, 0.5)) if n else 0.5
 
 
 def tango_p(wins: int, losses: int, n: int, margin: float) -> float:
     """Give the p-value of the score test that the difference is -margin or below."""
-    return float(stats.norm.sf(score_deviate(wins, losses, n, -margin)))
+    return float(special.ndtr(-score_deviate(wins, losses, n, -margin)))
 
 
 def score_deviate(b: int, c: int, n: int, delta: float) -> float:
@@ -192,7 +202,7 @@ def score_deviate(b: int, c: int, n: int, delta: float) -> float:
 
 def tango_interval(b: int, c: int, n: int, alpha: float) -> tuple[float, float]:
     """Invert the score test."""
-    z, edge, estimate = float(stats.norm.isf(alpha / 2)), 1e-13, (b - c) / n
+    z, edge, estimate = -float(special.ndtri(alpha / 2)), 1e-13, (b - c) / n
 
     def excess(delta: float, sign: int) -> float:
         return score_deviate(b, c, n, delta) - sign * z
@@ -240,14 +250,13 @@ def fixed_tasks(
     if error <= NOISE:
         return FixedTasks(0.0)
     freedom = total**2 / math.fsum(part**2 / (runs - 1) for part, runs in parts)
-    half = float(stats.t.isf(alpha / 2, freedom)) * error
-    tail = stats.t(freedom).sf
+    half = quantile(alpha, freedom) * error
     return FixedTasks(
         error,
         freedom,
         mean - half,
         mean + half,
-        float(tail(mean / error)),
-        float(tail(-mean / error)),
-        None if margin is None else float(tail((mean + margin) / error)),
+        tail(mean / error, freedom),
+        tail(-mean / error, freedom),
+        None if margin is None else tail((mean + margin) / error, freedom),
     )

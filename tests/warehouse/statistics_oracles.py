@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import paired_readings
 from paired_readings import Metric, Pair, Reading
-from paired_tests import NOISE, Sample, evidence
-from scipy import stats
+from paired_tests import NOISE, Sample, evidence, quantile
+from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
@@ -54,6 +54,17 @@ def adjust(p_values: Sequence[float | None], method: str) -> list[float | None]:
     known = [p for p in p_values if p is not None]
     adjusted = iter(multipletests(known, method=method)[1] if known else [])
     return [None if p is None else float(next(adjusted)) for p in p_values]
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust by Holm 1979, step by step (statsmodels collects garbage at every call)."""
+    known = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    largest = 0.0
+    for step, (p_value, place) in enumerate(known):
+        largest = max(largest, min(1.0, p_value * (len(known) - step)))
+        adjusted[place] = largest
+    return adjusted
 
 
 def _counts(pairs: Sequence[Pair], usable: Sequence[Pair], clusters: Sequence[str]) -> Columns:
@@ -185,8 +196,7 @@ def _inference(
         "_error": found.error,
     }
     if found.error and found.freedom is not None:
-        quantiles = stats.t.isf(settings.alpha / 2, found.freedom)
-        quantiles += stats.t.ppf(0.8, found.freedom)
+        quantiles = quantile(settings.alpha, found.freedom) + quantile(0.4, found.freedom)
         columns["minimum_detectable_effect"] = float(quantiles) * found.error
     if found.is_binary:
         wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
@@ -275,7 +285,7 @@ def _requirements(columns: Columns, reading: Reading, metric: Metric) -> Columns
     n, margin, detectable = len(usable), reading.margin, _detectable(reading, metric)
     if not margin or error is None or metric.direction == "unknown":
         return required
-    z = float(stats.norm.isf(metric.settings.alpha / 2))
+    z = float(-special.ndtri(metric.settings.alpha / 2))
     if not error:
         if reading.recorded.is_binary:
             # all ties: the score interval reaches z^2 / (n + z^2)
@@ -284,7 +294,7 @@ def _requirements(columns: Columns, reading: Reading, metric: Metric) -> Columns
         return required
     if detectable is None or detectable <= margin:
         return required
-    errors = z + float(stats.norm.ppf(0.8))
+    errors = z + float(special.ndtri(0.8))
     wanted = n * (errors * error / margin) ** 2 - n
     required["required_additional_tasks"] = min(math.ceil(max(wanted, 0)), 10**15) or None
     within, between = columns["variance_within_task"], columns["variance_between_tasks"]
@@ -303,7 +313,7 @@ def _detectable(reading: Reading, metric: Metric) -> float | None:
     error, freedom = reading.recorded.error, reading.recorded.freedom
     if not error or freedom is None:
         return None
-    quantiles = stats.t.isf(metric.settings.alpha / 2, freedom) + stats.t.ppf(0.8, freedom)
+    quantiles = quantile(metric.settings.alpha, freedom) + quantile(0.4, freedom)
     return float(quantiles) * error
 
 
@@ -328,15 +338,15 @@ def _flags(columns: Columns, reading: Reading, baseline: Array, metric: Metric) 
         "missing_flips_sign": known.get("mean_difference", 0.0) * imputed < 0,
         "underpowered": detectable is not None and detectable > margin > 0,
         "incomparable_versions": known["n_incomparable"] > 0,
+        "one_sided_evaluator_version": metric.is_one_sided,
         "non_positive_values": known.get("n_ratio_excluded", 0) > 0,
         "differences_instead_of_ratios": metric.is_ratio and reading.is_fallback,
-        "deciding_metric_guessed": metric.is_deciding and metric.is_guessed,
         "uneven_repetitions": uneven,
+        "deciding_metric_guessed": metric.is_deciding and metric.is_guessed,
+        "direction_unknown": metric.direction == "unknown",
         "direction_assumed": not metric.is_declared
         and metric.kind == "score"
         and metric.direction == "higher",
-        "direction_unknown": metric.direction == "unknown",
-        "one_sided_evaluator_version": metric.is_one_sided,
     }
     return [name for name, holds in conditions.items() if holds]
 

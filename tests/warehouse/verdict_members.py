@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import paired_readings
 from paired_readings import Metric, Pair, Reading, Settings
-from paired_tests import anytime
-from scipy import stats
+from paired_tests import anytime, quantile, tail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,10 +198,10 @@ def composite(members: Sequence[Judged], settings: Settings) -> Composite:
         found.worse = found.worse_anytime = 0.5**groups if mean < -1e-12 else 1.0
         return found
     found.error = error
-    half = float(stats.t.isf(settings.alpha / 2, groups - 1)) * error
+    half = quantile(settings.alpha, groups - 1) * error
     found.low, found.high = mean - half, mean + half
-    found.better = float(stats.t.sf(mean / error, groups - 1))
-    found.worse = float(stats.t.cdf(mean / error, groups - 1))
+    found.better = tail(mean / error, groups - 1)
+    found.worse = tail(-mean / error, groups - 1)
     bounds = settings.alpha, settings.planned_tasks
     found.better_anytime = anytime(mean / error, groups, *bounds)
     found.worse_anytime = anytime(-mean / error, groups, *bounds)

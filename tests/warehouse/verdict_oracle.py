@@ -19,7 +19,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from statistics_oracles import adjust
+from statistics_oracles import holm
 from verdict_members import Case, Composite, Judged, composite, look
 from verdict_requirements import Review, required
 
@@ -170,7 +170,7 @@ class _Rule:
             found.append(("no_pairs", deciding.name))
         if not deciding.has_tasks():
             found.append(("too_few_tasks", deciding.name))
-        if not deciding.has_clusters():
+        if deciding.reading.usable and not deciding.has_clusters():
             found.append(("few_clusters", deciding.name))
         held = [deciding, *self.guardrails]
         minimum = self.settings.minimum_coverage - 1e-12
@@ -196,7 +196,7 @@ class _Rule:
     def _gains(self) -> list[tuple[str, str | None]]:
         """Give the guardrails, or the composite, that a change may be made for."""
         family = [one.better for one in self.guardrails] + [self.composite_better]
-        adjusted = adjust(family, "holm")
+        adjusted = holm(family)
         least, level = self.settings.minimum_gain, self.settings.gain_level
         found: list[tuple[str, str | None]] = [
             ("gain", one.name)
@@ -289,7 +289,7 @@ class _Rule:
 
 
 def _holm(members: Sequence[Judged]) -> dict[str, float | None]:
-    adjusted = adjust([one.worse for one in members], "holm")
+    adjusted = holm([one.worse for one in members])
     return {one.name: p_value for one, p_value in zip(members, adjusted, strict=True)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from scipy import stats
+from scipy import special
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,8 +67,7 @@ def _obstacle(review: Review, deciding: Judged | None, settings: Settings) -> st
         "low_coverage": bool(review.codes & {"low_coverage", "incomparable_versions"}),
         "trade_off": review.label == "trade_off",
         "harm": bool(review.codes & {"success_harmed", "tripwire_harmed", "composite_worse"}),
-        "no_number_decides": "direction_unknown" in review.codes,
-        "no_error": not recorded.error,
+        "no_error": "direction_unknown" not in review.codes and not deciding.reading.lower.error,
         "peeking": settings.peeking,
         "few_clusters": is_clustered and recorded.groups < 10 - 1e-9,
     }
@@ -86,8 +85,8 @@ def _deploys(
     deciding: Judged, guardrails: Sequence[Judged], settings: Settings
 ) -> list[list[Term] | None]:
     n = len(deciding.reading.usable)
-    z = float(stats.norm.isf(settings.level))
-    z_kept = float(stats.norm.isf(settings.kept_level))
+    z = float(-special.ndtri(settings.level))
+    z_kept = float(-special.ndtri(settings.kept_level))
     ways: list[list[Term] | None] = []
     if (deciding.reading.lower.mean or 0) > 0:
         terms = [_term(deciding, n, lambda error: z * error)]
@@ -97,7 +96,7 @@ def _deploys(
         least = settings.minimum_gain * (gaining.reading.margin or math.inf)
         if (gaining.reading.lower.mean or 0) < least:
             continue
-        z_gain = float(stats.norm.isf(settings.gain_level / len(guardrails)))
+        z_gain = float(-special.ndtri(settings.gain_level / len(guardrails)))
         kept = _kept(deciding, [one for one in guardrails if one is not gaining], settings)[0]
         gain = _term(gaining, n, _gain(gaining.reading.margin or 0, z, z_gain, least))
         ways.append(None if kept is None or gain is None else [*kept, gain])
@@ -107,7 +106,7 @@ def _deploys(
 def _kept(
     deciding: Judged, guardrails: Sequence[Judged], settings: Settings
 ) -> list[list[Term] | None]:
-    n, z = len(deciding.reading.usable), float(stats.norm.isf(settings.level))
+    n, z = len(deciding.reading.usable), float(-special.ndtri(settings.level))
     margin = deciding.reading.margin or 0
     terms = [_term(deciding, n, lambda error: max(-margin + z * error, -z * error))]
     terms += [_term(one, n, _above(-(one.reading.margin or 0), z)) for one in guardrails]
@@ -115,8 +114,8 @@ def _kept(
 
 
 def _rejects(deciding: Judged, settings: Settings) -> list[list[Term] | None]:
-    n, z = len(deciding.reading.usable), float(stats.norm.isf(settings.level))
-    z_kept = float(stats.norm.isf(settings.kept_level))
+    n, z = len(deciding.reading.usable), float(-special.ndtri(settings.level))
+    z_kept = float(-special.ndtri(settings.kept_level))
     margin, lower = deciding.reading.margin, deciding.reading.lower
     if margin is None or lower.mean is None or lower.error is None or lower.mean >= -margin:
         return []
@@ -145,10 +144,10 @@ def _first(way: list[Term] | None, tasks: int, settings: Settings) -> int | None
         n = math.ceil(tasks * 1.03**step)
         if n > 100 * tasks:
             return None
-        if n <= tasks or n < settings.minimum_tasks:
+        if n <= tasks:
             continue
         if math.prod(_chance(term, n, tasks) for term in way) >= POWER:
-            return n
+            return max(n, settings.minimum_tasks)
     return None
 
 
@@ -157,4 +156,4 @@ def _chance(term: Term, n: int, tasks: int) -> float:
     if term.stddev == 0:
         return float(term.mean > bound)
     deviate = (term.mean - bound) * n / (term.stddev * math.sqrt(n - tasks))
-    return float(stats.norm.cdf(deviate))
+    return float(special.ndtr(deviate))
