@@ -12,6 +12,7 @@
 {% macro improvement_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro version_anchor(partition_by) %}version_sort_key{% endmacro %}
+{% macro version_sort_key_among(sort_key, label, partition_by) %}{{ sort_key }}{% endmacro %}
 {% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
