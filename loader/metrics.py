@@ -44,6 +44,7 @@ COST_BUCKETS_USD: Final = (
 _ARM: Final = ("agent", "group", "version")
 _VERDICTS: Final = ("deploy", "needs_review", "reject")
 _LABEL_LENGTH: Final = 128
+_SUCCESS: Final = {True: "true", False: "false", None: "unknown"}
 
 Arm = tuple[str, str, str]
 """Agent, group and version, as the labels name them."""
@@ -158,7 +159,7 @@ def _results(connection: Connection, names: Names) -> list[Metric]:
     )
     for agent, group, version, success, latency, cost, count, latency_sum, cost_sum in rows:
         arm = names.label(agent, group, version)
-        results[*arm, str(success).lower()] += count
+        results[*arm, _SUCCESS[success]] += count
         for histograms, bounds, bucket, total in (
             (latencies, LATENCY_BUCKETS_MS, latency, latency_sum),
             (costs, COST_BUCKETS_USD, cost, cost_sum),
@@ -168,7 +169,9 @@ def _results(connection: Connection, names: Names) -> list[Metric]:
                 histogram.counts[bucket] += count
                 histogram.total += total
     counter = CounterMetricFamily(
-        "eval_results", "Results: a task of an experiment's arm.", labels=[*_ARM, "success"]
+        "eval_results",
+        "Results: a task of an experiment's arm; success unknown where no run says.",
+        labels=[*_ARM, "success"],
     )
     for labels, count in sorted(results.items()):
         counter.add_metric(labels, count)
