@@ -35,6 +35,7 @@ _NO_METRIC: Final = "no score"
 # A comment on a pull request holds 65,536 characters.
 _MOST_IN_MARKDOWN: Final = 15
 _CELL_IN_MARKDOWN: Final = 160
+_LINE_IN_MARKDOWN: Final = 600
 
 
 class Comparison(NamedTuple):
@@ -211,6 +212,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
     environment.filters["code"] = _code
     environment.filters["row"] = _markdown_row
+    environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN
     return environment
 
@@ -235,6 +237,11 @@ def _code(text: str) -> Markup:
         fence += "`"
     padding = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
     return Markup(fence + padding + shown.replace("|", "\\|") + padding + fence)  # noqa: S704  quoted above
+
+
+def _line(text: str) -> str:
+    """Return a sentence of a length that a comment has room for."""
+    return text if len(text) <= _LINE_IN_MARKDOWN else text[: _LINE_IN_MARKDOWN - 1] + "…"
 
 
 def _markdown_row(cells: Sequence[Cell]) -> Markup:
