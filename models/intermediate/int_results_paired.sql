@@ -326,6 +326,8 @@ explained as (
                 = any(evaluator_conflicts.conflicting_metrics)
                 then 'evaluator_version_differs'
         end as not_comparable_reason,
+        false as is_metric_guessed,
+        null::text[] as one_sided_metrics,
         evaluator_conflicts.conflicting_metrics
     from pairs
     left join evaluator_conflicts

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import independent_marts
 import independent_pairs
+import independent_passes
 import psycopg
 import pytest
 from psycopg import sql
@@ -368,6 +369,7 @@ def compute(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {
         "evaluation_results": [result.row for result in found.values()],
         "evaluation_scores": independent_marts.scores(found),
+        "arm_summaries": independent_passes.arms(found),
         "evaluation_comparison_view": [pair.row for pair in pairs],
         "experiment_summaries": independent_pairs.summaries(pairs),
         "metric_daily_rollups": independent_marts.rollups(found),
