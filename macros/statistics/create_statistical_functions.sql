@@ -20,6 +20,7 @@ declare
 {{ statistical_functions_anytime(schema) }}
 {{ statistical_functions_repeated_runs(schema) }}
 {{ statistical_functions_sample_size(schema) }}
+{{ statistical_functions_trend(schema) }}
 $body$;
     fingerprint constant text
         := 'statistical functions of evalmart ' || md5(body);

@@ -1,6 +1,7 @@
 {#
-    The one place that says which metric decides an experiment. Counted before
-    it is ranked, so that a full build sorts a few rows an experiment.
+    Which metric decides an experiment as a whole, for what a pass goes by; a
+    comparison asks its two arms (int_results_paired). Counted before it is
+    ranked, so that a full build sorts a few rows an experiment.
 #}
 {%- set pass_metric = var('pass_metric') -%}
 with
@@ -20,12 +21,12 @@ counted as (
         kind,
         sum(repetitions) > 0 as has_values,
         bool_and(is_binary) as is_binary,
+        kind = 'score' as is_score,
         kind = 'score' or metric = '{{ var("primary_metric") }}' as may_decide
     from evaluation_scores
     group by experiment_id, metric, kind
 ),
 
--- the chosen one, else the first declared score, else the first by name
 ranked as (
     select
         counted.experiment_id,
@@ -37,9 +38,7 @@ ranked as (
         and row_number() over (
             partition by counted.experiment_id, counted.may_decide
             order by
-                counted.metric != '{{ var("primary_metric") }}' asc,
-                metrics.position asc nulls last,
-                counted.metric collate "C" asc,
+                {{ deciding_metric_order('counted') }},
                 counted.kind collate "C" desc
         ) = 1 as is_deciding
     from counted

@@ -18,6 +18,8 @@
         pre_hook="{{
             start_build(
                 parents=[
+                    'experiment_metric_comparisons',
+                    'experiment_summaries',
                     'int_experiment_verdicts',
                     'experiment_segment_comparisons',
                     'int_composite_improvements',
@@ -26,9 +28,11 @@
                 include_linked=true,
             )
         }}",
-        post_hook="{{ finish_build() }}",
+        post_hook=["{{ finish_build() }}", "{{ create_judge() }}"],
     )
 }}
+-- depends_on: {{ ref('experiment_metric_comparisons') }}
+-- depends_on: {{ ref('experiment_summaries') }}
 {%- set family
     = 'experiment_id, candidate_group, candidate_version, segment_kind' %}
 
