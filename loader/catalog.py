@@ -226,12 +226,17 @@ def _direction(row: Record) -> str:
         return NULL
     if direction == "unknown":
         return "unknown"
-    return f"{direction} ({source})"
+    return str(direction) if row["kind"] in _PSEUDO else f"{direction} ({source})"
+
+
+def _has_say(row: Record) -> bool:
+    roles = row["roles"]
+    return isinstance(roles, dict) and any(role != "none" for role in roles)
 
 
 def _margin(row: Record) -> str:
     margin = row["margin_pct"]
-    if not isinstance(margin, int | float) or not margin:
+    if not isinstance(margin, int | float) or not margin or not _has_say(row):
         return NULL
     return f"{margin:.3g} {'points' if row['kind'] in SHARES else '%'}"
 

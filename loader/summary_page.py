@@ -220,7 +220,9 @@ def outcome(record: Record) -> str:
     metric = record["primary_metric"]
     total = _count(record, "total_tasks")
     parts = []
-    if metric is None:
+    if not total:
+        parts.append("No task has a result in both arms.")
+    elif metric is None:
         parts.append(f"{_tasks(total)} in both arms; no score decides them.")
     else:
         parts.append(
