@@ -222,8 +222,8 @@ def outcome(record: Record) -> str:
     parts = []
     if not total:
         parts.append("No task has a result in both arms.")
-    elif metric is None:
-        parts.append(f"{_tasks(total)} in both arms; no score decides them.")
+    elif metric is None or _count(record, "undecided_tasks") == total:
+        parts.append(f"{_tasks(total)} in both arms; no score says who won them.")
     else:
         parts.append(
             f"By {printable(str(metric))}, the candidate won {_number(record, 'candidate_wins')}, "
@@ -297,7 +297,7 @@ def unknowns(record: Record, metrics: Sequence[Record]) -> Iterator[str]:
     undecided, incomparable = (
         _count(record, name) for name in ("undecided_tasks", "incomparable_tasks")
     )
-    if undecided > incomparable:
+    if incomparable < undecided < _count(record, "total_tasks"):
         yield (
             f"who won {_tasks(undecided - incomparable)}: an arm has no score there, "
             "which is neither a loss nor a tie"

@@ -239,7 +239,7 @@ def test_an_experiment_without_scores_is_not_decided(built: Built) -> None:
     assert row["total_tasks"] == 20
     assert (row["candidate_wins"], row["baseline_wins"], row["ties"]) == (0, 0, 0)
     text = built.run("summary", "--experiment", "timing").stdout
-    assert "20 tasks in both arms; no score decides them." in text
+    assert "20 tasks in both arms; no score says who won them." in text
     assert "anything about quality: no run has a score" in text
 
 
@@ -350,7 +350,8 @@ def test_the_catalog_lists_every_metric_with_its_say_and_how_to_change_it(built:
     assert "no say: which way is better is not known" in lines["hallucination_rate"]
     assert lines["hallucination_rate"].split()[2] == "unknown"
     seed = list(csv.reader(io.StringIO(declare.split("seeds/metrics.csv:\n\n")[1])))
-    header = next(csv.reader((REPOSITORY / "seeds" / "metrics.csv").open(encoding="utf-8")))
+    path = REPOSITORY / "seeds" / "metrics.csv"
+    header = next(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     added = {row[0]: dict(zip(header, row, strict=True)) for row in seed}
     assert set(added) == {"correct", "hallucination_rate", "ttft_ms"}
     assert added["hallucination_rate"]["direction"] == "lower"
