@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     Record = Mapping[str, object]
 
 _EXAMPLES: Final = 3
-_REMEDIES: Final = {
-    "no_baseline": (
-        "Load the baseline's results into this experiment, or name the experiment that has them "
-        "(python -m loader ingest --baseline-experiment ID …); then python -m loader build."
-    ),
-    "nothing_shared": "Give a task the same task_id in both arms, then load and build again.",
-    "no_values": "Record a score, success, latency or cost of each run, in both arms.",
-}
-"""Code of a reason → what to do about it."""
 
 
 def segment_verdicts(connection: Connection, experiment_id: str) -> Table:
@@ -58,24 +49,6 @@ def arms(connection: Connection, experiments: Sequence[str]) -> Table:
     )
 
 
-def remedies(connection: Connection, summary: Record) -> list[str]:
-    """Return what to do where a candidate cannot be compared; nothing where it can.
-
-    Args:
-        connection: to the warehouse.
-        summary: its row of `experiment_summaries`.
-    """
-    if summary["total_tasks"]:
-        return []
-    raw = summary.get("recommendation_reasons")
-    reasons = raw if isinstance(raw, list) else []
-    codes = [reason.get("code") for reason in reasons if isinstance(reason, dict)]
-    told = [text for code, text in _REMEDIES.items() if code in codes]
-    if "nothing_shared" in codes:
-        told += _examples(connection, summary)
-    return told
-
-
 def without_candidate(experiment_id: str) -> list[str]:
     """Return the sentences of an experiment that has no candidate's result."""
     name = printable(experiment_id)
@@ -89,9 +62,16 @@ def without_candidate(experiment_id: str) -> list[str]:
     ]
 
 
-def _examples(connection: Connection, summary: Record) -> list[str]:
-    """Name tasks of each arm that the other lacks."""
-    told = []
+def examples(connection: Connection, summary: Record) -> dict[str, list[str]]:
+    """Return a few tasks of each arm, by arm, where the arms share none; else nothing.
+
+    Args:
+        connection: to the warehouse.
+        summary: a row of `experiment_summaries`.
+    """
+    if summary["total_tasks"]:
+        return {}
+    told = {}
     for arm, reason in (
         ("baseline", "no_candidate_result"),
         ("candidate", "no_baseline_result"),
@@ -110,8 +90,7 @@ def _examples(connection: Connection, summary: Record) -> list[str]:
             """,
             {**summary, "reason": reason, "examples": _EXAMPLES},
         )
-        names = ", ".join(printable(str(name)) for (name,) in table.rows)
-        told.append(f"Tasks of the {arm}: {names or 'none'}.")
+        told[arm] = [printable(str(name)) for (name,) in table.rows]
     return told
 
 

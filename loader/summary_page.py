@@ -48,15 +48,17 @@ class Answer(NamedTuple):
     """`experiment_segment_verdicts` that are proven worse."""
     arms: Table = Table((), [])
     """`arm_summaries`."""
-    remedies: Sequence[Sequence[str]] = ()
-    """What to do, for each row of `summaries`; or for the experiment where there is none."""
+    examples: Sequence[Mapping[str, Sequence[str]]] = ()
+    """Tasks that only one arm has, for each row of `summaries`, where nothing is shared."""
+    nothing: Sequence[str] = ()
+    """What to read where there is no row of `summaries`."""
 
 
 class Page(NamedTuple):
     """One candidate's page, as paragraphs, lists and tables."""
 
     summary: Record
-    remedies: Sequence[str]
+    opening: Sequence[str]
     segments: Sequence[str]
     metrics: Table | None
     arms: Table | None
@@ -81,7 +83,7 @@ def render_summary(answer: Answer, output: Format, stream: TextIO) -> None:
         return
     stream = for_people(stream)
     if not answer.summaries.rows:
-        stream.writelines(f"{line}\n" for lines in answer.remedies for line in lines)
+        stream.writelines(f"{line}\n" for line in answer.nothing)
         return
     for place, page in enumerate(pages(answer)):
         if place:
@@ -102,7 +104,7 @@ def pages(answer: Answer) -> Iterator[Page]:
         compared = bool(summary["total_tasks"])
         yield Page(
             summary,
-            answer.remedies[place] if place < len(answer.remedies) else (),
+            opening(summary, answer.examples[place] if answer.examples else {}),
             [wording.worse_segment(row) for row in segments],
             metric_table(metrics) if compared else None,
             None if compared or not answer.arms.rows else arm_table(answer.arms),
@@ -110,10 +112,10 @@ def pages(answer: Answer) -> Iterator[Page]:
         )
 
 
-def opening(summary: Record) -> list[str]:
+def opening(summary: Record, examples: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the lines that every page begins with: the sentence, then the word."""
     told = f"Recommendation: {wording.word(summary)}."
-    decides = wording.would_decide(summary)
+    decides = wording.would_decide(summary, examples)
     return [
         wording.headline(summary),
         told if decides is None else f"{told} What would decide it: {decides}.",
@@ -127,7 +129,7 @@ def brief(table: Table, output: Format, stream: TextIO) -> None:
     for summary in table.records():
         if len(table.rows) > 1:
             stream.write(f"{escape(title(summary))}\n\n")
-        stream.writelines(f"{escape(line)}\n" for line in opening(summary))
+        stream.writelines(f"{escape(line)}\n" for line in opening(summary, {}))
         stream.write("\n")
         stream.writelines(f"- {escape(line)}\n" for line in wording.reasons(summary))
         stream.write("\n")
@@ -135,7 +137,7 @@ def brief(table: Table, output: Format, stream: TextIO) -> None:
 
 def _plain(page: Page) -> Iterator[str]:
     yield title(page.summary) + "\n\n"
-    for line in (*opening(page.summary), *page.remedies):
+    for line in page.opening:
         yield line + "\n"
     for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
         if lines:
@@ -154,9 +156,9 @@ def _plain(page: Page) -> Iterator[str]:
 
 def _markdown(page: Page) -> Iterator[str]:
     yield f"### {markdown_text(title(page.summary))}\n\n"
-    first, *rest = opening(page.summary)
+    first, *rest = page.opening
     yield f"**{markdown_text(first)}**\n\n"
-    for line in (*rest, *page.remedies):
+    for line in rest:
         yield f"{markdown_text(line)}\n\n"
     for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
         if lines:
@@ -180,9 +182,9 @@ def _terminal(page: Page, stream: TextIO) -> None:
     style = _STYLES.get(str(page.summary["recommendation"]), "")
     console.print(Text(title(page.summary), style="bold"))
     console.print()
-    first, *rest = opening(page.summary)
+    first, *rest = page.opening
     console.print(Text(first, style=style))
-    for line in (*rest, *page.remedies):
+    for line in rest:
         console.print(Text(line))
     for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
         if lines:

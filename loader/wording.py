@@ -12,7 +12,7 @@ from loader.render import NULL, named_p, number, printable
 from loader.tables import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Record = Mapping[str, object]
 
@@ -73,24 +73,57 @@ _NO_FINDING: Final = (
     ("few_clusters", "nothing: too few independent groups of tasks"),
     ("zero_variance", "every task differs by the same"),
 )
-_ENDS: Final = {
-    "deploy": "for a deploy",
-    "reject": "for a reject",
-    "not_worse": "to show that it is not worse",
+_PURPOSES: Final = {
+    "deploy": "to show that it is better",
+    "reject": "to show that it is worse",
+    "not_worse": "to show that it is not worse by more than the margin",
 }
-OBSTACLES: Final = {
-    "low_coverage": "the values that are missing: find out why runs lack them",
-    "trade_off": "a person: what was gained is proven, and so is what was lost",
-    "harm": "mending what is harmed; more tasks do not change that",
-    "no_error": "tasks that differ: all changed by the same, so there is no error to go by",
-    "peeking": "waiting: under bounds that hold at every look no number of tasks can be told",
-    "few_clusters": "tasks of more independent groups (metadata.cluster_id)",
-    "no_number_decides": (
-        "no number of tasks: a loss lies inside its margin, or a guardrail lies beyond it"
+_ABSENT: Final = {
+    "no_baseline": (
+        "a baseline: load its results into {experiment} as a control group, or ingest the "
+        "candidate with --baseline-experiment ID, then run python -m loader build"
     ),
-    "no_pairs": "the same tasks in both arms",
+    "no_candidate": (
+        "results of the candidate: load them into {experiment}, then run python -m loader build"
+    ),
+    "nothing_shared": (
+        "tasks that both arms have: their ids have to be the same{examples}; load one of the "
+        "arms again with the ids of the other"
+    ),
+    "no_values": "a score or a measurement that both arms have: evaluate the runs and ingest them",
+}
+"""Code of a reason → what to do; the first that is there counts."""
+_BLOCKING: Final = {
+    "incomparable_versions": (
+        "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
+    ),
+    "direction_unknown": (
+        "the direction of {metric}: declare it in seeds/metrics.csv, then run "
+        "python -m loader build"
+    ),
+}
+"""Reasons that more tasks do not remove, wherever a number of tasks is known."""
+OBSTACLES: Final = {
+    "low_coverage": (
+        "the missing values: {about}. Evaluate or repeat those runs; more tasks do not stand in "
+        "for them"
+    ),
+    "trade_off": (
+        "a person, who weighs what was gained against what was lost; more tasks do not change it"
+    ),
+    "harm": "a person, who looks at {about}; more tasks do not make it better",
+    "no_error": "more tasks, and no number of them is known: all of these differ by the same",
+    "peeking": "more tasks, and no number of them is known for bounds that hold at every look",
+    "few_clusters": "more tasks from other clusters: these are too few to count on",
+    "no_number_decides": "a person: as it stands no number of tasks would decide it",
+    "no_pairs": "values that both arms have: evaluate the runs and ingest them",
 }
 """`required_note` → what stands in the way; it completes "What would decide it:"."""
+_ABOUT: Final = {
+    "low_coverage": ("low_coverage", "incomparable_versions"),
+    "harm": ("tripwire_harmed", "success_harmed", "guardrail_harmed", "composite_worse"),
+}
+"""Codes of the reasons that name what an obstacle is about."""
 ALPHA: Final = 0.05
 
 
@@ -194,17 +227,62 @@ def reasons(summary: Record) -> list[str]:
     ]
 
 
-def would_decide(summary: Record) -> str | None:
+def would_decide(
+    summary: Record, examples: Mapping[str, Sequence[str]] | None = None
+) -> str | None:
     """Return what would decide an open verdict, to follow "What would decide it:"; else None.
 
     A number of tasks where tasks decide, else the obstacle that is really there.
+
+    Args:
+        summary: a row of `experiment_summaries`.
+        examples: tasks that only one arm has, by arm.
     """
-    tasks = summary.get("required_additional_tasks")
+    if summary["recommendation"] != "needs_review":
+        return None
+    by_code = _by_code(summary)
+    for code, text in _ABSENT.items():
+        if code in by_code and not summary["total_tasks"]:
+            experiment = printable(str(summary["experiment_id"]))
+            return text.format(experiment=experiment, examples=_examples(examples or {}))
+    for code, text in _BLOCKING.items():
+        if code in by_code:
+            metric = by_code[code].get("metric") or summary["primary_metric"]
+            return text.format(metric=printable(str(metric)))
+    tasks = summary["required_additional_tasks"]
     if isinstance(tasks, int) and tasks > 0:
-        end = _ENDS.get(str(summary.get("required_for")), "")
-        more = "task" if tasks == 1 else "tasks"
-        return f"about {tasks:,} more {more} like these {end}".rstrip()
-    return OBSTACLES.get(str(summary.get("required_note")))
+        purpose = _PURPOSES.get(str(summary["required_for"]))
+        told = f"about {tasks:,} more {'task' if tasks == 1 else 'tasks'}"
+        return told if purpose is None else f"{told}, {purpose}"
+    raw = summary["recommendation_labels"]
+    is_trade_off = isinstance(raw, list) and "trade_off" in raw
+    note = "trade_off" if is_trade_off else str(summary["required_note"])
+    found = OBSTACLES.get(note)
+    return None if found is None else found.format(about=_about(note, by_code))
+
+
+def _by_code(summary: Record) -> dict[str, Mapping[str, object]]:
+    """Return the reasons by code, the first of each."""
+    raw = summary["recommendation_reasons"]
+    given = [one for one in (raw if isinstance(raw, list) else []) if isinstance(one, dict)]
+    return {str(reason.get("code")): reason for reason in reversed(given)}
+
+
+def _about(note: str, by_code: Mapping[str, Mapping[str, object]]) -> str:
+    """Return what an obstacle is about, by the metrics of the reasons that name it."""
+    names = [
+        printable(str(by_code[code].get("metric") or "all metrics together"))
+        for code in _ABOUT.get(note, ())
+        if code in by_code
+    ]
+    if names:
+        return ", ".join(dict.fromkeys(names))
+    return "values of the metrics that decide" if note == "low_coverage" else "what got worse"
+
+
+def _examples(examples: Mapping[str, Sequence[str]]) -> str:
+    parts = [f"the {arm} has {', '.join(ids)}" for arm, ids in examples.items() if ids]
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def worse_segment(row: Record) -> str:

@@ -59,8 +59,8 @@ def summary(
             marts.metrics(connection, experiment),
             evidence.segment_verdicts(connection, experiment).records(),
             evidence.arms(connection, sorted(linked | {experiment})),
-            [evidence.remedies(connection, row) for row in records]
-            or [evidence.without_candidate(experiment)],
+            [evidence.examples(connection, row) for row in records],
+            evidence.without_candidate(experiment),
         )
     render_summary(answer, output, sys.stdout)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 from psycopg import sql
 
 from loader.errors import ConfigurationError
-from loader.evidence import remedies
+from loader.evidence import examples
 from loader.marts import mart_columns, mart_names, nearest, reading, schema_name
 from loader.unbuilt import is_loaded
 
@@ -63,8 +63,8 @@ class Experiment(NamedTuple):
     alerts: Sequence[Record] | None
     """Falls of a metric's level, each once, over or not."""
     newest_at: datetime | None
-    remedies: Mapping[Candidate, Sequence[str]] = MappingProxyType({})
-    """What to do where a candidate cannot be compared."""
+    examples: Mapping[Candidate, Mapping[str, Sequence[str]]] = MappingProxyType({})
+    """Tasks that only one arm has, where a candidate shares none."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -144,7 +144,7 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
             _if_present(connection, present, ALERTS, "agent_name", agents),
             _newest(summaries),
             {
-                (str(row["candidate_group"]), str(row["candidate_version"])): remedies(
+                (str(row["candidate_group"]), str(row["candidate_version"])): examples(
                     connection, row
                 )
                 for row in summaries

@@ -150,7 +150,7 @@ def _comparison(
         summary,
         known,
         experiment.of(experiment.segment_verdicts, candidate) or [],
-        experiment.remedies.get(candidate, []),
+        experiment.examples.get(candidate, {}),
     )
     return Comparison(
         f"c{place}",

@@ -10,7 +10,7 @@ from loader.report.grids import count_of, number_of, probability, text_of
 from loader.summary_page import outcome, title, unknowns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loader.report.data import Record
 
@@ -31,7 +31,6 @@ class Verdict(NamedTuple):
     mark: str
     headline: str
     would_decide: str | None
-    remedies: Sequence[str]
     reasons: Sequence[str]
     segments: Sequence[str]
     facts: Sequence[tuple[str, str]]
@@ -44,7 +43,7 @@ def verdict_of(
     summary: Record,
     compared: Sequence[Record] | None,
     segments: Sequence[Record],
-    remedies: Sequence[str],
+    examples: Mapping[str, Sequence[str]],
 ) -> Verdict:
     """Return the verdict of one row of `experiment_summaries`.
 
@@ -52,11 +51,11 @@ def verdict_of(
         summary: the row.
         compared: its rows of `experiment_metric_comparisons`, None where they are not built.
         segments: its rows of `experiment_segment_verdicts` that are proven worse.
-        remedies: what to do where nothing can be compared.
+        examples: tasks that only one arm has, by arm, where nothing is shared.
     """
     style, mark = _STYLES.get(str(summary["recommendation"]), _OTHER)
     word = wording.word(summary)
-    decides = wording.would_decide(summary)
+    decides = wording.would_decide(summary, examples)
     return Verdict(
         title(summary),
         word[:1].upper() + word[1:],
@@ -64,7 +63,6 @@ def verdict_of(
         mark,
         wording.headline(summary),
         None if decides is None else f"What would decide it: {decides}.",
-        remedies,
         wording.reasons(summary),
         [wording.worse_segment(row) for row in segments],
         _facts(summary, compared or []),

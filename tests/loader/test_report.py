@@ -105,7 +105,6 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
             {**summary, "segment_kind": text, "segment": text, "p_worse_bh": 0.01}
             for text in HOSTILE
         ],
-        remedies={(HOSTILE[0], HOSTILE[8]): HOSTILE},
         tasks=[{**task, **named} for task in tasks],
         comparisons=metrics,
         segments=segments,
@@ -242,7 +241,7 @@ def test_a_page_opens_with_the_sentence_then_the_reasons_in_their_order(output: 
     parts = [
         "Needs review",
         str(summary["headline"]),
-        "What would decide it: about 40 more tasks like these for a deploy.",
+        "What would decide it: about 40 more tasks, to show that it is better.",
         "completeness may have lost 5.2 points; at most 5 are accepted",
         "accuracy is 5.8 points better",
         "category review: Less accurate: -6.0 points (-10.0 to -2.0). (p = 0.003 among all",
@@ -290,14 +289,19 @@ def test_nothing_in_either_arm_is_shown_as_missing() -> None:
         summaries=[rows.summary(
             total_tasks=0, primary_metric=None, headline="No baseline: nothing to compare with.",
             required_additional_tasks=None, required_note="no_pairs",
+            recommendation_reasons=[{"code": "nothing_shared", "sentence": "Nothing is shared."}],
         )],
         tasks=[lone], comparisons=[], segments=[], segment_verdicts=[], trends=[], regressions=[],
-        alerts=[], remedies={(rows.GROUP, rows.VERSION): ["Load the baseline."]},
+        alerts=[], examples={
+            (rows.GROUP, rows.VERSION): {"baseline": ["a", "b"], "candidate": ["<c>"]}
+        },
     )  # fmt: skip
     text = page.render_experiment(nothing, {}, "html")
     assert "No baseline: nothing to compare with." in text
-    assert "What would decide it: the same tasks in both arms." in text
-    assert "Load the baseline." in text
+    assert (
+        "What would decide it: tasks that both arms have: their ids have to be the same (the"
+        " baseline has a, b; the candidate has &lt;c&gt;); load one"
+    ) in text
     assert "Neither latency nor cost was recorded" in text
     assert "the baseline has no result" in text
 
