@@ -39,11 +39,9 @@ _EXPERIMENTS: Final = (
     Column("baseline_wins", Kind.INTEGER, "losses"),
     Column("ties", Kind.INTEGER),
     Column("primary_metric", heading="decided by"),
-    Column("weighted_improvement_pct", Kind.PERCENT, "weighted change"),
     Column("recommendation", Kind.OUTCOME),
-    Column("statistical_significance", Kind.PROBABILITY, "p"),
-    Column("legacy_recommendation", Kind.OUTCOME, "rule of thumb"),
     Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)"),
+    Column("headline", heading="in one sentence"),
 )
 _SUCCEEDED: Final = {True: "yes", False: "no", None: "unknown"}
 _ARMS: Final = ("baseline", "candidate")

@@ -82,9 +82,9 @@ def choose(tasks: Sequence[Record]) -> Chosen:
     )
 
 
-def chart(tasks: Sequence[Record], metric: str) -> Chart | None:
-    """Draw the differences of all tasks, sorted."""
-    scale = 100 if metric_kind(metric) is Kind.SCORE else 1
+def chart(tasks: Sequence[Record], metric: str, kind: Kind) -> Chart | None:
+    """Draw the differences of all tasks, sorted; `kind` is that of the metric's values."""
+    scale = 100 if kind is Kind.SCORE else 1
     values = [
         scale * value
         for task in tasks
@@ -105,7 +105,7 @@ def chart(tasks: Sequence[Record], metric: str) -> Chart | None:
     )
 
 
-def flipped_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
+def flipped_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
     """Return the tasks that flipped: those that broke, then those that were mended."""
     grids = []
     for caption, tasks in (
@@ -115,23 +115,22 @@ def flipped_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
         if tasks:
             left = len(tasks) - _MOST_FLIPPED
             note = f"{left:,} more are in the list of every task." if left > 0 else ""
-            rows = [_named_cells(task, metric, runs) for task in tasks[:_MOST_FLIPPED]]
+            rows = [_named_cells(task, kind, runs) for task in tasks[:_MOST_FLIPPED]]
             grids.append(Grid(f"{caption} ({len(tasks):,})", _headings(metric), rows, note))
     return grids
 
 
-def extreme_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
+def extreme_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
     """Return the tasks with the largest losses and gains."""
     return [
-        Grid(caption, _headings(metric), [_named_cells(task, metric, runs) for task in tasks])
+        Grid(caption, _headings(metric), [_named_cells(task, kind, runs) for task in tasks])
         for caption, tasks in (("Largest losses", chosen.worst), ("Largest gains", chosen.best))
         if tasks
     ]
 
 
-def every_grid(tasks: Sequence[Record], metric: str, total: int) -> Grid:
+def every_grid(tasks: Sequence[Record], metric: str, kind: Kind, total: int) -> Grid:
     """Return every task, the worst first, up to a size that a page can hold."""
-    kind = metric_kind(metric)
     listed = tasks[:MOST_LISTED]
     note = (
         f"The first {len(listed):,} of {total:,}; python -m loader compare lists them all."
@@ -202,8 +201,8 @@ def _headings(metric: str) -> list[Heading]:
     ]  # fmt: skip
 
 
-def _named_cells(task: Record, metric: str, runs: Runs) -> list[Cell]:
-    cells = _brief_cells(task, metric_kind(metric))
+def _named_cells(task: Record, kind: Kind, runs: Runs) -> list[Cell]:
+    cells = _brief_cells(task, kind)
     addresses: list[tuple[str, str]] = []
     errors: list[str] = []
     for arm in _ARMS:
