@@ -20,6 +20,12 @@
 {% macro weighted_improvement_sentence(alpha) %}'sentence'{% endmacro %}
 {% macro display_number(value, digits) %}1::text{% endmacro %}
 {% macro display_p_value(value) %}'p'{% endmacro %}
+{% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}
+{% macro deciding_metric_order(relation) %}{{ relation }}.metric asc, metrics.position asc{% endmacro %}
+{% macro holm_step(p_value, family) %}{{ p_value }}{% endmacro %}
+{% macro holm_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
+{% macro bh_step(p_value, family) %}{{ p_value }}{% endmacro %}
+{% macro bh_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
 {% macro regression_severity(change_pct) %}'low'{% endmacro %}
 {% macro run_values(relation, keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
 {% macro as_of_experiments() %}as_of_experiments{% endmacro %}

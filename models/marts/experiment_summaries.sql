@@ -10,6 +10,7 @@
                     'evaluation_comparison_view',
                     'experiment_metric_comparisons',
                     'int_experiment_verdicts',
+                    'int_composite_improvements',
                 ],
                 settings=['peeking'],
                 include_linked=true,
@@ -31,6 +32,10 @@ metric_comparisons as (
 
 experiment_verdicts as (
     {{ changed_rows(ref('int_experiment_verdicts')) }}
+),
+
+composites as (
+    {{ changed_rows(ref('int_composite_improvements')) }}
 ),
 
 counted as (
@@ -140,6 +145,11 @@ judged as (
             as legacy_recommendation,
         coalesce(verdicts.recommendation_labels, '{}')
             as recommendation_labels,
+        verdicts.recommendation_route,
+        case
+            when verdicts.experiment_id is not null and counted.total_tasks > 0 then verdicts.headline
+            else {{ unpaired_headline() }}
+        end as headline,
         counted.total_tasks::integer as total_tasks,
         counted.candidate_wins::integer as candidate_wins,
         counted.baseline_wins::integer as baseline_wins,
@@ -148,8 +158,12 @@ judged as (
         counted.incomparable_tasks::integer as incomparable_tasks,
         counted.baseline_only_tasks::integer as baseline_only_tasks,
         counted.candidate_only_tasks::integer as candidate_only_tasks,
+        primary_comparisons.n_candidates::integer as candidates_of_baseline,
         verdicts.required_additional_tasks,
         verdicts.required_repetitions,
+        verdicts.required_for,
+        case when verdicts.experiment_id is not null and counted.total_tasks > 0 then verdicts.required_note else 'no_pairs' end
+            as required_note,
         {% for improvement in [
             'avg_accuracy_improvement_pct',
             'avg_completeness_improvement_pct',
@@ -175,18 +189,30 @@ judged as (
             arm_means.candidate_{{ metric }},
         {% endfor %}
         primary_comparisons.p_value as statistical_significance,
+        primary_comparisons.improvement_pct,
+        primary_comparisons.improvement_low_pct,
+        primary_comparisons.improvement_high_pct,
         verdicts.weighted_improvement_pct,
-        verdicts.weighted_improvement_low_pct,
-        verdicts.weighted_improvement_high_pct,
-        verdicts.weighted_improvement_error_pct,
-        verdicts.legacy_weighted_improvement_pct,
-        coalesce(
-            verdicts.recommendation_reasons,
-            '[{
-                "code": "no_values",
-                "sentence": "No run has a score or a measurement."
-            }]'
-        ) as recommendation_reasons,
+        composites.composite_improvement,
+        composites.composite_error,
+        composites.composite_degrees_of_freedom,
+        composites.effective_clusters as composite_clusters,
+        composites.composite_low,
+        composites.composite_high,
+        composites.p_better as p_composite_better,
+        composites.p_worse as p_composite_worse,
+        composites.p_better_anytime as p_composite_better_anytime,
+        composites.p_worse_anytime as p_composite_worse_anytime,
+        case
+            when verdicts.experiment_id is not null and counted.total_tasks > 0 then verdicts.recommendation_reasons
+            else
+                jsonb_build_array(
+                    jsonb_build_object(
+                        'code', {{ unpaired_code() }},
+                        'sentence', {{ unpaired_headline() }}
+                    )
+                )
+        end as recommendation_reasons,
         counted.first_recorded_at,
         counted.last_recorded_at
     from counted
@@ -195,13 +221,21 @@ judged as (
             counted.experiment_id = verdicts.experiment_id
             and counted.candidate_group = verdicts.candidate_group
             and counted.candidate_version = verdicts.candidate_version
+            and verdicts.segment = ''
             and verdicts.is_anytime = {{ var('peeking') }}
     left join experiment_verdicts as anytime_verdicts
         on
             counted.experiment_id = anytime_verdicts.experiment_id
             and counted.candidate_group = anytime_verdicts.candidate_group
             and counted.candidate_version = anytime_verdicts.candidate_version
+            and anytime_verdicts.segment = ''
             and anytime_verdicts.is_anytime
+    left join composites
+        on
+            counted.experiment_id = composites.experiment_id
+            and counted.candidate_group = composites.candidate_group
+            and counted.candidate_version = composites.candidate_version
+            and composites.segment = ''
     left join metric_comparisons as primary_comparisons
         on
             counted.experiment_id = primary_comparisons.experiment_id

@@ -28,15 +28,33 @@ if TYPE_CHECKING:
 
 
 class Pair(NamedTuple):
-    """A row of evaluation_comparison_view."""
+    """A row of evaluation_comparison_view, and what only int_results_paired says."""
 
     candidate: Result | None
     baseline: Result | None
     row: Row
 
 
-def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
+_NOT_SHOWN = ("is_metric_guessed", "one_sided_metrics")
+
+
+def shown(compared: list[Pair]) -> list[Row]:
     """Return evaluation_comparison_view."""
+    return [
+        {name: value for name, value in pair.row.items() if name not in _NOT_SHOWN}
+        for pair in compared
+    ]
+
+
+def paired(compared: list[Pair]) -> list[Row]:
+    """Return int_results_paired."""
+    keys = ("experiment_id", "task_id", "candidate_group", "candidate_version")
+    names = (*keys, "primary_metric", "not_comparable_reason", *_NOT_SHOWN)
+    return [{name: pair.row[name] for name in names} for pair in compared]
+
+
+def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
+    """Return the pairs of all comparisons."""
     arms: dict[Key, list[Result]] = defaultdict(list)
     for result in found.values():
         if ROLES[result.key[2]] == "treatment":
@@ -61,7 +79,7 @@ def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
         order = in_order(seen)
         reach = [one for one in controls if one.key[3] == version] or controls
         own = {one.key[1]: one for one in candidates}
-        metric = _primary_metric(found, experiment, primary)
+        metric, is_guessed = _primary_metric([*candidates, *controls], primary)
         for task in {*own, *(one.key[1] for one in reach)}:
             same = [one for one in controls if one.key[1] == task and one.key[3] == version]
             any_version = sorted(
@@ -76,6 +94,7 @@ def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
                 "candidate_version": version,
                 "baseline_experiment_id": control,
                 "primary_metric": metric,
+                "is_metric_guessed": is_guessed,
             }
             compared.append(Pair(own.get(task), baseline, row))
     for pair in compared:
@@ -148,18 +167,22 @@ def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
     )
 
 
-def _primary_metric(found: dict[Key, Result], experiment: str, primary: str) -> str | None:
-    names = {
-        metric
-        for result in found.values()
-        if result.key[0] == experiment
-        for metric, (kind, _) in result.values.items()
-        if kind == "score" or metric == primary
-    }
-    if primary in names:
-        return primary
-    known = [metric for metric in METRICS if metric in names]
-    return known[0] if known else min(names, key=str.encode, default=None)
+def _primary_metric(arms: list[Result], primary: str) -> tuple[str | None, bool]:
+    """Return the metric that decides between two arms, and whether nobody named it."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for result in arms:
+        for metric, (kind, _) in result.values.items():
+            kinds[metric].add(kind)
+    is_said = any(result.row["success_rate"] is not None for result in arms)
+    if primary in kinds or (primary == "success" and is_said):
+        return primary, False
+    names = {metric for metric, found in kinds.items() if "score" in found}
+    declared = [metric for metric in METRICS if metric in names]
+    if declared:
+        return declared[0], False
+    if names:
+        return min(names, key=str.encode), True
+    return ("success" if is_said else None), False
 
 
 def _reason(pair: Pair) -> str | None:
@@ -188,10 +211,25 @@ def _conflicting_metrics(pair: Pair) -> set[str]:
     }
 
 
+def _one_sided_metrics(pair: Pair) -> list[str] | None:
+    """Return the metrics with two values whose evaluator's version one arm alone recorded."""
+    if pair.candidate is None or pair.baseline is None:
+        return None
+    keys = [set(arm.row["evaluator_versions"]) for arm in (pair.candidate, pair.baseline)]
+    named = {EVALUATORS[key]["metric"] if key in EVALUATORS else key for key in keys[0] ^ keys[1]}
+    both = [
+        metric
+        for metric in sorted(named)
+        if all(arm.mean(metric) is not None for arm in (pair.candidate, pair.baseline))
+    ]
+    return both or None
+
+
 def _compare(pair: Pair) -> None:
     candidate, baseline, row = pair
     row["not_comparable_reason"] = _reason(pair)
     row["is_comparable"] = row["not_comparable_reason"] is None
+    row["one_sided_metrics"] = _one_sided_metrics(pair)
     row["candidate_result_id"] = result_id(candidate.key) if candidate else None
     row["baseline_result_id"] = result_id(baseline.key) if baseline else None
     row["baseline_version"] = baseline.key[3] if baseline else None
