@@ -45,7 +45,7 @@ COMMANDS = {
     "recent": ("loader.cli.read:recent", "The latest results."),
     "experiments": ("loader.cli.read:experiments", "Every experiment there is."),
     "gate": ("loader.cli.gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
-    "replay": ("loader.cli.gate:replay", "Which past verdicts would change on today's scores."),
+    "replay": ("loader.cli.gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
