@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 RATIO_KINDS = {"latency", "tokens", "cost"}
+WIDEST_LOGARITHM = 300
 SHARE_KINDS = {"score", "success", "reliability"}
 
 
@@ -231,6 +232,11 @@ def read(pairs: Sequence[Pair], metric: Metric) -> Reading:
     sample, kept, is_fallback, n_excluded = _recorded(usable, metric)
     alpha, planned = metric.settings.alpha, metric.settings.planned_tasks
     recorded = evidence(sample, alpha, planned)
+    if metric.is_ratio and not is_fallback and recorded.low is not None:
+        # nothing that a ratio may not be is an interval
+        assert recorded.high is not None
+        if recorded.high - recorded.low > 2 * WIDEST_LOGARITHM:
+            recorded = recorded._replace(low=None, high=None)
     completed = None
     if metric.kind == "score":
         completed = evidence(_completed(comparable, metric), alpha, planned)
