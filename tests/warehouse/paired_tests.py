@@ -155,7 +155,7 @@ def error_of_mean(
 
 def anytime(deviate: float, groups: float, alpha: float, planned_tasks: float) -> float:
     """Give the one-sided p-value that holds at every look (Waudby-Smith et al. 2021)."""
-    if deviate <= 0:
+    if deviate <= NOISE:
         return 1.0
     log_alpha = math.log(alpha)
     mass = groups * (-2 * log_alpha + math.log(1 - 2 * log_alpha)) / planned_tasks
@@ -242,13 +242,13 @@ def fixed_tasks(
         alpha: two-sided level.
 
     """
-    if not spreads or min(min(one[1], one[3]) for one in spreads) < 2:
+    if len(spreads) < 2 or min(min(one[1], one[3]) for one in spreads) < 2:
         return FixedTasks()
     parts = [(variance / runs, runs) for one in spreads for variance, runs in (one[:2], one[2:])]
     total = math.fsum(part for part, _ in parts)
     error = math.sqrt(total) / len(spreads)
     if error <= NOISE:
-        return FixedTasks(0.0)
+        return FixedTasks()
     freedom = total**2 / math.fsum(part**2 / (runs - 1) for part, runs in parts)
     half = quantile(alpha, freedom) * error
     return FixedTasks(

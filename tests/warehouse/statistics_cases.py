@@ -65,6 +65,8 @@ def disagreements(
         allowed += 1e-13 * scale if name in OF_DIFFERENCES else 1e-300
         allowed += {"pair_correlation": 1e-12}.get(name, 1e-15 if "_mean_" in name else 0)
         allowed += 1e-11 if name.endswith("_pct") else 0
+        allowed += 1e-15 * scale**2 if name.startswith("variance") else 0
+        allowed += 1e-15 if name == "relative_change" else 0
         if name == "effect_size_dz":
             allowed += 1e-13 * abs(scale / (expected["stddev_difference"] or 1))
         if not abs(value - built) <= allowed:

@@ -201,9 +201,9 @@ def _inference(
     if found.is_binary:
         wins, losses = int((difference > 0).sum()), int((difference < 0).sum())
         columns["p_value_exact"] = _sign_test(wins, losses)
-    if recorded.better is not None and recorded.worse is not None:
-        columns["p_value"] = min(1.0, 2 * min(recorded.better, recorded.worse))
-    columns |= dict.fromkeys(("cs_low", "cs_high", "p_anytime"))
+    columns["p_value"] = _two_sided(recorded.better, recorded.worse)
+    columns["p_anytime"] = _two_sided(recorded.better_anytime, recorded.worse_anytime)
+    columns |= dict.fromkeys(("cs_low", "cs_high"))
     if recorded.error and recorded.mean is not None:
         mean = metric.sign * recorded.mean
         half, columns["p_anytime"] = confidence_sequence(
@@ -211,6 +211,10 @@ def _inference(
         )
         columns |= {"cs_low": mean - half, "cs_high": mean + half}
     return columns
+
+
+def _two_sided(better: float | None, worse: float | None) -> float | None:
+    return None if better is None or worse is None else min(1.0, 2 * min(better, worse))
 
 
 def confidence_sequence(
@@ -231,6 +235,8 @@ def _improvement(reading: Reading, metric: Metric) -> Columns:
     recorded, completed = reading.recorded, reading.completed
     is_logarithmic = metric.is_ratio and not reading.is_fallback
     columns: Columns = dict.fromkeys(("ratio", "ratio_low", "ratio_high"))
+    columns["standard_error_fixed_tasks"] = reading.fixed.error
+    columns["degrees_of_freedom_fixed_tasks"] = reading.fixed.freedom
     columns["n_ratio_excluded"] = reading.n_excluded if metric.is_ratio else None
     if is_logarithmic and recorded.mean is not None:
         ends = [metric.sign * end for end in (recorded.low, recorded.high) if end is not None]
@@ -247,8 +253,6 @@ def _improvement(reading: Reading, metric: Metric) -> Columns:
         "improvement_missing_as_zero": completed.mean if completed else None,
         "p_non_inferiority": recorded.lost,
         "p_equivalence": _largest(recorded.lost, recorded.short),
-        "standard_error_fixed_tasks": fixed.error,
-        "degrees_of_freedom_fixed_tasks": fixed.freedom,
         "fixed_tasks_low": fixed.low,
         "fixed_tasks_high": fixed.high,
     }
@@ -283,7 +287,7 @@ def _requirements(columns: Columns, reading: Reading, metric: Metric) -> Columns
     required: Columns = dict.fromkeys(("required_additional_tasks", "required_repetitions"))
     usable, error = reading.usable, reading.recorded.error
     n, margin, detectable = len(usable), reading.margin, _detectable(reading, metric)
-    if not margin or error is None or metric.direction == "unknown":
+    if not margin or error is None:
         return required
     z = float(-special.ndtri(metric.settings.alpha / 2))
     if not error:

@@ -55,9 +55,7 @@ def records() -> Iterator[dict[str, object]]:
             baseline = scored((task + repetition) % 2 == 1, experiment_group="baseline")
             yield run("infra", task, repetition, **baseline)
             is_finished = task == 0 and repetition == 1
-            yield run(
-                "infra", task, repetition, **(finished if is_finished else crashed)
-            )
+            yield run("infra", task, repetition, **(finished if is_finished else crashed))
     for task, (runs, passes) in enumerate(UNEVEN):
         for repetition in range(1, runs + 1):
             yield run("uneven", task, repetition, **scored(repetition <= passes))

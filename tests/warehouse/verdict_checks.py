@@ -38,9 +38,15 @@ class Answers:
         for experiment in experiments:
             versions = experiment.versions()
             for version in versions:
-                agents = {record["agent_name"] for record in experiment.records}
+                agents = {
+                    record["agent_name"]
+                    for record in experiment.records
+                    if record["extension_version"] in {verdict_simulation.CONTROL, version}
+                }
                 for agent in (None, *sorted(agents)):
-                    found = verdict_simulation.cases(experiment, version, settings, agent)
+                    # a segment of all tasks is the whole
+                    part = agent if len(agents) > 1 else None
+                    found = verdict_simulation.cases(experiment, version, settings, part)
                     if found:
                         self.cases[experiment.name, version, agent] = found
                         self.candidates[experiment.name, version, agent] = len(versions)

@@ -126,7 +126,7 @@ def role_of(case: Case) -> tuple[str, str | None]:
     return next((role for role, holds in told.items() if holds), ("guardrail", None))
 
 
-def look(case: Case, settings: Settings) -> Judged:
+def look(case: Case, settings: Settings, name: str | None = None) -> Judged:
     """Read one metric by the p-values in force."""
     metric = case.metric
     reading = paired_readings.read(case.pairs, metric)
@@ -144,7 +144,7 @@ def look(case: Case, settings: Settings) -> Judged:
     coverage = paired_readings.coverages(case.pairs, settings.planned_dataset)["pair_coverage"]
     assert isinstance(coverage, float)
     return Judged(
-        case.name, metric, reading, role, note, coverage,
+        name or case.name, metric, reading, role, note, coverage,
         sum(not pair.is_comparable for pair in case.pairs),
         larger["better"], larger["worse"], larger["lost"],
         min(known) if len(known) == len(least) else None,
@@ -185,13 +185,12 @@ def composite(members: Sequence[Judged], settings: Settings) -> Composite:
     groups = len(clusters) ** 2 / float((sizes**2).sum())
     mean = weighed(None)
     assert mean is not None
-    found = Composite(mean)
+    found = Composite(mean, freedom=groups - 1 if len(names) > 1 else None)
     left_out = [weighed(name) for name in names]
     if len(names) < 2 or any(one is None for one in left_out):
         return found
     squares = sum((one - mean) ** 2 for one in left_out if one is not None)
     error = math.sqrt((len(names) - 1) / len(names) * squares)
-    found.freedom = groups - 1
     if error <= 1e-12 * max(abs(mean), 1):
         found.error = 0.0
         found.better = found.better_anytime = 0.5**groups if mean > 1e-12 else 1.0

@@ -64,7 +64,9 @@ def judge(
         better_holm: p_better of the deciding metric, adjusted over them.
 
     """
-    members = {name: look(case, settings) for name, case in sorted(cases.items(), key=_by_name)}
+    members = {
+        name: look(case, settings, name) for name, case in sorted(cases.items(), key=_by_name)
+    }
     return _Rule(members, settings, candidates, better_holm).verdict()
 
 
@@ -239,11 +241,10 @@ class _Rule:
             return found
         if self.is_better:
             found.append(("better", deciding.name))
-        if label == "trade_off":
-            found += [("trade_off", one.name) for one in harmful]
+        found += [("trade_off", one.name) for one in harmful]
         found += rest
-        traded = {one.name for one in harmful} if label == "trade_off" else set()
-        found += [one for one in stopping if one[1] not in traded]
+        traded = {one.name for one in harmful}
+        found += stopping
         if self.is_better:
             found += [
                 ("guardrail_open", one.name)
@@ -284,7 +285,7 @@ class _Rule:
         ):
             found.append(("uneven_repetitions", deciding.name))
         if self.candidates > 1:
-            found.append(("several_candidates", None))
+            found.append(("several_candidates", deciding.name if deciding else None))
         return found
 
 

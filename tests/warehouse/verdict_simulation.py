@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Record = dict[str, Any]
 BASELINE, CANDIDATE = "baseline", "code-chef"
+CONTROL = "0.9"
+"""Version of the baseline."""
 # what a team may declare beside the shipped metrics: kind, direction, weight, tie margin, margin
 DECLARED: dict[str, tuple[str, str, float, float, float | None]] = {
     "toxicity": ("score", "lower", 0.1, 0.02, 0.05),
@@ -103,7 +105,7 @@ def _draw(rng: np.random.Generator, name: str) -> Experiment:
     )
     experiment = Experiment(name)
     tasks = _tasks(shape, is_clustered=bool(rng.random() < 0.3))
-    experiment.records += _arm(shape, name, "0.9", tasks, {})
+    experiment.records += _arm(shape, name, CONTROL, tasks, {})
     for place in range(int(rng.choice([1, 1, 1, 2, 3]))):
         gain = float(rng.choice([-0.3, -0.15, -0.05, 0, 0, 0.05, 0.15, 0.3]))
         saving = float(rng.choice([-0.5, -0.1, 0, 0, 0.1, 0.3, 0.6]))
@@ -118,7 +120,7 @@ def _draw(rng: np.random.Generator, name: str) -> Experiment:
         change["success"] = float(rng.choice([0, 0, 0, 0, 0, -0.3]))
         experiment.records += _arm(shape, name, f"1.{place}", tasks, change)
     if rng.random() < 0.15:
-        for version in ["0.9", *experiment.versions()]:
+        for version in [CONTROL, *experiment.versions()]:
             planned = shape.runs + int(rng.random() < 0.2)
             experiment.plans[version] = planned, int(n + rng.integers(0, 2))
     return experiment
@@ -143,7 +145,7 @@ def _tasks(shape: _Shape, *, is_clustered: bool) -> list[Record]:
 def _arm(
     shape: _Shape, name: str, version: str, tasks: list[Record], change: Mapping[str, float]
 ) -> list[Record]:
-    rng, is_baseline = shape.rng, version == "0.9"
+    rng, is_baseline = shape.rng, version == CONTROL
     records = []
     knows_evaluator = is_baseline or bool(rng.random() < 0.9)
     for task in tasks:
@@ -221,17 +223,17 @@ def cases(
     experiment: Experiment, version: str, settings: Settings, agent: str | None = None
 ) -> dict[str, Case]:
     """Give the pairs of each metric of one candidate, or of one agent's tasks."""
-    arms: dict[str, dict[str, list[Record]]] = {"0.9": defaultdict(list), version: {}}
+    arms: dict[str, dict[str, list[Record]]] = {CONTROL: defaultdict(list), version: {}}
     arms[version] = defaultdict(list)
     for record in experiment.records:
         if record["extension_version"] in arms:
             arms[record["extension_version"]][record["task_id"]].append(record)
-    tasks = sorted({*arms["0.9"], *arms[version]})
+    tasks = sorted({*arms[CONTROL], *arms[version]})
     found: dict[str, list[Pair]] = defaultdict(list)
     kinds: dict[str, str] = {}
     one_sided = set()
     for task in tasks:
-        one, other = arms["0.9"].get(task, []), arms[version].get(task, [])
+        one, other = arms[CONTROL].get(task, []), arms[version].get(task, [])
         told = other or one
         values = [_values(runs) for runs in (one, other)]
         for metric in {*values[0], *values[1]}:
@@ -283,7 +285,7 @@ def _deciding(names: set[str], kinds: Mapping[str, str]) -> tuple[str | None, bo
     rest = sorted(name for name in names if kinds[name] == "score" and name not in declared)
     rest.sort(key=lambda name: name == "hallucination_rate")
     if declared or rest:
-        return [*declared, *rest][0], True
+        return [*declared, *rest][0], not declared
     return ("success" if "success" in names else None), False
 
 
