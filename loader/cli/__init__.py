@@ -36,6 +36,7 @@ COMMANDS = {
     "compare-models": ("loader.cli.run:compare_models", "Two models, one verdict."),
     "build": ("loader.cli.admin:build", "Run dbt build on the same database."),
     "summary": ("loader.cli.read:summary", "Is the candidate better? One experiment."),
+    "catalog": ("loader.cli.catalog:catalog", "Every metric seen, and who has a say."),
     "compare": ("loader.cli.read:compare", "Baseline against candidate, task by task."),
     "trend": ("loader.cli.read:trend", "One metric of an agent over its versions."),
     "regressions": (

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     The rule that decides, once: its steps as CTEs, for the model that applies
     it with the project's settings and for the function judge(), which applies
@@ -84,6 +85,11 @@ metric_tests as (
             when is_of_these_tasks then fixed_tasks_high
             else improvement_high
         end as high,
+        case
+            when is_anytime then either_improvement_sequence_low
+            when is_of_these_tasks then fixed_tasks_low
+            else either_improvement_low
+        end as lowest,
         case
             when is_anytime then p_better_anytime
             when is_of_these_tasks then p_better_fixed_tasks
