@@ -1,11 +1,9 @@
 {#
-    Lets analysts look into the marts' schema and call the functions beside it,
-    which judge() and the gate's floors need; into no other. The role is
+    Lets analysts look into the marts' schema, and into no other. The role is
     created by `python -m loader init`; a server whose administrator did not
     allow it has none, and then there is nobody to grant to.
 #}
 {% macro grant_schema_usage() %}
-    {% set functions = target.schema ~ '_functions' %}
     {% if execute %}
         do $$
         begin
@@ -14,12 +12,6 @@
                 and to_regnamespace('{{ adapter.quote(target.schema) }}') is not null
             then
                 grant usage on schema {{ adapter.quote(target.schema) }} to evals_analyst;
-            end if;
-            if
-                exists (select from pg_roles where rolname = 'evals_analyst')
-                and to_regnamespace('{{ adapter.quote(functions) }}') is not null
-            then
-                grant usage on schema {{ adapter.quote(functions) }} to evals_analyst;
             end if;
         end
         $$

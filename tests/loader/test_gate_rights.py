@@ -74,7 +74,6 @@ def test_reading_the_marts_and_appending_decisions_is_enough(
         f"grant evals_analyst to {role}",
         f"grant usage on schema raw_evals to {role}",
         f"grant insert on raw_evals.gate_decisions to {role}",
-        "grant usage on schema evals_functions to evals_analyst",
     )
     gate_marts.store_judged(connection, {"kept_level": 0.1}, {"recommendation": "deploy"})
     gate_marts.store_task(connection, "t1", [1.0], [1.0])
@@ -127,6 +126,7 @@ def test_the_functions_beside_the_marts_are_named_where_they_are_needed(
         connection,
         f"grant evals_analyst, evals_loader to {role}",
         "revoke execute on function evals.judge from public",
+        "revoke usage on schema evals_functions from evals_analyst",
     )
     functions = run_gate(connection, policy="floors: {accuracy: 0.5}", options=f"user={role}")
     assert functions.exit_code == 4
