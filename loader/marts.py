@@ -17,6 +17,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.grants import missing_right
 from loader.tables import Column, Kind, Table
 from loader.unbuilt import is_loaded
 
@@ -44,15 +45,13 @@ def reading(connection: Connection) -> Iterator[None]:
             yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise ConfigurationError(NOT_BUILT) from None
-    except psycopg.errors.UndefinedColumn as error:
+    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
             "run python -m loader build --full-refresh"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
-        raise WarehouseUnavailable(
-            f"{error.diag.message_primary}; use a role that has evals_analyst"
-        ) from None
+        raise missing_right(connection, error) from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"reading the marts failed: {error}") from error
 

@@ -26,7 +26,7 @@ from loader.runner.tasks import Task, read_tasks
 from loader.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
-    from loader.gate import Candidate, Metric, Summary
+    from loader.gate_rows import Candidate, Metric, Summary
     from loader.runner.scoring import EvaluatorLike
     from loader.verdict import Reason
 

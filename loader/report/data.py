@@ -39,7 +39,7 @@ _BUILD: Final = "run python -m loader build"
 _TASK_COLUMNS: Final = (
     "task_id", "candidate_group", "candidate_version", "agent_name", "winner",
     "baseline_primary_value", "candidate_primary_value", "primary_difference",
-    "baseline_success", "candidate_success", "not_comparable_reason",
+    "baseline_passed", "candidate_passed", "not_comparable_reason",
     "baseline_latency_ms", "candidate_latency_ms", "baseline_cost_usd", "candidate_cost_usd",
     "baseline_result_id", "candidate_result_id",
 )  # fmt: skip

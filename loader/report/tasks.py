@@ -63,8 +63,7 @@ class Chosen(NamedTuple):
 def choose(tasks: Sequence[Record]) -> Chosen:
     """Choose the tasks to name; `tasks` come the worst difference first.
 
-    A task flipped when one arm succeeded and the other failed, or when its primary score
-    went from 1 to 0 or from 0 to 1.
+    A task flipped when all repetitions that count passed in one arm, and none in the other.
     """
     flips = [(task, _flip(task)) for task in tasks]
     known = [task for task in tasks if number_of(task, "primary_difference") is not None]
@@ -191,14 +190,8 @@ def distribution_charts(tasks: Sequence[Record]) -> list[Chart]:
 
 def _flip(task: Mapping[str, object]) -> int:
     """Return -1 when a task broke, 1 when it was mended, else 0."""
-    succeeded = [task[f"{arm}_success"] for arm in _ARMS]
-    if succeeded in ([True, False], [False, True]):
-        return 1 if succeeded[1] else -1
-    scores = [task[f"{arm}_primary_value"] for arm in _ARMS]
-    if scores in ([1, 0], [0, 1]):
-        difference = task["primary_difference"]
-        return 0 if not isinstance(difference, int | float) else (1 if difference > 0 else -1)
-    return 0
+    passed = [task[f"{arm}_passed"] for arm in _ARMS]
+    return 0 if None in passed else int(passed[1] is True) - int(passed[0] is True)
 
 
 def _headings(metric: str) -> list[Heading]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
-import yaml
 from psycopg import sql
 
 from loader.connection import connect
@@ -24,13 +23,13 @@ from loader.dbt_runner import build
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.gate_warehouse import candidates
 from loader.marts import schema_name
-from loader.project import project_directory
+from loader.project import project_directory, project_variables
 from loader.runner.targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate import Metric
+    from loader.gate_rows import Metric
     from loader.recorder import AsyncRecorder
     from loader.runner.arms import Arm, Job
     from loader.vocabulary import Vocabulary
@@ -317,10 +316,3 @@ def _margin(metric: str) -> float | None:
             if row["metric"] == metric:
                 return float(row["non_inferiority_margin"] or 0) or None
     return None
-
-
-def project_variables() -> dict[str, Any]:
-    """Return the vars of `dbt_project.yml`."""
-    text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")
-    variables = (yaml.safe_load(text) or {}).get("vars") or {}
-    return {**variables, **variables.get("evalmart", {})}

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     Creates judge(experiment, settings) beside the marts: the verdict's own rule
     over their rows, with other settings than the project's. What a policy asks

@@ -57,7 +57,7 @@
 {%- endmacro %}
 
 
-{# The share of an arm's runs that have a value, or crashed; null without runs. #}
+{# The share of an arm's runs with a value, or that crashed; null without. #}
 {% macro covered_share(arm) -%}
     case
         when {{ arm }}_runs > 0 or {{ arm }}_value is not null

@@ -193,7 +193,7 @@ phrases as (
         array_agg(change order by improvement / improvement_margin desc, metric)
         filter (where role = 'guardrail' and is_gain) as gains,
         array_agg(
-            coalesce(name || ' may be ' || change_at_worst, name)
+            coalesce(change_at_worst, 'any change of ' || name)
             order by low / improvement_margin nulls first, metric
         )
         filter (where role = 'guardrail' and not is_kept) as open_guardrails,

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     How many more tasks would decide, and for what: steps of the verdict's rule
     that end in `requirements`. The estimates are taken for the truth; the data

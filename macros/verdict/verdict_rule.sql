@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     The rule that decides, once: its steps as CTEs, for the model that applies
     it with the project's settings and for the function judge(), which applies

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     The words of a verdict. Numbers are those of the marts, rounded; every page
     shows these sentences and has none of its own.
@@ -277,8 +278,8 @@
             then format('%s has no interval to hold to its margin (%s %s).',
                 name, n_pairs,
                 case n_pairs when 1 then 'pair' else 'pairs' end)
-        else format('%s may be %s; its margin is %s.', {{ capitalised('name') }},
-            change_at_worst, margin_in_words)
+        else format('%s: at the worst %s; its margin is %s.',
+            {{ capitalised('name') }}, change_at_worst, margin_in_words)
     end
 ),
 (
@@ -324,8 +325,8 @@
     role = 'guardrail' and route = 'better' and not is_proven_kept,
     p_lost,
     {{ level }},
-    format('%s may be %s; its margin is %s.', {{ capitalised('name') }},
-        coalesce(change_at_worst, 'worse'), margin_in_words)
+    format('%s: at the worst %s; its margin is %s.', {{ capitalised('name') }},
+        coalesce(change_at_worst, 'unknown'), margin_in_words)
 ),
 (
     31,
@@ -488,6 +489,10 @@
             then
                 {{ capitalised('phrases.deciding_change_with_p') }}
                 || ', within the margin.'
+        when phrases.is_equal and phrases.deciding_p_value = 1
+            then
+                'No difference in ' || phrases.deciding_name
+                || ': both arms are equal on average.'
         when recommended.label = 'not_worse'
             then
                 'Not worse: '
@@ -500,12 +505,21 @@
             then
                 {{ capitalised('phrases.deciding_change_with_p') }}
                 || ', but '
-                || {{ listed('phrases.open_guardrails') }}
-                || '.'
-        when phrases.is_equal and phrases.deciding_p_value = 1
+                || {{ listed('phrases.open_guardrails[:3]') }}
+                || case
+                    when cardinality(phrases.open_guardrails) > 3
+                        then
+                            ' (and '
+                            || cardinality(phrases.open_guardrails) - 3
+                            || ' more)'
+                    else ''
+                end
+                || ' cannot be excluded.'
+        when phrases.deciding_p_value <= {{ var('alpha') }}
             then
                 'No difference in ' || phrases.deciding_name
-                || ': both arms are equal on average.'
+                || ' is shown once missing values count as the worst: '
+                || phrases.deciding_size || ' among what has a value.'
         else
             'No difference in ' || phrases.deciding_name || ' is shown: '
             || phrases.deciding_size

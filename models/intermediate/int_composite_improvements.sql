@@ -93,10 +93,9 @@ weighed_parts as materialized (
             order by experiment_id, candidate_group, candidate_version, segment
         ) as comparison_number,
         case
-            when own_weight > 0 then own_weight / (
-                all_weights
-                + case when has_weightless_part then all_weights else 0 end
-            )
+            when own_weight > 0 and has_weightless_part
+                then 0.5 * own_weight / all_weights
+            when own_weight > 0 then own_weight / all_weights
             else 0.5
         end / improvement_margin as coefficient
     from counted_parts

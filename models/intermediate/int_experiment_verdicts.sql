@@ -108,7 +108,20 @@ required_repetitions as (
 
 experiment_verdicts as (
     select
-        verdicts.*,
+        verdicts.experiment_id,
+        verdicts.candidate_group,
+        verdicts.candidate_version,
+        verdicts.segment,
+        verdicts.is_anytime,
+        verdicts.recommendation,
+        verdicts.recommendation_route,
+        verdicts.label,
+        verdicts.recommendation_labels,
+        verdicts.headline,
+        verdicts.recommendation_reasons,
+        verdicts.required_additional_tasks,
+        verdicts.required_for,
+        verdicts.required_note,
         coalesce(
             legacy_recommendations.legacy_recommendation, 'needs_review'
         ) as legacy_recommendation,

@@ -329,8 +329,9 @@ tests as materialized (
         ) as p_lost_fixed_tasks,
         {{ p_value_of_gain('improvement', 'n_better') }} as p_better,
         {{ p_value_of_gain('-improvement', 'n_worse') }} as p_worse,
-        {{ p_value_of_loss_beyond_margin('improvement', 'n_better', 'n_worse') }}
-            as p_lost,
+        {{
+            p_value_of_loss_beyond_margin('improvement', 'n_better', 'n_worse')
+        }} as p_lost,
         {{ anytime_p_value_of_gain('improvement') }} as p_better_anytime,
         {{ anytime_p_value_of_gain('-improvement') }} as p_worse_anytime,
         {{ anytime_p_value_of_loss_beyond_margin() }} as p_lost_anytime,
@@ -340,8 +341,9 @@ tests as materialized (
                     n_greater, n_less
                 )
         end as p_value_exact,
-        {{ p_value_of_loss_beyond_margin('-improvement', 'n_worse', 'n_better') }}
-            as p_non_superiority,
+        {{
+            p_value_of_loss_beyond_margin('-improvement', 'n_worse', 'n_better')
+        }} as p_non_superiority,
         {{ statistical_function('safe_multiply') }}(
             critical_value + power_value, nullif(robust_error, 0)
         ) as minimum_detectable_effect,
@@ -539,18 +541,23 @@ estimates as (
         ) as effect_size_dz,
         0.5 + 0.5 * (wins - losses) / nullif(n_pairs, 0)::float8
             as probability_of_superiority,
-        case when is_ratio then
-            {{ statistical_function('safe_exp') }}(mean_log_ratio)
+        case
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio
+                )
         end as ratio,
-        case when is_ratio then
-            {{ statistical_function('safe_exp') }}(
-                mean_log_ratio - log_half_width
-            )
+        case
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio - log_half_width
+                )
         end as ratio_low,
-        case when is_ratio then
-            {{ statistical_function('safe_exp') }}(
-                mean_log_ratio + log_half_width
-            )
+        case
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio + log_half_width
+                )
         end as ratio_high,
         p_lost as p_non_inferiority,
         case

@@ -393,11 +393,13 @@ left_out as (
     select
         *,
         difference_sum
-        / (1 - n_pairs::float8 / nullif(n_all_pairs, n_pairs))
+        * (n_all_pairs::float8 / nullif(n_all_pairs - n_pairs, 0))
             as difference_influence,
         log_ratio_sum
-        / (1 - n_ratio_pairs::float8 / nullif(n_all_ratio_pairs, n_ratio_pairs))
-            as log_ratio_influence
+        * (
+            n_all_ratio_pairs::float8
+            / nullif(n_all_ratio_pairs - n_ratio_pairs, 0)
+        ) as log_ratio_influence
     from clusters
 ),
 
@@ -420,7 +422,7 @@ cluster_sums as (
             when cluster_id is null
                 then
                     difference_squares
-                    / ((1 - 1.0::float8 / nullif(n_all_pairs, 1)) ^ 2)
+                    * (n_all_pairs::float8 / nullif(n_all_pairs - 1, 0)) ^ 2
             when abs(difference_influence) < 1e-150 then 0
             else difference_influence * difference_influence
         end as squared_sum,
@@ -428,7 +430,10 @@ cluster_sums as (
             when cluster_id is null
                 then
                     log_ratio_squares
-                    / ((1 - 1.0::float8 / nullif(n_all_ratio_pairs, 1)) ^ 2)
+                    * (
+                        n_all_ratio_pairs::float8
+                        / nullif(n_all_ratio_pairs - 1, 0)
+                    ) ^ 2
             when abs(log_ratio_influence) < 1e-150 then 0
             else log_ratio_influence * log_ratio_influence
         end as squared_log_ratio_sum

@@ -220,8 +220,13 @@ control_versions as (
     select
         experiment_id,
         extension_version,
-        {{ function('version_sort_key') }}(extension_version)
-            as version_sort_key,
+        {{
+            version_sort_key_among(
+                function('version_sort_key') ~ '(extension_version)',
+                'extension_version',
+                'experiment_id',
+            )
+        }} as version_sort_key,
         min(recorded_at) as first_seen_at
     from controls
     group by experiment_id, extension_version

@@ -161,8 +161,10 @@ counted_trials as (
         case
             when pass_metrics.pass_score is not null
                 then coalesce(result_metrics.passes, 0)
-            else aggregated_trials.successes
-        end as passes
+            when pass_metrics.pass_metric is not null
+                then aggregated_trials.successes
+            else 0
+        end as passed_repetitions
     from aggregated_trials
     inner join pass_metrics
         on aggregated_trials.experiment_id = pass_metrics.experiment_id
@@ -195,18 +197,21 @@ joined as (
         counted_trials.success_rate::double precision as success_rate,
         {{ statistical_function('pass_at_k') }}(
             counted_trials.counted_repetitions,
-            counted_trials.passes,
+            counted_trials.passed_repetitions,
             {{ var('pass_k') }}
         ) as pass_at_k,
         {{ statistical_function('pass_hat_k') }}(
             counted_trials.counted_repetitions,
-            counted_trials.passes,
+            counted_trials.passed_repetitions,
             {{ var('pass_k') }}
         ) as pass_hat_k,
         counted_trials.repetitions::integer as repetitions,
         counted_trials.said_repetitions::integer as said_repetitions,
         counted_trials.successes::integer as successes,
         counted_trials.failed_repetitions::integer as failed_repetitions,
+        coalesce(counted_trials.counted_repetitions, 0)::integer
+            as counted_repetitions,
+        counted_trials.passed_repetitions::integer as passed_repetitions,
         counted_trials.load_id,
         counted_trials.success,
         latest_trials.evaluator_versions,

@@ -207,7 +207,7 @@ def comparison(
 def task(place: int, task_id: str, **changes: object) -> Record:
     """Return a row of `evaluation_comparison_view`; one in ten tasks broke, one was mended."""
     difference = ((place * 37) % 101 - 45) / 100
-    succeeded = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
+    passed = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
     return {
         **_CANDIDATE,
         "task_id": task_id,
@@ -216,8 +216,8 @@ def task(place: int, task_id: str, **changes: object) -> Record:
         "baseline_primary_value": 0.5,
         "candidate_primary_value": 0.5 + difference,
         "primary_difference": difference,
-        "baseline_success": succeeded[0],
-        "candidate_success": succeeded[1],
+        "baseline_passed": passed[0],
+        "candidate_passed": passed[1],
         "not_comparable_reason": None,
         "baseline_latency_ms": 900.0 + (place * 7919) % 6000,
         "candidate_latency_ms": 800.0 + (place * 104729) % 5500,

@@ -63,8 +63,8 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
     """Return an experiment whose every text is hostile."""
     whole = rows.experiment(HOSTILE[0], HOSTILE)
     tasks = [{**task, "agent_name": HOSTILE[1], "winner": HOSTILE[2]} for task in whole.tasks]
-    for task, success in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
-        task["baseline_success"], task["candidate_success"] = success
+    for task, passed in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
+        task["baseline_passed"], task["candidate_passed"] = passed
     summary = {
         **whole.summaries[0],
         "candidate_group": HOSTILE[0],
@@ -207,7 +207,7 @@ def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
             {"success": False, "error_message": "timed out", "url": "https://smith.test/r/1"}
         ]
         for task in experiment.tasks
-        if task["candidate_success"] is False
+        if task["candidate_passed"] is False
     }
     text = page.render_experiment(experiment, runs, "html")
     broken = text[text.index("Broken") : text.index("Mended")]
@@ -217,11 +217,15 @@ def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
     assert "timed out" in broken
 
 
-def test_a_binary_score_that_changed_is_a_flip() -> None:
-    scores = {"baseline_primary_value": 1.0, "candidate_primary_value": 0.0}
-    task = rows.task(0, "binary", **scores, primary_difference=-1.0)
-    text = page.render_experiment(rows.experiment()._replace(tasks=[task]), {}, "html")
-    assert "Broken: passed in the baseline, failed in the candidate (1)" in text
+def test_who_passed_sometimes_or_does_not_say_did_not_flip() -> None:
+    unsaid = ((True, None), (None, False), (None, None), (False, False))
+    tasks = [
+        rows.task(place, f"task-{place}", baseline_passed=baseline, candidate_passed=candidate)
+        for place, (baseline, candidate) in enumerate(unsaid)
+    ]
+    text = page.render_experiment(rows.experiment()._replace(tasks=tasks), {}, "html")
+    assert "Broken:" not in text
+    assert "Mended:" not in text
 
 
 def test_marts_that_are_not_built_are_said_to_be_missing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from chat_server import WRONG_EVERY, ChatServer, sums
 
 from loader.connection import connect
-from loader.gate import Metric
+from loader.gate_rows import Metric
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
 from loader.runner.session import run_missing

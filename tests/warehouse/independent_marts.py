@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from independent_passes import count_passes
-from independent_versions import in_order, semantic
+from independent_versions import in_order, numbers_among
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -338,11 +338,11 @@ def _rank(rows: list[Row]) -> None:
         for row in mine:
             label = row["extension_version"]
             seen[label] = min(seen.get(label, row["first_recorded_at"]), row["first_recorded_at"])
-        order = in_order(seen)
+        order, numbers = in_order(seen), numbers_among(seen)
         for row in mine:
             label = row["extension_version"]
             row["version_rank"] = order.index(label) + 1
-            row["version_order_rule"] = "semantic" if semantic(label) else "first_seen"
+            row["version_order_rule"] = "semantic" if label in numbers else "first_seen"
             earlier = [
                 other["extension_version"]
                 for other in mine

@@ -62,6 +62,8 @@ def _count(result: Result, metric: str | None, *, is_score: bool) -> None:
     draws = comb(n, PASS_K) if is_known else 1
     result.row.update(
         pass_metric=metric,
+        counted_repetitions=n if metric else 0,
+        passed_repetitions=c if metric else 0,
         pass_at_k=1 - Fraction(comb(n - c, PASS_K), draws) if is_known else None,
         pass_hat_k=Fraction(comb(c, PASS_K), draws) if is_known else None,
     )

@@ -342,11 +342,11 @@ def asked(connection: Connection, *arguments: str) -> Result:
     return CliRunner().invoke(regressions, [*arguments, "--database-url", connection.info.dsn])
 
 
-def test_the_command_says_what_is_open_and_exits_with_one(planted: Connection) -> None:
+def test_the_command_says_what_is_open_and_exits_with_five(planted: Connection) -> None:
     result = asked(planted, "--agent", "dropped", "--format", "json")
     (alert,) = json.loads(result.stdout)
     assert (alert["began_version"], alert["ended_version"]) == ("1.15.0", None)
-    assert result.exit_code == 1
+    assert result.exit_code == 5
     assert "1 alert is open" in result.stderr
 
 
