@@ -72,6 +72,13 @@ def built(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
                "measurements": {"ttft_ms": 300 + 300 * place + task}}
               for place, group in enumerate(("baseline", "code-chef"))
               for task in range(30)),
+            *({"experiment_id": "parts", "task_id": f"{category}-{task}",
+               "experiment_group": group, "extension_version": "2.0.0", "accuracy": score,
+               "success": True, "metadata": {"category": category}}
+              for category, before, after in (("physics", 60, 35), ("chemistry", 35, 60))
+              for task in range(100)
+              for group, score in (("baseline", int(task < before)),
+                                   ("code-chef", int(task < after)))),
         ]  # fmt: skip
         (directory / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in more))
         files = [directory / name for name in SAMPLE_FILES]
@@ -219,6 +226,23 @@ def test_arms_that_share_no_task_are_told_which_they_have(built: Built) -> None:
     # what is known of an arm alone, with its interval
     line = next(line for line in text.splitlines() if line.startswith("code-chef 2.0.0"))
     assert "0.750 (0." in line
+
+
+def test_a_part_that_is_proven_worse_is_told_though_the_whole_is_not(
+    built: Built, tmp_path: Path
+) -> None:
+    (row,) = built.json("summary", "--experiment", "parts")
+    assert row["recommendation"] == "needs_review"
+    assert row["improvement_pct"] == 0
+    printed = [built.run("summary", "--experiment", "parts").stdout]
+    for name in ("a.md", "a.html"):
+        path = tmp_path / name
+        assert built.run("report", "--experiment", "parts", "-o", path).exit_code == 0
+        printed.append(path.read_text(encoding="utf-8").replace("\\", ""))
+    for text in printed:
+        told = text[text.index("Proven worse in a part:") :]
+        assert "category physics: Less accurate (-25 points" in told[:400]
+        assert "chemistry: Less" not in text
 
 
 def test_what_is_loaded_but_not_built_is_told_so(built: Built, tmp_path: Path) -> None:
@@ -624,7 +648,15 @@ def test_purge_and_build_leave_only_what_is_archived(built: Built) -> None:
     assert result.returncode == 0, result.stderr
     assert "removed" in result.stderr
     listed = {row["experiment_id"] for row in built.json("experiments")}
-    assert listed == {"exp-2024-11-001", "alone", "only-baseline", "apart", "unsaid", "late"}
+    assert listed == {
+        "exp-2024-11-001",
+        "alone",
+        "only-baseline",
+        "apart",
+        "unsaid",
+        "late",
+        "parts",
+    }
     assert built.run("summary", "--experiment", EXPERIMENT_ID).exit_code == 2
     (row,) = built.json("summary", "--experiment", "exp-2024-11-001")
     assert row["total_tasks"] == 150

@@ -254,18 +254,17 @@ def test_a_verdict_is_a_word_with_its_label() -> None:
 
 
 def test_every_code_of_the_marts_has_words() -> None:
-    texts = {
-        name: (servers.REPOSITORY / "models" / "marts" / f"{name}.yml").read_text(encoding="utf-8")
-        for name in ("experiment_metric_comparisons", "experiment_summaries")
-    }
     for mart, column, known in (
         ("experiment_metric_comparisons", "role", wording.ROLES),
         ("experiment_metric_comparisons", "role_note", wording.ROLE_NOTES),
         ("experiment_metric_comparisons", "finding", wording.FINDINGS),
         ("experiment_summaries", "required_note", {**wording.OBSTACLES, "decided": ""}),
+        ("experiment_summaries", "recommendation", wording.VERDICTS),
     ):
-        described = texts[mart].partition(f"- name: {column}\n")[2]
-        values = re.search(r"accepted_values:.*?values:\s*\[(.*?)\]", described, re.DOTALL)
-        assert values is not None, column
-        codes = {code.strip() for code in values[1].split(",")}
-        assert codes == set(known), column
+        path = servers.REPOSITORY / "models" / "marts" / f"{mart}.yml"
+        described = path.read_text(encoding="utf-8").partition(f"- name: {column}\n")[2]
+        codes = re.search(r"\b(?:in|values:)\s*[\[(](.*?)[\])]", described, re.DOTALL)
+        assert codes is not None, column
+        assert set(re.findall(r"\w+", codes[1])) == set(known), column
+    macro = (servers.REPOSITORY / "macros" / "comparison_flags.sql").read_text(encoding="utf-8")
+    assert set(re.findall(r"then\s+'(\w+)'", macro)) == set(wording.FLAGS)
