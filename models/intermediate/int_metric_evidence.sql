@@ -56,7 +56,10 @@ both_readings as materialized (
     select
         recorded.*,
         recorded.direction = 'unknown' as has_unknown_direction,
-        missing.improvement as improvement_missing_as_zero,
+        coalesce(
+            missing.improvement,
+            case when recorded.kind = 'score' then recorded.improvement end
+        ) as improvement_missing_as_zero,
         case
             when missing.improvement < recorded.improvement
                 then missing.improvement
@@ -327,8 +330,10 @@ evidence as (
         variance_within_task,
         standard_error_fixed_tasks,
         degrees_of_freedom_fixed_tasks,
-        fixed_tasks_low,
-        fixed_tasks_high,
+        case when not has_unknown_direction then fixed_tasks_low end
+            as fixed_tasks_low,
+        case when not has_unknown_direction then fixed_tasks_high end
+            as fixed_tasks_high,
         known_p_better_fixed_tasks as p_better_fixed_tasks,
         known_p_worse_fixed_tasks as p_worse_fixed_tasks,
         known_p_lost_fixed_tasks as p_lost_fixed_tasks,

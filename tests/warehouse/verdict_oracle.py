@@ -174,7 +174,7 @@ class _Rule:
             found.append(("too_few_tasks", deciding.name))
         if deciding.reading.usable and not deciding.has_clusters():
             found.append(("few_clusters", deciding.name))
-        held = [deciding, *self.guardrails]
+        held = sorted([deciding, *self.guardrails], key=lambda one: one.name.encode())
         minimum = self.settings.minimum_coverage - 1e-12
         found += [("low_coverage", one.name) for one in held if one.coverage < minimum]
         found += [("incomparable_versions", one.name) for one in held if one.n_incomparable]
@@ -255,7 +255,7 @@ class _Rule:
             found.append(("quality_kept", deciding.name))
         if self._is_worse_within_margin():
             found.append(("worse_within_margin", deciding.name))
-        elif not self.is_better and not self._route() and deciding.better is not None:
+        elif not self.is_better and not deciding.is_worse() and deciding.better is not None:
             found.append(("not_better", deciding.name))
         return found
 
