@@ -422,6 +422,7 @@ estimates as (
         is_metric_guessed,
         is_evaluator_one_sided,
         has_uneven_repetitions,
+        is_in_one_arm,
         is_of_ratio_kind,
         is_fraction,
         is_difference_instead,

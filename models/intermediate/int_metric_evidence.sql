@@ -120,12 +120,7 @@ with_roles as materialized (
             when is_declared and non_inferiority_margin > 0
                 then
                     case
-                        when
-                            kind != 'score'
-                            and n_pairs = 0
-                            and n_incomparable = 0
-                            and least(n_baseline_only, n_candidate_only) = 0
-                            then 'none'
+                        when kind != 'score' and is_in_one_arm then 'none'
                         else 'guardrail'
                     end
             when kind = 'score' then 'tripwire'

@@ -99,7 +99,7 @@ def _draw(rng: np.random.Generator, name: str) -> Experiment:
         float(rng.choice([0, 0, 0, 0.03, 0.2])),
         bool(rng.random() < 0.6),
         float(rng.choice([0, 0, 0, 0, 0.02, 0.2, 1])),
-        {metric for metric in metrics & {"latency_ms", "turns"} if rng.random() < 0.1},
+        {metric for metric in sorted(metrics & {"latency_ms", "turns"}) if rng.random() < 0.1},
         bool(rng.random() < 0.7),
         float(rng.choice([0.0, 0.05, 0.1, 0.3])),
     )
