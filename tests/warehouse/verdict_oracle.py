@@ -168,7 +168,7 @@ class _Rule:
             return [("no_pairs", None)]
         if self.is_unknown:
             found.append(("direction_unknown", deciding.name))
-        elif deciding.reading.recorded.better is None:
+        elif deciding.better is None:
             found.append(("no_pairs", deciding.name))
         if not deciding.has_tasks():
             found.append(("too_few_tasks", deciding.name))

@@ -117,7 +117,7 @@ def _rejects(deciding: Judged, settings: Settings) -> list[list[Term] | None]:
     n, z = len(deciding.reading.usable), float(-special.ndtri(settings.level))
     z_kept = float(-special.ndtri(settings.kept_level))
     margin, lower = deciding.reading.margin, deciding.reading.lower
-    if margin is None or lower.mean is None or lower.error is None or lower.mean >= -margin:
+    if margin is None or lower.mean is None or lower.error is None or lower.mean >= -margin - 1e-12:
         return []
     stddev = lower.error * math.sqrt(n)
     return [[Term(-lower.mean, stddev, lambda e: max(z * e, margin - z_kept * e))]]
@@ -141,7 +141,7 @@ def _first(way: list[Term] | None, tasks: int, settings: Settings) -> int | None
     if way is None:
         return None
     for step in range(1, 1000):
-        n = math.ceil(tasks * 1.03**step)
+        n = math.ceil(tasks * 1.03**step * (1 - 1e-12))
         if n > 100 * tasks:
             return None
         if n <= tasks:
