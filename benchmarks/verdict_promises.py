@@ -7,7 +7,7 @@ the new tasks are drawn from them.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import verdict_worlds as worlds
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
 
 POWER, LEAST_KEPT = 0.8, 0.7
 Z, Z_KEPT = float(special.ndtri(1 - LEVEL)), float(special.ndtri(1 - KEPT_LEVEL))
@@ -93,9 +93,9 @@ def _gains(count: int) -> Iterator[Line]:
     for part, gain, n in ((0.1, 0.03, 100), (0.16, 0.05, 100), (0.16, 0.08, 50), (0.25, 0.08, 100)):
         for guarded in (False, True):
             rng = generator(f"promise {part} {gain} {n} {guarded}")
-            metrics = [worlds.discordant(rng, count, n, part, gain)]
+            metrics = [worlds.discordant(rng, (count, n), part, gain)]
             if guarded:
-                metrics += [worlds.ratio(rng, count, n, 0.3), worlds.continuous(rng, count, n)]
+                metrics += [worlds.ratio(rng, (count, n), 0.3), worlds.continuous(rng, (count, n))]
             found = judge(metrics)
             targets = [
                 Target(*_estimate(metrics[0]), lambda error: Z * error),
@@ -121,7 +121,7 @@ def _above(bound: float, deviate: float) -> Callable[[Floats], Floats]:
 def _losses(count: int) -> Iterator[Line]:
     for part, loss, n in ((0.16, 0.08, 50), (0.25, 0.08, 100), (0.25, 0.12, 50)):
         rng = generator(f"promise of harm {part} {loss} {n}")
-        metrics = [worlds.discordant(rng, count, n, part, -loss)]
+        metrics = [worlds.discordant(rng, (count, n), part, -loss)]
         found = judge(metrics)
         mean, error = _estimate(metrics[0])
         target = Target(-mean, error, lambda e: np.maximum(Z * e, 0.05 - Z_KEPT * e))
@@ -136,8 +136,8 @@ def _savings(count: int) -> Iterator[Line]:
     for part, n in ((0.1, 50), (0.1, 100), (0.2, 100)):
         rng = generator(f"promise of saving {part} {n}")
         metrics = [
-            worlds.discordant(rng, count, n, part, 0),
-            worlds.ratio(rng, count, n, 0.4, -math.log(0.7), weight=0),
+            worlds.discordant(rng, (count, n), part, 0),
+            worlds.ratio(rng, (count, n), 0.4, -math.log(0.7), weight=0),
         ]
         found = judge(metrics)
         z_gain, least = float(special.ndtri(1 - GAIN_LEVEL)), MINIMUM_GAIN * metrics[1].margin
@@ -158,7 +158,11 @@ def _savings(count: int) -> Iterator[Line]:
 
 def _clusters(count: int) -> Iterator[Line]:
     """Whole clusters are added, of the same sizes, drawn from those at hand."""
-    for name, sizes in (("20 x 5", [5] * 20), ("12 x 5", [5] * 12), ("1 x 20 + 20 x 4", [20] + [4] * 20)):
+    for name, sizes in (
+        ("20 x 5", [5] * 20),
+        ("12 x 5", [5] * 12),
+        ("1 x 20 + 20 x 4", [20] + [4] * 20),
+    ):
         for icc in (0.0, 0.6):
             rng = generator(f"promise of clusters {name} {icc}")
             metric = worlds.clustered(rng, count, sizes, icc, gain=0.03)
@@ -169,11 +173,9 @@ def _clusters(count: int) -> Iterator[Line]:
             totals[found.deploy | found.reject | (mean <= 0)] = np.nan
             places = np.flatnonzero(~np.isnan(totals))[:500]
             kept = []
-            assert metric.clusters is not None
+            own = np.repeat(np.arange(len(sizes)), sizes)
             for place in places:
-                gains, names = _more_clusters(
-                    rng, metric.gains[place], metric.clusters, int(totals[place])
-                )
+                gains, names = _more_clusters(rng, metric.gains[place], own, int(totals[place]))
                 more = Metric("deciding", gains[None, :], clusters=names)
                 kept.append(bool(judge([more]).deploy[0]))
             groups = tasks**2 / sum(size**2 for size in sizes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.floating[Any]]
     Flags = NDArray[np.bool_]
 
 ALPHA, KEPT_LEVEL = 0.05, 0.2
@@ -61,7 +61,7 @@ class Metric:
     def measure(self, *, peeking: bool = False) -> None:
         """Test both readings."""
         readings = [self.gains] if self.completed is None else [self.gains, self.completed]
-        self.tests = [test(one, self, peeking=peeking) for one in readings]
+        self.tests = [test_means(one, self, peeking=peeking) for one in readings]
 
     def p(self, name: str) -> Floats:
         """Give the p-value that both readings satisfy."""
@@ -91,7 +91,7 @@ class Metric:
         return recorded.n >= MINIMUM_TASKS and recorded.groups >= MINIMUM_CLUSTERS - 1e-9
 
 
-def test(gains: Floats, metric: Metric, *, peeking: bool = False) -> Tests:
+def test_means(gains: Floats, metric: Metric, *, peeking: bool) -> Tests:
     """Test means against 0 and the margin."""
     known = ~np.isnan(gains)
     n = known.sum(axis=1)
@@ -148,7 +148,7 @@ def mid_p(wins: NDArray[np.int64], losses: NDArray[np.int64]) -> Floats:
     at_least = special.betainc(np.maximum(wins, 1e-300), losses + 1, 0.5)
     above = np.where(losses == 0, 0.0, above)
     at_least = np.where(wins == 0, 1.0, at_least)
-    return 0.5 * (above + at_least)  # type: ignore[no-any-return]
+    return 0.5 * (above + at_least)
 
 
 def tango(
@@ -277,7 +277,7 @@ def _composite(
         for weight, one in zip(weights, parts, strict=True)
     )
     whole = Metric("composite", np.asarray(scaled), 1.0, is_share=False, clusters=deciding.clusters)
-    found = test(whole.gains, whole, peeking=peeking)
+    found = test_means(whole.gains, whole, peeking=peeking)
     return found.mean, found.better, found.worse
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import zlib
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import verdict_worlds as worlds
-from scipy import special
-from verdict_rule import LEVEL, Metric, Verdicts, holm, judge, mid_p, paired_t
+from verdict_rule import LEVEL, Metric, Verdicts, judge, paired_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Rng = np.random.Generator
-    World = Callable[[Rng, int, int], list[Metric]]
+    Shape = tuple[int, int]
+    World = Callable[[Rng, Shape], list[Metric]]
     Flags = NDArray[np.bool_]
 
 MAXIMUM_CELL, MAXIMUM_POOLED = 0.031, 0.026
@@ -48,13 +49,18 @@ def generator(name: str, attempt: int = 0) -> Rng:
     return np.random.default_rng([zlib.crc32(name.encode()), attempt, 2025])
 
 
-def simulate(
-    name: str, world: World, n: int, count: int, attempt: int = 0, **options: float
+def simulate(  # noqa: PLR0913, PLR0917  what a cell is
+    name: str,
+    world: World,
+    n: int,
+    count: int,
+    attempt: int = 0,
+    minimum_coverage: float = 0.95,
 ) -> list[Verdicts]:
     """Judge `count` experiments, a part at a time."""
     rng, size = generator(f"{name} {n}", attempt), max(1, VALUES_AT_ONCE // n)
     parts = [size] * (count // size) + ([count % size] if count % size else [])
-    return [judge(world(rng, part, n), **options) for part in parts]  # type: ignore[arg-type]
+    return [judge(world(rng, (part, n)), minimum_coverage=minimum_coverage) for part in parts]
 
 
 def share(found: list[Verdicts], flag: str) -> float:
@@ -65,64 +71,93 @@ def share(found: list[Verdicts], flag: str) -> float:
 # --------------------------------------------------------------------------- nothing changed
 
 
-def _unchanged() -> dict[str, tuple[World, dict[str, float]]]:
-    cells: dict[str, tuple[World, dict[str, float]]] = {}
+class Cell(NamedTuple):
+    """Experiments in which nothing changed."""
+
+    group: str
+    name: str
+    world: World
+    sizes: tuple[int, ...] = SIZES
+    minimum_coverage: float = 0.95
+
+
+def _alone(draw: Callable[..., Metric], *arguments: float) -> World:
+    """Let one metric decide, and nothing else be measured."""
+    return lambda rng, shape: [draw(rng, shape, *arguments)]
+
+
+def _unchanged() -> Iterator[Cell]:
     for p in (0.05, 0.1, 0.3, 0.5, 0.9, 0.98):
-        cells[f"0/1, p {p}, coin"] = (lambda r, c, n, p=p: [worlds.coin(r, c, n, p)]), {}
-        cells[f"0/1, p {p}, decided"] = (lambda r, c, n, p=p: [worlds.decided(r, c, n, p)]), {}
-
-    def plain(r: Rng, c: int, n: int) -> list[Metric]:
-        return [worlds.coin(r, c, n, 0.7)]
-
-    def four(r: Rng, c: int, n: int) -> list[Metric]:
-        deciding = worlds.continuous(r, c, n, role="deciding")
-        guards = [worlds.continuous(r, c, n) for _ in range(3)]
-        ratios = [worlds.ratio(r, c, n, sd) for sd in (0.3, 0.3, 0.4)]
-        return [deciding, *guards, *ratios, worlds.success(r, c, n)]
-
-    def tripwires(r: Rng, c: int, n: int) -> list[Metric]:
-        wires = [worlds.discordant(r, c, n, 0.16, 0, "tripwire") for _ in range(3)]
-        return [*plain(r, c, n), worlds.ratio(r, c, n, 0.3), *wires]
-
-    more: dict[str, World] = {
-        "a judge from 1 to 5": lambda r, c, n: [worlds.judge(r, c, n)],
-        "0/1, latency .4, cost .6": lambda r, c, n: [
-            *plain(r, c, n), worlds.ratio(r, c, n, 0.4), worlds.ratio(r, c, n, 0.6, weight=0),
-        ],
-        "0/1, latency of t3 tails": lambda r, c, n: [
-            *plain(r, c, n), worlds.heavy_ratio(r, c, n, "t3"),
-        ],
-        "0/1, latency and cost of Pareto tails": lambda r, c, n: [
-            *plain(r, c, n), *(worlds.heavy_ratio(r, c, n, "pareto") for _ in range(2)),
-        ],
-        "4 scores, latency, tokens, cost, success": four,
-        "5 judges of 0/1": lambda r, c, n: [
-            *plain(r, c, n), *(worlds.discordant(r, c, n, 0.16, 0, "guardrail") for _ in range(4)),
-        ],
-        "0/1, 3 correlated guardrails, success": lambda r, c, n: [
-            *plain(r, c, n), *worlds.correlated(r, c, n, 3, 0.5), worlds.success(r, c, n),
-        ],
-        "undeclared, latency, 3 tripwires": tripwires,
-        "5 repetitions": lambda r, c, n: [worlds.repeated(r, c, n, 5, 0)[0]],
-        "5 repetitions, tasks gain and lose": lambda r, c, n: [worlds.repeated(r, c, n, 5, 1.0)[0]],
-        "5 repetitions, p .98": lambda r, c, n: [worlds.repeated(r, c, n, 5, 0, 0.98)[0]],
-    }  # fmt: skip
-    cells |= {name: (world, {}) for name, world in more.items()}
+        yield Cell("0/1", f"0/1, p {p}, coin", _alone(worlds.coin, p))
+        yield Cell("0/1", f"0/1, p {p}, decided", _alone(worlds.decided, p))
     for p in (0.3, 0.7):
-        cells[f"p {p}, 4 % of failing tasks unscored"] = (
-            lambda r, c, n, p=p: [worlds.unscored(r, c, n, 1, p, 0.04)]
-        ), {}
+        name = f"p {p}, 4 % of failing tasks unscored"
+        yield Cell("missing", name, _alone(worlds.unscored, 1, p, 0.04))
     for part in (0.1, 0.2, 0.4):
-        for name, least in (("checked", 0.95), ("ignored", 0.0)):
-            cells[f"5 runs, {part:.0%} of failing runs unscored, coverage {name}"] = (
-                lambda r, c, n, part=part: [worlds.unscored(r, c, n, 5, 0.7, part)]
-            ), {"minimum_coverage": least}
-    for name, sizes in worlds.CLUSTERS.items():
+        for word, least in (("checked", 0.95), ("ignored", 0.0)):
+            name = f"5 runs, {part:.0%} of failing runs unscored, coverage {word}"
+            world = _alone(worlds.unscored, 5, 0.7, part)
+            yield Cell("missing", name, world, minimum_coverage=least)
+    for word, sizes in worlds.CLUSTERS.items():
         for icc in (0.0, 0.6):
-            cells[f"clusters {name}, icc {icc}"] = (
-                lambda r, c, _, sizes=sizes, icc=icc: [worlds.clustered(r, c, sizes, icc)]
-            ), {}
-    return cells
+            name = f"clusters {word}, icc {icc}"
+            yield Cell("clusters", name, _clustered(sizes, icc), (sum(sizes),))
+    for name, world in _MIXED.items():
+        yield Cell("mixed", name, world)
+
+
+def _clustered(sizes: list[int], icc: float) -> World:
+    return lambda rng, shape: [worlds.clustered(rng, shape[0], sizes, icc)]
+
+
+def _plain(rng: Rng, shape: Shape) -> Metric:
+    return worlds.coin(rng, shape, 0.7)
+
+
+def _four_scores(rng: Rng, shape: Shape) -> list[Metric]:
+    deciding = worlds.continuous(rng, shape, role="deciding")
+    guards = [worlds.continuous(rng, shape) for _ in range(3)]
+    ratios = [worlds.ratio(rng, shape, sd) for sd in (0.3, 0.3, 0.4)]
+    return [deciding, *guards, *ratios, worlds.success(rng, shape)]
+
+
+def _tripwires(rng: Rng, shape: Shape) -> list[Metric]:
+    wires = [worlds.discordant(rng, shape, 0.16, 0, "tripwire") for _ in range(3)]
+    return [_plain(rng, shape), worlds.ratio(rng, shape, 0.3), *wires]
+
+
+def _judges(rng: Rng, shape: Shape) -> list[Metric]:
+    guards = [worlds.discordant(rng, shape, 0.16, 0, "guardrail") for _ in range(4)]
+    return [_plain(rng, shape), *guards]
+
+
+_MIXED: dict[str, World] = {
+    "a judge from 1 to 5": _alone(worlds.judge),
+    "0/1, latency .4, cost .6": lambda rng, shape: [
+        _plain(rng, shape),
+        worlds.ratio(rng, shape, 0.4),
+        worlds.ratio(rng, shape, 0.6, weight=0),
+    ],
+    "0/1, latency of t3 tails": lambda rng, shape: [
+        _plain(rng, shape),
+        worlds.heavy_ratio(rng, shape, "t3"),
+    ],
+    "0/1, latency and cost of Pareto tails": lambda rng, shape: [
+        _plain(rng, shape),
+        *(worlds.heavy_ratio(rng, shape, "pareto") for _ in range(2)),
+    ],
+    "4 scores, latency, tokens, cost, success": _four_scores,
+    "5 judges of 0/1": _judges,
+    "0/1, 3 correlated guardrails, success": lambda rng, shape: [
+        _plain(rng, shape),
+        *worlds.correlated(rng, shape, 3, 0.5),
+        worlds.success(rng, shape),
+    ],
+    "undeclared, latency, 3 tripwires": _tripwires,
+    "5 repetitions": _alone(worlds.repeated, 5, 0.0),
+    "5 repetitions, tasks gain and lose": _alone(worlds.repeated, 5, 1.0),
+    "5 repetitions, p .98": _alone(worlds.repeated, 5, 0.0, 0.98),
+}
 
 
 def nothing_changed(count: int) -> Iterator[Line]:
@@ -131,39 +166,29 @@ def nothing_changed(count: int) -> Iterator[Line]:
     A cell above its bound is drawn again five times as large with another seed, so that one unlucky
     draw of some four hundred is not taken for an error; the second draw is what counts.
     """
-    for group, is_in in (
-        ("0/1", lambda name: name.startswith("0/1, p")),
-        ("missing not at random", lambda name: "unscored" in name),
-        ("clusters", lambda name: name.startswith("clusters")),
-        ("others", lambda name: True),
-    ):
-        pooled: list[tuple[float, float]] = []
-        for name, (world, options) in list(_CELLS.items()):
-            if not is_in(name):
-                continue
-            world, options = _CELLS.pop(name)
-            for n in (0,) if group == "clusters" else SIZES:
-                cell = f"{name}, n {n}" if n else name
-                rates = _rates(name, world, n or 300, count, options)
-                pooled.append(rates)
-                for word, rate in zip(("deploys", "rejects"), rates, strict=True):
-                    yield Line(f"nothing changed: {cell}: {word}", rate, MAXIMUM_CELL)
+    pooled: dict[str, list[tuple[float, float]]] = {}
+    for cell in _unchanged():
+        for n in cell.sizes:
+            rates = _rates(cell, n, count)
+            pooled.setdefault(cell.group, []).append(rates)
+            for word, rate in zip(("deploys", "rejects"), rates, strict=True):
+                label = f"nothing changed: {cell.name}, n {n}: {word}"
+                yield Line(label, rate, MAXIMUM_CELL)
+    for group, rated in pooled.items():
         for place, word in enumerate(("deploys", "rejects")):
-            rate = float(np.mean([one[place] for one in pooled]))
-            yield Line(f"nothing changed: {group}, pooled: {word}", rate, MAXIMUM_POOLED)
+            rate = float(np.mean([one[place] for one in rated]))
+            label = f"nothing changed: {group}, {len(rated)} cells pooled: {word}"
+            yield Line(label, rate, MAXIMUM_POOLED)
 
 
-_CELLS = _unchanged()
-
-
-def _rates(
-    name: str, world: World, n: int, count: int, options: dict[str, float]
-) -> tuple[float, float]:
-    found = simulate(name, world, n, count, **options)
-    rates = share(found, "deploy"), share(found, "reject")
-    if max(rates) > MAXIMUM_CELL:
-        again = simulate(name, world, n, 5 * count, 1, **options)
-        rates = share(again, "deploy"), share(again, "reject")
+def _rates(cell: Cell, n: int, count: int) -> tuple[float, float]:
+    for attempt, size in ((0, count), (1, 5 * count)):
+        found = simulate(
+            cell.name, cell.world, n, size, attempt, minimum_coverage=cell.minimum_coverage
+        )
+        rates = share(found, "deploy"), share(found, "reject")
+        if max(rates) <= MAXIMUM_CELL:
+            break
     return rates
 
 
@@ -175,12 +200,12 @@ def power(count: int) -> Iterator[Line]:
     for part, gain in ((0.1, 0.05), (0.1, 0.08), (0.16, 0.08), (0.16, 0.12), (0.25, 0.12)):
         for n in (50, 100, 300, 1000):
             rng = generator(f"power {part} {gain} {n}")
-            deciding = worlds.discordant(rng, count, n, part, gain)
+            deciding = worlds.discordant(rng, (count, n), part, gain)
             t_test = float((paired_t(deciding.gains) <= LEVEL).mean())
-            guards = [worlds.ratio(rng, count, n, 0.3)]
-            scores = [worlds.continuous(rng, count, n) for _ in range(3)]
-            more = [*guards, worlds.ratio(rng, count, n, 0.4), worlds.success(rng, count, n)]
-            wires = [worlds.discordant(rng, count, n, 0.16, 0, "tripwire") for _ in range(2)]
+            guards = [worlds.ratio(rng, (count, n), 0.3)]
+            scores = [worlds.continuous(rng, (count, n)) for _ in range(3)]
+            more = [*guards, worlds.ratio(rng, (count, n), 0.4), worlds.success(rng, (count, n))]
+            wires = [worlds.discordant(rng, (count, n), 0.16, 0, "tripwire") for _ in range(2)]
             noise = 2 * math.sqrt(0.25 / count) / 2
             for name, beside, margin in (
                 ("alone", [], 0.03),
@@ -199,10 +224,10 @@ def harm(count: int) -> Iterator[Line]:
     for part, loss in ((0.16, 0.08), (0.16, 0.12), (0.25, 0.12)):
         for n in (50, 100, 300, 1000):
             rng = generator(f"harm {part} {loss} {n}")
-            deciding = worlds.discordant(rng, count, n, part, -loss)
+            deciding = worlds.discordant(rng, (count, n), part, -loss)
             t_test = float((paired_t(-deciding.gains) <= LEVEL).mean())
-            beside = [worlds.continuous(rng, count, n) for _ in range(3)]
-            beside += [worlds.ratio(rng, count, n, sd) for sd in (0.3, 0.4)]
+            beside = [worlds.continuous(rng, (count, n)) for _ in range(3)]
+            beside += [worlds.ratio(rng, (count, n), sd) for sd in (0.3, 0.4)]
             for name, metrics in (
                 ("alone", [deciding]),
                 ("with 5 metrics", [deciding, *beside]),
@@ -216,20 +241,20 @@ def harm(count: int) -> Iterator[Line]:
 
 
 def _guarded(count: int) -> Iterator[Line]:
-    """Harm on a guardrail or success, the deciding metric unchanged or 12 points better."""
-    harmed: dict[str, Callable[[Rng, int, int], Metric]] = {
-        "a score -8": lambda r, c, n: worlds.continuous(r, c, n, -0.08),
-        "a 0/1 score -15": lambda r, c, n: worlds.discordant(r, c, n, 0.2, -0.15, "guardrail"),
-        "latency +30 %": lambda r, c, n: worlds.ratio(r, c, n, 0.3, -math.log(1.3)),
-        "latency x 2": lambda r, c, n: worlds.ratio(r, c, n, 0.3, -math.log(2)),
-        "success -20": lambda r, c, n: worlds.success(r, c, n, 0.95, 0.2),
+    """Harm a guardrail or success, the deciding metric unchanged or 12 points better."""
+    harmed: dict[str, Callable[[Rng, Shape], Metric]] = {
+        "a score -8": lambda r, s: worlds.continuous(r, s, -0.08),
+        "a 0/1 score -15": lambda r, s: worlds.discordant(r, s, 0.2, -0.15, "guardrail"),
+        "latency +30 %": lambda r, s: worlds.ratio(r, s, 0.3, -math.log(1.3)),
+        "latency x 2": lambda r, s: worlds.ratio(r, s, 0.3, -math.log(2)),
+        "success -20": lambda r, s: worlds.success(r, s, 0.95, 0.2),
     }
     for name, draw in harmed.items():
         for n in (50, 100, 300):
             for gain in (0.0, 0.12):
                 rng = generator(f"guarded {name} {n} {gain}")
-                deciding = worlds.discordant(rng, count, n, 0.16, gain)
-                found = [judge([deciding, draw(rng, count, n)])]
+                deciding = worlds.discordant(rng, (count, n), 0.16, gain)
+                found = [judge([deciding, draw(rng, (count, n))])]
                 label = f"harm: {name}, deciding metric {gain:+.2f}, n {n}"
                 bound = 0.05 if n >= 100 else 0.1
                 yield Line(f"{label}: deploys", share(found, "deploy"), bound)
@@ -243,9 +268,9 @@ def trade_offs(count: int) -> Iterator[Line]:
         for n in (50, 100, 300, 1000):
             rng = generator(f"saving {part} {n}")
             metrics = [
-                worlds.discordant(rng, count, n, part, 0),
-                worlds.ratio(rng, count, n, 0.3),
-                worlds.ratio(rng, count, n, 0.4, -math.log(0.7), weight=0),
+                worlds.discordant(rng, (count, n), part, 0),
+                worlds.ratio(rng, (count, n), 0.3),
+                worlds.ratio(rng, (count, n), 0.4, -math.log(0.7), weight=0),
             ]
             floor = {100: 0.1, 300: 0.35, 1000: 0.8}.get(n)
             label = f"saving: cost x .7, quality flat, {part} differ, n {n}: deploys"
@@ -266,9 +291,9 @@ def trade_offs(count: int) -> Iterator[Line]:
 
 
 def _bought(loss: float, times: float) -> World:
-    def draw(r: Rng, c: int, n: int) -> list[Metric]:
-        ratios = [worlds.ratio(r, c, n, sd, -math.log(times)) for sd in (0.3, 0.4)]
-        return [worlds.discordant(r, c, n, 0.25, -loss), *ratios]
+    def draw(r: Rng, s: Shape) -> list[Metric]:
+        ratios = [worlds.ratio(r, s, sd, -math.log(times)) for sd in (0.3, 0.4)]
+        return [worlds.discordant(r, s, 0.25, -loss), *ratios]
 
     return draw
 
@@ -281,7 +306,7 @@ def monotonicity(count: int) -> Iterator[Line]:
             share(simulate(f"more tasks {gain}", _guarded_gain(gain), n, count), "deploy")
             for n in sizes
         ]
-        falls = [one - other for one, other in zip(rates, rates[1:], strict=False)]
+        falls = [one - other for one, other in pairwise(rates)]
         noise = 3 * math.sqrt(0.5 / count)
         label = f"more tasks: +{gain}, n {sizes[0]} to {sizes[-1]}: largest fall of deploys"
         yield Line(label, max(falls), noise)
@@ -289,134 +314,8 @@ def monotonicity(count: int) -> Iterator[Line]:
 
 
 def _guarded_gain(gain: float) -> World:
-    def draw(r: Rng, c: int, n: int) -> list[Metric]:
-        guards = [worlds.continuous(r, c, n), worlds.ratio(r, c, n, 0.3)]
-        return [worlds.discordant(r, c, n, 0.2, gain), *guards, worlds.success(r, c, n)]
+    def draw(r: Rng, s: Shape) -> list[Metric]:
+        guards = [worlds.continuous(r, s), worlds.ratio(r, s, 0.3)]
+        return [worlds.discordant(r, s, 0.2, gain), *guards, worlds.success(r, s)]
 
     return draw
-
-
-# -------------------------------------------------------------- these tasks, candidates, looking
-
-
-def these_tasks(count: int) -> Iterator[Line]:
-    """`inference: these_tasks`: the same tasks again, with new runs, have no other means.
-
-    The mean over the tasks at hand is 0 in every experiment although single tasks gain and lose;
-    the whole rule is applied with the error of the runs.
-    """
-    for n, runs in ((20, 2), (20, 5), (50, 2), (50, 3), (80, 5), (300, 2)):
-        for gain in (0.0, 0.05):
-            rng = generator(f"these tasks {n} {runs} {gain}")
-            level = rng.beta(1.4, 0.6, (count, n))
-            moved = 0.15 * rng.standard_normal((count, n))
-            moved -= moved.mean(axis=1, keepdims=True)
-            base = np.clip(level, 0.2, 0.8) - 0.1 * (gain > 0)
-            other = np.clip(base + np.clip(moved, -0.15, 0.15), 0, 1)
-            other -= (other - base).mean(axis=1, keepdims=True) - gain
-            passes = [rng.binomial(runs, np.clip(arm, 0, 1)) / runs for arm in (base, other)]
-            variances = [arm * (1 - arm) / (runs - 1) for arm in passes]
-            deciding = Metric("deciding", passes[1] - passes[0], is_binary=False)
-            total = sum(variances).sum(axis=1)  # type: ignore[union-attr]
-            squares = sum((one**2).sum(axis=1) for one in variances) / (runs - 1)
-            freedom = total**2 / np.maximum(squares, 1e-300)
-            deviate = deciding.gains.mean(axis=1) / (np.sqrt(total) / n)
-            found = _of_these_tasks(deciding, deviate, np.sqrt(total) / n, freedom)
-            label = f"these tasks: n {n}, {runs} runs, gain {gain}"
-            bound = MAXIMUM_CELL if gain == 0 else None
-            yield Line(f"{label}: deploys", float(found[0].mean()), bound)
-            yield Line(f"{label}: rejects", float(found[1].mean()), bound)
-            whole = share([judge([deciding])], "deploy")
-            yield Line(f"{label}: deploys by tasks like these", whole)
-
-
-def _of_these_tasks(
-    deciding: Metric,
-    deviate: NDArray[np.float64],
-    error: NDArray[np.float64],
-    freedom: NDArray[np.float64],
-) -> tuple[Flags, Flags]:
-    deciding.measure()
-    recorded = deciding.tests[0]
-    recorded.better = special.stdtr(freedom, -deviate)
-    recorded.worse = special.stdtr(freedom, deviate)
-    recorded.lost = special.stdtr(freedom, -deviate - deciding.margin / error)
-    deploys = recorded.better <= LEVEL
-    return deploys, deciding.is_harmed(recorded.worse, LEVEL)
-
-
-def candidates(count: int) -> Iterator[Line]:
-    """Several candidates of one baseline: each alone, or adjusted by Holm."""
-    for n in (50, 100, 300):
-        for k in (2, 5, 10):
-            rng = generator(f"candidates {n} {k}")
-            chance = rng.beta(1.4, 0.6, (count, n))
-            base = rng.random((count, n)) < chance
-            p_values = []
-            for _ in range(k):
-                gains = (rng.random((count, n)) < chance) * 1.0 - base
-                wins, losses = (gains > 0).sum(axis=1), (gains < 0).sum(axis=1)
-                p_values.append(mid_p(wins, losses))
-            alone = (np.min(p_values, axis=0) <= LEVEL).mean()
-            adjusted = (np.min(holm(p_values), axis=0) <= LEVEL).mean()
-            yield Line(f"candidates: {k}, n {n}: any deploy, each alone", float(alone))
-            label = f"candidates: {k}, n {n}: any deploy, Holm"
-            yield Line(label, float(adjusted), MAXIMUM_CELL)
-
-
-def looking(count: int) -> Iterator[Line]:
-    """The whole rule after every 10 tasks, 20 to 500: some look deploys or rejects."""
-    for name, gain, size in (("nothing changed", 0.0, 500), ("+.08", 0.08, 500)):
-        for world, few in (("alone", True), ("with 4 guardrails and success", False)):
-            rng = generator(f"looking {name} {world}")
-            metrics = [worlds.discordant(rng, count, size, 0.25, gain)]
-            if not few:
-                metrics += [worlds.continuous(rng, count, size) for _ in range(2)]
-                metrics += [worlds.ratio(rng, count, size, sd) for sd in (0.3, 0.4)]
-                metrics += [worlds.success(rng, count, size)]
-            for peeking in (True, False):
-                deploys, rejects = np.zeros(count, bool), np.zeros(count, bool)
-                for n in range(20, size + 1, 10):
-                    seen = [_first_tasks(one, n) for one in metrics]
-                    found = judge(seen, peeking=peeking)
-                    deploys |= found.deploy
-                    rejects |= found.reject
-                word = "bounds for looking" if peeking else "bounds for one look"
-                bound = LEVEL if peeking and gain == 0 else None
-                label = f"looking: {name}, {world}, {word}"
-                yield Line(f"{label}: deploys", float(deploys.mean()), bound)
-                yield Line(f"{label}: rejects", float(rejects.mean()), bound)
-
-
-def _first_tasks(metric: Metric, n: int) -> Metric:
-    return Metric(
-        metric.role, metric.gains[:, :n], metric.margin, is_binary=metric.is_binary,
-        is_share=metric.is_share, weight=metric.weight,
-    )  # fmt: skip
-
-
-def floors(count: int) -> Iterator[Line]:
-    """A bar for the candidate's mean: blocked when proven below it, passed when proven above.
-
-    By Student's interval of the mean over tasks, as for the other scores, or by Wilson's for 0/1.
-    """
-    for bar in (0.5, 0.7, 0.9, 0.98):
-        for n in (20, 50, 100, 300):
-            rng = generator(f"floors {bar} {n}")
-            share_solved = (rng.random((count, n)) < bar).mean(axis=1)
-            z = special.ndtri(1 - LEVEL)
-            centre = (share_solved + z**2 / 2 / n) / (1 + z**2 / n)
-            half = z / (1 + z**2 / n)
-            half *= np.sqrt(share_solved * (1 - share_solved) / n + z**2 / 4 / n**2)
-            exact_low = special.betaincinv(
-                np.maximum(share_solved * n, 1e-300), n - share_solved * n + 1, LEVEL
-            )
-            exact_high = special.betaincinv(
-                share_solved * n + 1, np.maximum(n - share_solved * n, 1e-300), 1 - LEVEL
-            )
-            label = f"floors: mean on the bar {bar}, n {n}"
-            yield Line(f"{label}: Wilson passes", float((centre - half >= bar).mean()))
-            yield Line(f"{label}: Wilson blocks", float((centre + half < bar).mean()))
-            passes, blocks = (exact_low >= bar).mean(), (exact_high < bar).mean()
-            yield Line(f"{label}: exact passes", float(passes), MAXIMUM_CELL)
-            yield Line(f"{label}: exact blocks", float(blocks), MAXIMUM_CELL)
