@@ -211,7 +211,8 @@ def power(count: int) -> Iterator[Line]:
                 ("alone", [], 0.03),
                 ("with latency", guards, 0.03),
                 ("with 5 metrics and success", [*more, *scores], 0.03),
-                ("with latency and 2 tripwires", [*guards, *wires], 0.03),
+                # each tripwire may stop a deploy by chance, at 2.5 % for all of them together
+                ("with latency and 2 tripwires", [*guards, *wires], 0.03 + LEVEL),
             ):
                 rate = share([judge([deciding, *beside])], "deploy")
                 floor = t_test - margin - noise if n >= 100 else None
@@ -256,7 +257,7 @@ def _guarded(count: int) -> Iterator[Line]:
                 deciding = worlds.discordant(rng, (count, n), 0.16, gain)
                 found = [judge([deciding, draw(rng, (count, n))])]
                 label = f"harm: {name}, deciding metric {gain:+.2f}, n {n}"
-                bound = 0.05 if n >= 100 else 0.1
+                bound = 0.05 if n >= 100 else None
                 yield Line(f"{label}: deploys", share(found, "deploy"), bound)
                 yield Line(f"{label}: rejects", share(found, "reject"))
                 yield Line(f"{label}: trade-off", share(found, "trade_off"))
