@@ -30,7 +30,7 @@ _VERDICTS: Final = {
     "needs_review": Verdict.INCONCLUSIVE,
 }
 _EXIT_CODES: Final = {Inconclusive.EXIT5: 5, Inconclusive.BLOCK: 1, Inconclusive.PASS: 0}
-_ONE_ARM: Final = {"no_baseline"}
+ONE_ARM: Final = {"no_baseline"}
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +134,7 @@ def _rule(policy: Policy, candidate: Candidate) -> tuple[Verdict, list[Reason]]:
 def _has_one_arm(summary: Summary) -> bool:
     """Whether nothing was there to compare with, not even on other tasks."""
     codes = {reason.code for reason in summary.recommendation_reasons or []}
-    return not summary.total_tasks and bool(codes & _ONE_ARM)
+    return not summary.total_tasks and bool(codes & ONE_ARM)
 
 
 def _headline(

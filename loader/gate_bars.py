@@ -144,10 +144,12 @@ def fisher(before: int, passed_before: int, after: int, passed_after: int) -> fl
 def hold_parts(policy: Policy, candidate: Candidate) -> list[Held]:
     """Return the parts of the tasks that are proven worse, as far as the policy minds."""
     found = []
+    primary = candidate.metric(candidate.summary.primary_metric)
+    pairs = primary.n_pairs if primary else candidate.summary.total_tasks
     for part in candidate.evidence.parts:
         effect = OnSegment(getattr(policy.segments, part.segment_kind))
         # a part of all tasks is the whole, which has its own verdict
-        is_whole = part.total_tasks >= candidate.summary.total_tasks
+        is_whole = part.total_tasks >= pairs
         if not part.is_proven_worse or effect is OnSegment.IGNORE or is_whole:
             continue
         if policy.peeking:

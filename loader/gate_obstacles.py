@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from loader.verdict import Held
 
 # Reasons of the policy's own.
-_POLICY: Final = {
+POLICY: Final = {
     "no_values": "values of {metric} in both arms",
     "no_margin": "a margin for {metric}: give it one in the policy",
     "no_metric": "a margin: give the policy metrics to hold, or seeds/metrics.csv margins",
@@ -59,7 +59,7 @@ def would_decide(candidate: Candidate, rule: Verdict, held: Sequence[Held]) -> s
         row = {**plain, "recommendation": "needs_review"}
         ways.append(wording.would_decide(row, candidate.evidence.examples))
     for one in held:
-        if one.verdict is Verdict.INCONCLUSIVE and one.reason.code in _POLICY:
-            text = _POLICY[one.reason.code].format(metric=one.reason.metric or "the metric")
+        if one.verdict is Verdict.INCONCLUSIVE and one.reason.code in POLICY:
+            text = POLICY[one.reason.code].format(metric=one.reason.metric or "the metric")
             ways.append(text)
     return "; ".join(dict.fromkeys(way for way in ways if way)) or None

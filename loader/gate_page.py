@@ -245,6 +245,8 @@ def _steps(candidate: Candidate) -> Table:
 def _row(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[object, ...]:
     kind = _kind(metric)
     margin = margin_of(policy, metric)
+    if margin is None and metric.margin_pct is not None:
+        margin = metric.margin_pct / 100  # what the rule holds it to, declared or not
     share = f"{100 * margin:.3g} %" if margin is not None and is_relative(metric) else None
     better, ends = _improvement(policy, metric, is_primary=is_primary)
     return (

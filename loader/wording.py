@@ -78,7 +78,7 @@ _PURPOSES: Final = {
     "reject": "to show that it is worse",
     "not_worse": "to show that it is not worse by more than the margin",
 }
-_ABSENT: Final = {
+ABSENT: Final = {
     "no_baseline": (
         "a baseline: load its results into {experiment} as a control group, or ingest the "
         "candidate with --baseline-experiment ID, then run python -m loader build"
@@ -93,7 +93,7 @@ _ABSENT: Final = {
     "no_values": "a score or a measurement that both arms have: evaluate the runs and ingest them",
 }
 """Code of a reason → what to do; the first that is there counts."""
-_BLOCKING: Final = {
+BLOCKING: Final = {
     "incomparable_versions": (
         "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
     ),
@@ -119,7 +119,7 @@ OBSTACLES: Final = {
     "no_pairs": "values that both arms have: evaluate the runs and ingest them",
 }
 """`required_note` → what stands in the way; it completes "What would decide it:"."""
-_ABOUT: Final = {
+ABOUT: Final = {
     "low_coverage": ("low_coverage", "incomparable_versions"),
     "harm": ("tripwire_harmed", "success_harmed", "guardrail_harmed", "composite_worse"),
 }
@@ -241,11 +241,11 @@ def would_decide(
     if summary["recommendation"] != "needs_review":
         return None
     by_code = _by_code(summary)
-    for code, text in _ABSENT.items():
+    for code, text in ABSENT.items():
         if code in by_code and not summary["total_tasks"]:
             experiment = printable(str(summary["experiment_id"]))
             return text.format(experiment=experiment, examples=_examples(examples or {}))
-    for code, text in _BLOCKING.items():
+    for code, text in BLOCKING.items():
         if code in by_code:
             metric = by_code[code].get("metric") or summary["primary_metric"]
             return text.format(metric=printable(str(metric)))
@@ -272,7 +272,7 @@ def _about(note: str, by_code: Mapping[str, Mapping[str, object]]) -> str:
     """Return what an obstacle is about, by the metrics of the reasons that name it."""
     names = [
         printable(str(by_code[code].get("metric") or "all metrics together"))
-        for code in _ABOUT.get(note, ())
+        for code in ABOUT.get(note, ())
         if code in by_code
     ]
     if names:

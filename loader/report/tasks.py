@@ -33,7 +33,7 @@ _EXTREMES: Final = 10
 _MOST_MISSING: Final = 40
 _ERROR: Final = 400
 _ARMS: Final = ("baseline", "candidate")
-_REASONS: Final = {
+REASONS: Final = {
     "no_baseline_result": "the baseline has no result",
     "no_candidate_result": "the candidate has no result",
     "dataset_version_differs": "the dataset's version differs",
@@ -229,4 +229,4 @@ def _brief_cells(task: Record, kind: Kind) -> list[Cell]:
 
 def _reason(task: Record) -> str:
     code = str(text_of(task, "not_comparable_reason"))
-    return _REASONS.get(code, code)
+    return REASONS.get(code, code)
