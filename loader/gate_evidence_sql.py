@@ -275,7 +275,8 @@ cross join lateral (
         ('baseline', pairs.baseline_experiment_id, pairs.baseline_result_id),
         ('candidate', pairs.experiment_id, pairs.candidate_result_id)
 ) as sides (arm, experiment_id, result_id)
-inner join {results} as results using (experiment_id, result_id)
+inner join {results} as results
+    on sides.experiment_id = results.experiment_id and sides.result_id = results.result_id
 where
     pairs.experiment_id = %(experiment)s
     and pairs.candidate_group = %(group)s

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from loader import wording
 from loader.gate import in_order
 from loader.gate_guards import bounds, is_relative, margin_of, shown
 from loader.marts import kind_of
+from loader.policy import Inference
 from loader.render import (
     NULL,
     TINY,
@@ -247,7 +249,7 @@ def _row(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[object, .
     better, ends = _improvement(policy, metric, is_primary=is_primary)
     return (
         metric.metric,
-        metric.role if metric.role != "none" else None,
+        wording.say(msgspec.to_builtins(metric)),
         metric.n_pairs,
         with_unit(metric.baseline_mean, kind),
         with_unit(metric.candidate_mean, kind),
@@ -255,8 +257,11 @@ def _row(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[object, .
         ends,
         _p(metric.p_anytime if policy.peeking else metric.p_value),
         share or with_unit(margin, kind),
-        (metric.finding or "").replace("_", " ") or None,
-        ", ".join(metric.flags).replace("_", " ") or None,
+        # with other bounds it may be another one
+        None
+        if policy.peeking or policy.inference is Inference.THESE_TASKS
+        else wording.FINDINGS.get(metric.finding or ""),
+        ", ".join(wording.FLAGS.get(flag, flag) for flag in metric.flags) or None,
     )
 
 

@@ -187,7 +187,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if self.inference is not Inference.TASKS_LIKE_THESE:
             changed["inference"] = self.inference.value
         if self.candidates is Candidates.HOLM:
-            changed["holm_candidates"] = True
+            changed["candidates"] = self.candidates.value
         if self.peeking:
             changed["peeking"] = True
         return changed

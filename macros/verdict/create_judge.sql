@@ -67,6 +67,7 @@ with
     'p_worse', 'p_lost', 'p_better_anytime', 'p_worse_anytime',
     'p_lost_anytime', 'p_better_fixed_tasks', 'p_worse_fixed_tasks',
     'p_lost_fixed_tasks', 'either_p_worse', 'either_p_worse_anytime',
+    'either_improvement_low', 'either_improvement_sequence_low',
     'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
 ] | join(', ') %}
 evidence as (

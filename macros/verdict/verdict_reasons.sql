@@ -17,9 +17,10 @@ worded_metrics as materialized (
         role = 'deciding' as is_deciding,
         {{ metric_name('metric') }} as name,
         {{ change_in_words('improvement') }} as change,
-        {{ change_in_words('low') }} as change_at_worst,
+        {{ change_in_words('lowest') }} as change_at_worst,
         {{ size_in_words('improvement') }} as size,
         {{ size_in_words('low') }} as low_size,
+        {{ size_in_words('lowest') }} as lowest_size,
         {{ size_in_words('high') }} as high_size,
         -- two-sided, as people know it
         least(1, 2 * least(p_better, p_worse)) as two_sided_p,
@@ -169,6 +170,7 @@ phrases as (
         max(size) filter (where is_deciding) as deciding_size,
         max(low_size) filter (where is_deciding) as deciding_low_size,
         max(high_size) filter (where is_deciding) as deciding_high_size,
+        max(lowest_size) filter (where is_deciding) as deciding_lowest_size,
         coalesce(
             bool_or(has_enough_tasks) filter (where is_deciding), false
         ) as has_enough_tasks,
@@ -194,7 +196,7 @@ phrases as (
         filter (where role = 'guardrail' and is_gain) as gains,
         array_agg(
             coalesce(change_at_worst, 'any change of ' || name)
-            order by low / improvement_margin nulls first, metric
+            order by lowest / improvement_margin nulls first, metric
         )
         filter (where role = 'guardrail' and not is_kept) as open_guardrails,
         array_agg(name order by pair_coverage, metric)

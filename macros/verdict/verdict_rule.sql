@@ -86,6 +86,11 @@ metric_tests as (
             else improvement_high
         end as high,
         case
+            when is_anytime then either_improvement_sequence_low
+            when is_of_these_tasks then fixed_tasks_low
+            else either_improvement_low
+        end as lowest,
+        case
             when is_anytime then p_better_anytime
             when is_of_these_tasks then p_better_fixed_tasks
             when role = 'deciding' and {{ settings.is_holm_candidates }}

@@ -417,7 +417,7 @@
             then
                 {{ capitalised('phrases.deciding_name') }}
                 || ' is kept'
-                || coalesce(' (at the worst ' || phrases.deciding_low_size
+                || coalesce(' (at the worst ' || phrases.deciding_lowest_size
                     || ')', '')
                 || coalesce(
                     ', and it is ' || {{ listed('phrases.gains') }},
@@ -498,7 +498,7 @@
                 'Not worse: '
                 || phrases.deciding_name
                 || ' is kept'
-                || coalesce(' (at the worst ' || phrases.deciding_low_size
+                || coalesce(' (at the worst ' || phrases.deciding_lowest_size
                     || ')', '')
                 || ', and nothing is shown to be better.'
         when recommended.is_better

@@ -85,7 +85,12 @@ both_readings as materialized (
                 when missing.{{ name }} is not null then recorded.{{ name }}
             end as both_{{ name }},
         {% endfor %}
-        -- worse in either reading
+        -- worse, and how much may be lost, in either reading
+        least(recorded.improvement_low, missing.improvement_low)
+            as either_improvement_low,
+        least(
+            recorded.improvement_sequence_low, missing.improvement_sequence_low
+        ) as either_improvement_sequence_low,
         least(recorded.p_worse, missing.p_worse) as either_p_worse,
         least(recorded.p_worse_anytime, missing.p_worse_anytime)
             as either_p_worse_anytime,
@@ -301,6 +306,11 @@ evidence as (
             as improvement_missing_as_zero,
         lower_improvement,
         lower_improvement_error,
+        case when not has_unknown_direction then either_improvement_low end
+            as either_improvement_low,
+        case
+            when not has_unknown_direction then either_improvement_sequence_low
+        end as either_improvement_sequence_low,
         known_p_better as p_better,
         known_p_worse as p_worse,
         known_p_lost as p_lost,

@@ -118,6 +118,8 @@ metric_comparisons as (
         improvement_missing_as_zero,
         lower_improvement,
         lower_improvement_error,
+        either_improvement_low,
+        either_improvement_sequence_low,
         p_better,
         p_worse,
         p_lost,

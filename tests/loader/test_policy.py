@@ -93,7 +93,7 @@ def test_every_key_is_read(write: Path) -> None:
         "kept_level": 0.1,
         "minimum_coverage": 0.9,
         "inference": "these_tasks",
-        "holm_candidates": True,
+        "candidates": "holm",
         "peeking": True,
     }
     assert policy.regression_block is Severity.CRITICAL
@@ -113,7 +113,11 @@ def test_a_margin_has_two_names_and_one_meaning(write: Path) -> None:
 
 def test_a_short_name_stands_for_the_built_in_metric_unless_one_is_called_so() -> None:
     built_in = {"accuracy", "latency_ms", "tokens_used", "cost_usd"}
-    for short, whole in (("latency", "latency_ms"), ("tokens", "tokens_used"), ("cost", "cost_usd")):
+    for short, whole in (
+        ("latency", "latency_ms"),
+        ("tokens", "tokens_used"),
+        ("cost", "cost_usd"),
+    ):
         assert resolve(short, built_in) == whole
         assert resolve(short, {*built_in, short}) == short
     assert resolve("never_heard_of", built_in) == "never_heard_of"
@@ -208,7 +212,10 @@ def test_layout_order_and_defaults_do_not_change_the_hash(write: Path) -> None:
             ),
         ),
         ("version: 1\ncandidates: latest", 'FILE: candidates: found "latest", which versions to'),
-        ("version: 1\ncandidates: bonferroni", 'FILE: candidates: found "bonferroni", expected each'),
+        (
+            "version: 1\ncandidates: bonferroni",
+            'FILE: candidates: found "bonferroni", expected each',
+        ),
         ("version: 1\njudge: each", 'FILE: judge: found "each", expected latest or all'),
         ("version: 1\non_not_worse: block", 'FILE: on_not_worse: found "block", expected pass or'),
         ("version: 1\nfloor: {a: 1}", "FILE: floor is no key of a policy; did you mean floors?"),

@@ -17,9 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from warehouse_dbt import Dbt
 
 import servers
+from loader import arm_plans
 from loader.cli import cli
 from loader.connection import connect
 from loader.migrate import migrate
+from loader.sources import ArmPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +57,7 @@ def records() -> Iterator[dict[str, object]]:
             baseline = scored((task + repetition) % 2 == 1, experiment_group="baseline")
             yield run("infra", task, repetition, **baseline)
             is_finished = task == 0 and repetition == 1
-            yield run(
-                "infra", task, repetition, **(finished if is_finished else crashed)
-            )
+            yield run("infra", task, repetition, **(finished if is_finished else crashed))
     for task, (runs, passes) in enumerate(UNEVEN):
         for repetition in range(1, runs + 1):
             yield run("uneven", task, repetition, **scored(repetition <= passes))
@@ -77,18 +77,47 @@ def records() -> Iterator[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def url(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def built_by(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    dbt = Dbt(tmp_path_factory.mktemp("dbt"))
+    yield dbt
+    dbt.close()
+
+
+@pytest.fixture(scope="module")
+def url(
+    postgres_server: str, built_by: Dbt, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("passes")
     path = directory / "passes.jsonl"
     path.write_text("\n".join(map(json.dumps, records())))
-    dbt = Dbt(directory)
     with servers.fresh_database(postgres_server) as url:
         with connect(url) as setup:
             migrate(setup)
         ask(url, "ingest", "--file", path)
-        dbt.build(url)
-        dbt.close()
+        built_by.build(url)
         yield url
+
+
+def test_a_plan_that_changed_is_read_by_the_next_build(url: str, built_by: Dbt) -> None:
+    where = "where experiment_id = 'steady' and experiment_group = 'code-chef'"
+    written = f"select min(xmin::text::bigint) as place from evals.arm_summaries {where}"
+    plan = f"select planned_repetitions, planned_tasks from evals_staging.stg_arm_plans {where}"
+    before = one(url, written)
+    for repetitions, tasks in ((5, None), (7, 80)):
+        with connect(url) as connection:
+            planned = ArmPlan("steady", "code-chef", "1", repetitions, tasks)
+            assert arm_plans.announce(connection, "run", [planned])
+        # a plan later than the build is not of the build
+        seen = one(url, f"select count(*) filter (where planned_tasks = 80) as late from ({plan})")
+        assert seen == {"late": 0}
+        built_by.build(url, "--select", "+arm_summaries", "stg_arm_plans")
+        found = one(url, plan)
+        assert found == {"planned_repetitions": repetitions, "planned_tasks": tasks}
+        after = one(url, written)
+        assert after["place"] > before["place"]
+        before = after
+    built_by.build(url, "--select", "+arm_summaries")
+    assert one(url, written) == before
 
 
 def ask(url: str, command: str, *arguments: object) -> str:
