@@ -44,8 +44,11 @@
 {% macro bh_step(p_value, family) -%}
     {{ p_value }} * (
         count({{ p_value }}) over (partition by {{ family }})
-        / count({{ p_value }}) over (
-            partition by {{ family }} order by {{ p_value }}
+        / nullif(
+            count({{ p_value }}) over (
+                partition by {{ family }} order by {{ p_value }}
+            ),
+            0
         )::float8
     )
 {%- endmacro %}

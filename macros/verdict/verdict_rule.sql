@@ -381,6 +381,8 @@ recommended as materialized (
         *,
         case
             when is_harmed then 'reject'
+            -- nobody knows whether something was gained in return
+            when is_direction_unknown then 'needs_review'
             when has_harmed_guard and not is_better then 'reject'
             when has_harmed_guard then 'needs_review'
             when is_deploy_forbidden then 'needs_review'
