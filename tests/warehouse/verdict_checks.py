@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import verdict_oracle
 import verdict_simulation
+from paired_readings import read
+from scipy import stats
 from statistics_cases import disagreements, expected_columns
-from statistics_oracles import adjust, holm
+from statistics_oracles import holm
 from verdict_members import Case, look
 from verdict_simulation import CANDIDATE, Experiment
 
@@ -50,13 +51,17 @@ class Answers:
                     if found:
                         self.cases[experiment.name, version, agent] = found
                         self.candidates[experiment.name, version, agent] = len(versions)
+        self.readings = {
+            key: {name: read(case.pairs, case.metric) for name, case in cases.items()}
+            for key, cases in self.cases.items()
+        }
         self.better_holm = self._better_holm()
 
     def _better_holm(self) -> dict[tuple[Key, str], float | None]:
         families: dict[tuple[str, str | None, str], list[tuple[Key, float | None]]] = {}
         for key, cases in self.cases.items():
             for name, case in cases.items():
-                member = key, look(case, self.settings).better
+                member = key, look(case, self.settings, self.readings[key][name]).better
                 families.setdefault((key[0], key[2], name), []).append(member)
         return {
             (key, family[2]): p_value
@@ -66,24 +71,14 @@ class Answers:
 
     def verdict(self, key: Key, settings: Settings) -> Verdict:
         """Apply the rule with these settings to one candidate, or one agent's tasks of it."""
-        cases = {
-            name: case._replace(
-                metric=replace(
-                    case.metric,
-                    settings=replace(
-                        settings, planned_dataset=case.metric.settings.planned_dataset
-                    ),
-                )
-            )
-            for name, case in self.cases[key].items()
-        }
+        cases = self.cases[key]
         deciding = next((name for name, case in cases.items() if case.metric.is_deciding), None)
-        shared = next((case.metric.settings for case in cases.values()), settings)
         return verdict_oracle.judge(
             cases,
-            shared,
+            settings,
             candidates=self._candidates(key, deciding),
             better_holm=self.better_holm.get((key, deciding)) if deciding else None,
+            readings=self.readings[key],
         )
 
     def _candidates(self, key: Key, metric: str | None) -> int:
@@ -102,13 +97,16 @@ def comparison_mismatches(answers: Answers, key: Key, rows: Mapping[str, Row]) -
         yield [(key, "metrics", sorted(answers.cases[key]), sorted(names))]
         return
     ordered = sorted(rows)
-    for method, column in (("holm", "p_value_holm"), ("fdr_bh", "p_value_bh")):
-        if key[2] is None:
-            expected = adjust([rows[name]["p_value"] for name in ordered], method)
-            yield from (
-                disagreements(f"{key} {name}", {column: value}, rows[name], 1.0)
-                for name, value in zip(ordered, expected, strict=True)
-            )
+    if key[2] is None:
+        p_values = [rows[name]["p_value"] for name in ordered]
+        known = [p_value for p_value in p_values if p_value is not None]
+        shares = iter(stats.false_discovery_control(known) if known else [])
+        for name, p_value, adjusted in zip(ordered, p_values, holm(p_values), strict=True):
+            columns = {
+                "p_value_holm": adjusted,
+                "p_value_bh": None if p_value is None else float(next(shares)),
+            }
+            yield disagreements(f"{key} {name}", columns, rows[name], 1.0)
     for name in sorted(names):
         case, judged = answers.cases[key][name], verdict.metrics[name]
         metric = case.metric

@@ -24,6 +24,11 @@ class Case(NamedTuple):
     pairs: list[Pair]
     metric: Metric
 
+    @property
+    def metric_name(self) -> str:
+        """Give the last word of the name."""
+        return self.name.rpartition(" ")[2]
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -31,6 +36,8 @@ class Judged:
 
     name: str
     metric: Metric
+    settings: Settings
+    """In force; those of the metric are what it was read with."""
     reading: Reading
     role: str
     note: str | None
@@ -43,10 +50,10 @@ class Judged:
     """The smaller of the two readings' p_worse: above a level, it is worse in neither."""
 
     def is_better(self) -> bool:
-        return self.better is not None and self.better <= self.metric.settings.level
+        return self.better is not None and self.better <= self.settings.level
 
     def is_worse(self) -> bool:
-        return self.worse is not None and self.worse <= self.metric.settings.level
+        return self.worse is not None and self.worse <= self.settings.level
 
     def is_kept(self, level: float) -> bool:
         return self.lost is not None and self.lost <= level
@@ -59,24 +66,24 @@ class Judged:
             and p_value <= level
             and mean is not None
             and mean < 0
-            and not self.is_kept(self.metric.settings.kept_level)
+            and not self.is_kept(self.settings.kept_level)
         )
 
     def has_enough(self) -> bool:
         return self.has_tasks() and self.has_clusters()
 
     def has_tasks(self) -> bool:
-        return len(self.reading.usable) >= self.metric.settings.minimum_tasks
+        return len(self.reading.usable) >= self.settings.minimum_tasks
 
     def has_clusters(self) -> bool:
         names = paired_readings.clusters_of(self.reading.usable)
         sizes = np.unique(np.array(names), return_counts=True)[1] if names else np.array([1])
         groups = len(names) ** 2 / float((sizes**2).sum())
-        return groups >= self.metric.settings.minimum_clusters - 1e-9
+        return groups >= self.settings.minimum_clusters - 1e-9
 
     def finding(self) -> str:
         """Give the one word that the mart has."""
-        settings = self.metric.settings
+        settings = self.settings
         if self.metric.direction == "unknown":
             recorded = self.reading.recorded
             if recorded.better is None or recorded.worse is None:
@@ -126,10 +133,10 @@ def role_of(case: Case) -> tuple[str, str | None]:
     return next((role for role, holds in told.items() if holds), ("guardrail", None))
 
 
-def look(case: Case, settings: Settings, name: str | None = None) -> Judged:
+def look(case: Case, settings: Settings, reading: Reading | None = None) -> Judged:
     """Read one metric by the p-values in force."""
     metric = case.metric
-    reading = paired_readings.read(case.pairs, metric)
+    reading = reading or paired_readings.read(case.pairs, metric)
     role, note = role_of(case)
     suffix = "_anytime" if settings.peeking else ""
     larger = {name: reading.larger(name + suffix) for name in NAMES}
@@ -141,17 +148,19 @@ def look(case: Case, settings: Settings, name: str | None = None) -> Judged:
     if metric.direction == "unknown":
         larger, least = dict.fromkeys(NAMES), [None]
     known = [p for p in least if p is not None]
-    coverage = paired_readings.coverages(case.pairs, settings.planned_dataset)["pair_coverage"]
+    coverage = paired_readings.coverages(case.pairs, metric.settings.planned_dataset)[
+        "pair_coverage"
+    ]
     assert isinstance(coverage, float)
     return Judged(
-        name or case.name, metric, reading, role, note, coverage,
+        case.metric_name, metric, settings, reading, role, note, coverage,
         sum(not pair.is_comparable for pair in case.pairs),
         larger["better"], larger["worse"], larger["lost"],
         min(known) if len(known) == len(least) else None,
     )  # fmt: skip
 
 
-def composite(members: Sequence[Judged], settings: Settings) -> Composite:
+def composite(members: Sequence[Judged]) -> Composite:
     """Weigh improvements in margins; the error is what leaving a cluster out does to them."""
     parts = [
         one
@@ -167,29 +176,26 @@ def composite(members: Sequence[Judged], settings: Settings) -> Composite:
     others = sum(one.metric.weight for one in parts if one.role == "guardrail")
     weights = [one.metric.weight or others for one in parts]
 
-    def weighed(left_out: str | None) -> float | None:
-        total = 0.0
-        for part, weight in zip(parts, weights, strict=True):
-            kept = [
-                gain
-                for task, gain in part.reading.gains.items()
-                if part.reading.clusters[task] != left_out
-            ]
-            if not kept:
-                return None
-            total += weight * float(np.mean(kept)) / (part.reading.margin or 1)
-        return total / sum(weights)
-
     clusters = {task: name for one in parts for task, name in one.reading.clusters.items()}
     names, sizes = np.unique(list(clusters.values()), return_counts=True)
     groups = len(clusters) ** 2 / float((sizes**2).sum())
-    mean = weighed(None)
-    assert mean is not None
+    gains, left_out, total = 0.0, np.zeros(len(names)), sum(weights)
+    for part, weight in zip(parts, weights, strict=True):
+        values = np.array(list(part.reading.gains.values()))
+        places = np.searchsorted(names, [part.reading.clusters[one] for one in part.reading.gains])
+        counts = np.bincount(places, minlength=len(names))
+        sums = np.bincount(places, values, len(names))
+        scale = weight / total / (part.reading.margin or 1)
+        gains += scale * float(values.mean())
+        rest = len(values) - counts
+        means = (values.sum() - sums) / np.where(rest > 0, rest, np.nan)
+        # what a cluster has no part of, it does not move
+        left_out += scale * np.where(counts > 0, means, values.mean())
+    mean, settings = gains, parts[0].metric.settings
     found = Composite(mean, freedom=groups - 1 if len(names) > 1 else None)
-    left_out = [weighed(name) for name in names]
-    if len(names) < 2 or any(one is None for one in left_out):
+    if len(names) < 2 or np.isnan(left_out).any():
         return found
-    squares = sum((one - mean) ** 2 for one in left_out if one is not None)
+    squares = float(((left_out - mean) ** 2).sum())
     error = math.sqrt((len(names) - 1) / len(names) * squares)
     if error <= 1e-12 * max(abs(mean), 1):
         found.error = 0.0

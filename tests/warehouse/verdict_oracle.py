@@ -26,7 +26,7 @@ from verdict_requirements import Review, required
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from paired_readings import Settings
+    from paired_readings import Reading, Settings
 
 
 @dataclass
@@ -54,6 +54,7 @@ def judge(
     *,
     candidates: int = 1,
     better_holm: float | None = None,
+    readings: Mapping[str, Reading] | None = None,
 ) -> Verdict:
     """Give the verdict on one candidate.
 
@@ -62,10 +63,12 @@ def judge(
         settings: of the project, or a policy.
         candidates: of the same baseline.
         better_holm: p_better of the deciding metric, adjusted over them.
+        readings: of the cases, where they are known already.
 
     """
     members = {
-        name: look(case, settings, name) for name, case in sorted(cases.items(), key=_by_name)
+        name: look(case, settings, readings[name] if readings else None)
+        for name, case in sorted(cases.items(), key=_by_name)
     }
     return _Rule(members, settings, candidates, better_holm).verdict()
 
@@ -90,7 +93,7 @@ class _Rule:
         self.guardrails = [one for role, one in roles if role == "guardrail"]
         self.success = [one for role, one in roles if role == "success"]
         self.tripwires = [one for role, one in roles if role == "tripwire"]
-        self.composite = composite(list(members.values()), settings)
+        self.composite = composite(list(members.values()))
         suffix = "_anytime" if settings.peeking else ""
         self.composite_better = getattr(self.composite, "better" + suffix)
         self.composite_worse = getattr(self.composite, "worse" + suffix)
