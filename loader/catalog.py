@@ -207,7 +207,7 @@ def changes(table: Table) -> list[str]:
     ]
     told = [
         f"What is declared is a row of {SEED}; after a change: python -m loader build --quiet.",
-        "success and pass^k are guarded by the policy of the gate.",
+        "success, pass@k and pass^k are guarded by the policy of the gate, under metrics.",
     ]
     if rows:
         told += [f"To declare what is not, check these rows and add them to {SEED}:", ""]
@@ -257,7 +257,7 @@ def _how(row: Record, header: Sequence[str], position: int) -> str:
     """Return how to change a metric: the row to add, or where its row or its guard stands."""
     name, kind = str(row["metric"]), str(row["kind"])
     if kind in _PSEUDO:
-        return f"policy: metrics: {{{name}: {{non_inferiority_margin: {_SCORE_MARGIN}}}}}"
+        return f"policy: metrics: {{{name}: {{margin: {_SCORE_MARGIN}}}}}"
     if row["is_declared"]:
         return f"its row in {SEED}"
     direction = row["direction"]

@@ -145,16 +145,16 @@ bounded as (
         case
             when %(peeking)s then moments.mean - {halfwidth}
             when kinds.kind in ('score', 'success', 'reliability') and moments.is_share
-                then {functions}.wilson_lower(
-                    moments.mean * sizes.effective, sizes.effective, %(alpha)s
+                then {functions}.clopper_pearson_lower(
+                    least(moments.mean, 1) * sizes.effective, sizes.effective, %(alpha)s
                 )
             when moments.stddev > 0 then moments.mean - {student}
         end as low,
         case
             when %(peeking)s then moments.mean + {halfwidth}
             when kinds.kind in ('score', 'success', 'reliability') and moments.is_share
-                then {functions}.wilson_upper(
-                    moments.mean * sizes.effective, sizes.effective, %(alpha)s
+                then {functions}.clopper_pearson_upper(
+                    least(moments.mean, 1) * sizes.effective, sizes.effective, %(alpha)s
                 )
             when moments.stddev > 0 then moments.mean + {student}
         end as high

@@ -253,7 +253,11 @@ def would_decide(
     if isinstance(tasks, int) and tasks > 0:
         purpose = _PURPOSES.get(str(summary["required_for"]))
         told = f"about {tasks:,} more {'task' if tasks == 1 else 'tasks'}"
-        return told if purpose is None else f"{told}, {purpose}"
+        told = told if purpose is None else f"{told}, {purpose}"
+        runs = summary["required_repetitions"]
+        if isinstance(runs, int) and runs > 1 and summary["required_for"] == "deploy":
+            told += f"; or {runs:,} repetitions of these {summary['total_tasks']:,}"
+        return told
     raw = summary["recommendation_labels"]
     is_trade_off = isinstance(raw, list) and "trade_off" in raw
     note = "trade_off" if is_trade_off else str(summary["required_note"])

@@ -69,7 +69,7 @@
 {# Half the two-sided p-value of the confidence sequence, on the gain's side. #}
 {% macro anytime_p_value(gain) -%}
     case
-        when {{ gain }} > 0
+        when {{ is_gain(gain) }}
             then 0.5 * {{
                 statistical_function('confidence_sequence_p_value')
             }}(

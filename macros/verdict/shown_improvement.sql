@@ -4,6 +4,8 @@
 #}
 {% macro shown_improvement(improvement) -%}
     case
+        -- least and greatest would pass over it
+        when ({{ improvement }}) is null then null
         when is_fraction or is_difference_instead
             then 100 * least(greatest({{ improvement }}, -1e300), 1e300)
         when is_of_ratio_kind

@@ -23,7 +23,10 @@ worded_metrics as materialized (
         {{ size_in_words('lowest') }} as lowest_size,
         {{ size_in_words('high') }} as high_size,
         -- two-sided, as people know it
-        least(1, 2 * least(p_better, p_worse)) as two_sided_p,
+        case
+            when p_better is not null
+                then least(1, 2 * least(p_better, p_worse))
+        end as two_sided_p,
         case
             when margin_pct is null
                 then coalesce(trim_scale(improvement_margin::numeric)::text, '')
@@ -123,7 +126,7 @@ missing_findings as (
         null::float8 as level,
         'No task has a value of a metric that decides in both arms.' as sentence
     from recommended
-    where deciding_metric is null
+    where deciding_metric is null and recommendation != 'reject'
 ),
 
 all_findings as (

@@ -214,7 +214,8 @@ tasks_to_be_rejected as (
             0.8
         ) as tasks
     from required_parts
-    where is_deciding and improvement < -margin
+    -- one loss of 20 is the margin, whatever its last digit is
+    where is_deciding and improvement < -margin - 1e-12
 ),
 
 required_numbers as (

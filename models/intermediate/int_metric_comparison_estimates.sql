@@ -422,6 +422,7 @@ estimates as (
         is_metric_guessed,
         is_evaluator_one_sided,
         has_uneven_repetitions,
+        is_in_one_arm,
         is_of_ratio_kind,
         is_fraction,
         is_difference_instead,
@@ -528,7 +529,10 @@ estimates as (
         effective_clusters,
         ci_low,
         ci_high,
-        least(1, 2 * least(p_better, p_worse)) as p_value,
+        case
+            when p_better is not null
+                then least(1, 2 * least(p_better, p_worse))
+        end as p_value,
         p_value_exact,
         case
             when n_pairs > 0
@@ -593,7 +597,10 @@ estimates as (
         p_lost_fixed_tasks,
         direction_sign * improvement - sequence_half_width as cs_low,
         direction_sign * improvement + sequence_half_width as cs_high,
-        least(1, 2 * least(p_better_anytime, p_worse_anytime)) as p_anytime,
+        case
+            when p_better_anytime is not null
+                then least(1, 2 * least(p_better_anytime, p_worse_anytime))
+        end as p_anytime,
         -- where lower is better the worst is not 0 but 1
         case
             when kind = 'score' and n_countable_tasks > 0

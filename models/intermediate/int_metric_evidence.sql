@@ -56,7 +56,10 @@ both_readings as materialized (
     select
         recorded.*,
         recorded.direction = 'unknown' as has_unknown_direction,
-        missing.improvement as improvement_missing_as_zero,
+        coalesce(
+            missing.improvement,
+            case when recorded.kind = 'score' then recorded.improvement end
+        ) as improvement_missing_as_zero,
         case
             when missing.improvement < recorded.improvement
                 then missing.improvement
@@ -117,12 +120,7 @@ with_roles as materialized (
             when is_declared and non_inferiority_margin > 0
                 then
                     case
-                        when
-                            kind != 'score'
-                            and n_pairs = 0
-                            and n_incomparable = 0
-                            and least(n_baseline_only, n_candidate_only) = 0
-                            then 'none'
+                        when kind != 'score' and is_in_one_arm then 'none'
                         else 'guardrail'
                     end
             when kind = 'score' then 'tripwire'
@@ -327,8 +325,10 @@ evidence as (
         variance_within_task,
         standard_error_fixed_tasks,
         degrees_of_freedom_fixed_tasks,
-        fixed_tasks_low,
-        fixed_tasks_high,
+        case when not has_unknown_direction then fixed_tasks_low end
+            as fixed_tasks_low,
+        case when not has_unknown_direction then fixed_tasks_high end
+            as fixed_tasks_high,
         known_p_better_fixed_tasks as p_better_fixed_tasks,
         known_p_worse_fixed_tasks as p_worse_fixed_tasks,
         known_p_lost_fixed_tasks as p_lost_fixed_tasks,

@@ -122,6 +122,19 @@ def test_the_guide_to_a_verdict_states_the_settings_as_they_are() -> None:
     assert "gained at least a quarter of its margin" in text
 
 
+def test_every_key_of_a_policy_that_a_guide_names_is_in_the_policy() -> None:
+    text = (servers.REPOSITORY / "policies" / "default.yml").read_text(encoding="utf-8")
+    policy = yaml.safe_load(text)
+    told = "".join(guide.read_text(encoding="utf-8") for guide in _GUIDES)
+    named = {"on_not_worse", "planned_repetitions", "segments", "floors", "peeking"}
+    assert [key for key in named if f"`{key}" not in told] == []
+    decisions = (servers.REPOSITORY / "DECISIONS.md").read_text(encoding="utf-8")
+    for key, value in (("inference", "these_tasks"), ("candidates", "holm")):
+        assert f"`{key}: {value}`" in decisions
+        assert value in text
+    assert named | {"inference", "candidates"} <= set(policy)
+
+
 def test_every_metric_for_prometheus_that_a_guide_names_is_exposed() -> None:
     exposed = (servers.REPOSITORY / "loader" / "metrics.py").read_text(encoding="utf-8")
     named = {

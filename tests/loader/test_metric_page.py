@@ -175,6 +175,7 @@ SUMMARY: Mapping[str, object] = {
     "recommendation_labels": [],
     "recommendation_reasons": [],
     "required_additional_tasks": None,
+    "required_repetitions": None,
     "required_for": None,
     "required_note": None,
 }
@@ -197,6 +198,14 @@ def _because(*codes: str, **more: object) -> dict[str, object]:
         (
             {"required_additional_tasks": 1, "required_for": "reject"},
             "about 1 more task, to show that it is worse",
+        ),
+        (
+            {
+                "required_additional_tasks": 9,
+                "required_for": "deploy",
+                "required_repetitions": 3,
+            },
+            "about 9 more tasks, to show that it is better; or 3 repetitions of these 40",
         ),
         (
             _because("direction_unknown", required_additional_tasks=5),

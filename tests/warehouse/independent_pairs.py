@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -113,35 +114,51 @@ def metric_cases(found: dict[Key, Result]) -> dict[Key, tuple[Case, bool]]:
         compared[tuple(pair.row[name] for name in names)].append(pair)
     cases = {}
     for key, members in compared.items():
+        row = members[0].row
+        one_sided = {name for pair in members for name in pair.row["one_sided_metrics"] or ()}
         for metric, kinds in _metrics_of(members).items():
+            is_deciding = metric == row["primary_metric"]
             case = Case(
                 f"{key} {metric}",
                 [_of_metric(pair, metric) for pair in members if _has(pair, metric)],
-                _metric(metric, min(kinds)),
+                replace(
+                    _metric(metric, min(kinds)),
+                    is_deciding=is_deciding,
+                    is_guessed=is_deciding and row["is_metric_guessed"],
+                    is_one_sided=metric in one_sided,
+                ),
             )
             cases[*key, metric] = (case, len(kinds) == 1)
     return cases
+
+
+def _values(result: Result) -> dict[str, tuple[str, list[Fraction]]]:
+    """Return the values of a result by metric, how its runs ended among them."""
+    said = [Fraction(success) for success, _ in result.trials if success is not None]
+    return result.values | ({"success": ("success", said)} if said else {})
 
 
 def _metrics_of(members: list[Pair]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for pair in members:
         for arm in (pair.baseline, pair.candidate):
-            for metric, (kind, _) in arm.values.items() if arm else ():
+            for metric, (kind, _) in _values(arm).items() if arm else ():
                 found[metric].add(kind)
     return found
 
 
 def _has(pair: Pair, metric: str) -> bool:
-    return any(arm and metric in arm.values for arm in (pair.baseline, pair.candidate))
+    return any(arm and metric in _values(arm) for arm in (pair.baseline, pair.candidate))
 
 
 def _metric(name: str, kind: str) -> statistics_oracles.Metric:
     seed = METRICS.get(name)
     if seed is None:
-        return statistics_oracles.Metric(kind, margin=None)
+        direction = {"measurement": "unknown"}.get(kind, "higher")
+        return statistics_oracles.Metric(kind, direction, margin=None, is_declared=False)
     margins = (float(seed["tie_margin"]), float(seed["non_inferiority_margin"]))
-    return statistics_oracles.Metric(kind, seed["direction"], *margins)
+    weight = float(seed["weight"])
+    return statistics_oracles.Metric(kind, seed["direction"], *margins, weight)
 
 
 def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
@@ -149,16 +166,24 @@ def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
     is_comparable = row["not_comparable_reason"] != "dataset_version_differs"
     if candidate and baseline:
         is_comparable &= metric not in _conflicting_metrics(pair)
-        kinds = {arm.values[metric][0] for arm in (candidate, baseline) if metric in arm.values}
+        kinds = {_values(arm)[metric][0] for arm in (candidate, baseline) if metric in _values(arm)}
         is_comparable &= len(kinds) == 1
     clusters = [arm.row["metadata"].get("cluster_id") for arm in (candidate, baseline) if arm]
-    values = {}
+    values: dict[str, float | int | None] = {}
     for name, arm in (("baseline", baseline), ("candidate", candidate)):
-        repeated = arm.values.get(metric, ("", []))[1] if arm else []
-        value = arm.mean(metric) if arm else None
+        kind, repeated = _values(arm).get(metric, ("", [])) if arm else ("", [])
+        value = mean(repeated)
         values[name] = None if value is None else float(value)
         values[f"{name}_repetitions"] = len(repeated)
         values[f"{name}_stddev"] = deviation(repeated)
+        values[f"{name}_runs"] = len(arm.trials) if arm else 0
+        values[f"{name}_explained"] = 0
+        if metric == "success":
+            values[f"{name}_runs"] = len(repeated)
+        elif arm:
+            failed = sum(success is False for success, _ in arm.trials)
+            scored = sum(arm.has_failed(metric)) if kind else 0
+            values[f"{name}_explained"] = failed - scored
     return statistics_oracles.Pair(
         row["task_id"],
         cluster_id=next((cluster for cluster in clusters if cluster), None),
@@ -317,17 +342,18 @@ def _legacy(pairs: list[Pair]) -> Row:
     for metric, settings in METRICS.items():
         weight = Fraction(settings["weight"])
         arms = [
-            (pair.baseline.mean(metric), pair.candidate.mean(metric), _gain(pair, metric))
+            (pair.baseline.mean(metric), pair.candidate.mean(metric))
             for pair in pairs
             if pair.baseline and pair.candidate and metric not in _conflicting_metrics(pair)
         ]
         arms = [one for one in arms if one[0] is not None and one[1] is not None]
         if not weight or not arms:
             continue
-        old, new, gain = (mean(one[place] for one in arms) for place in range(3))
+        old, new = (mean(one[place] for one in arms) for place in range(2))
         assert old is not None
         assert new is not None
-        if old and 100 * _sign(metric) * (new - old) / abs(old) < -20:
+        gain = 100 * _sign(metric) * (new - old) / abs(old) if old else None
+        if gain is not None and gain < -20:
             rejected = True
         if settings["kind"] == "score" and new < Fraction(1, 2):
             rejected = True
@@ -340,4 +366,4 @@ def _legacy(pairs: list[Pair]) -> Row:
         verdict = "reject"
     elif weighted is not None and weighted > 5:
         verdict = "deploy"
-    return {"legacy_weighted_improvement_pct": weighted, "legacy_recommendation": verdict}
+    return {"weighted_improvement_pct": weighted, "legacy_recommendation": verdict}
