@@ -303,7 +303,10 @@ def test_the_page_opens_with_what_decided_and_says_what_would(connection: Connec
         "margin", "–",  # noqa: RUF001  as printed tables have it
     ]  # fmt: skip
     text = "\n".join(lines)
-    assert "What would decide it: about 140 more tasks, to show that it is better." in text
+    assert (
+        "What would decide it: about 140 more tasks, to show that it is better; or 4 repetitions "
+        "of these 60."
+    ) in text
     assert "This is the first look at this candidate." in text
     assert "rule of old" not in text
     assert markdown.startswith(
