@@ -282,14 +282,18 @@ def decided(primary: Sequence[Metric]) -> str | None:
     for metric in primary:
         if metric.cs_low is None or metric.cs_high is None or metric.n_pairs < FEWEST_PAIRS:
             continue
+        if metric.direction == "unknown":
+            continue
         sign = -1 if metric.direction == "lower" else 1
         low, high = sorted((sign * metric.cs_low, sign * metric.cs_high))
         margin = metric.non_inferiority_margin if metric.kind == "score" else None
         verdict = _verdict(low, high, margin)
         if verdict is not None:
+            # latency, tokens and cost are compared by the mean log ratio, as their bounds are
+            estimate = (metric.cs_low + metric.cs_high) / 2
             return (
                 f"the candidate is {verdict} on {metric.metric}: "
-                f"{metric.mean_difference:+.4g}, bounds valid at every look "
+                f"{estimate:+.4g}, bounds valid at every look "
                 f"{metric.cs_low:+.4g} to {metric.cs_high:+.4g}, after {metric.n_pairs} tasks"
             )
     return None
