@@ -12,14 +12,17 @@
 {% macro improvement_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro version_anchor(partition_by) %}version_sort_key{% endmacro %}
+{% macro version_sort_key_among(sort_key, label, partition_by) %}{{ sort_key }}{% endmacro %}
 {% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
 {% macro comparison_flags() %}flags{% endmacro %}
-{% macro verdict_findings(alpha, max_degradation_pct, min_mean) %}(1, 'code', true, 'sentence'){% endmacro %}
-{% macro weighted_improvement_sentence(alpha) %}'sentence'{% endmacro %}
-{% macro display_number(value, digits) %}1::text{% endmacro %}
-{% macro display_p_value(value) %}'p'{% endmacro %}
+{% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}
+{% macro deciding_metric_order(relation) %}{{ relation }}.metric asc, metrics.position asc{% endmacro %}
+{% macro holm_step(p_value, family) %}{{ p_value }}{% endmacro %}
+{% macro holm_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
+{% macro bh_step(p_value, family) %}{{ p_value }}{% endmacro %}
+{% macro bh_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
 {% macro regression_severity(change_pct) %}'low'{% endmacro %}
 {% macro run_values(relation, keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
 {% macro as_of_experiments() %}as_of_experiments{% endmacro %}
@@ -30,3 +33,25 @@
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
 {% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
 {% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}
+{% macro metric_direction(metric, kind, declared_direction) %}{{ declared_direction }}{% endmacro %}
+{% macro bounded_value(value) %}{{ value }}{% endmacro %}
+{% macro bounded_square(value) %}{{ value }}{% endmacro %}
+{% macro pair_difference(baseline, candidate) %}{{ candidate }}{% endmacro %}
+{% macro pair_log_ratio(kind, baseline, candidate) %}{{ candidate }}{% endmacro %}
+{% macro expected_runs(arm) %}{{ arm }}_runs{% endmacro %}
+{% macro missing_share(arm) %}{{ arm }}_runs{% endmacro %}
+{% macro covered_share(arm) %}{{ arm }}_runs{% endmacro %}
+{% macro missing_as_worst(arm) %}segmented_pairs.{{ arm }}_value{% endmacro %}
+{% macro variance_of_runs(arm) %}{{ arm }}_stddev{% endmacro %}
+{% macro p_value_of_gain(gain, tasks_that_gain) %}({{ gain }}){% endmacro %}
+{% macro p_value_of_loss_beyond_margin(gain, gained, lost) %}({{ gain }}){% endmacro %}
+{% macro anytime_p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
+{% macro anytime_p_value_of_loss_beyond_margin() %}improvement{% endmacro %}
+{% macro shown_improvement(improvement) %}{{ improvement }}{% endmacro %}
+{% macro unpaired_code() %}'code'{% endmacro %}
+{% macro unpaired_headline() %}'sentence'{% endmacro %}
+{% macro verdict_settings() %}{% endmacro %}
+{% macro create_judge() %}{% endmacro %}
+{% macro verdict_rule(settings) %}verdicts as (
+    select composites.* from composites
+){% endmacro %}

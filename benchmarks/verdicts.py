@@ -1,11 +1,15 @@
-"""Are the statistics honest, and fast? Prints rates and seconds; fails when a floor is missed.
+"""Is the verdict honest, and fast? Prints measurements and floors; fails when one is missed.
 
-    python benchmarks/verdicts.py [--pairs 1000000] [--experiments 300]
+    python benchmarks/verdicts.py [--experiments 4000] [--pairs 1000000] [--table NAME]
 
-On a private embedded server: simulated pairs, seeded, go where the marts read theirs, dbt builds
-the statistics, and the marts are asked how often they were wrong. Nothing changed in any
-simulated experiment unless it says so. Then the database time of a million pairs in a thousand
-experiments.
+First the rule itself, on thousands of simulated experiments a cell: how often it is wrong where
+nothing changed, how often it finds a gain or harm, what it trades, whether the promised number of
+tasks decides, and its use on these tasks, of many candidates, at many looks and with floors. No
+database: the rule is written a second time in verdict_rule, which tests hold against the marts.
+
+Then, on a private embedded server: simulated pairs go where the marts read theirs, dbt builds the
+statistics, and intervals are asked how often they hold the truth. Last, the database time of a
+million pairs in a thousand experiments.
 """
 
 from __future__ import annotations
@@ -14,19 +18,39 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+import verdict_promises
+import verdict_tables
+import verdict_uses
 from private_warehouse import Warehouse, report, warehouse
 
 from loader.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-MAXIMUM_ERROR = 0.05
+    from verdict_tables import Line
+
 MINIMUM_COVERAGE = 0.93
 MAXIMUM_SECONDS = 10.0
 PER_EXPERIMENT = 1_000
-LOOKS = (20, 50, 100, 150, 200, 300, 400, 500)
-STATISTICS = ("int_metric_pair_moments", "int_metric_comparison_estimates", "comparisons")
+STATISTICS = (
+    "int_metric_pair_moments",
+    "int_metric_comparison_estimates",
+    "int_metric_evidence",
+    "comparisons",
+)
+TABLES: dict[str, Callable[[int], Iterator[Line]]] = {
+    "nothing_changed": verdict_tables.nothing_changed,
+    "power": verdict_tables.power,
+    "harm": verdict_tables.harm,
+    "trade_offs": verdict_tables.trade_offs,
+    "monotonicity": verdict_tables.monotonicity,
+    "promises": verdict_promises.promises,
+    "these_tasks": verdict_uses.these_tasks,
+    "candidates": verdict_uses.candidates,
+    "looking": verdict_uses.looking,
+    "floors": verdict_uses.floors,
+}
 
 # One row a task; correlated arms, all of one difficulty. normal() is Box and Muller's.
 _DRAWS = """
@@ -57,16 +81,19 @@ _PAIRS = """
 insert into evals_intermediate.int_metric_pairs (
     experiment_id, task_id, candidate_group, candidate_version, metric, kind, direction,
     cluster_id, tie_margin, non_inferiority_margin, weight, baseline_value, candidate_value,
-    baseline_repetitions, candidate_repetitions, is_comparable
+    baseline_repetitions, candidate_repetitions, is_comparable, baseline_runs, candidate_runs,
+    baseline_explained_runs, candidate_explained_runs, is_declared, is_deciding,
+    is_metric_guessed, is_evaluator_one_sided
 )
 select
-    scenario || '-' || experiment || {suffix}, 't' || task, 'code-chef', '1', metrics.metric,
+    scenario || '-' || experiment, 't' || task, 'code-chef', '1', metrics.metric,
     metrics.kind, metrics.direction,
     case
         when cluster_size < 0 then 'c' || floor(sqrt(task))
         when cluster_size > 0 then 'c' || task / cluster_size
     end,
-    metrics.tie, metrics.margin, metrics.weight, metrics.baseline, metrics.candidate, 1, 1, true
+    metrics.tie, metrics.margin, metrics.weight, metrics.baseline, metrics.candidate, 1, 1, true,
+    1, 1, 0, 0, true, metrics.metric = 'accuracy', false, false
 from draws
 cross join lateral (
     values
@@ -77,7 +104,6 @@ cross join lateral (
     ('latency_ms', 'latency', 'lower', 0, 0.2, 0.15, latency, latency * latency_change),
     ('cost_usd', 'cost', 'lower', 0, 0.2, 0, latency / 1e5, latency / 1e5 * cost_change)
 ) as metrics (metric, kind, direction, tie, margin, weight, baseline, candidate)
-{where}
 """
 
 
@@ -94,19 +120,13 @@ class Simulation:
         """Build anew all that follows from the pairs; return the seconds of each model."""
         return self.run.dbt("run", "--select", "int_metric_pair_moments+", "--full-refresh").nodes
 
-    def simulate(
-        self,
-        scenarios: dict[str, tuple[int, float, int]],
-        experiments: int,
-        looks: tuple[int, ...] = (),
-    ) -> None:
+    def simulate(self, scenarios: dict[str, tuple[int, float, int]], experiments: int) -> None:
         """Replace the pairs by simulated ones and build.
 
         Args:
             scenarios: name → tasks, share of tasks whose accuracy is drawn anew, and cluster
                 size (0 none, -1 growing).
             experiments: of each scenario.
-            looks: numbers of first tasks, each an experiment of its own; all tasks if none.
 
         """
         values = {
@@ -122,10 +142,7 @@ class Simulation:
             for statement in _DRAWS.strip().rstrip(";").split(";\n"):
                 used = {name: values[name] for name in values if f"%({name})s" in statement}
                 connection.execute(statement.encode(), used or None)
-            for look in looks or (0,):
-                where = f"where task <= {look}" if look else ""
-                suffix = f"'-{look}'"
-                connection.execute(_PAIRS.format(suffix=suffix, where=where).encode())
+            connection.execute(_PAIRS.encode())
         with connect(self.run.url, autocommit=True) as connection:
             connection.execute("analyze evals_intermediate.int_metric_pairs")
         self.build()
@@ -134,38 +151,31 @@ class Simulation:
 def main() -> int:
     """Return 1 when a floor is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=1_000_000)
-    parser.add_argument("--experiments", type=int, default=300)
+    parser.add_argument("--experiments", type=int, default=4000, help="simulated, of each cell")
+    parser.add_argument("--pairs", type=int, default=1_000_000, help="in the timed build; 0: none")
+    parser.add_argument("--table", action="append", choices=list(TABLES), help="only this one")
     arguments = parser.parse_args()
-    with warehouse() as run:
-        simulation = Simulation(run)
-        results = [
-            *false_verdicts(simulation, arguments.experiments),
-            *coverage(simulation, 4 * arguments.experiments),
-            *peeking(simulation, arguments.experiments),
-            *speed(simulation, arguments.pairs),
-        ]
+    results = [
+        show(line)
+        for name in arguments.table or TABLES
+        for line in TABLES[name](arguments.experiments)
+    ]
+    if arguments.pairs:
+        with warehouse() as run:
+            simulation = Simulation(run)
+            results += [*coverage(simulation, 1200), *speed(simulation, arguments.pairs)]
+    print(f"{len(results) - sum(results)} of {len(results)} floors missed")
     return 0 if all(results) else 1
 
 
-def false_verdicts(run: Simulation, experiments: int) -> Iterator[bool]:
-    """Ask how often nothing is called something."""
-    run.simulate({f"n{size}": (size, 0.15, 0) for size in (20, 100, 300)}, experiments)
-    for name, verdict, rate, legacy in run.rows(
-        """
-        select
-            split_part(experiment_id, '-', 1), verdicts.verdict,
-            avg((recommendation = verdicts.verdict)::integer)::float8,
-            avg((legacy_recommendation = verdicts.verdict)::integer)::float8
-        from evals_intermediate.int_experiment_verdicts
-        cross join (values ('deploy'), ('reject')) as verdicts (verdict)
-        where not is_anytime
-        group by 1, 2
-        order by 1, 2
-        """,
-    ):
-        label = f"{name}: {verdict} although nothing changed (legacy {legacy:.3f})"
-        yield report(label, float(str(rate)), MAXIMUM_ERROR)
+def show(line: Line) -> bool:
+    """Print a measurement beside its floor or limit; return whether it holds."""
+    bound = ""
+    if line.bound is not None:
+        bound = f"{'at least' if line.is_floor else 'at most'} {line.bound:.4f}"
+    met = "" if line.bound is None else "ok" if line.is_met() else "MISSED"
+    print(f"{line.name:<95} {bound:>16}  now {line.value:8.4f}  {met}", flush=True)
+    return line.is_met()
 
 
 def coverage(run: Simulation, experiments: int) -> Iterator[bool]:
@@ -188,44 +198,6 @@ def coverage(run: Simulation, experiments: int) -> Iterator[bool]:
     ):
         label = f"{name}, {metric}: coverage (no interval {float(str(undefined)):.3f})"
         yield report(label, float(str(rate)), MINIMUM_COVERAGE, is_floor=True)
-
-
-def peeking(run: Simulation, experiments: int) -> Iterator[bool]:
-    """Ask how often any of many looks alarms."""
-    run.simulate({"peek": (max(LOOKS), 0.15, 0)}, experiments, LOOKS)
-    for name, rate in run.rows(
-        """
-        with alarms as (
-            select
-                split_part(experiment_id, '-', 2) as experiment,
-                bool_or(p_anytime <= 0.05) as is_anytime_alarm,
-                bool_or(p_value <= 0.05) as is_fixed_alarm
-            from evals.experiment_metric_comparisons
-            where metric = 'accuracy'
-            group by 1
-        ),
-        verdicts as (
-            select split_part(experiment_id, '-', 2) as experiment,
-                bool_or(recommendation = 'deploy') as is_deployed,
-                bool_or(recommendation = 'reject') as is_rejected
-            from evals_intermediate.int_experiment_verdicts
-            where is_anytime
-            group by 1
-        )
-        select 'p_anytime', avg(is_anytime_alarm::integer)::float8 from alarms
-        union all
-        select 'deploy', avg(is_deployed::integer)::float8 from verdicts
-        union all
-        select 'reject', avg(is_rejected::integer)::float8 from verdicts
-        union all
-        select 'fixed p_value, for comparison', avg(is_fixed_alarm::integer)::float8 from alarms
-        """,
-    ):
-        label = f"{len(LOOKS)} looks: false alarm by {name}"
-        if str(name).startswith("fixed"):
-            print(f"{label:<70} {float(str(rate)):8.3f}")
-        else:
-            yield report(label, float(str(rate)), MAXIMUM_ERROR)
 
 
 def speed(run: Simulation, pairs: int) -> Iterator[bool]:

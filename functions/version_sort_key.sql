@@ -4,13 +4,14 @@
 
     Accepted beyond the standard: a leading v, any number of numeric parts
     (missing ones count as 0), leading zeros, and calendar dates with hyphens
-    (2025-01-15, 2025-01). A single number counts only without a suffix.
+    (2025-01-15, 2025-01). A single number counts only without a suffix, and
+    from seven digits on only as a date or time (20250115, 202501151230): else
+    it is a commit's short hash, or a number that grows with time anyway.
 
     Layout: core parts, '!', then '~' for a release or '-' and the pre-release
-    identifiers, ' ', then the label itself, which separates versions of equal
-    precedence (build metadata, 1.2 and 1.2.0) the same way every time. A number
-    is its digit count in four digits, then its digits. Separators sort before
-    all that may follow them.
+    identifiers. A number is its digit count in four digits, then its digits.
+    Separators sort before all that may follow them. Versions of equal
+    precedence (build metadata, 1.2 and 1.2.0) have one key.
 #}
 with
 
@@ -45,7 +46,17 @@ parts as (
     from matches
     where
         position('.' in matched[1]) > 0
-        or (matched[2] is null and matched[3] is null)
+        or (
+            matched[2] is null
+            and matched[3] is null
+            and (
+                label !~ '^[0-9]{7,}$'
+                or label ~ (
+                    '^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])'
+                    '(([01][0-9]|2[0-3])[0-5][0-9]([0-5][0-9])?)?$'
+                )
+            )
+        )
 )
 
 select
@@ -82,8 +93,6 @@ select
                 with ordinality as identifiers (identifier, place)
         ),
         '~'
-    )
-    || ' '
-    || label as sort_key
+    ) as sort_key
 from parts
 where core is not null

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from grafana.panels import (
     BAD,
     COLUMNS,
+    COMPARED,
     GOOD,
     NEUTRAL,
     UNSURE,
@@ -70,15 +71,19 @@ def experiments() -> Json:
 
 def _verdict() -> list[Json]:
     return [
+        stat("In one sentence", "experiments/headline", width=COLUMNS, height=3, by="none",
+             fields="/^headline$/", defaults={"color": {"mode": "fixed", "fixedColor": "text"}}),
         stat("Verdict", "experiments/verdict", width=5, fields="/^recommendation$/",
-             description="experiment_summaries.recommendation: deploy and reject want evidence.",
+             description="experiment_summaries.recommendation: evidence alone decides.",
              defaults={"mappings": mappings(VERDICTS), "color": {"mode": "thresholds"},
                        "thresholds": thresholds((None, "text"))}),
         stat("Tasks", "experiments/tasks_won", width=9, by="none",
              description="Won and lost by more than the tie margin of the deciding metric."),
-        stat("Weighted improvement, with its 95 % interval", "experiments/weighted_improvement",
-             width=7, by="value", defaults={"unit": "percent", "decimals": 1,
-                                            "thresholds": _BETTER}),
+        stat("Improvement of the deciding metric, with its 95 % interval",
+             "experiments/improvement", width=7, by="value",
+             description="+ is better: percentage points of scores and success, per cent saved of "
+                         "latency, tokens and cost.",
+             defaults={"unit": "short", "decimals": 1, "thresholds": _BETTER}),
         stat("p-value of the deciding metric", "experiments/significance", width=3, by="none",
              defaults=dict(_P_VALUE)),
     ]  # fmt: skip
@@ -93,8 +98,9 @@ def _evidence() -> list[Json]:
             width=14,
             height=11,
             description=(
-                "Right of 0 is better: percentage points for scores, per cent saved for latency, "
-                "tokens and cost. A line that crosses 0 has not been shown to be a change."
+                "Right of 0 is better: percentage points for scores and success, per cent saved "
+                "for latency, tokens and cost. A line that crosses 0 has not been shown to be a "
+                "change."
             ),
             transformations=list(_BY_METRIC),
             options={"mapping": "auto", "series": [],
@@ -114,20 +120,30 @@ def _evidence() -> list[Json]:
             ],
         ),
         table("What the verdict rests on", "experiments/reasons", width=10, height=11,
-              overrides=[field("code", custom__width=170)]),
+              description="In the order in which it decided.",
+              overrides=[field("code", custom__width=170), field("p", **_P_VALUE),
+                         field("at most", **_P_VALUE)]),
         table("Every metric", "experiments/metrics", height=9,
-              description=f"Means over the tasks that both arms have. from, to: {_INTERVAL} of "
-                          "the difference, candidate less baseline. Latency, tokens and cost "
-                          "also as the ratio of the arms, in per cent more or less.",
+              description=f"Means over the tasks that both arms have. improvement, from, to "
+                          f"({_INTERVAL}) and margin: percentage points of scores and success, "
+                          "per cent saved of latency, tokens and cost; + is better. A metric in a "
+                          "unit of its own, or whose better side nobody declared, changed by so "
+                          "much, candidate less baseline.",
               overrides=[
-                  *(field(f"relative {end}", unit="percent", decimals=1)
-                    for end in ("%", "from", "to")),
-                  field("p", **_P_VALUE), field("p (Holm)", **_P_VALUE),
+                  *(field(name, decimals=1)
+                    for name in ("improvement", "from", "to")),
+                  words("say", COMPARED), words("which says", COMPARED),
+                  words("why no say", COMPARED),
+                  field("p", **_P_VALUE),
                   field("notes", custom__width=260),
               ]),
         table("Segments, by $metric", "experiments/segments", height=9,
-              description="The same comparison within each agent and category.",
-              overrides=[field("p (BH)", **_P_VALUE)]),
+              description="The same comparison, and the same verdict, within each agent and "
+                          "category.",
+              overrides=[field("p (BH)", **_P_VALUE), words("which says", COMPARED),
+                         words("verdict on the segment"),
+                         *(field(name, decimals=1)
+                           for name in ("improvement", "from", "to"))]),
     ]  # fmt: skip
 
 
@@ -161,9 +177,7 @@ def _drill_down() -> list[Json]:
                   field("experiment",
                         links=drill("Open", f"{here}&var-experiment=${{__value.raw}}")),
                   words("recommendation"),
-                  field("weighted improvement %", unit="percent", decimals=1, thresholds=_BETTER,
-                        custom__cellOptions={"type": "color-text"}),
-                  field("p", **_P_VALUE),
+                  field("in one sentence", custom__width=520),
               ]),
     ]  # fmt: skip
 

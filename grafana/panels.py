@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from loader.wording import FINDINGS, ROLE_NOTES, ROLES
+
 QUERIES: Final = Path(__file__).parent / "queries"
 SOURCE: Final = {"type": "grafana-postgresql-datasource", "uid": "evalmart"}
 COLUMNS: Final = 24
@@ -36,6 +38,12 @@ VERDICTS: Final = {
     "open": ("open", BAD),
 }
 """Word in a mart → what a cell shows, and its colour."""
+_COLOURS: Final = {"better": GOOD, "harmed": BAD, "worse": UNSURE, "changed": NEUTRAL}
+COMPARED: Final = {
+    **{code: (text, _COLOURS.get(code, "text")) for code, text in FINDINGS.items()},
+    **{code: (text, "text") for code, text in (*ROLES.items(), *ROLE_NOTES.items())},
+}
+"""Roles and findings, in the words that every page has for them."""
 
 
 def sql(name: str) -> str:
@@ -234,11 +242,11 @@ def table(  # noqa: PLR0913  one keyword per property
     )
 
 
-def words(column: str, **more: object) -> Json:
+def words(column: str, known: dict[str, tuple[str, str]] = VERDICTS, **more: object) -> Json:
     """Return the override that shows a column's words as coloured labels."""
     return field(
         column,
-        mappings=mappings(VERDICTS),
+        mappings=mappings(known),
         custom__cellOptions={"type": "color-text"},
         **more,
     )

@@ -179,6 +179,14 @@ clusters as (
     group by split, series, cluster
 ),
 
+-- what leaving a cluster out does to a mean grows with its share of the tasks
+shares as (
+    select
+        *,
+        tasks / sum(tasks) over (partition by split, series) as share
+    from clusters
+),
+
 arms as (
     select
         split,
@@ -188,15 +196,16 @@ arms as (
         sum(tasks) as tasks,
         sum(tasks * tasks) as squared_tasks,
         sum(total) / sum(tasks) as mean_difference,
-        sum(total * total) as squared_totals,
-        sum(total * tasks) as weighted_totals,
+        sum((total / nullif(1 - share, 0)) * (total / nullif(1 - share, 0))) as squared_totals,
+        sum((total / nullif(1 - share, 0)) * (tasks / nullif(1 - share, 0))) as weighted_totals,
+        sum((tasks / nullif(1 - share, 0)) * (tasks / nullif(1 - share, 0))) as weighted_tasks,
         sum(wins)::float8 as wins,
         sum(losses)::float8 as losses
-    from clusters
+    from shares
     group by split, series
 ),
 
--- cluster-robust standard error; with each task its own cluster, that of the paired t test
+-- the jackknife over clusters; with each task its own cluster, that of the paired t test
 errors as (
     select
         *,
@@ -208,9 +217,9 @@ errors as (
                             0,
                             squared_totals
                             - 2 * mean_difference * weighted_totals
-                            + mean_difference * mean_difference * squared_tasks
+                            + mean_difference * mean_difference * weighted_tasks
                         )
-                        * clusters / (clusters - 1)
+                        * (clusters - 1) / clusters
                     ) / tasks
         end as standard_error,
         tasks * tasks / squared_tasks - 1 as degrees_of_freedom
@@ -223,7 +232,15 @@ tested as (
         case
             when clusters < 2 then null
             when wins + losses = 0 then 1
-            when is_binary then {functions}.mcnemar_p_value(wins, losses)
+            when is_binary
+                then
+                    least(
+                        1,
+                        2 * least(
+                            {functions}.mid_p_greater(wins, wins + losses),
+                            {functions}.mid_p_greater(losses, wins + losses)
+                        )
+                    )
             when standard_error * {functions}.safe_sqrt(tasks) < 1e-12
                 then {functions}.sign_test_p_value(wins, losses)
             else

@@ -28,6 +28,18 @@ _SSL_PARAMETERS = {
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
 }
+# How values are written as text: a server, a database, a role or PGOPTIONS may have other
+# defaults, in which dates are not those this program and the models read.
+_FORMS = {
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "timezone": "UTC",
+    "lc_numeric": "C",
+    "lc_monetary": "C",
+    "standard_conforming_strings": "on",
+}
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
@@ -89,12 +101,26 @@ def connect(database_url: str | None = None, *, autocommit: bool = False) -> Con
         connect_timeout=_CONNECT_SECONDS,
     )
     try:
-        return psycopg.connect(conninfo, autocommit=autocommit)
+        connection = psycopg.connect(conninfo, autocommit=autocommit)
+        _take_known_forms(connection)
     except psycopg.OperationalError as error:
         raise WarehouseUnavailable(
             f"cannot connect to PostgreSQL: {_without_password(str(error), conninfo)}\n"
             "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
         ) from None
+    return connection
+
+
+def _take_known_forms(connection: Connection) -> None:
+    """Have values written in the forms this program knows, whatever the server's defaults."""
+    # one statement for all; by set_config, because a pooler refuses start-up options
+    connection.execute(
+        "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as "
+        "forms (name, value)",
+        (list(_FORMS), list(_FORMS.values())),
+    )
+    if not connection.autocommit:
+        connection.commit()
 
 
 def environment(database_url: str | None = None) -> Mapping[str, str]:
@@ -114,10 +140,29 @@ def environment(database_url: str | None = None) -> Mapping[str, str]:
         if info.password:
             variables["PGPASSWORD"] = info.password
         given = info.get_parameters()
+        options = _options(connection)
+    if options:
+        variables["PGOPTIONS"] = options
     for parameter, name in _SSL_PARAMETERS.items():
         if parameter in given:
             variables[name] = given[parameter]
     return variables
+
+
+def _options(connection: Connection) -> str:
+    """Return the PGOPTIONS that give a child process the known forms; empty if it has them."""
+    rows = connection.execute(
+        "select name, reset_val from pg_settings where lower(name) = any(%s)", (list(_FORMS),)
+    ).fetchall()
+    defaults = {str(name).lower(): str(value).replace(" ", "") for name, value in rows}
+    # what models may compare or hash as text; the rest is for reading
+    told = {
+        name: _FORMS[name].replace(" ", "")
+        for name in ("datestyle", "intervalstyle", "extra_float_digits")
+    }
+    deviating = [name for name, value in told.items() if defaults.get(name) != value]
+    ours = " ".join(f"-c {name}={told[name]}" for name in deviating)
+    return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip() if ours else ""
 
 
 def _without_password(message: str, conninfo: str) -> str:

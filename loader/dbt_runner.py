@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from loader.connection import environment
 from loader.errors import ConfigurationError
 from loader.project import home_directory, project_directory
+from loader.unexpected import EXIT_CODE as UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+_BY_A_SIGNAL = 128
 
 
 def build(
@@ -28,7 +31,9 @@ def build(
         quiet: print only warnings and errors.
 
     Returns:
-        dbt's exit code: 0 done, 1 a model or test failed, 2 usage.
+        An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 70 a
+        model or a test failed (dbt says 1, which here means blocked and nothing else); what
+        a shell says of a process that a signal ended.
 
     Raises:
         ConfigurationError: no project here.
@@ -45,9 +50,12 @@ def build(
         str(project_directory()),
         *arguments,
     ]
-    return subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
+    code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
         command, env=dbt_environment(database_url), check=False
     ).returncode
+    if code < 0:
+        return _BY_A_SIGNAL - code
+    return {0: 0, 2: 2}.get(code, UNEXPECTED)
 
 
 def dbt_environment(database_url: str | None = None) -> dict[str, str]:

@@ -4,6 +4,7 @@ LoaderError
 ├── ConfigurationError      an option, a file of the project or the environment is wrong
 ├── InvalidRecord           one record breaks the contract; names the field
 ├── InputRejected           nothing loadable, or `--strict` and something was rejected
+├── NothingToJudge          there is no result yet that a verdict could be about
 ├── SourceUnavailable       the place results come from does not answer as it should
 └── WarehouseUnavailable    PostgreSQL cannot be reached or used
 
@@ -41,6 +42,10 @@ class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
 
 class InputRejected(LoaderError):  # noqa: N818  reads as what happened
     """Nothing could be loaded, or `--strict` met a rejected record."""
+
+
+class NothingToJudge(LoaderError):  # noqa: N818  reads as what happened
+    """There is no result yet that a verdict could be about."""
 
 
 class SourceUnavailable(LoaderError):  # noqa: N818  the architecture names it so

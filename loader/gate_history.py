@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from loader.policy import Severity
-from loader.verdict import Reason, Verdict
+from loader.verdict import Held, Reason, Verdict
 
 if TYPE_CHECKING:
     from loader.policy import Policy
@@ -68,9 +68,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return next((version for version in versions if version is not None), None)
 
 
-def hold_history(
-    policy: Policy, history: History, *, is_alone: bool
-) -> tuple[Verdict, list[Reason]]:
+def hold_history(policy: Policy, history: History, *, is_alone: bool) -> list[Held]:
     """Hold the regressions of a version against a policy.
 
     Args:
@@ -80,32 +78,28 @@ def hold_history(
             then a version that nothing could be compared with is inconclusive, and so is
             one compared on fewer tasks than the policy's `minimum_pairs`.
     """
-    verdict = Verdict.PASS
-    reasons = []
+    found = []
     for regression in history.regressions:
         if _reaches(regression.severity, policy.regression_block, is_unknown=False):
             verdict, code = Verdict.BLOCKED, "regression_blocks"
             effect = f"the policy blocks from {policy.regression_block}"
         elif _reaches(regression.severity, policy.regression_review, is_unknown=True):
-            code = "regression_needs_review"
+            verdict, code = Verdict.INCONCLUSIVE, "regression_needs_review"
             effect = f"the policy asks for a person from {policy.regression_review}"
-            verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
         else:
-            code, effect = "regression_allowed", "the policy allows it"
-        reasons.append(Reason(code, f"{_sentence(regression)}; {effect}.", regression.metric))
+            verdict, code = Verdict.PASS, "regression_allowed"
+            effect = "the policy allows it"
+        sentence = f"{_sentence(regression)}; {effect}."
+        found.append(Held(verdict, Reason(code, sentence, regression.metric)))
     compared = history.compared()
-    if compared and not reasons:
-        reasons.append(
-            Reason(
-                "no_regression",
-                f"Against {history.previous()}, none of {len(compared)} "
-                f"{'metric' if len(compared) == 1 else 'metrics'} got worse by more than chance.",
-            )
+    if compared and not found:
+        sentence = (
+            f"Against {history.previous()}, none of {len(compared)} "
+            f"{'metric' if len(compared) == 1 else 'metrics'} got worse by more than chance."
         )
+        found.append(Held(Verdict.PASS, Reason("no_regression", sentence)))
     lacking = _lacking(policy, history) if is_alone else []
-    if lacking and verdict is Verdict.PASS:
-        verdict = Verdict.INCONCLUSIVE
-    return verdict, reasons + lacking
+    return found + [Held(Verdict.INCONCLUSIVE, reason) for reason in lacking]
 
 
 def _reaches(severity: Severity | None, limit: Severity, *, is_unknown: bool) -> bool:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.gate import bounds, in_order, is_relative, margin_of, p_value
+from loader import wording
+from loader.gate import in_order
+from loader.gate_guards import bounds, is_relative, margin_of, shown
 from loader.marts import kind_of
+from loader.policy import Inference
 from loader.render import (
     NULL,
     TINY,
@@ -21,14 +24,16 @@ from loader.render import (
     with_unit,
 )
 from loader.tables import Column, Format, Kind, Table
-from loader.verdict import Verdict
+from loader.verdict import RULE_VERSION, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from loader.gate import Candidate, Decision, Metric
-    from loader.gate_warehouse import Looks
+    from loader.gate import Decision
+    from loader.gate_ledger import Looks
+    from loader.gate_rows import Candidate, Metric
+    from loader.policy import Policy
 
 _HEADINGS: Final = {
     Verdict.PASS: "PASS",
@@ -41,7 +46,8 @@ class Answer(NamedTuple):
     """A decision as it was recorded."""
 
     decision: Decision
-    looks: Looks
+    looks: Looks | None
+    """None where this role may append to the ledger and not read it."""
     load_id: int
     warnings: Sequence[str]
 
@@ -65,8 +71,10 @@ def render_answers(answers: Sequence[Answer], output: Format, stream: TextIO) ->
         stream.writelines(_markdown(answer) if output is Format.MARKDOWN else _page(answer))
 
 
-def looks_sentence(looks: Looks) -> str:
+def looks_sentence(looks: Looks | None) -> str:
     """Return how often a candidate was looked at, in words."""
+    if looks is None:
+        return "This role may not read how often this candidate was looked at."
     if looks.looks == 1:
         return "This is the first look at this candidate."
     states = "on the same data" if looks.states == 1 else f"on {looks.states:,} states of the data"
@@ -78,6 +86,7 @@ def looks_sentence(looks: Looks) -> str:
 def _page(answer: Answer) -> Iterator[str]:
     decision = answer.decision
     yield f"{_HEADINGS[decision.verdict]}  {printable(_subject(decision))}\n\n"
+    yield f"  {printable(decision.headline)}\n\n"
     for reason in decision.reasons:
         yield f"  - {printable(reason.sentence)}\n"
     yield "\n"
@@ -90,7 +99,9 @@ def _page(answer: Answer) -> Iterator[str]:
 
 def _markdown(answer: Answer) -> Iterator[str]:
     decision = answer.decision
-    yield f"### Gate: {decision.verdict.value}\n\n{markdown_text(_subject(decision))}\n\n"
+    yield f"### Gate: {decision.verdict.value}\n\n"
+    yield f"**{markdown_text(printable(decision.headline))}**\n\n"
+    yield f"{markdown_text(printable(_subject(decision)))}\n\n"
     for reason in decision.reasons:
         yield f"- {markdown_text(printable(reason.sentence))}\n"
     yield "\n"
@@ -102,24 +113,36 @@ def _markdown(answer: Answer) -> Iterator[str]:
 
 def _plain(answer: Answer) -> dict[str, Any]:
     decision = answer.decision
+    summary = decision.candidate.summary
+    looks = answer.looks
     return {
         "verdict": decision.verdict.value,
         "exit_code": decision.exit_code,
-        "experiment_id": decision.candidate.summary.experiment_id,
-        "candidate_group": decision.candidate.summary.candidate_group,
-        "candidate_version": decision.candidate.summary.candidate_version,
+        "headline": decision.headline,
+        "experiment_id": summary.experiment_id,
+        "candidate_group": summary.candidate_group,
+        "candidate_version": summary.candidate_version,
+        "agent": decision.candidate.agent,
+        "recommendation": summary.recommendation,
+        "label": next(iter(summary.recommendation_labels or []), None),
+        "route": summary.recommendation_route,
+        "required_additional_tasks": summary.required_additional_tasks,
+        "required_for": summary.required_for,
+        "required_note": summary.required_note,
         "reasons": msgspec.to_builtins(decision.reasons),
         "would_decide": decision.would_decide,
-        "looks": answer.looks.looks,
-        "looks_at_different_data": answer.looks.states,
+        "looks": looks.looks if looks else None,
+        "looks_at_different_data": looks.states if looks else None,
+        "rule_version": RULE_VERSION,
         "load_id": answer.load_id,
         "policy_hash": decision.policy.hash(),
         "policy": decision.policy.canonical(),
         "warnings": list(answer.warnings),
-        "summary": msgspec.to_builtins(decision.candidate.summary),
+        "summary": msgspec.to_builtins(summary),
         "metrics": msgspec.to_builtins(decision.candidate.metrics),
         "has_baseline": decision.candidate.has_baseline,
         "history": msgspec.to_builtins(decision.candidate.history),
+        "evidence": msgspec.to_builtins(decision.candidate.evidence),
     }
 
 
@@ -137,9 +160,12 @@ def _subject(decision: Decision) -> str:
         if summary.baseline_experiment_id not in (None, summary.experiment_id)
         else "its baseline"
     )
+    agent = decision.candidate.agent
+    tasks = "task" if summary.total_tasks == 1 else "tasks"
     return (
         f"{summary.candidate_group} {summary.candidate_version} against {against}, "
-        f"{summary.experiment_id}, {summary.total_tasks:,} tasks"
+        f"{summary.experiment_id}, {summary.total_tasks:,} {tasks}"
+        + (f" of {agent}" if agent else "")
     )
 
 
@@ -147,8 +173,6 @@ def _closing(answer: Answer) -> Iterator[str]:
     decision = answer.decision
     if decision.would_decide is not None:
         yield f"What would decide it: {decision.would_decide}."
-    elif decision.verdict is Verdict.INCONCLUSIVE and decision.candidate.has_baseline:
-        yield "The warehouse cannot tell how many tasks would decide it."
     yield looks_sentence(answer.looks)
     yield (
         f"Policy {decision.policy.hash()[:12]}, load {answer.load_id}, "
@@ -160,25 +184,25 @@ def _numbers(decision: Decision) -> Table:
     """Return the numbers a verdict rests on, one row per metric with pairs."""
     if not decision.candidate.has_baseline:
         return _steps(decision.candidate)
-    policy = decision.policy
-    summary = decision.candidate.summary
-    interval = "anytime-valid interval" if policy.peeking else "interval"
-    metrics = in_order(decision.candidate.metrics, summary.primary_metric, set(policy.metrics))
+    policy, candidate = decision.policy, decision.candidate
+    interval = "at every look" if policy.peeking else "interval"
     return Table(
         (
             Column("metric"),
+            Column("role", heading="says"),
             Column("n_pairs", Kind.INTEGER, "pairs"),
             Column("baseline_mean", heading="baseline"),
             Column("candidate_mean", heading="candidate"),
-            Column("mean_difference", heading="difference"),
+            Column("improvement", heading="better by"),
             Column("interval", heading=interval),
             Column("p_value", heading="p"),
             Column("margin"),
+            Column("finding"),
             Column("flags", heading="notes"),
         ),
         [
-            _row(metric, margin_of(policy, metric), peeking=policy.peeking)
-            for metric in metrics
+            _row(policy, metric, is_primary=metric.metric == candidate.summary.primary_metric)
+            for metric in in_order(policy, candidate)
             if metric.n_pairs
         ],
     )
@@ -218,26 +242,57 @@ def _steps(candidate: Candidate) -> Table:
     )
 
 
-def _row(metric: Metric, margin: float | None, *, peeking: bool) -> tuple[object, ...]:
+def _row(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[object, ...]:
     kind = _kind(metric)
-    low, high = bounds(metric, peeking=peeking)
-    ends = NULL if low is None or high is None else f"{_signed(low, kind)} … {_signed(high, kind)}"
+    margin = margin_of(policy, metric)
+    if margin is None and metric.margin_pct is not None:
+        margin = metric.margin_pct / 100  # what the rule holds it to, declared or not
     share = f"{100 * margin:.3g} %" if margin is not None and is_relative(metric) else None
+    better, ends = _improvement(policy, metric, is_primary=is_primary)
     return (
         metric.metric,
+        wording.say(msgspec.to_builtins(metric)),
         metric.n_pairs,
         with_unit(metric.baseline_mean, kind),
         with_unit(metric.candidate_mean, kind),
-        _signed(metric.mean_difference, kind),
+        better,
         ends,
-        _p(p_value(metric, peeking=peeking)),
+        _p(metric.p_anytime if policy.peeking else metric.p_value),
         share or with_unit(margin, kind),
-        ", ".join(metric.flags) or None,
+        # with other bounds it may be another one
+        None
+        if policy.peeking or policy.inference is Inference.THESE_TASKS
+        else wording.FINDINGS.get(metric.finding or ""),
+        ", ".join(wording.FLAGS.get(flag, flag) for flag in metric.flags) or None,
     )
 
 
+def _improvement(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[str, str]:
+    """Return how much better a metric is, and between what, in points or per cent.
+
+    A measurement in a unit of its own, and one without a direction, has its plain difference.
+    """
+    if metric.improvement_pct is None:
+        kind = _kind(metric)
+        low, high = metric.ci_low, metric.ci_high
+        if policy.peeking:
+            low, high = metric.cs_low, metric.cs_high
+        ends = (
+            NULL if low is None or high is None else f"{_signed(low, kind)} … {_signed(high, kind)}"
+        )
+        return _signed(metric.mean_difference, kind), ends
+    unit = " %" if is_relative(metric) else " points"
+    found = bounds(policy, metric, is_primary=is_primary, both_readings=False)
+    ends = (
+        NULL
+        if found is None
+        else f"{shown(metric, found[0]):+.1f} … {shown(metric, found[1]):+.1f}{unit}"
+    )
+    return f"{metric.improvement_pct:+.1f}{unit}", ends
+
+
 def _kind(metric: Metric) -> Kind:
-    if metric.kind == "score":
+    if not is_relative(metric):
         return Kind.SCORE
     return _kind_of(metric.metric)
 

@@ -1,96 +1,125 @@
-"""What the gate reads of the marts, and the ledger it appends its verdicts to.
+"""What the gate reads of the marts: the candidates of an experiment, or an agent's part of them.
 
-Every verdict asked for is kept in `raw_evals.gate_decisions`, which refuses updates and
-deletes: looking again until it is green leaves a trace.
+The rule is the marts'. Where a policy changes a setting of it, the function `judge` beside
+them applies the very same rule with that setting.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import psycopg
+from msgspec.structs import replace
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader import __version__, marts
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate import Candidate, Metric, Summary
+from loader import marts
+from loader.errors import ConfigurationError, NothingToJudge
+from loader.gate_evidence import gather
+from loader.gate_ledger import freshness, loads_of
+from loader.gate_rows import Candidate, Metric, Summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from loader.connection import Connection
-    from loader.gate import Decision
+    from loader.gate_ledger import Freshness
+    from loader.policy import Policy
 
-# The incremental models that a verdict is read from.
-_MODELS: Final = ("experiment_metric_comparisons", "experiment_summaries")
-
-
-class Freshness(NamedTuple):
-    """On which loads of an experiment and its baseline a verdict rests."""
-
-    load_id: int
-    """The latest one that the marts hold."""
-    newer_loads: int
-    """How many came after it."""
+_WHOLE = ""
+_Row = TypeVar("_Row", Metric, Summary)
 
 
-class Looks(NamedTuple):
-    """How often a candidate was looked at, this time included."""
-
-    looks: int
-    states: int
-    """Different states of the data that were looked at."""
-    first_at: datetime
-
-
-class Alarm(NamedTuple):
-    """An arm and metric in which `calibrate` found more differences than there may be."""
-
-    experiment_group: str
-    extension_version: str
-    metric: str
-    alpha: float
-    rate: float
-    rate_low: float
-    rate_high: float
-    comparisons: int
-
-
-def look(connection: Connection, experiment_id: str) -> list[tuple[Candidate, Freshness]]:
+def look(
+    connection: Connection, policy: Policy, experiment_id: str, agent: str | None = None
+) -> list[tuple[Candidate, Freshness]]:
     """Return the candidates of an experiment, the latest recorded first, from one snapshot.
 
+    Args:
+        connection: as a user that may read the marts.
+        policy: whose settings the rule goes by, and what else it asks for.
+        experiment_id: the experiment.
+        agent: whose tasks; None for all.
+
     Raises:
-        ConfigurationError: the marts are not built, or by another version.
+        ConfigurationError: the marts are not built, or by another version; no candidate of the
+            experiment has tasks of the agent.
         WarehouseUnavailable: the server fails or forbids it.
     """
     with marts.reading(connection):
+        found = _candidates(connection, [experiment_id])
+        if agent is not None and found:
+            found = _of_agent(connection, found, experiment_id, agent)
+        ruled = _by_settings(connection, policy, experiment_id, found)
         return [
             (
-                candidate,
-                _freshness(
+                replace(candidate, evidence=gather(connection, policy, candidate)),
+                freshness(
                     connection,
                     {experiment_id, candidate.summary.baseline_experiment_id or experiment_id},
                 ),
             )
-            for candidate in _candidates(connection, [experiment_id])
+            for candidate in ruled
         ]
 
 
 def candidates(connection: Connection, experiments: Sequence[str]) -> list[Candidate]:
-    """Return the candidates of some experiments; raises as `look`."""
+    """Return the candidates of some experiments as the marts have them; raises as `look`."""
     with marts.reading(connection):
         return _candidates(connection, experiments)
 
 
-def require_experiment(connection: Connection, experiment_id: str) -> None:
-    """Raise when the marts have no candidate of an experiment; names the nearest ones."""
-    marts.summary(connection, experiment_id)
+def require_built(connection: Connection, asked: str) -> None:
+    """Raise when there are no marts: how many loads wait for a build, or that nothing is loaded."""
+    row = connection.execute(
+        """
+        select
+        from pg_class as class
+        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname = %s and class.relname = 'experiment_summaries'
+        """,
+        (marts.schema_name(),),
+    ).fetchone()
+    if row is not None:
+        return
+    waiting = loads_of(connection)
+    if waiting == 0:
+        raise NothingToJudge(
+            f"no candidate results for {asked}: nothing is loaded yet; did ingest run?"
+        )
     raise ConfigurationError(
-        f"{experiment_id} has no candidate to judge: results of a treatment group are missing; "
-        "ingest them, then run python -m loader build"
+        marts.NOT_BUILT if waiting is None else f"{marts.NOT_BUILT} ({_loads(waiting)} waiting)"
+    )
+
+
+def refuse_experiment(connection: Connection, experiment_id: str) -> None:
+    """Raise: there is nothing of this experiment to judge; says why, and what to do.
+
+    Raises:
+        NothingToJudge: always.
+    """
+    with marts.reading(connection):
+        loads = loads_of(connection, experiment_id)
+        results = sql.Identifier(marts.schema_name(), "evaluation_results")
+        names = {
+            str(name)
+            for (name,) in connection.execute(
+                sql.SQL("select distinct experiment_id from {}").format(results)
+            ).fetchall()
+        }
+    if experiment_id in names:
+        raise NothingToJudge(
+            f"no candidate results for {experiment_id}: only a control group has results there; "
+            "did ingest of the candidate run? Then run python -m loader build"
+        )
+    if loads:
+        raise NothingToJudge(
+            f"no candidate results for {experiment_id} in the marts yet: {_loads(loads)} waiting; "
+            "run python -m loader build"
+        )
+    raise NothingToJudge(
+        f"no candidate results for {experiment_id!r}; did ingest run?"
+        f"{marts.nearest(experiment_id, names)}"
     )
 
 
@@ -123,122 +152,85 @@ def experiments_of(connection: Connection, agent: str, version: str) -> list[str
     return [str(name) for (name,) in rows]
 
 
-def freshness(connection: Connection, experiments: set[str]) -> Freshness:
-    """Return the latest load of some experiments that the marts hold, and what came after."""
-    with marts.reading(connection):
-        return _freshness(connection, experiments)
-
-
-def record(connection: Connection, decision: Decision, load_id: int) -> Looks:
-    """Append a decision to the ledger; return how often the candidate was looked at. Commits.
-
-    Raises:
-        WarehouseUnavailable: the server fails, or this role may not append.
-    """
-    summary = decision.candidate.summary
-    key = (summary.experiment_id, summary.candidate_group, summary.candidate_version)
-    try:
-        with connection.transaction():
-            connection.execute(
-                """
-                insert into raw_evals.gate_decisions (
-                    experiment_id, candidate_group, candidate_version, policy_hash, verdict,
-                    loader_version, load_id, exit_code, policy, reasons, numbers
-                )
-                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-                """,
-                (
-                    *key,
-                    decision.policy.hash(),
-                    decision.verdict.value,
-                    __version__,
-                    load_id,
-                    decision.exit_code,
-                    Jsonb(decision.policy.canonical()),
-                    Jsonb(msgspec.to_builtins(decision.reasons)),
-                    Jsonb(msgspec.to_builtins(decision.candidate)),
-                ),
-            )
-            row = connection.execute(
-                """
-                select count(*), count(distinct load_id), min(decided_at)
-                from raw_evals.gate_decisions
-                where (experiment_id, candidate_group, candidate_version) = (%s, %s, %s)
-                """,
-                key,
-            ).fetchone()
-        connection.commit()
-    except psycopg.errors.InsufficientPrivilege:
-        raise WarehouseUnavailable(
-            "every verdict is recorded, and this role may not append to "
-            "raw_evals.gate_decisions; grant it evals_loader"
-        ) from None
-    except psycopg.Error as error:
-        raise WarehouseUnavailable(f"the verdict could not be recorded: {error}") from error
-    return Looks(*_typed(row))
-
-
-def alarms(connection: Connection, experiments: Sequence[str]) -> list[Alarm]:
-    """Return where the last calibration of each experiment found too many differences."""
-    with marts.reading(connection):
-        rows = connection.execute(
-            """
-            select
-                experiment_group, extension_version, metric, alpha, rate,
-                rate_low, rate_high, comparisons
-            from raw_evals.gate_calibrations
-            where
-                calibration_id in (
-                    select distinct on (experiment_id) calibration_id
-                    from raw_evals.gate_calibrations
-                    where experiment_id = any(%s)
-                    order by experiment_id, calibrated_at desc, calibration_id
-                )
-                and rate_low > alpha
-            order by experiment_group, extension_version, metric
-            """,
-            (list(experiments),),
-        ).fetchall()
-    return [Alarm(*_typed(row)) for row in rows]
+def _loads(count: int) -> str:
+    return f"{count:,} load is" if count == 1 else f"{count:,} loads are"
 
 
 def _candidates(connection: Connection, experiments: Sequence[str]) -> list[Candidate]:
     summaries = _rows(connection, "experiment_summaries", experiments)
     comparisons = _rows(connection, "experiment_metric_comparisons", experiments)
-    try:
-        metrics: dict[tuple[str, str, str], list[Metric]] = {}
-        for row in comparisons:
-            metrics.setdefault(_key(row), []).append(msgspec.convert(row, Metric))
-        return [
-            Candidate(msgspec.convert(row, Summary), metrics.get(_key(row), []))
-            for row in summaries
+    metrics: dict[tuple[str, str, str], list[Metric]] = {}
+    for row in comparisons:
+        metrics.setdefault(_key(row), []).append(_typed(row, Metric))
+    return [Candidate(_typed(row, Summary), metrics.get(_key(row), [])) for row in summaries]
+
+
+def _of_agent(
+    connection: Connection, found: Sequence[Candidate], experiment_id: str, agent: str
+) -> list[Candidate]:
+    """Return an agent's part of each candidate; the whole where it has no other agent."""
+    verdicts = _segments(connection, "experiment_segment_verdicts", experiment_id)
+    comparisons = _segments(connection, "experiment_segment_comparisons", experiment_id)
+    parts = []
+    for candidate in found:
+        if candidate.summary.agent_name == agent:
+            parts.append(candidate)
+            continue
+        key = _key(msgspec.to_builtins(candidate.summary))
+        row = next((row for row in verdicts if _key(row) == key and row["segment"] == agent), None)
+        if row is None:
+            continue
+        # what a segment does not have is that of the whole
+        whole = {
+            **msgspec.to_builtins(candidate.summary),
+            "agent_name": agent, "baseline_only_tasks": 0, "candidate_only_tasks": 0,
+            "legacy_recommendation": None, "required_repetitions": None,
+        }  # fmt: skip
+        metrics = [
+            _typed(other, Metric)
+            for other in comparisons
+            if _key(other) == key and other["segment"] == agent
         ]
-    except msgspec.ValidationError as error:
+        parts.append(Candidate(_typed({**whole, **row}, Summary), metrics, agent=agent))
+    if not parts:
+        there = {str(row["segment"]) for row in verdicts}
+        there |= {candidate.summary.agent_name or "" for candidate in found} - {""}
         raise ConfigurationError(
-            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
-        ) from None
+            f"{experiment_id} has no candidate results of an agent {agent!r}"
+            f"{marts.nearest(agent, there)}; there are: {', '.join(sorted(there)) or 'none named'}"
+        )
+    return parts
 
 
-def _freshness(connection: Connection, experiments: set[str]) -> Freshness:
-    """Return the latest load of some experiments that the marts hold, and what came after."""
-    built = _built_load_id(connection)
-    if built is None:
-        query = sql.SQL(
-            "select coalesce(max(load_id), 0)::bigint from {} where experiment_id = any(%s)"
-        ).format(sql.Identifier(marts.schema_name(), "evaluation_results"))
-        built = _number(connection.execute(query, (list(experiments),)).fetchone())
-    row = connection.execute(
-        """
-        select
-            coalesce(max(load_id) filter (where load_id <= %(built)s), 0)::bigint,
-            count(distinct load_id) filter (where load_id > %(built)s)
-        from raw_evals.load_experiments
-        where experiment_id = any(%(experiments)s)
-        """,
-        {"built": built, "experiments": list(experiments)},
-    ).fetchone()
-    load_id, newer = row or (0, 0)
-    return Freshness(int(str(load_id)), int(str(newer)))
+def _by_settings(
+    connection: Connection, policy: Policy, experiment_id: str, found: Sequence[Candidate]
+) -> Sequence[Candidate]:
+    """Return candidates with the rule's verdict by the settings that a policy asks for."""
+    settings = policy.settings()
+    if not settings or not found:
+        return found
+    cursor = connection.execute(
+        sql.SQL("select to_jsonb(judged) from {}(%s, %s) as judged").format(
+            sql.Identifier(marts.schema_name(), "judge")
+        ),
+        (experiment_id, Jsonb(settings)),
+    )
+    judged = {
+        (row["candidate_group"], row["candidate_version"], row["segment"]): row
+        for (row,) in map(_tuple, cursor.fetchall())
+    }
+    ruled = []
+    for candidate in found:
+        summary = candidate.summary
+        segment = _WHOLE if candidate.agent is None else f"agent:{candidate.agent}"
+        row = judged.get((summary.candidate_group, summary.candidate_version, segment))
+        if row is None:  # nothing was compared, and no setting changes that
+            ruled.append(candidate)
+            continue
+        labels = [row["label"]] if row["label"] else []
+        plain = {**msgspec.to_builtins(summary), **row, "recommendation_labels": labels}
+        ruled.append(replace(candidate, summary=_typed(plain, Summary)))
+    return ruled
 
 
 def _rows(connection: Connection, mart: str, experiments: Sequence[str]) -> list[dict[str, Any]]:
@@ -252,48 +244,35 @@ def _rows(connection: Connection, mart: str, experiments: Sequence[str]) -> list
     query = sql.SQL(
         "select to_jsonb(row) from {} as row where row.experiment_id = any(%s) "
     ).format(sql.Identifier(marts.schema_name(), mart)) + sql.SQL(latest)
-    return [_object(row) for (row,) in connection.execute(query, (list(experiments),)).fetchall()]
+    rows = connection.execute(query, (list(experiments),)).fetchall()
+    return [row for (row,) in map(_tuple, rows)]
 
 
-def _built_load_id(connection: Connection) -> int | None:
-    """Return the load up to which the marts are built; None where this role may not see it."""
-    schema = f"{marts.schema_name()}_staging"
-    visible = connection.execute(
-        """
-        select
-            has_schema_privilege(namespace.oid, 'usage')
-            and has_table_privilege(class.oid, 'select')
-        from pg_class as class
-        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
-        where namespace.nspname = %s and class.relname = 'build_watermarks'
-        """,
-        (schema,),
-    ).fetchone()
-    if not visible or not visible[0]:
-        return None
-    query = sql.SQL(
-        "select min(built_load_id) from {} where model = any(%s) having count(*) = %s"
-    ).format(sql.Identifier(schema, "build_watermarks"))
-    row = connection.execute(query, (list(_MODELS), len(_MODELS))).fetchone()
-    return None if row is None else _number(row)
+def _segments(connection: Connection, mart: str, experiment_id: str) -> list[dict[str, Any]]:
+    """Return the rows of an experiment's agents as JSON objects."""
+    rows = connection.execute(
+        sql.SQL(
+            "select to_jsonb(row) from {} as row"
+            " where row.experiment_id = %s and row.segment_kind = 'agent'"
+        ).format(sql.Identifier(marts.schema_name(), mart)),
+        (experiment_id,),
+    ).fetchall()
+    return [row for (row,) in map(_tuple, rows)]
+
+
+def _typed(row: dict[str, Any], kind: type[_Row]) -> _Row:
+    try:
+        return msgspec.convert(row, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
+        ) from None
 
 
 def _key(row: dict[str, Any]) -> tuple[str, str, str]:
     return row["experiment_id"], row["candidate_group"], row["candidate_version"]
 
 
-def _object(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError(f"expected a JSON object, not {type(value).__name__}")
-    return value
-
-
-def _number(row: tuple[object, ...] | None) -> int:
-    return int(str(row[0])) if row else 0
-
-
-def _typed(row: tuple[Any, ...] | None) -> tuple[Any, ...]:
+def _tuple(row: tuple[object, ...]) -> tuple[Any, ...]:
     """Return a row whose types the query fixes."""
-    if row is None:
-        raise WarehouseUnavailable("an aggregate returned no row")
     return row

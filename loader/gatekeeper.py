@@ -6,21 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
+from loader import gate_ledger as ledger
 from loader import gate_warehouse as warehouse
-from loader import version_history
+from loader import marts, version_history
 from loader.errors import ConfigurationError
 from loader.gate import decide, worst_exit_code
 from loader.gate_page import Answer
 from loader.marts import nearest
-from loader.migrate import require_current
-from loader.policy import Candidates
+from loader.policy import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loader.connection import Connection
-    from loader.gate import Candidate
-    from loader.gate_warehouse import Freshness
+    from loader.gate_ledger import Freshness
+    from loader.gate_rows import Candidate
     from loader.policy import Policy
 
 
@@ -45,15 +45,19 @@ def judge(connection: Connection, policy: Policy, asked: Asked) -> Judgement:
     """Judge a candidate and record the verdict; commits.
 
     Args:
-        connection: as a user that may read the marts and append to `raw_evals`.
+        connection: as a user that may read the marts and append to the ledger; of the rest of
+            `raw_evals` it tells what it may read.
         policy: what the candidate must show.
-        asked: an experiment, or an agent with a version; group and version narrow it down.
+        asked: an experiment, an agent with or without a version, or an agent of an
+            experiment; group and version narrow it down.
 
     Raises:
+        NothingToJudge: no candidate has results yet.
         ConfigurationError: the name is unknown, or marts or raw schema are not there.
-        WarehouseUnavailable: the server fails, or this role lacks a right.
+        WarehouseUnavailable: the server fails, or this role lacks a right; says which.
     """
-    require_current(connection)
+    ledger.require_ledger(connection)
+    warehouse.require_built(connection, asked.experiment or asked.agent or "")
     connection.commit()
     notices: list[str] = []
     if asked.experiment is not None:
@@ -68,7 +72,12 @@ def _released(
     connection: Connection, policy: Policy, asked: Asked, notices: list[str]
 ) -> list[tuple[Candidate, Freshness]]:
     """Return a version of an agent with its history, compared with a baseline where one is."""
-    agent, version = asked.agent or "", asked.version or ""
+    agent = asked.agent or ""
+    version = asked.version
+    if version is None:
+        version = version_history.latest_version(connection, agent)
+        notices.append(f"judged {agent} {version}, the latest; --extension-version names another")
+        asked = asked._replace(version=version)
     past = {
         candidate.summary.candidate_group: candidate
         for candidate in version_history.candidates_of(connection, agent, version)
@@ -92,18 +101,20 @@ def _released(
     groups = list(past) if asked.group is None else [asked.group]
     notices.append(
         f"no experiment holds {agent} {version} against a baseline: judged by its regressions "
-        "against the version before alone"
+        "against the version before alone; to have it compared, ingest it with "
+        "--baseline-experiment ID, or load a control group into its experiment"
     )
-    if len(groups) > 1 and policy.candidates is Candidates.LATEST:
+    if len(groups) > 1 and policy.judge is Judge.LATEST:
         notices.append(
             f"judged {groups[0]}, the latest of {len(groups)} groups; --candidate-group names "
-            "another, candidates: all in the policy judges every one"
+            "another, judge: all in the policy judges every one"
         )
         groups = groups[:1]
-    return [
-        (past[group], warehouse.freshness(connection, {past[group].summary.experiment_id}))
-        for group in groups
-    ]
+    with marts.reading(connection):
+        return [
+            (past[group], ledger.freshness(connection, {past[group].summary.experiment_id}))
+            for group in groups
+        ]
 
 
 def _with_history(candidate: Candidate, past: Mapping[str, Candidate]) -> Candidate:
@@ -117,9 +128,9 @@ def _choose(
 ) -> list[tuple[Candidate, Freshness]]:
     """Return the candidates to judge: those asked for, and of them the latest or all."""
     experiment = asked.experiment or ""
-    found = warehouse.look(connection, experiment)
+    found = warehouse.look(connection, policy, experiment, asked.agent)
     if not found:
-        warehouse.require_experiment(connection, experiment)
+        warehouse.refuse_experiment(connection, experiment)
     for value, name in ((asked.group, "candidate_group"), (asked.version, "candidate_version")):
         if value is None:
             continue
@@ -131,12 +142,17 @@ def _choose(
                 f"{experiment} has no {noun} {value!r}{nearest(value, there)}; "
                 f"there are: {', '.join(sorted(set(there)))}"
             )
-    if len(found) > 1 and policy.candidates is Candidates.LATEST:
+    if found[0][0].agent is not None:
+        notices.append(
+            f"judged the tasks of {asked.agent} alone; without --agent the verdict is on all tasks "
+            f"of {experiment}"
+        )
+    if len(found) > 1 and policy.judge is Judge.LATEST:
         first = found[0][0].summary
         notices.append(
             f"judged {first.candidate_group} {first.candidate_version}, the latest of "
             f"{len(found)} candidates; --candidate-group and --candidate-version name another, "
-            "candidates: all in the policy judges every one"
+            "judge: all in the policy judges every one"
         )
         return found[:1]
     return found
@@ -149,7 +165,7 @@ def _answer(
     summary = candidate.summary
     sources = {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
     decision = decide(policy, candidate)
-    looks = warehouse.record(connection, decision, fresh.load_id)
+    looks = ledger.record(connection, decision, fresh.load_id)
     warnings = []
     if fresh.newer_loads:
         loads = "load is" if fresh.newer_loads == 1 else "loads are"
@@ -157,7 +173,7 @@ def _answer(
             f"{fresh.newer_loads} newer {loads} not in the marts yet: this verdict is about older "
             "results; run python -m loader build"
         )
-    if looks.states > 1 and not policy.peeking:
+    if looks is not None and looks.states > 1 and not policy.peeking:
         warnings.append(
             f"the verdict was asked for on {looks.states} states of the data: each look is another "
             "chance of a false alarm; peeking: true in the policy takes bounds that allow for it"
@@ -168,6 +184,6 @@ def _answer(
         f"{alarm.comparisons:,} splits ({100 * alarm.rate_low:.1f} to "
         f"{100 * alarm.rate_high:.1f} %), nominal {100 * alarm.alpha:g} %; "
         "its p-values and intervals are too optimistic"
-        for alarm in warehouse.alarms(connection, sorted(sources))
+        for alarm in ledger.alarms(connection, sorted(sources))
     ]
     return Answer(decision, looks, fresh.load_id, warnings)

@@ -13,7 +13,7 @@ import psycopg
 from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
 from loader.json_text import LARGEST_RECORD, decode_object
 from loader.parallel import PART_ROWS, Checked, ParallelChecker
-from loader.sources import BatchedSource, JsonBatch, Rejection, SourceRow
+from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 from loader.warehouse import WITHHELD, LoadWriter, RejectedRow
 
@@ -124,7 +124,13 @@ def load(  # noqa: PLR0913  a load's own options, by name
         if dry_run or tally.read == 0:
             outcome = writer.preview(tally.read, rejected, refuse=is_refused)
             raise psycopg.Rollback
-        outcome = writer.finish(source.reference(), tally.read, rejected, refuse=is_refused)
+        outcome = writer.finish(
+            source.reference(),
+            tally.read,
+            rejected,
+            refuse=is_refused,
+            plans=source.plans() if isinstance(source, Planning) else (),
+        )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - rejected)
     return LoadSummary(

@@ -17,7 +17,9 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.grants import missing_right
 from loader.tables import Column, Kind, Table
+from loader.unbuilt import is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,15 +45,13 @@ def reading(connection: Connection) -> Iterator[None]:
             yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise ConfigurationError(NOT_BUILT) from None
-    except psycopg.errors.UndefinedColumn as error:
+    except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
             "run python -m loader build --full-refresh"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
-        raise WarehouseUnavailable(
-            f"{error.diag.message_primary}; use a role that has evals_analyst"
-        ) from None
+        raise missing_right(connection, error) from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"reading the marts failed: {error}") from error
 
@@ -114,19 +114,25 @@ def summary(connection: Connection, experiment_id: str) -> Table:
             {"experiment_id": experiment_id},
         )
         if not table.rows:
-            _check_experiment(connection, experiment_id)
+            check_experiment(connection, experiment_id)
         return table
 
 
 def metrics(connection: Connection, experiment_id: str) -> Table:
-    """Return `experiment_metric_comparisons` of one experiment, scores before costs."""
+    """Return `experiment_metric_comparisons` of one experiment, who has most say first."""
     with reading(connection):
         return _select(
             connection,
             "experiment_metric_comparisons",
             """
             where experiment_id = %(experiment_id)s
-            order by candidate_group, candidate_version, kind <> 'score', weight desc, metric
+            order by
+                candidate_group,
+                candidate_version,
+                array_position(array['deciding', 'guardrail', 'success', 'tripwire'], role)
+                    nulls last,
+                weight desc,
+                metric
             """,
             {"experiment_id": experiment_id},
         )
@@ -160,7 +166,7 @@ def comparison(
             {"experiment_id": experiment_id, "task_id": task_id, "limit": limit},
         )
         if not table.rows:
-            _check_experiment(connection, experiment_id)
+            check_experiment(connection, experiment_id)
             if task_id is not None:
                 _check_task(connection, experiment_id, task_id)
         return table
@@ -308,13 +314,17 @@ def fetch(connection: Connection, query: sql.Composed, parameters: Mapping[str, 
     return Table(columns, cursor.fetchall())
 
 
-def _check_experiment(connection: Connection, experiment_id: str) -> None:
+def check_experiment(connection: Connection, experiment_id: str) -> None:
     """Raise, with the nearest names, when there is no such experiment."""
     mart = sql.Identifier(schema_name(), "evaluation_results")
     found = connection.execute(
         sql.SQL("select from {} where experiment_id = %s limit 1").format(mart), (experiment_id,)
     ).fetchone()
     if found is None:
+        if is_loaded(connection, experiment_id):
+            raise ConfigurationError(
+                f"{experiment_id} is loaded but not built yet; run python -m loader build"
+            )
         names = _distinct(connection, "evaluation_results", "experiment_id", {})
         raise ConfigurationError(
             f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "

@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import (
 )
 from psycopg import sql
 
-from loader.marts import mart_columns, mart_names, reading, schema_name
+from loader.marts import mart_names, reading, schema_name
 from loader.render import printable
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ COST_BUCKETS_USD: Final = (
     0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 )  # fmt: skip
 _ARM: Final = ("agent", "group", "version")
+_CANDIDATE: Final = ("experiment", "group", "version")
+_SUCCESS: Final = {True: "true", False: "false", None: "unknown"}
 _VERDICTS: Final = ("deploy", "needs_review", "reject")
 _LABEL_LENGTH: Final = 128
 
@@ -158,7 +160,7 @@ def _results(connection: Connection, names: Names) -> list[Metric]:
     )
     for agent, group, version, success, latency, cost, count, latency_sum, cost_sum in rows:
         arm = names.label(agent, group, version)
-        results[*arm, str(success).lower()] += count
+        results[*arm, _SUCCESS[success]] += count
         for histograms, bounds, bucket, total in (
             (latencies, LATENCY_BUCKETS_MS, latency, latency_sum),
             (costs, COST_BUCKETS_USD, cost, cost_sum),
@@ -168,7 +170,9 @@ def _results(connection: Connection, names: Names) -> list[Metric]:
                 histogram.counts[bucket] += count
                 histogram.total += total
     counter = CounterMetricFamily(
-        "eval_results", "Results: a task of an experiment's arm.", labels=[*_ARM, "success"]
+        "eval_results",
+        "Results: a task of an experiment's arm; success is unknown where no run says it.",
+        labels=[*_ARM, "success"],
     )
     for labels, count in sorted(results.items()):
         counter.add_metric(labels, count)
@@ -210,37 +214,85 @@ def _scores(connection: Connection, names: Names) -> Metric:
 
 def _verdicts(connection: Connection) -> list[Metric]:
     """Return the verdicts of the latest experiments, and how many there are of each."""
-    columns = {name for name, _ in mart_columns(connection, "experiment_summaries")}
-    column = "recommendation" if "recommendation" in columns else "legacy_recommendation"
     latest = GaugeMetricFamily(
         "eval_verdict",
         "1 for the verdict of a recent experiment, 0 for the others.",
-        labels=["experiment", "group", "version", "verdict"],
+        labels=[*_CANDIDATE, "verdict"],
     )
     counts = GaugeMetricFamily(
         "eval_experiments", "Candidates by their verdict.", labels=["verdict"]
+    )
+    improvement = GaugeMetricFamily(
+        "eval_improvement",
+        "Improvement of the metric that decides a recent experiment, + is better: percentage "
+        "points; per cent saved of latency, tokens and cost.",
+        labels=[*_CANDIDATE, "metric"],
     )
     by_verdict = dict.fromkeys(_VERDICTS, 0)
     rows = _rows(
         connection,
         """
-        select experiment_id, candidate_group, candidate_version, {column}
+        select
+            experiment_id, candidate_group, candidate_version, recommendation, primary_metric,
+            improvement_pct
         from {experiment_summaries}
         where total_tasks > 0
         order by last_recorded_at desc nulls last, experiment_id, candidate_version
         """,
-        column=column,
     )
-    for place, (experiment, group, version, verdict) in enumerate(rows):
+    for place, (*candidate, verdict, metric, value) in enumerate(rows):
         if verdict in by_verdict:
             by_verdict[verdict] += 1
-        if place < MOST_VERDICTS:
-            for name in _VERDICTS:
-                labels = [_label(experiment), _label(group), _label(version), name]
-                latest.add_metric(labels, float(name == verdict))
+        if place >= MOST_VERDICTS:
+            continue
+        labels = [_label(name) for name in candidate]
+        for name in _VERDICTS:
+            latest.add_metric([*labels, name], float(name == verdict))
+        if metric is not None and value is not None:
+            improvement.add_metric([*labels, _label(metric)], value)
     for name, count in by_verdict.items():
         counts.add_metric([name], count)
-    return [latest, counts]
+    recent = [tuple(candidate) for *candidate, _, _, _ in rows[:MOST_VERDICTS]]
+    return [latest, counts, improvement, _findings(connection, recent)]
+
+
+def _findings(connection: Connection, candidates: Sequence[tuple[str, ...]]) -> Metric:
+    """Return what each metric of the latest experiments shows, and who has a say."""
+    family = GaugeMetricFamily(
+        "eval_finding",
+        "1: the finding of a metric of a recent experiment, and its role in the verdict.",
+        labels=[*_CANDIDATE, "metric", "role", "finding"],
+    )
+    rows = _rows(
+        connection,
+        """
+        with numbered as (
+            select
+                experiment_id, candidate_group, candidate_version, metric, role, finding,
+                row_number() over (
+                    partition by experiment_id, candidate_group, candidate_version
+                    order by
+                        array_position(
+                            array['deciding', 'guardrail', 'success', 'tripwire'], role
+                        ) nulls last,
+                        weight desc, metric
+                ) as place
+            from {experiment_metric_comparisons}
+            where experiment_id = any(%(experiments)s) and finding is not null
+        )
+
+        select experiment_id, candidate_group, candidate_version, metric, role, finding
+        from numbered
+        where place <= %(most)s
+        order by 1, 2, 3, place
+        """,
+        {"experiments": sorted({candidate[0] for candidate in candidates}), "most": MOST_METRICS},
+    )
+    chosen = set(candidates)
+    for row in rows:
+        if row[:3] in chosen:
+            family.add_metric([_label(str(value)) for value in row], 1)
+    return family
 
 
 def _freshness(connection: Connection) -> list[Metric]:
@@ -329,18 +381,16 @@ def _rows(
     connection: Connection,
     query: LiteralString,
     parameters: Mapping[str, object] | None = None,
-    column: str = "",
 ) -> list[tuple[Any, ...]]:
     """Run a select whose `{mart}` names become relations of the marts' schema."""
     marts = {
         name: sql.Identifier(schema_name(), name)
         for name in (
-            "load_history", "evaluation_results", "experiment_summaries",
-            "metric_alerts", "version_trends",
+            "load_history", "evaluation_results", "experiment_metric_comparisons",
+            "experiment_summaries", "metric_alerts", "version_trends",
         )
     }  # fmt: skip
-    composed = sql.SQL(query).format(column=sql.Identifier(column or "-"), **marts)
-    return connection.execute(composed, parameters).fetchall()
+    return connection.execute(sql.SQL(query).format(**marts), parameters).fetchall()
 
 
 def _label(text: str) -> str:

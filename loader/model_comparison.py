@@ -10,23 +10,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import msgspec
 import psycopg
 
+from loader import wording
 from loader.connection import connect
 from loader.dbt_runner import build
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.gate_warehouse import candidates
+from loader.metric_page import metric_table
 from loader.project import project_directory
-from loader.render import markdown_lines
+from loader.render import markdown_lines, markdown_text, printable
 from loader.runner.arms import Arm, Outcome, Settings, Stop
 from loader.runner.session import run_missing
 from loader.runner.stopping import LOOK_EVERY, Question
 from loader.runner.targets import CallableTarget, Target, load_callable
 from loader.runner.tasks import Task, read_tasks
-from loader.tables import Column, Kind, Table
+from loader.tables import Column, Table
 
 if TYPE_CHECKING:
-    from loader.gate import Candidate, Metric, Summary
+    from loader.gate_rows import Candidate, Metric, Summary
     from loader.runner.scoring import EvaluatorLike
     from loader.verdict import Reason
 
@@ -71,45 +74,28 @@ class ModelComparison:
 
     def to_markdown(self) -> str:
         """Return the verdict for a pull request."""
-        summary = self.summary
+        summary = msgspec.to_builtins(self.summary)
+        decides = wording.would_decide(summary)
         lines = [
-            f"## {summary.experiment_id}: {self.recommendation.replace('_', ' ')}",
-            "",
-            (
-                f"{summary.candidate_group} {summary.candidate_version} against the baseline, "
-                f"on {summary.total_tasks} tasks that both have."
+            f"## {markdown_text(printable(self.summary.experiment_id))}: {wording.word(summary)}",
+            f"**{markdown_text(wording.headline(summary))}**",
+            *([] if decides is None else [markdown_text(f"What would decide it: {decides}.")]),
+            markdown_text(
+                f"{printable(self.summary.candidate_group)} "
+                f"{printable(self.summary.candidate_version)} against the baseline, "
+                f"on {self.summary.total_tasks:,} tasks that both have."
             ),
-            "",
-            *(f"- {reason.sentence}" for reason in self.reasons),
-            *([""] if self.reasons else []),
+            "".join(f"- {markdown_text(reason)}\n" for reason in wording.reasons(summary)),
         ]
-        return "\n".join(lines) + "\n" + "".join(markdown_lines(self._table()))
+        return "\n\n".join(lines) + "\n" + "".join(markdown_lines(self._table()))
 
     def _table(self) -> Table:
-        columns = (
-            Column("metric", Kind.TEXT, "metric"),
-            Column("baseline", Kind.NUMBER, "baseline"),
-            Column("candidate", Kind.NUMBER, "candidate"),
-            Column("difference", Kind.NUMBER, "difference"),
-            Column("low", Kind.NUMBER, "95 % from"),
-            Column("high", Kind.NUMBER, "to"),
-            Column("p", Kind.PROBABILITY, "p"),
-            Column("tasks", Kind.INTEGER, "tasks"),
-        )
-        rows = [
-            (
-                metric.metric,
-                metric.baseline_mean,
-                metric.candidate_mean,
-                metric.mean_difference,
-                metric.ci_low,
-                metric.ci_high,
-                metric.p_value,
-                metric.n_pairs,
-            )
-            for metric in self.metrics
-        ]
-        return Table(columns, rows)
+        candidate = {
+            name: getattr(self.summary, name) for name in ("candidate_group", "candidate_version")
+        }
+        rows = [{**candidate, **msgspec.to_builtins(metric)} for metric in self.metrics]
+        columns = tuple(Column(name) for name in (rows[0] if rows else candidate))
+        return metric_table(Table(columns, [tuple(row.values()) for row in rows]))
 
 
 async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, most with defaults

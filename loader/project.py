@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from loader.errors import ConfigurationError
 
@@ -37,3 +40,10 @@ def home_directory() -> Path:
     """Return the folder of everything evalmart writes: `EVALMART_HOME` or `.evalmart/`."""
     named = os.environ.get("EVALMART_HOME")
     return Path(named).resolve() if named else project_directory() / ".evalmart"
+
+
+def project_variables() -> dict[str, Any]:
+    """Return the vars of `dbt_project.yml`."""
+    text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")
+    variables = (yaml.safe_load(text) or {}).get("vars") or {}
+    return {**variables, **variables.get("evalmart", {})}

@@ -57,8 +57,14 @@ class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
     latency_ms: Annotated[_NotNegative | None, Meta(description="Milliseconds.")] = ABSENT
     tokens_used: Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None = ABSENT
     cost_usd: Annotated[_NotNegative | None, Meta(description="US dollars.")] = ABSENT
-    success: Annotated[bool, Meta(description="true when absent.")] = ABSENT
-    error_message: str | None = ABSENT
+    success: Annotated[
+        bool | None,
+        Meta(
+            description="Whether the run ended well. Absent means not known, never true; with "
+            "an error_message it means false."
+        ),
+    ] = ABSENT
+    error_message: Annotated[str | None, Meta(description="Why the run failed.")] = ABSENT
     dataset_version: _Label | None = ABSENT
     evaluator_versions: Annotated[
         dict[str, str], Meta(description="Evaluator key to the version of the evaluator.")

@@ -54,7 +54,7 @@ class RecordFields(TypedDict, total=False):
     latency_ms: float | None
     tokens_used: int | None
     cost_usd: float | None
-    success: bool
+    success: bool | None
     error_message: str | None
     dataset_version: str | None
     evaluator_versions: Mapping[str, str]

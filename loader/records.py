@@ -32,6 +32,7 @@ from loader.record_form import (
 )
 from loader.refusals import (
     derived_run_id,
+    fill_success,
     merge_built_in,
     refuse_conflict,
     refuse_contradiction,
@@ -92,6 +93,16 @@ _built_ins_of = attrgetter(*BUILT_IN_METRICS)
 _NO_BUILT_INS: Final = {(ABSENT,) * len(BUILT_IN_METRICS)}
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
+
+
+def _fill(records: Sequence[Incoming]) -> None:
+    """Put fields where they belong, for many at once."""
+    for record in records:
+        if record.error_message:
+            fill_success(record)
+    if set(map(_built_ins_of, records)) != _NO_BUILT_INS:
+        for record in records:
+            merge_built_in(record)
 
 
 class Checker:
@@ -235,9 +246,7 @@ class Checker:
             for record, label in zip(records, labels, strict=True):
                 if not record.source_run_id or record.source_run_id.isspace():
                     record.source_run_id = derived_run_id(record, label)
-        if set(map(_built_ins_of, records)) != _NO_BUILT_INS:
-            for record in records:
-                merge_built_in(record)
+        _fill(records)
         self._check_all_scores([record.scores for record in records if record.scores])
         for record in records:
             if record.measurements:
@@ -282,6 +291,8 @@ class Checker:
             record.source_run_id = derived_run_id(record, labels)
         if record.recorded_at is not None:
             record.recorded_at = utc(record.recorded_at)
+        if not record.success:
+            fill_success(record)
         merge_built_in(record)
         if record.scores:
             self._check_scores(record.scores)

@@ -112,6 +112,12 @@ def merge_built_in(record: Incoming) -> None:
         record.scores[name] = other if value is None else value
 
 
+def fill_success(record: RunRecord) -> None:
+    """Say that a run with an error failed, where it does not say so itself."""
+    if record.success is ABSENT or record.success is None:
+        record.success = False if record.error_message else None
+
+
 def derived_run_id(record: RunRecord, labels: Labels) -> str:
     """Name a run by what makes it that run; a second such record is an update."""
     parts = [

@@ -5,7 +5,7 @@ if it never said, the time it was first loaded) is before the cutoff, unless a v
 metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
-The ledger itself and rejected rows stay.
+What an experiment was to run goes with its last run; the ledger itself and rejected rows stay.
 """
 
 from __future__ import annotations
@@ -91,6 +91,20 @@ select
     count(*) as version_count,
     count(distinct (experiment_id, source, source_run_id)) as run_count
 from removed
+"""
+
+
+# An experiment without any run has nothing left that was planned.
+_REMOVE_PLANS = """
+delete from raw_evals.arm_plans as plans
+using raw_evals.load_experiments as announced
+where
+    announced.load_id = %s
+    and announced.experiment_id = plans.experiment_id
+    and not exists (
+        select from raw_evals.evaluation_runs as runs
+        where runs.experiment_id = plans.experiment_id
+    )
 """
 
 
@@ -213,6 +227,7 @@ def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: in
         ).fetchone()
         versions, runs = (int(str(count)) for count in counts or (0, 0))
         if versions:
+            connection.execute(_REMOVE_PLANS, load_id)
             connection.execute(
                 """
                 insert into raw_evals.loads (

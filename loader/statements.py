@@ -34,6 +34,8 @@ COPY_RUNS: Final = (
 COLUMN_COUNT: Final = len(COLUMNS) + 1
 # A record is loaded when its content was never stored for its run, or when it is the last
 # of its run in this load and differs from the run's current version: A, B, A ends as A.
+# Before migration 3 a record that did not say `success` was stored as true: such a record
+# counts as stored where its opposite hash is (see `loader.canonical`), unless it is itself.
 DECIDE: Final = """
 create temporary table decided on commit drop as
 with
@@ -43,7 +45,10 @@ known as (
         runs.experiment_id,
         runs.source_run_id,
         runs.content_hash,
-        runs.run_version
+        runs.run_version,
+        runs.success and runs.loaded_at < (
+            select applied_at from raw_evals.schema_version where version = 3
+        ) as may_be_unsaid
     from raw_evals.evaluation_runs as runs
     where
         runs.source = %(source)s
@@ -65,6 +70,44 @@ latest as (
     order by experiment_id, source_run_id, run_version desc
 ),
 
+contents as (
+    select
+        experiment_id,
+        source_run_id,
+        content_hash,
+        min(run_version) as run_version,
+        bool_or(may_be_unsaid) as may_be_unsaid
+    from known
+    group by experiment_id, source_run_id, content_hash
+),
+
+arrived as (
+    select
+        incoming.ordinal,
+        incoming.experiment_id,
+        incoming.source_run_id,
+        case
+            when same.content_hash is null
+                then coalesce(unsaid.content_hash, incoming.content_hash)
+            else incoming.content_hash
+        end as content_hash
+    from incoming
+    left join contents as same
+        on
+            incoming.experiment_id = same.experiment_id
+            and incoming.source_run_id = same.source_run_id
+            and incoming.content_hash = same.content_hash
+    left join contents as unsaid
+        on
+            incoming.experiment_id = unsaid.experiment_id
+            and incoming.source_run_id = unsaid.source_run_id
+            and incoming.success is null
+            and unsaid.may_be_unsaid
+            and unsaid.content_hash = translate(
+                incoming.content_hash::text, '0123456789abcdef', 'fedcba9876543210'
+            )::uuid
+),
+
 ranked as (
     select
         ordinal,
@@ -79,7 +122,7 @@ ranked as (
             partition by experiment_id, source_run_id
             order by ordinal
         ) is null as is_last_of_run
-    from incoming
+    from arrived
 ),
 
 compared as (
@@ -91,21 +134,17 @@ compared as (
         ranked.is_last_of_run,
         coalesce(latest.run_version, 0) as latest_version,
         latest.content_hash as latest_hash,
-        ranked.is_first_of_content and known.run_version is null as is_new
+        ranked.is_first_of_content and contents.run_version is null as is_new
     from ranked
     left join latest
         on
             ranked.experiment_id = latest.experiment_id
             and ranked.source_run_id = latest.source_run_id
-    left join (
-        select experiment_id, source_run_id, content_hash, min(run_version) as run_version
-        from known
-        group by experiment_id, source_run_id, content_hash
-    ) as known
+    left join contents
         on
-            ranked.experiment_id = known.experiment_id
-            and ranked.source_run_id = known.source_run_id
-            and ranked.content_hash = known.content_hash
+            ranked.experiment_id = contents.experiment_id
+            and ranked.source_run_id = contents.source_run_id
+            and ranked.content_hash = contents.content_hash
 ),
 
 counted as (
@@ -154,6 +193,68 @@ INSERT_TOUCHED: Final = """
 insert into raw_evals.load_experiments (load_id, experiment_id, baseline_experiment_id)
 select distinct %(load_id)s::bigint, experiment_id, baseline_experiment_id
 from touched
+"""
+# A plan that is as it was is not written again; nor is, with a load, that of an arm of
+# which nothing could be loaded.
+INSERT_PLANS: Final = """
+with
+
+plans as (
+    select *
+    from
+        unnest(
+            %(experiments)s::text[],
+            %(groups)s::text[],
+            %(versions)s::text[],
+            %(repetitions)s::integer[],
+            %(tasks)s::integer[]
+        ) as given (
+            experiment_id,
+            experiment_group,
+            extension_version,
+            planned_repetitions,
+            planned_tasks
+        )
+),
+
+latest as (
+    select distinct on (experiment_id, experiment_group, extension_version) *
+    from raw_evals.arm_plans
+    where experiment_id = any(%(experiments)s)
+    order by experiment_id, experiment_group, extension_version, load_id desc
+)
+
+insert into raw_evals.arm_plans (
+    load_id, experiment_id, experiment_group, extension_version,
+    planned_repetitions, planned_tasks
+)
+select
+    %(load_id)s,
+    plans.experiment_id,
+    plans.experiment_group,
+    plans.extension_version,
+    plans.planned_repetitions,
+    plans.planned_tasks
+from plans
+left join latest
+    on
+        plans.experiment_id = latest.experiment_id
+        and plans.experiment_group = latest.experiment_group
+        and plans.extension_version = latest.extension_version
+where
+    (plans.planned_repetitions, plans.planned_tasks)
+    is distinct from (latest.planned_repetitions, latest.planned_tasks)
+    and (
+        not %(with_runs)s
+        or exists (
+            select from raw_evals.evaluation_runs as runs
+            where
+                runs.experiment_id = plans.experiment_id
+                and runs.experiment_group = plans.experiment_group
+                and runs.extension_version = plans.extension_version
+        )
+    )
+returning experiment_id
 """
 INSERT_LOAD: Final = """
 insert into raw_evals.loads (

@@ -1,24 +1,23 @@
-"""`summary` for people: a small page that says what is known and what is not.
+"""`summary` for people: the verdict in a sentence, why, by how much, and what is not known.
 
-The verdict is `recommendation`, with the sentences it rests on; `legacy_recommendation`, the
-rule on averages alone, stands beside it under its own name.
+Every number and word is one of the marts'; `loader.wording` says them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
+from loader import wording
 from loader.metric_page import metric_table
 from loader.render import (
-    cell,
+    NULL,
     draw,
     for_people,
     markdown_lines,
     markdown_text,
-    named_p,
     number,
     plain_lines,
     printable,
@@ -27,199 +26,206 @@ from loader.render import (
 from loader.tables import Column, Format, Kind, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
-# What the average change of each built-in metric is called in `experiment_summaries`.
-_CHANGES: Final = (
-    ("accuracy", "avg_accuracy_improvement_pct", Kind.POINTS),
-    ("completeness", "avg_completeness_improvement_pct", Kind.POINTS),
-    ("efficiency", "avg_efficiency_improvement_pct", Kind.POINTS),
-    ("integration quality", "avg_integration_quality_improvement_pct", Kind.POINTS),
-    ("latency", "avg_latency_reduction_pct", Kind.PERCENT),
-    ("tokens", "avg_tokens_reduction_pct", Kind.PERCENT),
-    ("cost", "avg_cost_reduction_pct", Kind.PERCENT),
-)
-# Chances that people know how to picture; below the last one, "fewer than".
-_ONE_IN: Final = (20, 100, 1_000, 10_000)
-_VERDICTS: Final = {
-    "deploy": "deploy",
-    "needs_review": "needs review",
-    "reject": "reject",
-}
+    Record = Mapping[str, object]
+
 _STYLES: Final = {"deploy": "bold green", "needs_review": "bold yellow", "reject": "bold red"}
+_WHY: Final = "Why, in the order in which it decided:"
+_SEGMENTS: Final = "Proven worse in a part:"
+_UNKNOWN: Final = "What this does not tell:"
 
 
-def render_summary(
-    experiment_id: str, table: Table, metrics: Table, output: Format, stream: TextIO
-) -> None:
+class Answer(NamedTuple):
+    """What a summary shows of one experiment, each from its mart."""
+
+    experiment_id: str
+    summaries: Table
+    metrics: Table
+    """`experiment_metric_comparisons`."""
+    segments: Sequence[Record] = ()
+    """`experiment_segment_verdicts` that are proven worse."""
+    arms: Table = Table((), [])
+    """`arm_summaries`."""
+    examples: Sequence[Mapping[str, Sequence[str]]] = ()
+    """Tasks that only one arm has, for each row of `summaries`, where nothing is shared."""
+    nothing: Sequence[str] = ()
+    """What to read where there is no row of `summaries`."""
+
+
+class Page(NamedTuple):
+    """One candidate's page, as paragraphs, lists and tables."""
+
+    summary: Record
+    opening: Sequence[str]
+    segments: Sequence[str]
+    metrics: Table | None
+    arms: Table | None
+    unknowns: Sequence[str]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Return why, in the order in which it decided."""
+        return wording.reasons(self.summary)
+
+
+def render_summary(answer: Answer, output: Format, stream: TextIO) -> None:
     """Print `experiment_summaries` of one experiment: a page for people, rows for programs.
 
     Args:
-        experiment_id: named when there is no row.
-        table: every column of the mart, one row per candidate version.
-        metrics: its rows of `experiment_metric_comparisons`, for people.
+        answer: what was read.
         output: the format.
         stream: where to; colours only when it is a terminal.
     """
     if output in {Format.JSON, Format.CSV}:
-        render(table, output, stream)
+        render(answer.summaries, output, stream)
         return
     stream = for_people(stream)
-    if not table.rows:
-        stream.write(
-            f"{printable(experiment_id)} has no candidate's result yet: nothing to compare.\n"
-        )
+    if not answer.summaries.rows:
+        stream.writelines(f"{line}\n" for line in answer.nothing)
         return
-    for place, record in enumerate(table.records()):
+    for place, page in enumerate(pages(answer)):
         if place:
             stream.write("\n")
-        shown = metric_table(_of_candidate(metrics, record))
         if output is Format.MARKDOWN:
-            stream.writelines(_markdown(record, shown))
+            stream.writelines(_markdown(page))
         elif stream.isatty():
-            _terminal(record, shown, stream)
+            _terminal(page, stream)
         else:
-            stream.writelines(_plain(record, shown))
+            stream.writelines(_plain(page))
 
 
-def _of_candidate(metrics: Table, record: Mapping[str, object]) -> Table:
-    """Return the rows of the summary's candidate."""
-    names = ("candidate_group", "candidate_version")
-    columns = [column.name for column in metrics.columns]
-    places = [columns.index(name) for name in names]
-    wanted = [record[name] for name in names]
-    return Table(
-        metrics.columns,
-        [row for row in metrics.rows if [row[place] for place in places] == wanted],
-    )
+def pages(answer: Answer) -> Iterator[Page]:
+    """Yield a page for each candidate."""
+    for place, summary in enumerate(answer.summaries.records()):
+        metrics = _of_candidate(answer.metrics, summary)
+        segments = [row for row in answer.segments if _key(row) == _key(summary)]
+        compared = bool(summary["total_tasks"])
+        yield Page(
+            summary,
+            opening(summary, answer.examples[place] if answer.examples else {}),
+            [wording.worse_segment(row) for row in segments],
+            metric_table(metrics) if compared else None,
+            None if compared or not answer.arms.rows else arm_table(answer.arms),
+            list(unknowns(summary, metrics.records())),
+        )
 
 
-def _plain(record: Mapping[str, object], metrics: Table) -> Iterator[str]:
-    yield title(record) + "\n"
-    yield "\n"
-    yield verdict(record) + "\n"
-    yield rule_of_thumb(record) + "\n"
-    yield outcome(record) + "\n"
-    if record["total_tasks"]:
+def opening(summary: Record, examples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the lines that every page begins with: the sentence, then the word."""
+    told = f"Recommendation: {wording.word(summary)}."
+    decides = wording.would_decide(summary, examples)
+    return [
+        wording.headline(summary),
+        told if decides is None else f"{told} What would decide it: {decides}.",
+    ]
+
+
+def brief(table: Table, output: Format, stream: TextIO) -> None:
+    """Print the opening and the reasons of each candidate, for a page about its tasks."""
+    stream = for_people(stream)
+    escape = markdown_text if output is Format.MARKDOWN else str
+    for summary in table.records():
+        if len(table.rows) > 1:
+            stream.write(f"{escape(title(summary))}\n\n")
+        stream.writelines(f"{escape(line)}\n" for line in opening(summary, {}))
+        stream.write("\n")
+        stream.writelines(f"- {escape(line)}\n" for line in wording.reasons(summary))
+        stream.write("\n")
+
+
+def _plain(page: Page) -> Iterator[str]:
+    yield title(page.summary) + "\n\n"
+    for line in page.opening:
+        yield line + "\n"
+    for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
+        if lines:
+            yield f"\n{heading}\n"
+            yield from (f"- {line}\n" for line in lines)
+    yield f"\n{outcome(page.summary)}\n"
+    for table in (page.metrics, page.arms):
+        if table is not None:
+            yield "\n"
+            yield from (f"{line}\n" for line in plain_lines(table))
+    if page.unknowns:
+        yield f"\n{_UNKNOWN}\n"
+        yield from (f"- {line}\n" for line in page.unknowns)
+    yield f"\n{wording.legacy(page.summary)}\n"
+
+
+def _markdown(page: Page) -> Iterator[str]:
+    yield f"### {markdown_text(title(page.summary))}\n\n"
+    first, *rest = page.opening
+    yield f"**{markdown_text(first)}**\n\n"
+    for line in rest:
+        yield f"{markdown_text(line)}\n\n"
+    for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
+        if lines:
+            yield f"{heading}\n\n"
+            yield from (f"- {markdown_text(line)}\n" for line in lines)
+            yield "\n"
+    yield f"{markdown_text(outcome(page.summary))}\n\n"
+    for table in (page.metrics, page.arms):
+        if table is not None:
+            yield from markdown_lines(table)
+            yield "\n"
+    if page.unknowns:
+        yield f"{_UNKNOWN}\n\n"
+        yield from (f"- {markdown_text(line)}\n" for line in page.unknowns)
         yield "\n"
-        yield from (f"{line}\n" for line in plain_lines(metrics))
-        yield "\n"
-        yield "What the verdict rests on:\n"
-        for line in evidence(record):
-            yield f"- {line}\n"
-    yield "\n"
-    yield "What this does not tell:\n"
-    for line in unknowns(record):
-        yield f"- {line}\n"
+    yield f"{markdown_text(wording.legacy(page.summary))}\n"
 
 
-def _markdown(record: Mapping[str, object], metrics: Table) -> Iterator[str]:
-    yield f"### {markdown_text(title(record))}\n\n"
-    yield f"**{markdown_text(verdict(record))}**\n\n"
-    yield f"{markdown_text(rule_of_thumb(record))}\n\n"
-    yield f"{markdown_text(outcome(record))}\n\n"
-    if record["total_tasks"]:
-        yield from markdown_lines(metrics)
-        yield "\n"
-        yield "What the verdict rests on:\n\n"
-        for line in evidence(record):
-            yield f"- {markdown_text(line)}\n"
-        yield "\n"
-    yield "What this does not tell:\n\n"
-    for line in unknowns(record):
-        yield f"- {markdown_text(line)}\n"
-
-
-def _terminal(record: Mapping[str, object], metrics: Table, stream: TextIO) -> None:
+def _terminal(page: Page, stream: TextIO) -> None:
     console = Console(file=stream, highlight=False)
-    console.print(Text(title(record), style="bold"))
+    style = _STYLES.get(str(page.summary["recommendation"]), "")
+    console.print(Text(title(page.summary), style="bold"))
     console.print()
-    console.print(Text(verdict(record), style=_STYLES.get(str(record["recommendation"]), "")))
-    console.print(Text(rule_of_thumb(record), style="dim"))
-    console.print(Text(outcome(record)))
-    if record["total_tasks"]:
-        console.print()
-        draw(metrics, stream)
-        console.print()
-        console.print(Text("What the verdict rests on:"))
-        for line in evidence(record):
-            console.print(Text(f"- {line}"))
+    first, *rest = page.opening
+    console.print(Text(first, style=style))
+    for line in rest:
+        console.print(Text(line))
+    for heading, lines in ((_WHY, page.reasons), (_SEGMENTS, page.segments)):
+        if lines:
+            console.print()
+            console.print(Text(heading))
+            for line in lines:
+                console.print(Text(f"- {line}"))
     console.print()
-    console.print(Text("What this does not tell:", style="dim"))
-    for line in unknowns(record):
-        console.print(Text(f"- {line}", style="dim"))
+    console.print(Text(outcome(page.summary)))
+    for table in (page.metrics, page.arms):
+        if table is not None:
+            console.print()
+            draw(table, stream)
+    if page.unknowns:
+        console.print()
+        console.print(Text(_UNKNOWN, style="dim"))
+        for line in page.unknowns:
+            console.print(Text(f"- {line}", style="dim"))
+    console.print()
+    console.print(Text(wording.legacy(page.summary), style="dim"))
 
 
-def title(record: Mapping[str, object]) -> str:
+def title(record: Record) -> str:
     """Say what is compared with what."""
     names = ("experiment_id", "candidate_group", "candidate_version")
     experiment, group, version = (printable(str(record[name])) for name in names)
     text = f"{experiment}: {group} {version} against its baseline"
     linked = record["baseline_experiment_id"]
-    return text if linked == record["experiment_id"] else f"{text} in {printable(str(linked))}"
+    is_elsewhere = linked is not None and linked != record["experiment_id"]
+    return f"{text} in {printable(str(linked))}" if is_elsewhere else text
 
 
-def verdict(record: Mapping[str, object]) -> str:
-    """Say the verdict, and what would decide an open one."""
-    if not record["total_tasks"]:
-        return "No verdict: no task has a result in both arms."
-    decided = str(record["recommendation"])
-    text = f"Recommendation: {_VERDICTS.get(decided, decided)}."
-    needs = [
-        f"about {value:,} {what}"
-        for name, what in (
-            ("required_additional_tasks", "more tasks"),
-            ("required_repetitions", "repetitions of these tasks"),
-        )
-        if isinstance(value := record[name], int)
-    ]
-    return f"{text} It would take {', or '.join(needs)} to decide." if needs else text
-
-
-def rule_of_thumb(record: Mapping[str, object]) -> str:
-    """Say what the rule on averages alone would say."""
-    legacy = str(record["legacy_recommendation"])
-    change = record["legacy_weighted_improvement_pct"]
-    told = (
-        "its own average of the metrics cannot be computed"
-        if change is None
-        else f"its own average of the metrics (points for scores) is {cell(change, Kind.PERCENT)}"
-    )
-    return f"Rule of thumb (legacy_recommendation): {_VERDICTS.get(legacy, legacy)}; {told}."
-
-
-def evidence(record: Mapping[str, object]) -> Iterator[str]:
-    """Say whether the difference is more than chance, then the reasons of the verdict."""
-    p_value = record["statistical_significance"]
-    metric = printable(str(record["primary_metric"]))
-    if isinstance(p_value, int | float):
-        yield f"The difference in {metric} {chance(p_value)}."
-    reasons = record["recommendation_reasons"]
-    for reason in reasons if isinstance(reasons, list) else ():
-        yield printable(str(reason["sentence"]))
-
-
-def chance(p_value: float) -> str:
-    """Say a p-value in words: how often chance alone does as much."""
-    shown = named_p(p_value)
-    if p_value > 1 / _ONE_IN[0]:
-        share = "always" if p_value > 1 - 1 / _ONE_IN[1] else f"{p_value:.0%} of the time"
-        return f"may well be chance: without any change, one as large comes up {share} ({shown})"
-    rarest = max(count for count in _ONE_IN if p_value <= 1 / count)
-    return (
-        f"is more than chance explains: without any change, one as large comes up in fewer than "
-        f"1 of {rarest:,} experiments ({shown})"
-    )
-
-
-def outcome(record: Mapping[str, object]) -> str:
+def outcome(record: Record) -> str:
     """Say who won how many tasks, by which metric, and which tasks are missing."""
     metric = record["primary_metric"]
     total = _count(record, "total_tasks")
     parts = []
-    if metric is None:
-        parts.append(f"{_tasks(total)} in both arms; no score decides them.")
+    if not total:
+        parts.append("No task has a result in both arms.")
+    elif metric is None or _count(record, "undecided_tasks") == total:
+        parts.append(f"{_tasks(total)} in both arms; no score says who won them.")
     else:
         parts.append(
             f"By {printable(str(metric))}, the candidate won {_number(record, 'candidate_wins')}, "
@@ -242,32 +248,58 @@ def outcome(record: Mapping[str, object]) -> str:
     return " ".join(parts)
 
 
-def changes(record: Mapping[str, object]) -> Table:
-    """Return the average change of every built-in metric, positive is better."""
+def arm_table(arms: Table) -> Table:
+    """Return what is known of arms that nothing is compared with, with intervals."""
+    columns = (
+        Column("arm"),
+        Column("total_tasks", Kind.INTEGER, "tasks"),
+        Column("total_runs", Kind.INTEGER, "runs"),
+        Column("success", heading="success"),
+        Column("pass_at_k", heading="pass@k"),
+        Column("pass_hat_k", heading="pass^k"),
+    )
     return Table(
-        (
-            Column("metric"),
-            Column("change", Kind.TEXT, "candidate against baseline, + is better"),
-        ),
+        columns,
         [
-            (label, f"{number(value, kind)} {_unit(kind)}")
-            for label, name, kind in _CHANGES
-            if isinstance(value := record[name], int | float)
+            (
+                printable(f"{row['experiment_group']} {row['extension_version']}"),
+                row["total_tasks"],
+                row["total_runs"],
+                *(_share(row, name) for name in ("success_rate", "pass_at_k", "pass_hat_k")),
+            )
+            for row in arms.records()
         ],
     )
 
 
-def unknowns(record: Mapping[str, object]) -> Iterator[str]:
-    """Say what a reader might take from the page and must not."""
-    if record["total_tasks"] and record.get("statistical_significance") is None:
-        yield "whether the difference is more than chance: there are too few pairs with a score"
-    absent = [label for label, name, _ in _CHANGES if record[name] is None]
+def _share(row: Record, name: str) -> str:
+    """Return a share with its interval where the mart has one."""
+    ends = [row.get(f"{name}{end}") for end in ("", "_low", "_high")]
+    value, low, high = (float(end) if isinstance(end, int | float) else None for end in ends)
+    if value is None:
+        return NULL
+    told = number(value, Kind.SCORE)
+    if low is None or high is None:
+        return told
+    return f"{told} ({number(low, Kind.SCORE)} … {number(high, Kind.SCORE)})"
+
+
+def unknowns(record: Record, metrics: Sequence[Record]) -> Iterator[str]:
+    """Say what a reader might take from the page and must not.
+
+    Args:
+        record: of `experiment_summaries`.
+        metrics: of `experiment_metric_comparisons`, of the same candidate.
+    """
+    absent = [printable(str(row["metric"])) for row in metrics if not row["n_pairs"]]
     if absent:
-        yield f"anything about {', '.join(absent)}: no pair of results has it"
+        yield f"anything about {', '.join(absent)}: no task has it in both arms"
+    if record["total_tasks"] and all(row["kind"] != "score" for row in metrics):
+        yield "anything about quality: no run has a score"
     undecided, incomparable = (
         _count(record, name) for name in ("undecided_tasks", "incomparable_tasks")
     )
-    if undecided > incomparable:
+    if incomparable < undecided < _count(record, "total_tasks"):
         yield (
             f"who won {_tasks(undecided - incomparable)}: an arm has no score there, "
             "which is neither a loss nor a tie"
@@ -282,16 +314,28 @@ def unknowns(record: Mapping[str, object]) -> Iterator[str]:
         yield f"how the other arm would have done on {_tasks(alone)} it has no result for"
 
 
-def _unit(kind: Kind) -> str:
-    return "points" if kind is Kind.POINTS else "%"
+def _key(row: Record) -> tuple[object, object]:
+    return row["candidate_group"], row["candidate_version"]
 
 
-def _count(record: Mapping[str, object], name: str) -> int:
+def _of_candidate(metrics: Table, record: Record) -> Table:
+    """Return the rows of the summary's candidate."""
+    names = ("candidate_group", "candidate_version")
+    columns = [column.name for column in metrics.columns]
+    places = [columns.index(name) for name in names]
+    wanted = [record[name] for name in names]
+    return Table(
+        metrics.columns,
+        [row for row in metrics.rows if [row[place] for place in places] == wanted],
+    )
+
+
+def _count(record: Record, name: str) -> int:
     value = record[name]
     return value if isinstance(value, int) else 0
 
 
-def _number(record: Mapping[str, object], name: str) -> str:
+def _number(record: Record, name: str) -> str:
     return f"{_count(record, name):,}"
 
 

@@ -11,9 +11,9 @@ import msgspec
 from psycopg import sql
 
 from loader import marts
-from loader.errors import ConfigurationError
-from loader.gate import Candidate, Summary
+from loader.errors import ConfigurationError, NothingToJudge
 from loader.gate_history import History, Regression, Step
+from loader.gate_rows import Candidate, Summary
 from loader.regressions import of_version
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def candidates_of(connection: Connection, agent: str, version: str) -> list[Cand
 
 
 def require_version(connection: Connection, agent: str, version: str) -> None:
-    """Raise: no result is of this version of this agent; names the nearest ones."""
+    """Raise `NothingToJudge`: no result is of this version of this agent; names near ones."""
     with marts.reading(connection):
         known = connection.execute(
             sql.SQL(
@@ -84,10 +84,38 @@ def require_version(connection: Connection, agent: str, version: str) -> None:
         ).fetchall()
     versions = [str(there) for name, there in known if name == agent]
     agents = {str(name) for name, _ in known if name is not None}
-    raise ConfigurationError(
-        f"no result is of version {version!r} of {agent}{marts.nearest(version, versions)}"
+    raise NothingToJudge(
+        f"no candidate results for {agent} {version}{marts.nearest(version, versions)}; "
+        "did ingest run?"
         if versions
-        else f"no result is of an agent {agent!r}{marts.nearest(agent, agents)}"
+        else f"no candidate results for an agent {agent!r}{marts.nearest(agent, agents)}; "
+        "did ingest run?"
+    )
+
+
+def latest_version(connection: Connection, agent: str) -> str:
+    """Return the version of an agent that a treatment group ran last.
+
+    Raises:
+        NothingToJudge: no candidate's result is of this agent; names the nearest ones.
+    """
+    view = sql.Identifier(marts.schema_name(), "evaluation_comparison_view")
+    with marts.reading(connection):
+        row = connection.execute(
+            sql.SQL(
+                "select candidate_version from {} where agent_name = %s"
+                " order by candidate_recorded_at desc nulls last, candidate_version desc limit 1"
+            ).format(view),
+            (agent,),
+        ).fetchone()
+        if row is not None:
+            return str(row[0])
+        names = connection.execute(
+            sql.SQL("select distinct agent_name from {} where agent_name is not null").format(view)
+        ).fetchall()
+    raise NothingToJudge(
+        f"no candidate results for an agent {agent!r}; did ingest run?"
+        f"{marts.nearest(agent, [str(name) for (name,) in names])}"
     )
 
 
@@ -132,14 +160,18 @@ def _summary(group: Tried, version: str) -> Summary:
         candidate_group=group.experiment_group,
         candidate_version=version,
         baseline_experiment_id=None,
+        agent_name=None,
         primary_metric=None,
         total_tasks=group.task_count,
         recommendation="none",
         recommendation_reasons=[],
         recommendation_labels=[],
+        recommendation_route=None,
+        headline=None,
         legacy_recommendation=None,
-        weighted_improvement_pct=None,
         required_additional_tasks=None,
+        required_for=None,
+        required_note=None,
         required_repetitions=None,
         last_recorded_at=None,
     )

@@ -28,7 +28,7 @@ _RECENT: Final = (
     Column("accuracy", Kind.SCORE),
     Column("latency_ms", Kind.MILLISECONDS, "latency"),
     Column("cost_usd", Kind.USD, "cost"),
-    Column("success", Kind.BOOLEAN, "succeeded"),
+    Column("success", heading="succeeded"),
 )
 _EXPERIMENTS: Final = (
     Column("experiment_id", heading="experiment"),
@@ -39,12 +39,11 @@ _EXPERIMENTS: Final = (
     Column("baseline_wins", Kind.INTEGER, "losses"),
     Column("ties", Kind.INTEGER),
     Column("primary_metric", heading="decided by"),
-    Column("weighted_improvement_pct", Kind.PERCENT, "weighted change"),
     Column("recommendation", Kind.OUTCOME),
-    Column("statistical_significance", Kind.PROBABILITY, "p"),
-    Column("legacy_recommendation", Kind.OUTCOME, "rule of thumb"),
     Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)"),
+    Column("headline", heading="in one sentence"),
 )
+_SUCCEEDED: Final = {True: "yes", False: "no", None: "unknown"}
 _ARMS: Final = ("baseline", "candidate")
 _TASK_COLUMNS: Final = (
     Column("candidate"),
@@ -67,7 +66,16 @@ _TASK_METRICS: Final = (
 
 def recent(table: Table, output: Format) -> Table:
     """Choose the columns of `recent`."""
-    return table if output in _FOR_PROGRAMS else table.pick(_RECENT)
+    if output in _FOR_PROGRAMS:
+        return table
+    chosen = table.pick(_RECENT)
+    place = chosen.columns.index(Column("success", heading="succeeded"))
+    return chosen._replace(
+        rows=[
+            (*row[:place], _SUCCEEDED[row[place]], *row[place + 1 :])  # type: ignore[index]
+            for row in chosen.rows
+        ]
+    )
 
 
 def experiments(table: Table, output: Format) -> Table:
@@ -109,13 +117,20 @@ def one_task(table: Table, output: Format) -> Table:
             if values != [None, None]:
                 told = [with_unit(value, kind) for value in values]
                 rows.append((version, metric, *told, with_unit(record[change], kind_of(change))))
-        succeeded = [cell(record[f"{arm}_success"], Kind.BOOLEAN) for arm in _ARMS]
+        succeeded = [_told_success(record, arm) for arm in _ARMS]
         rows.append((version, "succeeded", *succeeded, NULL))
         rows.append((version, "winner", NULL, NULL, cell(record["winner"], Kind.TEXT)))
         reason = record["not_comparable_reason"]
         if reason is not None:
             rows.append((version, "not comparable", NULL, NULL, cell(reason, Kind.TEXT)))
     return Table(_TASK_COLUMNS, rows)
+
+
+def _told_success(record: dict[str, object], arm: str) -> str:
+    """Say whether an arm's result succeeded; an arm without one has nothing to say."""
+    if record[f"{arm}_result_id"] is None:
+        return NULL
+    return _SUCCEEDED[record[f"{arm}_success"]]  # type: ignore[index]
 
 
 def trend(table: Table, metric: str, output: Format) -> Table:

@@ -25,17 +25,18 @@ from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader import __version__, locks, statements
+from loader import __version__, arm_plans, locks, statements
 from loader.canonical import COPY_HEADER, COPY_TRAILER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
     from psycopg import Copy, Transaction
 
     from loader.connection import Connection
+    from loader.sources import ArmPlan
 
 CHUNK_ROWS: Final = 20_000
 SMALL_LOAD_ROWS: Final = 5000
@@ -177,7 +178,13 @@ class LoadWriter:
                 self._begin_chunk()
 
     def finish(
-        self, source_ref: Mapping[str, object], read: int, rejected: int, *, refuse: bool = False
+        self,
+        source_ref: Mapping[str, object],
+        read: int,
+        rejected: int,
+        *,
+        refuse: bool = False,
+        plans: Sequence[ArmPlan] = (),
     ) -> Outcome:
         """Decide what is loaded, write it and the ledger entry.
 
@@ -186,6 +193,7 @@ class LoadWriter:
             read: rows met at the source.
             rejected: rows given to `reject`, without those withheld.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
+            plans: how much arms of the load were to run; kept for those that have runs.
 
         """
         if self._copy is None and self._rows:
@@ -212,7 +220,11 @@ class LoadWriter:
             "with_withheld": refuse,
         }
         self._connection.execute(statements.INSERT_LOAD, values)
-        if loaded:
+        planned = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
+        if planned:
+            self._create_touched()
+            self._copy_rows("touched", [(experiment_id, None) for experiment_id in planned])
+        if loaded or planned:
             self._connection.execute(statements.INSERT_TOUCHED, values)
         if self._has_rejected:
             self._connection.execute(statements.INSERT_REJECTED, values)

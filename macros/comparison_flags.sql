@@ -1,6 +1,6 @@
 {#
     What a reader should know before relying on a comparison, as an array of
-    codes; needs the columns of int_metric_comparison_estimates.
+    codes; needs the columns that int_metric_evidence brings together.
 #}
 {% macro comparison_flags() -%}
     array_remove(
@@ -13,7 +13,7 @@
             case
                 when
                     coalesce(effective_clusters, 0)
-                    < {{ var('minimum_effective_clusters') }} - 1e-9
+                    < {{ var('minimum_clusters') }} - 1e-9
                     then 'few_clusters'
             end,
             case when has_zero_variance then 'zero_variance' end,
@@ -33,7 +33,19 @@
                     then 'underpowered'
             end,
             case when n_incomparable > 0 then 'incomparable_versions' end,
-            case when n_ratio_excluded > 0 then 'non_positive_values' end
+            case when is_evaluator_one_sided then 'one_sided_evaluator_version'
+            end,
+            case when n_ratio_excluded > 0 then 'non_positive_values' end,
+            case
+                when is_difference_instead then 'differences_instead_of_ratios'
+            end,
+            case when has_uneven_repetitions then 'uneven_repetitions' end,
+            case when is_metric_guessed then 'deciding_metric_guessed' end,
+            case
+                when has_unknown_direction then 'direction_unknown'
+                when kind = 'score' and not is_declared
+                    then 'direction_assumed'
+            end
         ],
         null
     )

@@ -8,7 +8,7 @@
 # What follows -- goes to `python -m loader ingest`; without it nothing is
 # loaded. DIRECTORY (evaluation) gets gate.md, for a pull request, and
 # report.html. Exit code: the gate's (0 pass, 1 blocked, 5 inconclusive), or
-# that of the command that failed (2, 3, 4).
+# that of the command that failed (2, 3, 4, 70). 1 is blocked and nothing else.
 set -euo pipefail
 
 usage() {
@@ -29,7 +29,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 if [ -z "$experiment" ] || [ -z "$out" ]; then usage; fi
-mkdir -p "$out"
+mkdir -p "$out" || exit 2
 
 python -m loader init
 if [ $# -gt 0 ]; then
@@ -42,6 +42,8 @@ verdict=0
 python -m loader gate --experiment "$experiment" ${policy[@]+"${policy[@]}"} \
     --format markdown > "$out/gate.md" || verdict=$?
 cat "$out/gate.md"
+# without a candidate's result there is neither a verdict nor a report
+if [ ! -s "$out/gate.md" ]; then exit "$verdict"; fi
 case $verdict in
     0 | 1 | 5) python -m loader report --experiment "$experiment" -o "$out/report.html" ;;
 esac

@@ -7,7 +7,7 @@
 # loaded. DIRECTORY (regressions) gets alerts.md and alerts.csv: every fall in
 # level, the open ones first. An alert is open until the level is back, or a
 # person accepts it in seeds/accepted_changes.csv. Exit code: 0 none is open,
-# 1 some are, or that of the command that failed.
+# 5 some are, or that of the command that failed.
 set -euo pipefail
 
 usage() {
@@ -24,7 +24,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 if [ -z "$out" ]; then usage; fi
-mkdir -p "$out"
+mkdir -p "$out" || exit 2
 
 python -m loader init
 if [ $# -gt 0 ]; then

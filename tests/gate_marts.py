@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from loader.connection import Connection
 
 _TABLES = """
@@ -24,11 +27,16 @@ create table evals.experiment_summaries (
     recommendation text,
     recommendation_anytime text,
     recommendation_labels text[],
+    recommendation_route text,
+    headline text,
     recommendation_reasons jsonb,
     total_tasks integer,
-    required_additional_tasks integer,
+    baseline_only_tasks integer default 0,
+    candidate_only_tasks integer default 0,
+    required_additional_tasks bigint,
     required_repetitions integer,
-    weighted_improvement_pct double precision,
+    required_for text,
+    required_note text,
     last_recorded_at timestamptz
 );
 
@@ -51,21 +59,109 @@ create table evals.experiment_metric_comparisons (
     cs_low double precision,
     cs_high double precision,
     p_anytime double precision,
-    ratio double precision,
-    ratio_low double precision,
-    ratio_high double precision,
     non_inferiority_margin double precision,
+    role text,
+    role_note text,
+    finding text,
+    improvement double precision,
+    improvement_low double precision,
+    improvement_high double precision,
+    improvement_sequence_low double precision,
+    improvement_sequence_high double precision,
+    fixed_tasks_low double precision,
+    fixed_tasks_high double precision,
+    improvement_margin double precision,
+    lower_improvement double precision,
+    improvement_pct double precision,
+    improvement_low_pct double precision,
+    improvement_high_pct double precision,
+    margin_pct double precision,
+    is_of_ratio_kind boolean,
+    is_fraction boolean,
+    is_difference_instead boolean,
     flags text[]
 );
 
+create table evals.experiment_segment_comparisons (
+    like evals.experiment_metric_comparisons, segment_kind text, segment text
+);
+
+create table evals.experiment_segment_verdicts (
+    experiment_id text,
+    candidate_group text,
+    candidate_version text,
+    segment_kind text,
+    segment text,
+    primary_metric text,
+    recommendation text,
+    recommendation_labels text[],
+    recommendation_route text,
+    headline text,
+    recommendation_reasons jsonb,
+    total_tasks integer,
+    required_additional_tasks bigint,
+    required_for text,
+    required_note text,
+    improvement_pct double precision,
+    improvement_low_pct double precision,
+    improvement_high_pct double precision,
+    p_worse_bh double precision,
+    is_proven_worse boolean
+);
+
+-- the rule is the marts' own; here it says what a test wrote down for some settings
+create table evals.judged (
+    settings jsonb,
+    candidate_group text,
+    candidate_version text,
+    segment text,
+    recommendation text,
+    label text,
+    recommendation_route text,
+    headline text,
+    recommendation_reasons jsonb,
+    required_additional_tasks bigint,
+    required_for text,
+    required_note text
+);
+
+create function evals.judge(experiment_id text, settings jsonb default '{}')
+returns setof evals.judged
+language sql stable
+as 'select * from evals.judged as judged where judged.settings = $2';
+
 create table evals.evaluation_results (
     experiment_id text,
+    result_id uuid default gen_random_uuid(),
     task_id text,
     load_id bigint,
     agent_name text,
     experiment_group text,
     extension_version text,
+    success_rate double precision,
+    pass_at_k double precision,
+    pass_hat_k double precision,
+    repetitions integer,
+    said_repetitions integer,
+    successes integer,
+    failed_repetitions integer,
+    metadata jsonb default '{}',
     recorded_at timestamptz
+);
+
+create table evals.evaluation_scores (
+    experiment_id text,
+    result_id uuid,
+    task_id text,
+    experiment_group text,
+    extension_version text,
+    metric text,
+    kind text,
+    value double precision,
+    repetitions integer,
+    failed_repetitions integer,
+    passes integer,
+    is_binary boolean
 );
 
 create table evals.version_trends (
@@ -98,14 +194,33 @@ create table evals.version_regressions (
     is_significant boolean
 );
 
+create table evals.evaluation_pairs (
+    experiment_id text,
+    task_id text,
+    candidate_group text,
+    candidate_version text,
+    baseline_experiment_id text,
+    agent_name text,
+    candidate_result_id uuid,
+    baseline_result_id uuid,
+    candidate_recorded_at timestamptz
+);
+
+-- of a summary, one task that stands for all; and what a test stored task by task
 create view evals.evaluation_comparison_view as
 select
     experiment_id,
-    agent_name,
+    'task' as task_id,
+    candidate_group,
     candidate_version,
-    last_recorded_at as candidate_recorded_at,
-    case when total_tasks > 0 then experiment_id end as baseline_result_id
-from evals.experiment_summaries;
+    baseline_experiment_id,
+    agent_name,
+    gen_random_uuid() as candidate_result_id,
+    case when total_tasks > 0 then gen_random_uuid() end as baseline_result_id,
+    last_recorded_at as candidate_recorded_at
+from evals.experiment_summaries
+union all
+select * from evals.evaluation_pairs;
 """
 
 SUMMARY: dict[str, object] = {
@@ -119,13 +234,28 @@ SUMMARY: dict[str, object] = {
     "recommendation": "deploy",
     "recommendation_anytime": "deploy",
     "recommendation_labels": [],
+    "recommendation_route": "better",
+    "headline": "More accurate (+8 points, p = .0021), and nothing got worse.",
     "recommendation_reasons": [
-        {"code": "improvement", "sentence": "The weighted improvement is 8.0 %."}
+        {
+            "code": "better",
+            "sentence": "accuracy is better by 8.0 points.",
+            "metric": "accuracy",
+            "improvement": 0.08,
+            "low": 0.03,
+            "high": 0.13,
+            "p": 0.00105,
+            "level": 0.025,
+            "margin": 0.05,
+        }
     ],
     "total_tasks": 60,
+    "baseline_only_tasks": 0,
+    "candidate_only_tasks": 0,
     "required_additional_tasks": None,
     "required_repetitions": None,
-    "weighted_improvement_pct": 8.0,
+    "required_for": None,
+    "required_note": "decided",
     "last_recorded_at": "2025-03-01T00:00:00+00:00",
 }
 ACCURACY: dict[str, object] = {
@@ -147,10 +277,26 @@ ACCURACY: dict[str, object] = {
     "cs_low": -0.06,
     "cs_high": 0.22,
     "p_anytime": 0.3,
-    "ratio": None,
-    "ratio_low": None,
-    "ratio_high": None,
     "non_inferiority_margin": 0.05,
+    "role": "deciding",
+    "role_note": None,
+    "finding": "better",
+    "improvement": 0.08,
+    "improvement_low": 0.03,
+    "improvement_high": 0.13,
+    "improvement_sequence_low": -0.06,
+    "improvement_sequence_high": 0.22,
+    "fixed_tasks_low": 0.05,
+    "fixed_tasks_high": 0.11,
+    "improvement_margin": 0.05,
+    "lower_improvement": 0.08,
+    "improvement_pct": 8.0,
+    "improvement_low_pct": 3.0,
+    "improvement_high_pct": 13.0,
+    "margin_pct": 5.0,
+    "is_of_ratio_kind": False,
+    "is_fraction": True,
+    "is_difference_instead": False,
     "flags": [],
 }
 LATENCY: dict[str, object] = {
@@ -167,10 +313,62 @@ LATENCY: dict[str, object] = {
     "cs_low": -150.0,
     "cs_high": 350.0,
     "p_anytime": 1.0,
-    "ratio": 1.04,
-    "ratio_low": 0.97,
-    "ratio_high": 1.12,
     "non_inferiority_margin": 0.2,
+    "role": "guardrail",
+    "finding": "proven_kept",
+    # minus the log of a ratio of 1.04, from 0.97 to 1.12
+    "improvement": -0.0392207,
+    "improvement_low": -0.1133287,
+    "improvement_high": 0.0304592,
+    "improvement_sequence_low": -0.165,
+    "improvement_sequence_high": 0.087,
+    "fixed_tasks_low": None,
+    "fixed_tasks_high": None,
+    "improvement_margin": 0.1823216,
+    "lower_improvement": -0.0392207,
+    "improvement_pct": -4.0,
+    "improvement_low_pct": -12.0,
+    "improvement_high_pct": 3.0,
+    "margin_pct": 20.0,
+    "is_of_ratio_kind": True,
+    "is_fraction": False,
+}
+
+
+SEGMENT: dict[str, object] = {
+    **{name: SUMMARY[name] for name in ("experiment_id", "candidate_group", "candidate_version")},
+    "segment_kind": "agent",
+    "segment": "alpha",
+    "primary_metric": "accuracy",
+    "recommendation": "reject",
+    "recommendation_labels": [],
+    "recommendation_route": None,
+    "headline": "Less accurate (-20 points, p = .0001).",
+    "recommendation_reasons": [
+        {"code": "harmed", "sentence": "accuracy is worse by 20 points.", "metric": "accuracy"}
+    ],
+    "total_tasks": 30,
+    "required_additional_tasks": None,
+    "required_for": None,
+    "required_note": "decided",
+    "improvement_pct": -20.0,
+    "improvement_low_pct": -28.0,
+    "improvement_high_pct": -12.0,
+    "p_worse_bh": 0.0002,
+    "is_proven_worse": True,
+}
+JUDGED: dict[str, object] = {
+    "candidate_group": "code-chef",
+    "candidate_version": "1.2.3",
+    "segment": "",
+    "recommendation": "needs_review",
+    "label": None,
+    "recommendation_route": None,
+    "headline": "Not decided with these settings.",
+    "recommendation_reasons": [{"code": "not_better", "sentence": "accuracy is not better."}],
+    "required_additional_tasks": 40,
+    "required_for": "deploy",
+    "required_note": None,
 }
 
 
@@ -229,6 +427,100 @@ def store(connection: Connection, summary: dict[str, object], *metrics: dict[str
                 [Jsonb({**row, **{name: summary[name] for name in key}})],
             )
     connection.commit()
+
+
+def store_segment(
+    connection: Connection, verdict: dict[str, object], *metrics: dict[str, object]
+) -> None:
+    """Add an agent's or a category's verdict, with its metrics; commit."""
+    key = (
+        "experiment_id", "candidate_group", "candidate_version", "segment_kind", "segment",
+    )  # fmt: skip
+    _insert(connection, "experiment_segment_verdicts", verdict)
+    for metric in metrics:
+        row = {**metric, **{name: verdict[name] for name in key}}
+        _insert(connection, "experiment_segment_comparisons", row)
+    connection.commit()
+
+
+def store_judged(
+    connection: Connection, settings: dict[str, object], judged: dict[str, object]
+) -> None:
+    """Write down what the rule says of the candidate with some settings; commit."""
+    row = {**JUDGED, **judged, "settings": settings}
+    _insert(connection, "judged", row)
+    connection.commit()
+
+
+def store_task(  # noqa: PLR0913  what a task has
+    connection: Connection,
+    task_id: str,
+    baseline: Sequence[float | None] | None = None,
+    candidate: Sequence[float | None] | None = None,
+    *,
+    metric: str = "accuracy",
+    kind: str = "score",
+    metadata: dict[str, object] | None = None,
+    agent: str | None = None,
+    says_success: bool = False,
+) -> None:
+    """Add the results of one task of exp-1, by the values of its runs; commit.
+
+    A run without a value (None) ended badly. An arm that is None lacks the task.
+    """
+    pair: dict[str, object] = {
+        "experiment_id": "exp-1", "task_id": task_id, "candidate_group": "code-chef",
+        "candidate_version": "1.2.3", "baseline_experiment_id": "exp-1", "agent_name": agent,
+    }  # fmt: skip
+    for side, group, values in (
+        ("baseline", "baseline", baseline), ("candidate", "code-chef", candidate),
+    ):  # fmt: skip
+        if values is None:
+            continue
+        result_id = str(uuid.uuid4())
+        pair[f"{side}_result_id"] = result_id
+        there = [value for value in values if value is not None]
+        arm = {
+            "experiment_id": "exp-1", "result_id": result_id, "task_id": task_id,
+            "experiment_group": group, "extension_version": "1.2.3",
+        }  # fmt: skip
+        ended_well = [value is not None and (not says_success or value == 1) for value in values]
+        says = says_success or len(there) < len(values)
+        result = {
+            **arm, "agent_name": agent, "repetitions": len(values),
+            "said_repetitions": len(values) if says else 0,
+            "successes": sum(ended_well) if says else 0,
+            "failed_repetitions": len(values) - sum(ended_well) if says else 0,
+            "success_rate": sum(ended_well) / len(values) if says else None,
+            "metadata": metadata or {},
+        }  # fmt: skip
+        _insert(connection, "evaluation_results", result)
+        if there:
+            score = {
+                **arm, "metric": metric, "kind": kind, "value": sum(there) / len(there),
+                "repetitions": len(there),
+                "failed_repetitions": sum(
+                    value is not None and not well
+                    for value, well in zip(values, ended_well, strict=True)
+                ) if says_success else 0,
+                "passes": there.count(1), "is_binary": set(there) <= {0, 1},
+            }  # fmt: skip
+            _insert(connection, "evaluation_scores", score)
+    _insert(connection, "evaluation_pairs", pair)
+    connection.commit()
+
+
+def _insert(connection: Connection, table: str, row: Mapping[str, object]) -> None:
+    connection.execute(
+        sql.SQL(
+            "insert into {table} ({columns}) select {columns}"
+            " from jsonb_populate_record(null::{table}, %s)"
+        ).format(
+            table=sql.Identifier("evals", table),
+            columns=sql.SQL(", ").join(map(sql.Identifier, row)),
+        ),
+        [Jsonb(dict(row))],
+    )
 
 
 def store_history(

@@ -6,6 +6,7 @@ for, so that `--help` starts without dbt, langsmith or a database driver.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
@@ -17,9 +18,11 @@ from loader.errors import (
     InputRejected,
     InvalidRecord,
     LoaderError,
+    NothingToJudge,
     SourceUnavailable,
     WarehouseUnavailable,
 )
+from loader.unexpected import EXIT_CODE as UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +36,7 @@ COMMANDS = {
     "compare-models": ("loader.cli.run:compare_models", "Two models, one verdict."),
     "build": ("loader.cli.admin:build", "Run dbt build on the same database."),
     "summary": ("loader.cli.read:summary", "Is the candidate better? One experiment."),
+    "catalog": ("loader.cli.catalog:catalog", "Every metric seen, and who has a say."),
     "compare": ("loader.cli.read:compare", "Baseline against candidate, task by task."),
     "trend": ("loader.cli.read:trend", "One metric of an agent over its versions."),
     "regressions": (
@@ -42,7 +46,7 @@ COMMANDS = {
     "recent": ("loader.cli.read:recent", "The latest results."),
     "experiments": ("loader.cli.read:experiments", "Every experiment there is."),
     "gate": ("loader.cli.gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
-    "replay": ("loader.cli.gate:replay", "Which past verdicts would change on today's scores."),
+    "replay": ("loader.cli.gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
@@ -60,7 +64,12 @@ _EXIT_CODES: dict[type[LoaderError], int] = {
     InputRejected: 3,
     SourceUnavailable: 4,
     WarehouseUnavailable: 4,
+    NothingToJudge: 5,
 }
+_USAGE = 2
+# What a shell says of a program that Ctrl-C, or a reader that went away, has ended.
+_INTERRUPTED = 130
+_READER_GONE = 141
 
 
 class CommandError(click.ClickException):
@@ -70,7 +79,7 @@ class CommandError(click.ClickException):
         """Take the message; find the exit code by the error's class."""
         super().__init__(str(error))
         codes = (code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
-        vars(self)["exit_code"] = next(codes, 1)
+        vars(self)["exit_code"] = next(codes, UNEXPECTED)
 
 
 class LazyGroup(click.Group):
@@ -99,16 +108,57 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the command; turn what it may raise on purpose into an exit code."""
+        """Run the command; turn whatever it may raise into an exit code, 1 never among them."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
         except LoaderError as error:
+            _show_traceback(ctx, error)
             raise CommandError(error) from error
+        except click.exceptions.Exit:
+            raise
+        except click.ClickException as error:
+            if error.exit_code == 1:
+                vars(error)["exit_code"] = _USAGE
+            raise
+        except (click.Abort, EOFError, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            ctx.exit(_INTERRUPTED)
+        except BrokenPipeError:
+            # nobody reads on: what is left to print has nowhere to go
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_READER_GONE)
+        except Exception as error:  # noqa: BLE001  a bug has an exit code of its own
+            _report_unexpected(ctx, error)
+
+
+def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
+    """Say in one line what nobody expected, and where the details are; exit 70."""
+    from loader import unexpected  # noqa: PLC0415  only where something went wrong
+
+    arguments = sys.argv[1:]
+    _show_traceback(ctx, error)
+    path = unexpected.keep(error, arguments)
+    where = f"details in {path}" if path else "the details could not be written to a file"
+    more = "" if ctx.params.get("debug") else "; python -m loader --debug … shows the traceback"
+    click.echo(f"unexpected {unexpected.summary(error, arguments)}; {where}{more}", err=True)
+    ctx.exit(UNEXPECTED)
+
+
+def _show_traceback(ctx: click.Context, error: Exception) -> None:
+    """Print the traceback where the person asked for it."""
+    if ctx.params.get("debug"):
+        from loader import unexpected  # noqa: PLC0415
+
+        click.echo(unexpected.details(error, sys.argv[1:]), err=True, nl=False)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="evalmart", prog_name="evalmart")
-def cli() -> None:
+@click.option("--debug", is_flag=True, help="Print the traceback of an error too.")
+def cli(*, debug: bool) -> None:
     """Know whether a change to an LLM agent made it better, and prove it.
 
     \b
@@ -117,9 +167,18 @@ def cli() -> None:
       python -m loader build
       python -m loader summary --experiment exp-1
 
-    Exit codes: 0 done, 1 blocked by the gate, 2 usage or configuration, 3 input
-    rejected, 4 database or LangSmith unreachable, 5 inconclusive.
+    \b
+    Exit codes:
+      0   done
+      1   blocked by the gate, and nothing else
+      2   usage or configuration
+      3   input rejected (--strict, or nothing loadable)
+      4   database or LangSmith unreachable
+      5   inconclusive: a person has to look
+      70  something unexpected: one line, details in a file, a traceback
+          only with --debug
     """
+    del debug  # LazyGroup.invoke goes by it
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -48,7 +48,8 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
     """Run `dbt build` on the same database; arguments go to dbt as they are.
 
     Data tests run, unit tests do not: they prove the models, not your data.
-    Set DBT_EXCLUDE_RESOURCE_TYPES to choose otherwise.
+    Set DBT_EXCLUDE_RESOURCE_TYPES to choose otherwise. Exit codes: 0 done, 70 a
+    model or a test failed.
 
     \b
     Example:
@@ -56,8 +57,12 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
       python -m loader build --select experiment_summaries+ --vars '{test_all: true}'
     """
     from loader.dbt_runner import build as run_build  # noqa: PLC0415
+    from loader.unexpected import EXIT_CODE  # noqa: PLC0415
 
-    ctx.exit(run_build(dbt_arguments, database_url))
+    code = run_build(dbt_arguments, database_url)
+    if code == EXIT_CODE:
+        click.echo("the build failed: dbt says why above, and in its log", err=True)
+    ctx.exit(code)
 
 
 @click.command()

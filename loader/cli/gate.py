@@ -21,14 +21,16 @@ _INCONCLUSIVE = 5
 @click.command()
 @click.option("--experiment", metavar="ID", help="The experiment to judge.")
 @click.option(
-    "--agent", metavar="A", help="Judge an agent by its latest experiment and its regressions …"
+    "--agent",
+    metavar="A",
+    help="Judge an agent's tasks: of --experiment, else of its latest one, with its regressions …",
 )
 @click.option(
     "--candidate-version",
     "--extension-version",
     "version",
     metavar="V",
-    help="… at this version. With --experiment: only this candidate version.",
+    help="… at this version, else its latest. With --experiment: only this candidate version.",
 )
 @click.option("--candidate-group", "group", metavar="G", help="Only candidates of this group.")
 @click.option(
@@ -62,26 +64,28 @@ def gate(  # noqa: PLR0913  one parameter per option
 ) -> None:
     """Decide whether a candidate may ship; the exit code says it to a pipeline.
 
-    Exit codes: 0 pass, 1 blocked, 5 inconclusive (unless the policy says otherwise).
-    Every verdict is recorded: looking again until it is green stays visible.
+    Exit codes: 0 pass, 1 blocked, 5 inconclusive (unless the policy says otherwise) or no
+    candidate's result to judge. Every verdict is recorded: looking again until it is green
+    stays visible. The role needs to read the marts and to append to the ledger, no more.
 
-    With --agent and --extension-version the version is also held against the one before it: a
-    regression that is serious enough by the policy blocks. Without an experiment that compares
-    it with a baseline, that alone decides.
+    With --agent the verdict is on the tasks of that agent alone, and without --experiment its
+    version is also held against the one before it: a regression that is serious enough by the
+    policy blocks. Without an experiment that compares it with a baseline, that alone decides.
 
     \b
     Example:
       python -m loader gate --experiment exp-2025-01-001
       python -m loader gate --experiment exp-2025-01-001 --format markdown >> comment.md
       python -m loader gate --agent feature_dev --extension-version 1.2.3
+      python -m loader gate --experiment exp-2025-01-001 --agent feature_dev
     """
     from loader import gatekeeper  # noqa: PLC0415  keep --help free of the driver
     from loader.connection import connect  # noqa: PLC0415
     from loader.gate_page import render_answers  # noqa: PLC0415
-    from loader.policy import read_policy  # noqa: PLC0415
+    from loader.policy_file import read_policy  # noqa: PLC0415
 
-    if experiment is None and (agent is None or version is None):
-        raise click.UsageError("give --experiment, or --agent and --extension-version")
+    if experiment is None and agent is None:
+        raise click.UsageError("give --experiment, --agent, or both")
     policy = read_policy(policy_file)
     asked = gatekeeper.Asked(experiment, agent, group, version)
     with connect(database_url) as connection:
@@ -102,25 +106,40 @@ def gate(  # noqa: PLR0913  one parameter per option
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]),
     help="Only verdicts since then (UTC unless the time names a zone).",
 )
+@click.option(
+    "--policy",
+    "policy_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Judge them by this policy, not by the one of each.",
+)
 @format_option
 @database_option
 @click.pass_context
 def replay(
-    ctx: click.Context, *, since: datetime | None, output: Format, database_url: str | None
+    ctx: click.Context,
+    *,
+    since: datetime | None,
+    policy_file: Path | None,
+    output: Format,
+    database_url: str | None,
 ) -> None:
-    """List past verdicts that today's scores would change, and why.
+    """List past verdicts that would be others today, and what changed: scores, seeds, rule.
 
     Each recorded verdict is asked for again with the policy it was made by, on the marts as
-    they are now. Nothing is recorded. Exit codes: 0 none would change, 1 some would.
+    they are now; with --policy by another one, to see what it would have decided. Nothing is
+    recorded. Exit codes: 0 none would change, 5 some would: a person has to look.
 
     \b
     Example:
       python -m loader replay --since 2025-01-01
+      python -m loader replay --policy policies/stricter.yml
     """
     from datetime import UTC  # noqa: PLC0415
 
     from loader.connection import connect  # noqa: PLC0415
     from loader.migrate import require_current  # noqa: PLC0415
+    from loader.policy_file import read_policy  # noqa: PLC0415
     from loader.render import render  # noqa: PLC0415
     from loader.replay import replay as replay_decisions  # noqa: PLC0415
 
@@ -129,11 +148,13 @@ def replay(
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()
-        found = replay_decisions(connection, since)
+        found = replay_decisions(
+            connection, since, None if policy_file is None else read_policy(policy_file)
+        )
     render(found.changed, output, sys.stdout, empty="No verdict would change.")
     changed = len(found.changed.rows)
     click.echo(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
-    ctx.exit(1 if changed else 0)
+    ctx.exit(_INCONCLUSIVE if changed else 0)
 
 
 @click.command()

@@ -13,6 +13,8 @@ from loader.cli.output import format_option
 if TYPE_CHECKING:
     from loader.tables import Format
 
+_A_PERSON_HAS_TO_LOOK = 5
+
 
 @click.command()
 @click.option("--agent", metavar="AGENT", help="Only this agent.")
@@ -33,7 +35,7 @@ def regressions(  # noqa: PLR0913  one parameter per option
     """List what got worse over versions: one line per fall in level, open ones first.
 
     An alert is open until the level is back or a person accepts it in
-    seeds/accepted_changes.csv. Exit codes: 0 none is open, 1 some are.
+    seeds/accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
 
     \b
     Example:
@@ -55,4 +57,4 @@ def regressions(  # noqa: PLR0913  one parameter per option
     if open_alerts:
         verb = "alert is" if open_alerts == 1 else "alerts are"
         click.echo(f"{open_alerts:,} {verb} open", err=True)
-    ctx.exit(1 if open_alerts else 0)
+    ctx.exit(_A_PERSON_HAS_TO_LOOK if open_alerts else 0)

@@ -14,6 +14,15 @@ from loader.tables import Format
 if TYPE_CHECKING:
     from datetime import datetime
 
+# The marts that tell a verdict and what stands beside it.
+_VERDICT = (
+    "experiment_summaries",
+    "experiment_metric_comparisons",
+    "experiment_segment_verdicts",
+    "evaluation_comparison_view",
+    "arm_summaries",
+)
+
 
 @click.command()
 @click.option("--experiment", metavar="ID", required=True, help="The experiment.")
@@ -31,23 +40,29 @@ def summary(
       python -m loader summary --experiment exp-2025-01-001 --format json
       python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
-    from loader import marts  # noqa: PLC0415  keep --help free of the driver
+    from loader import evidence, marts  # noqa: PLC0415  keep --help free of the driver
     from loader.as_of import believed  # noqa: PLC0415
     from loader.connection import connect  # noqa: PLC0415
-    from loader.summary_page import render_summary  # noqa: PLC0415
+    from loader.summary_page import Answer, render_summary  # noqa: PLC0415
 
     with (
-        believed(
-            as_of,
-            ["experiment_summaries", "experiment_metric_comparisons"],
-            database_url,
-            experiment=experiment,
-        ),
+        believed(as_of, _VERDICT, database_url, experiment=experiment),
         connect(database_url) as connection,
+        marts.reading(connection),
     ):
         table = marts.summary(connection, experiment)
-        metrics = marts.metrics(connection, experiment)
-    render_summary(experiment, table, metrics, output, sys.stdout)
+        records = table.records()
+        linked = {str(row["baseline_experiment_id"] or experiment) for row in records}
+        answer = Answer(
+            experiment,
+            table,
+            marts.metrics(connection, experiment),
+            evidence.segment_verdicts(connection, experiment).records(),
+            evidence.arms(connection, sorted(linked | {experiment})),
+            [evidence.examples(connection, row) for row in records],
+            evidence.without_candidate(experiment),
+        )
+    render_summary(answer, output, sys.stdout)
 
 
 @click.command()
@@ -68,8 +83,8 @@ def compare(  # noqa: PLR0913  one parameter per option
 ) -> None:
     """Compare baseline and candidate task by task, the worst losses first.
 
-    For people every metric stands above the tasks, with its interval and what its p-value
-    says; json and csv hold the tasks only.
+    For people the verdict, its reasons and every metric stand above the tasks; json and csv
+    hold the tasks only.
 
     \b
     Example:
@@ -82,19 +97,23 @@ def compare(  # noqa: PLR0913  one parameter per option
     from loader.connection import connect  # noqa: PLC0415
     from loader.metric_page import metric_table  # noqa: PLC0415
     from loader.render import render  # noqa: PLC0415
+    from loader.summary_page import brief  # noqa: PLC0415
 
     with (
         believed(
             as_of,
-            ["evaluation_comparison_view", "experiment_metric_comparisons"],
+            ["evaluation_comparison_view", "experiment_metric_comparisons", "experiment_summaries"],
             database_url,
             experiment=experiment,
         ),
         connect(database_url) as connection,
+        marts.reading(connection),
     ):
         table = marts.comparison(connection, experiment, task, limit)
+        summaries = marts.summary(connection, experiment)
         metrics = marts.metrics(connection, experiment)
     if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
+        brief(summaries, output, sys.stdout)
         render(metric_table(metrics), output, sys.stdout)
         click.echo()
     view = views.comparison if task is None else views.one_task

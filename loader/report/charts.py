@@ -43,13 +43,8 @@ class Interval(NamedTuple):
     high: float | None
     margin: float | None = None
     """How far below zero is still accepted, positive."""
-
-    @property
-    def reading(self) -> str:
-        """Say whether the interval leaves out zero, and on which side."""
-        if self.low is None or self.high is None or self.low <= 0 <= self.high:
-            return UNCLEAR
-        return BETTER if self.low > 0 else WORSE
+    reading: str = UNCLEAR
+    """What the mart finds: better, worse, or unclear."""
 
 
 class Version(NamedTuple):

@@ -7,12 +7,15 @@ cannot tell. Everything else raises as `loader.marts` does.
 from __future__ import annotations
 
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from psycopg import sql
 
 from loader.errors import ConfigurationError
+from loader.evidence import examples
 from loader.marts import mart_columns, mart_names, nearest, reading, schema_name
+from loader.unbuilt import is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,16 +28,18 @@ Candidate = tuple[str, str]
 
 COMPARISONS: Final = "experiment_metric_comparisons"
 SEGMENTS: Final = "experiment_segment_comparisons"
+SEGMENT_VERDICTS: Final = "experiment_segment_verdicts"
 REGRESSIONS: Final = "version_regressions"
 ALERTS: Final = "metric_alerts"
 MOST_TASKS: Final = 20_000
 """Tasks a page reads, the worst first; `export` has them all."""
 MOST_AGENTS: Final = 6
 _MOST_TRIALS: Final = 2_000
+_BUILD: Final = "run python -m loader build"
 _TASK_COLUMNS: Final = (
     "task_id", "candidate_group", "candidate_version", "agent_name", "winner",
     "baseline_primary_value", "candidate_primary_value", "primary_difference",
-    "baseline_success", "candidate_success", "not_comparable_reason",
+    "baseline_passed", "candidate_passed", "not_comparable_reason",
     "baseline_latency_ms", "candidate_latency_ms", "baseline_cost_usd", "candidate_cost_usd",
     "baseline_result_id", "candidate_result_id",
 )  # fmt: skip
@@ -47,6 +52,8 @@ class Experiment(NamedTuple):
     summaries: Sequence[Record]
     comparisons: Sequence[Record] | None
     segments: Sequence[Record] | None
+    segment_verdicts: Sequence[Record] | None
+    """Segments that are proven worse."""
     tasks: Sequence[Record]
     """`evaluation_comparison_view`, the worst difference first, unknown ones last."""
     trends: Sequence[Record]
@@ -56,6 +63,8 @@ class Experiment(NamedTuple):
     alerts: Sequence[Record] | None
     """Falls of a metric's level, each once, over or not."""
     newest_at: datetime | None
+    examples: Mapping[Candidate, Mapping[str, Sequence[str]]] = MappingProxyType({})
+    """Tasks that only one arm has, where a candidate shares none."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -118,6 +127,9 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
             summaries,
             _if_present(connection, present, COMPARISONS, "experiment_id", experiment_id),
             _if_present(connection, present, SEGMENTS, "experiment_id", experiment_id),
+            _worse(
+                _if_present(connection, present, SEGMENT_VERDICTS, "experiment_id", experiment_id)
+            ),
             tasks,
             _select(
                 connection,
@@ -131,6 +143,12 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
             _significant(_if_present(connection, present, REGRESSIONS, "agent_name", agents)),
             _if_present(connection, present, ALERTS, "agent_name", agents),
             _newest(summaries),
+            {
+                (str(row["candidate_group"]), str(row["candidate_version"])): examples(
+                    connection, row
+                )
+                for row in summaries
+            },
         )
 
 
@@ -258,6 +276,11 @@ def _significant(rows: list[Record] | None) -> list[Record] | None:
     return None if rows is None else [row for row in rows if row.get("is_significant") is not False]
 
 
+def _worse(rows: list[Record] | None) -> list[Record] | None:
+    """Keep the segments that are proven worse."""
+    return None if rows is None else [row for row in rows if row["is_proven_worse"]]
+
+
 def _agents(tasks: Sequence[Record]) -> list[str]:
     """Return the agents of the tasks, the most frequent first."""
     counts: dict[str, int] = {}
@@ -281,5 +304,7 @@ def _check_known(connection: Connection, mart: str, column: str, name: str) -> N
     )
     names = [str(value) for (value,) in cursor]
     if name not in names:
+        if column == "experiment_id" and is_loaded(connection, name):
+            raise ConfigurationError(f"{name} is loaded but not built yet; {_BUILD}")
         what = column.removesuffix("_id").removesuffix("_name")
         raise ConfigurationError(f"no {what} {name!r}{nearest(name, names)}")

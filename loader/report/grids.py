@@ -107,19 +107,6 @@ def signed(value: float | None, kind: Kind) -> str:
     return f"+{text}" if value > 0 and number(value, kind) != number(0.0, kind) else text
 
 
-def percent(value: float | None) -> str:
-    """Return a percentage with its sign."""
-    return NULL if value is None else f"{number(value, Kind.PERCENT)} %"
-
-
-def bare(value: float | None, kind: Kind) -> str:
-    """Return a difference with its sign, without its unit: the column beside it has it."""
-    if value is None:
-        return NULL
-    text = number(100 * value, Kind.POINTS) if kind is Kind.SCORE else number(value, kind)
-    return text if text.startswith(("+", "-")) or not text.strip("0.,") else f"+{text}"
-
-
 def interval(low: str, high: str) -> str:
     """Return an interval, or a dash when it has no ends."""
     return NULL if NULL in {low, high} else f"{low} … {high}"

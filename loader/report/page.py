@@ -12,6 +12,8 @@ import jinja2
 from markupsafe import Markup
 
 from loader.errors import ConfigurationError
+from loader.evidence import without_candidate
+from loader.metric_page import kind_of_values
 from loader.render import cell, markdown_text, printable
 from loader.report import metrics, segments, tasks, trends
 from loader.report.data import read_agent, read_experiment, read_trials
@@ -33,6 +35,7 @@ _NO_METRIC: Final = "no score"
 # A comment on a pull request holds 65,536 characters.
 _MOST_IN_MARKDOWN: Final = 15
 _CELL_IN_MARKDOWN: Final = 160
+_LINE_IN_MARKDOWN: Final = 600
 
 
 class Comparison(NamedTuple):
@@ -41,8 +44,7 @@ class Comparison(NamedTuple):
     anchor: str
     verdict: Verdict
     forests: Sequence[Chart]
-    metrics: Grid
-    has_intervals: bool
+    metrics: Grid | None
     differences: Chart | None
     flipped: Sequence[Grid]
     extremes: Sequence[Grid]
@@ -53,7 +55,7 @@ class Comparison(NamedTuple):
     opposes_the_whole: bool
     missing: Grid | None
     left_out: Grid | None
-    brief: Grid
+    brief: Grid | None
     """For markdown: a row per metric, few columns."""
 
 
@@ -94,6 +96,7 @@ def render_experiment(experiment: Experiment, runs: tasks.Runs, output: str) -> 
         {
             "title": printable(experiment.experiment_id),
             "as_of": cell(experiment.newest_at, Kind.TIMESTAMP),
+            "nothing": without_candidate(experiment.experiment_id),
             "comparisons": [
                 _comparison(experiment, summary, place, runs, with_charts=with_charts)
                 for place, summary in enumerate(experiment.summaries, 1)
@@ -134,33 +137,37 @@ def _comparison(
     primary = text_of(summary, "primary_metric")
     metric = primary or _NO_METRIC
     of_tasks = _of(experiment, summary)
-    compared = [
-        row for row in experiment.of(experiment.comparisons, candidate) or [] if _has_tasks(row)
-    ]
+    known = experiment.of(experiment.comparisons, candidate)
+    compared = [row for row in known or [] if _has_tasks(row)]
+    kind = next((kind_of_values(row) for row in compared if row["metric"] == primary), Kind.NUMBER)
     in_segments = segments.labelled(experiment.of(experiment.segments, candidate) or [], primary)
     chosen = tasks.choose(of_tasks)
     total = sum(
         count_of(summary, name)
         for name in ("total_tasks", "baseline_only_tasks", "candidate_only_tasks")
     )
-    verdict = verdict_of(summary)
+    verdict = verdict_of(
+        summary,
+        known,
+        experiment.of(experiment.segment_verdicts, candidate) or [],
+        experiment.examples.get(candidate, {}),
+    )
     return Comparison(
         f"c{place}",
         verdict,
         metrics.forests(compared) if with_charts else [],
-        metrics.metric_grid(compared, primary) if compared else metrics.plain_grid(summary),
-        bool(compared),
-        tasks.chart(of_tasks, metric) if with_charts else None,
-        tasks.flipped_grids(chosen, metric, runs),
-        tasks.extreme_grids(chosen, metric, runs),
-        tasks.every_grid(of_tasks, metric, total),
+        metrics.metric_grid(compared) if compared else None,
+        tasks.chart(of_tasks, metric, kind) if with_charts else None,
+        tasks.flipped_grids(chosen, metric, kind, runs),
+        tasks.extreme_grids(chosen, metric, kind, runs),
+        tasks.every_grid(of_tasks, metric, kind, total),
         tasks.distribution_charts(of_tasks) if with_charts else [],
         metrics.forests(in_segments, "label") if with_charts and in_segments else [],
         segments.segment_grid(in_segments, metric) if in_segments else None,
         segments.opposes_the_whole(in_segments),
         metrics.missing_grid(compared) if compared else None,
         tasks.incomparable_grid(chosen),
-        metrics.brief_grid(compared, primary) if compared else metrics.plain_grid(summary),
+        metrics.brief_grid(compared) if compared else None,
     )
 
 
@@ -205,6 +212,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
     environment.filters["code"] = _code
     environment.filters["row"] = _markdown_row
+    environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN
     return environment
 
@@ -229,6 +237,11 @@ def _code(text: str) -> Markup:
         fence += "`"
     padding = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
     return Markup(fence + padding + shown.replace("|", "\\|") + padding + fence)  # noqa: S704  quoted above
+
+
+def _line(text: str) -> str:
+    """Return a sentence of a length that a comment has room for."""
+    return text if len(text) <= _LINE_IN_MARKDOWN else text[: _LINE_IN_MARKDOWN - 1] + "…"
 
 
 def _markdown_row(cells: Sequence[Cell]) -> Markup:

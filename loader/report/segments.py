@@ -9,18 +9,14 @@ from loader.report.grids import (
     Cell,
     Grid,
     Heading,
-    bare,
     count_of,
     direction_style,
     figures,
-    interval,
-    kind_of_metric,
     number_of,
     probability,
-    signed,
     text_of,
 )
-from loader.report.metrics import sign_of
+from loader.wording import finding, improvement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +33,9 @@ def labelled(rows: Sequence[Record], metric: str | None) -> list[Record]:
 def segment_grid(rows: Sequence[Record], metric: str) -> Grid:
     """Return the table of segments; `rows` as `labelled` returns them."""
     headings = [
-        Heading("segment"), figures("pairs"), figures("difference"),
+        Heading("segment"), figures("pairs"), figures("improvement"),
         figures("95 % interval"), figures("p"), figures("p (BH)"),
-        Heading("notes"),
+        Heading("which says", is_wide=True), Heading("notes"),
     ]  # fmt: skip
     return Grid(f"{metric} by segment", headings, [_cells(row) for row in rows])
 
@@ -50,20 +46,16 @@ def opposes_the_whole(rows: Sequence[Record]) -> bool:
 
 
 def _cells(row: Record) -> list[Cell]:
-    kind = kind_of_metric(row)
-    difference = number_of(row, "mean_difference")
-    ends = (bare(number_of(row, f"ci_{end}"), kind) for end in ("low", "high"))
+    shown = improvement_of(row)
     simpson = "opposes the whole" if opposes_the_whole([row]) else NULL
     return [
         Cell(str(row["label"])),
         Cell(f"{count_of(row, 'n_pairs'):,}"),
-        Cell(
-            signed(difference, kind),
-            direction_style(None if difference is None else sign_of(row) * difference),
-        ),
-        Cell(interval(*ends)),
+        Cell(shown.text(), direction_style(shown.value) if shown.is_known else ""),
+        Cell(shown.interval()),
         Cell(probability(number_of(row, "p_value"))),
         Cell(probability(number_of(row, "p_value_bh"))),
+        Cell(finding(row)),
         Cell(simpson),
     ]
 

@@ -33,7 +33,7 @@ _EXTREMES: Final = 10
 _MOST_MISSING: Final = 40
 _ERROR: Final = 400
 _ARMS: Final = ("baseline", "candidate")
-_REASONS: Final = {
+REASONS: Final = {
     "no_baseline_result": "the baseline has no result",
     "no_candidate_result": "the candidate has no result",
     "dataset_version_differs": "the dataset's version differs",
@@ -63,8 +63,7 @@ class Chosen(NamedTuple):
 def choose(tasks: Sequence[Record]) -> Chosen:
     """Choose the tasks to name; `tasks` come the worst difference first.
 
-    A task flipped when one arm succeeded and the other failed, or when its primary score
-    went from 1 to 0 or from 0 to 1.
+    A task flipped when all repetitions that count passed in one arm, and none in the other.
     """
     flips = [(task, _flip(task)) for task in tasks]
     known = [task for task in tasks if number_of(task, "primary_difference") is not None]
@@ -83,9 +82,9 @@ def choose(tasks: Sequence[Record]) -> Chosen:
     )
 
 
-def chart(tasks: Sequence[Record], metric: str) -> Chart | None:
-    """Draw the differences of all tasks, sorted."""
-    scale = 100 if metric_kind(metric) is Kind.SCORE else 1
+def chart(tasks: Sequence[Record], metric: str, kind: Kind) -> Chart | None:
+    """Draw the differences of all tasks, sorted; `kind` is that of the metric's values."""
+    scale = 100 if kind is Kind.SCORE else 1
     values = [
         scale * value
         for task in tasks
@@ -106,7 +105,7 @@ def chart(tasks: Sequence[Record], metric: str) -> Chart | None:
     )
 
 
-def flipped_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
+def flipped_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
     """Return the tasks that flipped: those that broke, then those that were mended."""
     grids = []
     for caption, tasks in (
@@ -116,23 +115,22 @@ def flipped_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
         if tasks:
             left = len(tasks) - _MOST_FLIPPED
             note = f"{left:,} more are in the list of every task." if left > 0 else ""
-            rows = [_named_cells(task, metric, runs) for task in tasks[:_MOST_FLIPPED]]
+            rows = [_named_cells(task, kind, runs) for task in tasks[:_MOST_FLIPPED]]
             grids.append(Grid(f"{caption} ({len(tasks):,})", _headings(metric), rows, note))
     return grids
 
 
-def extreme_grids(chosen: Chosen, metric: str, runs: Runs) -> list[Grid]:
+def extreme_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
     """Return the tasks with the largest losses and gains."""
     return [
-        Grid(caption, _headings(metric), [_named_cells(task, metric, runs) for task in tasks])
+        Grid(caption, _headings(metric), [_named_cells(task, kind, runs) for task in tasks])
         for caption, tasks in (("Largest losses", chosen.worst), ("Largest gains", chosen.best))
         if tasks
     ]
 
 
-def every_grid(tasks: Sequence[Record], metric: str, total: int) -> Grid:
+def every_grid(tasks: Sequence[Record], metric: str, kind: Kind, total: int) -> Grid:
     """Return every task, the worst first, up to a size that a page can hold."""
-    kind = metric_kind(metric)
     listed = tasks[:MOST_LISTED]
     note = (
         f"The first {len(listed):,} of {total:,}; python -m loader compare lists them all."
@@ -192,14 +190,8 @@ def distribution_charts(tasks: Sequence[Record]) -> list[Chart]:
 
 def _flip(task: Mapping[str, object]) -> int:
     """Return -1 when a task broke, 1 when it was mended, else 0."""
-    succeeded = [task[f"{arm}_success"] for arm in _ARMS]
-    if succeeded in ([True, False], [False, True]):
-        return 1 if succeeded[1] else -1
-    scores = [task[f"{arm}_primary_value"] for arm in _ARMS]
-    if scores in ([1, 0], [0, 1]):
-        difference = task["primary_difference"]
-        return 0 if not isinstance(difference, int | float) else (1 if difference > 0 else -1)
-    return 0
+    passed = [task[f"{arm}_passed"] for arm in _ARMS]
+    return 0 if None in passed else int(passed[1] is True) - int(passed[0] is True)
 
 
 def _headings(metric: str) -> list[Heading]:
@@ -209,8 +201,8 @@ def _headings(metric: str) -> list[Heading]:
     ]  # fmt: skip
 
 
-def _named_cells(task: Record, metric: str, runs: Runs) -> list[Cell]:
-    cells = _brief_cells(task, metric_kind(metric))
+def _named_cells(task: Record, kind: Kind, runs: Runs) -> list[Cell]:
+    cells = _brief_cells(task, kind)
     addresses: list[tuple[str, str]] = []
     errors: list[str] = []
     for arm in _ARMS:
@@ -237,4 +229,4 @@ def _brief_cells(task: Record, kind: Kind) -> list[Cell]:
 
 def _reason(task: Record) -> str:
     code = str(text_of(task, "not_comparable_reason"))
-    return _REASONS.get(code, code)
+    return REASONS.get(code, code)

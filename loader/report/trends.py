@@ -63,9 +63,8 @@ _SUMMARY_COLUMNS: Final = (
     ("candidate_wins", "won", Kind.INTEGER),
     ("baseline_wins", "lost", Kind.INTEGER),
     ("ties", "tied", Kind.INTEGER),
-    ("weighted_improvement_pct", "weighted change", Kind.PERCENT),
     ("recommendation", "verdict", Kind.TEXT),
-    ("legacy_recommendation", "rule of thumb", Kind.TEXT),
+    ("headline", "in one sentence", Kind.TEXT),
     ("last_recorded_at", "last recorded (UTC)", Kind.TIMESTAMP),
 )
 

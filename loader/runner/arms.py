@@ -196,7 +196,7 @@ def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
                 f"{arm.group} {arm.version}; give {arm.target.model_version} another "
                 "experiment id, group or extension version"
             )
-        if settings.retry_failed and not success and source == SOURCE:
+        if settings.retry_failed and success is False and source == SOURCE:
             continue
         known.counts[str(task_id)] += 1
         if source == SOURCE:

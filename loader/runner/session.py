@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from loader import arm_plans
 from loader.connection import connect
 from loader.migrate import require_current
 from loader.recorder import AsyncRecorder
@@ -13,6 +14,7 @@ from loader.runner.run import Runner
 from loader.runner.scoring import EvaluatorLike, prepare
 from loader.runner.stopping import Question, StoppingRule
 from loader.runner.tracing import Tracer
+from loader.sources import ArmPlan
 from loader.spool import replay, target_name
 from loader.vocabulary import read_vocabulary
 
@@ -63,7 +65,20 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
     tracer = Tracer(settings, trace_project) if trace else None
     rule = None
     try:
-        jobs, already_done = await asyncio.to_thread(_missing, arms, tasks, settings, database_url)
+        plans = [
+            ArmPlan(
+                settings.experiment_id,
+                arm.group,
+                arm.version,
+                settings.repetitions,
+                # what ends when it is decided is not to run them all
+                None if stop_when_decided is not None else len(tasks),
+            )
+            for arm in arms
+        ]
+        jobs, already_done = await asyncio.to_thread(
+            _missing, arms, tasks, settings, plans, database_url
+        )
         if stop_when_decided is not None:
             rule = await asyncio.to_thread(StoppingRule, stop_when_decided, vocabulary, look_every)
         async with AsyncRecorder(source=SOURCE, database_url=database_url) as recorder:
@@ -93,11 +108,17 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
 
 
 def _missing(
-    arms: Sequence[Arm], tasks: Sequence[Task], settings: Settings, database_url: str | None
+    arms: Sequence[Arm],
+    tasks: Sequence[Task],
+    settings: Settings,
+    plans: Sequence[ArmPlan],
+    database_url: str | None,
 ) -> tuple[list[Job], int]:
-    """Load what earlier runs left in the spool, then see what is missing."""
+    """Load what earlier runs left in the spool, see what is missing, keep what is planned."""
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()
         replay(connection, read_vocabulary(), target_name(database_url))
-        return missing_jobs(connection, arms, tasks, settings)
+        jobs = missing_jobs(connection, arms, tasks, settings)
+        arm_plans.announce(connection, SOURCE, plans)
+        return jobs

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
-import yaml
 from psycopg import sql
 
 from loader.connection import connect
@@ -24,13 +23,13 @@ from loader.dbt_runner import build
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.gate_warehouse import candidates
 from loader.marts import schema_name
-from loader.project import project_directory
+from loader.project import project_directory, project_variables
 from loader.runner.targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate import Metric
+    from loader.gate_rows import Metric
     from loader.recorder import AsyncRecorder
     from loader.runner.arms import Arm, Job
     from loader.vocabulary import Vocabulary
@@ -283,14 +282,18 @@ def decided(primary: Sequence[Metric]) -> str | None:
     for metric in primary:
         if metric.cs_low is None or metric.cs_high is None or metric.n_pairs < FEWEST_PAIRS:
             continue
+        if metric.direction == "unknown":
+            continue
         sign = -1 if metric.direction == "lower" else 1
         low, high = sorted((sign * metric.cs_low, sign * metric.cs_high))
         margin = metric.non_inferiority_margin if metric.kind == "score" else None
         verdict = _verdict(low, high, margin)
         if verdict is not None:
+            # latency, tokens and cost are compared by the mean log ratio, as their bounds are
+            estimate = (metric.cs_low + metric.cs_high) / 2
             return (
                 f"the candidate is {verdict} on {metric.metric}: "
-                f"{metric.mean_difference:+.4g}, bounds valid at every look "
+                f"{estimate:+.4g}, bounds valid at every look "
                 f"{metric.cs_low:+.4g} to {metric.cs_high:+.4g}, after {metric.n_pairs} tasks"
             )
     return None
@@ -317,10 +320,3 @@ def _margin(metric: str) -> float | None:
             if row["metric"] == metric:
                 return float(row["non_inferiority_margin"] or 0) or None
     return None
-
-
-def project_variables() -> dict[str, Any]:
-    """Return the vars of `dbt_project.yml`."""
-    text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")
-    variables = (yaml.safe_load(text) or {}).get("vars") or {}
-    return {**variables, **variables.get("evalmart", {})}

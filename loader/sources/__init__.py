@@ -47,6 +47,18 @@ class JsonBatch(NamedTuple):
     texts: Sequence[bytes]
 
 
+class ArmPlan(NamedTuple):
+    """How much an arm was to run: what left no record is missed only against this."""
+
+    experiment_id: str
+    experiment_group: str
+    extension_version: str
+    planned_repetitions: int | None
+    """Runs of each task; None if not known."""
+    planned_tasks: int | None
+    """Likewise."""
+
+
 class Source(Protocol):
     """An outside format: `name` is the `source` of every run read from it."""
 
@@ -67,6 +79,14 @@ class BatchedSource(Source, Protocol):
 
     def batches(self) -> Iterator[JsonBatch | SourceRow]:
         """Yield what `rows` yields, JSON text in batches of a few hundred kilobytes."""
+
+
+@runtime_checkable
+class Planning(Protocol):
+    """A source that knows, once read, how much its arms were to run."""
+
+    def plans(self) -> Sequence[ArmPlan]:
+        """Return a plan for each arm of which something is known."""
 
 
 @runtime_checkable

@@ -19,6 +19,8 @@ declare
 {{ statistical_functions_paired_proportions(schema) }}
 {{ statistical_functions_anytime(schema) }}
 {{ statistical_functions_repeated_runs(schema) }}
+{{ statistical_functions_sample_size(schema) }}
+{{ statistical_functions_trend(schema) }}
 $body$;
     fingerprint constant text
         := 'statistical functions of evalmart ' || md5(body);

@@ -132,6 +132,36 @@ $function$;
 comment on function {{ schema }}.safe_ln(float8) is
 'ln(x); null for 0 and for negative numbers.';
 
+create or replace function {{ schema }}.power_of(base float8, exponent float8)
+returns float8
+language sql immutable parallel safe
+as $function$
+    select
+        case
+            when base is null or exponent is null then null
+            when base = 'NaN'::float8 or exponent = 'NaN'::float8 then null
+            when base < 0 then null
+            when exponent = 0 or base = 1 then 1::float8
+            when base = 0 then case when exponent > 0 then 0::float8 end
+            when {{ schema }}.safe_multiply(exponent, ln(base)) < -708 then 0::float8
+            when
+                {{ schema }}.safe_multiply(exponent, ln(base)) > 709.78
+                then 1.7976931348623157e308::float8
+            else power(base, exponent)
+        end
+$function$;
+comment on function {{ schema }}.power_of(float8, float8) is
+'base ^ exponent of a base of 0 or more: 0 instead of an underflow error, the greatest float8 instead of an overflow error.';
+
+create or replace function {{ schema }}.half_power(exponent float8)
+returns float8
+language sql immutable parallel safe
+as $function$
+    select {{ schema }}.power_of(0.5, exponent)
+$function$;
+comment on function {{ schema }}.half_power(float8) is
+'(1/2) ^ exponent: the chance that as many fair coins, not necessarily a whole number, all fall on one side.';
+
 create or replace function {{ schema }}.paired_difference(
     baseline float8, candidate float8
 )

@@ -77,6 +77,18 @@ $function$;
 comment on function {{ schema }}.sign_test_p_value(float8, float8) is
 'Exact two-sided sign test, ties left out: min(1, 2 P(K <= min(w, l))), K binomial(w + l, 1/2). scipy.stats.binomtest(w, w + l).';
 
+create or replace function {{ schema }}.mid_p_greater(k float8, n float8)
+returns float8
+language sql immutable parallel safe
+as $function$
+    -- the mean of P(K > k) and P(K >= k): nothing cancels
+    select
+        0.5 * {{ schema }}.binomial_sf(k, n, 0.5)
+        + 0.5 * {{ schema }}.binomial_sf(ceil(k) - 1, n, 0.5)
+$function$;
+comment on function {{ schema }}.mid_p_greater(float8, float8) is
+'One-sided mid-p value of the sign test and of McNemar''s: P(K > k) + P(K = k) / 2, K binomial(n, 1/2); 1/2 when n is 0. With k wins and n wins and losses, small when wins are many. H. O. Lancaster (1961), JASA 56.';
+
 create or replace function {{ schema }}.mcnemar_p_value(
     b float8, c float8
 )

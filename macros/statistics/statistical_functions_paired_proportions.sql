@@ -51,6 +51,17 @@ $function$;
 comment on function {{ schema }}.tango_score(float8, float8, float8, float8) is
 'Score statistic of H0: p_candidate - p_baseline = delta for paired 0/1 results; b and c are the tasks that only the candidate or only the baseline solves, n the pairs. T. Tango (1998), Statistics in Medicine 17.';
 
+create or replace function {{ schema }}.tango_p_value(
+    b float8, c float8, n float8, delta float8
+)
+returns float8
+language sql immutable parallel safe
+as $function$
+    select {{ schema }}.normal_sf({{ schema }}.tango_score(b, c, n, delta))
+$function$;
+comment on function {{ schema }}.tango_p_value(float8, float8, float8, float8) is
+'One-sided p-value of H0: p_candidate - p_baseline <= delta for paired 0/1 results: the normal upper tail of the score of Tango (1998).';
+
 create or replace function {{ schema }}.tango_bound(
     b float8, c float8, n float8, z float8, is_upper boolean
 )

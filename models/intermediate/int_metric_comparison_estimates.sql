@@ -1,7 +1,13 @@
 {#
-    Estimates, intervals and tests of each comparison, from its moments: one row
-    in, one row out, no pass over the pairs. A standard deviation below 1e-12 of
-    the values is rounding noise and counts as 0. What is undefined is null.
+    Estimates, intervals and tests of each reading of a comparison, from its
+    moments: one row in, one row out, no pass over the pairs. A standard
+    deviation below 1e-12 of the values is rounding noise and counts as 0. What
+    is undefined is null.
+
+    The improvement is what decides: signed so that more is better, on the
+    scale of the margin; differences of scores, the mean log ratio of latency,
+    tokens and cost, and, where too many of these are 0 on one side, the
+    difference in units of the baseline's mean.
 #}
 {{
     config(
@@ -13,6 +19,7 @@
             "candidate_version",
             "segment",
             "metric",
+            "counts_missing",
         ],
         indexes=[{"columns": ["experiment_id"]}],
         pre_hook="{{
@@ -21,6 +28,9 @@
                 settings=[
                     'alpha',
                     'planned_tasks',
+                    'minimum_coverage',
+                    'default_score_margin',
+                    'default_ratio_margin',
                 ],
                 include_linked=true,
             )
@@ -41,14 +51,16 @@ moments as (
 raw_spreads as materialized (
     select
         *,
+        kind in ('latency', 'tokens', 'cost') as is_of_ratio_kind,
+        kind in ('score', 'success', 'reliability') as is_fraction,
         sqrt(difference_squares / nullif(n_pairs - 1, 0)) as raw_stddev,
         sqrt(squared_cluster_sums)
-        * sqrt(n_clusters / nullif(n_clusters - 1, 0)::float8)
+        * sqrt((n_clusters - 1) / nullif(n_clusters, 0)::float8)
         / nullif(n_pairs, 0) as raw_clustered_error,
         sqrt(log_ratio_squares / nullif(n_ratio_pairs - 1, 0))
             as raw_log_stddev,
         sqrt(squared_log_ratio_sums)
-        * sqrt(n_ratio_clusters / nullif(n_ratio_clusters - 1, 0)::float8)
+        * sqrt((n_ratio_clusters - 1) / nullif(n_ratio_clusters, 0)::float8)
         / nullif(n_ratio_pairs, 0) as raw_log_clustered_error
     from moments
 ),
@@ -57,6 +69,11 @@ spreads as materialized (
     select
         *,
         n_clusters < n_pairs as is_clustered,
+        -- too many pairs with a 0 on one side
+        is_of_ratio_kind
+        and n_pairs - n_ratio_pairs
+        > (1 - {{ var('minimum_coverage') }}) * n_pairs
+            as is_difference_instead,
         n_pairs * (n_pairs / nullif(squared_sizes, 0)) as effective_clusters,
         n_ratio_pairs * (n_ratio_pairs / nullif(squared_ratio_sizes, 0))
             as effective_ratio_clusters,
@@ -65,18 +82,19 @@ spreads as materialized (
             when raw_stddev is not null then 0
         end as stddev_difference,
         case
-            when raw_clustered_error is null then null
+            when n_clusters < 2 then null
             when
                 raw_stddev > 1e-12 * scale
                 and raw_clustered_error * sqrt(n_clusters) > 1e-12 * scale
                 then raw_clustered_error
-            else 0
+            when raw_clustered_error is not null then 0
         end as standard_error_clustered,
         case
             when raw_log_stddev > 1e-12 then raw_log_stddev
             when raw_log_stddev is not null then 0
         end as log_stddev,
         case
+            when n_ratio_clusters < 2 then null
             when raw_log_clustered_error * sqrt(n_ratio_clusters) > 1e-12
                 then raw_log_clustered_error
             when raw_log_clustered_error is not null then 0
@@ -87,6 +105,7 @@ spreads as materialized (
 errors as materialized (
     select
         *,
+        is_of_ratio_kind and not is_difference_instead as is_ratio,
         stddev_difference / sqrt(n_pairs) as standard_error,
         case
             when is_clustered then standard_error_clustered
@@ -101,15 +120,81 @@ errors as materialized (
             as degrees_of_freedom,
         case when n_ratio_clusters > 1 then effective_ratio_clusters - 1 end
             as log_degrees_of_freedom,
-        kind in ('latency', 'tokens', 'cost') as is_ratio,
         abs(baseline_mean) <= 1e-12 * baseline_scale as has_zero_baseline
     from spreads
 ),
 
+-- the one estimand of every interval and p-value that a verdict rests on
+improvements as materialized (
+    select
+        *,
+        case
+            when is_ratio then direction_sign * mean_log_ratio
+            when is_difference_instead and has_zero_baseline then null
+            when is_difference_instead
+                then direction_sign * {{ statistical_function('safe_divide') }}(
+                    mean_difference, abs(baseline_mean)
+                )
+            else direction_sign * mean_difference
+        end as improvement,
+        case
+            when is_ratio then log_error
+            when is_difference_instead and has_zero_baseline then null
+            when is_difference_instead
+                then {{ statistical_function('safe_divide') }}(
+                    robust_error, abs(baseline_mean)
+                )
+            else robust_error
+        end as improvement_error,
+        case when is_ratio then log_degrees_of_freedom else degrees_of_freedom
+        end as improvement_degrees_of_freedom,
+        case when is_ratio then n_ratio_pairs else n_pairs end
+            as n_improvement_pairs,
+        case
+            when is_ratio then effective_ratio_clusters else effective_clusters
+        end as improvement_clusters,
+        case when direction_sign = 1 then n_greater else n_less end as n_better,
+        case when direction_sign = 1 then n_less else n_greater end as n_worse,
+        coalesce(
+            case
+                when non_inferiority_margin > 0 then non_inferiority_margin
+            end,
+            case
+                when is_fraction then {{ var('default_score_margin') }}
+                when is_of_ratio_kind then {{ var('default_ratio_margin') }}
+            end
+        )::float8 as margin
+    from errors
+),
+
+methods as materialized (
+    select
+        *,
+        case
+            when not is_of_ratio_kind or is_difference_instead then margin
+            when direction_sign = -1
+                then {{ statistical_function('log1p') }}(greatest(margin, 0))
+            when margin < 1
+                then -{{ statistical_function('log1p') }}(-greatest(margin, 0))
+        end as improvement_margin,
+        case
+            when n_pairs < 2 then 'none'
+            when is_binary and not is_clustered
+                then 'mcnemar_tango'
+            when improvement_error is null then 'none'
+            when improvement_error = 0 then 'sign_test'
+            when is_ratio and n_ratio_clusters < n_ratio_pairs
+                then 't_clustered'
+            when not is_ratio and is_clustered then 't_clustered'
+            else 't'
+        end as method
+    from improvements
+),
+
 all_degrees_of_freedom as (
-    select degrees_of_freedom from errors
+    select degrees_of_freedom from methods
     union distinct
-    select log_degrees_of_freedom as degrees_of_freedom from errors
+    select log_degrees_of_freedom as degrees_of_freedom from methods
 ),
 
 -- a quantile is a search: once for each number of degrees of freedom
@@ -126,60 +211,48 @@ quantiles as materialized (
     where degrees_of_freedom is not null
 ),
 
-methods as materialized (
-    select
-        errors.*,
-        case
-            when errors.is_binary and not errors.is_clustered
-                then 'mcnemar_tango'
-            when errors.robust_error is null then 'none'
-            when errors.robust_error = 0 then 'sign_test'
-            when errors.is_clustered then 't_clustered'
-            else 't'
-        end as method,
-        quantiles.critical_value,
-        quantiles.power_value,
-        log_quantiles.critical_value as log_critical_value,
-        log_quantiles.power_value as log_power_value
-    from errors
-    left join quantiles
-        on errors.degrees_of_freedom = quantiles.degrees_of_freedom
-    left join quantiles as log_quantiles
-        on errors.log_degrees_of_freedom = log_quantiles.degrees_of_freedom
-),
-
 -- half widths; null where there is no interval, never 0 and never infinite
 half_widths as materialized (
     select
-        *,
+        methods.*,
+        quantiles.critical_value,
+        quantiles.power_value,
+        improvement_quantiles.critical_value as improvement_critical_value,
+        improvement_quantiles.power_value as improvement_power_value,
         nullif(nullif({{ statistical_function('safe_multiply') }}(
-            critical_value, nullif(robust_error, 0)
+            quantiles.critical_value, nullif(methods.robust_error, 0)
         ), 'Infinity'), 1.7976931348623157e308) as half_width,
         case
-            when log_critical_value * log_error between 1e-300 and 300
-                then log_critical_value * log_error
+            when
+                log_quantiles.critical_value * methods.log_error
+                between 1e-300 and 300
+                then log_quantiles.critical_value * methods.log_error
         end as log_half_width,
         {{ statistical_function('confidence_sequence_halfwidth') }}(
             {{ statistical_function('safe_multiply') }}(
-                nullif(robust_error, 0), sqrt(effective_clusters)
+                nullif(methods.improvement_error, 0),
+                sqrt(methods.improvement_clusters)
             ),
-            effective_clusters,
+            methods.improvement_clusters,
             {{ alpha }},
             {{ planned_tasks }}
-        ) as sequence_half_width,
-        {{ statistical_function('confidence_sequence_halfwidth') }}(
-            nullif(log_error, 0) * sqrt(effective_ratio_clusters),
-            effective_ratio_clusters,
-            {{ alpha }},
-            {{ planned_tasks }}
-        ) as log_sequence_half_width
+        ) as sequence_half_width
     from methods
+    left join quantiles
+        on methods.degrees_of_freedom = quantiles.degrees_of_freedom
+    left join quantiles as log_quantiles
+        on methods.log_degrees_of_freedom = log_quantiles.degrees_of_freedom
+    left join quantiles as improvement_quantiles
+        on
+            methods.improvement_degrees_of_freedom
+            = improvement_quantiles.degrees_of_freedom
 ),
 
 intervals as materialized (
     select
         *,
         case
+            when method = 'none' then null
             when method = 'mcnemar_tango'
                 then {{ statistical_function('tango_lower') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
@@ -187,6 +260,7 @@ intervals as materialized (
             else mean_difference - half_width
         end as ci_low,
         case
+            when method = 'none' then null
             when method = 'mcnemar_tango'
                 then {{ statistical_function('tango_upper') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
@@ -195,123 +269,89 @@ intervals as materialized (
         end as ci_high,
         case
             when method = 'mcnemar_tango'
-                then {{ statistical_function('mcnemar_p_value') }}(
-                    n_greater, n_less
+                then {{ statistical_function('tango_lower') }}(
+                    n_better, n_worse, n_pairs, {{ alpha }}
                 )
-            -- every cluster has the same mean: only its sign is evidence
-            when method = 'sign_test' and abs(mean_difference) <= 1e-12 * scale
-                then 1
-            when method = 'sign_test'
-                then {{ statistical_function('sign_test_p_value') }}(
-                    n_clusters, 0
+            when is_ratio then improvement - log_half_width
+            else
+                improvement - {{ statistical_function('safe_multiply') }}(
+                    improvement_critical_value, nullif(improvement_error, 0)
                 )
-            else {{ statistical_function('student_t_p_value') }}(
-                {{ statistical_function('safe_divide') }}(
-                    mean_difference, robust_error
-                ),
-                degrees_of_freedom
-            )
-        end as p_value
+        end as improvement_low,
+        case
+            when method = 'mcnemar_tango'
+                then {{ statistical_function('tango_upper') }}(
+                    n_better, n_worse, n_pairs, {{ alpha }}
+                )
+            when is_ratio then improvement + log_half_width
+            else
+                improvement + {{ statistical_function('safe_multiply') }}(
+                    improvement_critical_value, nullif(improvement_error, 0)
+                )
+        end as improvement_high,
+        case
+            when
+                n_pairs > 1
+                and n_repeated_pairs = n_pairs
+                and kind in ('score', 'success', 'measurement')
+                and sqrt(noise_sum) > 1e-12 * scale
+                then sqrt(noise_sum) / n_pairs
+        end as standard_error_fixed_tasks,
+        case
+            when
+                n_pairs > 1
+                and n_repeated_pairs = n_pairs
+                and kind in ('score', 'success', 'measurement')
+                and sqrt(noise_sum) > 1e-12 * scale
+                then noise_sum * (noise_sum / nullif(squared_noise_sum, 0))
+        end as degrees_of_freedom_fixed_tasks
     from half_widths
 ),
 
--- signed so that more is better, on the scale of the margin: differences of
--- scores, logarithms of ratios of latency, tokens and cost
-improvements as materialized (
-    select
-        *,
-        direction_sign
-        * case when is_ratio then mean_log_ratio else mean_difference end
-            as improvement,
-        case when is_ratio then log_error else robust_error end
-            as improvement_error,
-        case
-            when is_ratio then log_degrees_of_freedom else degrees_of_freedom
-        end as improvement_degrees_of_freedom,
-        case
-            when is_ratio then log_critical_value + log_power_value
-            else critical_value + power_value
-        end as detectable_errors,
-        case
-            when not is_ratio or non_inferiority_margin is null
-                then non_inferiority_margin
-            when direction_sign = -1
-                then {{ statistical_function('log1p') }}(
-                    greatest(non_inferiority_margin, 0)
-                )
-            when non_inferiority_margin < 1
-                then -{{ statistical_function('log1p') }}(
-                    -greatest(non_inferiority_margin, 0)
-                )
-        end as improvement_margin,
-        case
-            when is_ratio
-                then direction_sign * mean_log_ratio - log_half_width
-            when direction_sign = 1 then ci_low
-            else -ci_high
-        end as improvement_low,
-        direction_sign
-        * case when is_ratio then mean_log_ratio else mean_difference end
-        - case
-            when is_ratio then log_sequence_half_width
-            else sequence_half_width
-        end as improvement_sequence_low
-    from intervals
-),
-
+-- one-sided: is it better, is it worse, is the margin lost
 tests as materialized (
     select
         *,
+        {{ statistical_function('student_t_ppf') }}(
+            1 - {{ alpha }} / 2.0::float8, degrees_of_freedom_fixed_tasks
+        ) * standard_error_fixed_tasks as fixed_tasks_half_width,
         {{ statistical_function('student_t_sf') }}(
-            {{ statistical_function('safe_divide') }}(
-                improvement + improvement_margin, improvement_error
-            ),
-            improvement_degrees_of_freedom
-        ) as p_non_inferiority,
+            improvement / standard_error_fixed_tasks,
+            degrees_of_freedom_fixed_tasks
+        ) as p_better_fixed_tasks,
         {{ statistical_function('student_t_cdf') }}(
-            {{ statistical_function('safe_divide') }}(
-                improvement - improvement_margin, improvement_error
-            ),
-            improvement_degrees_of_freedom
-        ) as p_non_superiority,
+            improvement / standard_error_fixed_tasks,
+            degrees_of_freedom_fixed_tasks
+        ) as p_worse_fixed_tasks,
+        {{ statistical_function('student_t_sf') }}(
+            (improvement + improvement_margin) / standard_error_fixed_tasks,
+            degrees_of_freedom_fixed_tasks
+        ) as p_lost_fixed_tasks,
+        {{ p_value_of_gain('improvement', 'n_better') }} as p_better,
+        {{ p_value_of_gain('-improvement', 'n_worse') }} as p_worse,
+        {{
+            p_value_of_loss_beyond_margin('improvement', 'n_better', 'n_worse')
+        }} as p_lost,
+        {{ anytime_p_value_of_gain('improvement') }} as p_better_anytime,
+        {{ anytime_p_value_of_gain('-improvement') }} as p_worse_anytime,
+        {{ anytime_p_value_of_loss_beyond_margin() }} as p_lost_anytime,
         case
-            when method = 'mcnemar_tango' and direction_sign = 1
-                then {{ statistical_function('binomial_cdf') }}(
-                    n_greater, n_greater + n_less, 0.5
-                )
             when method = 'mcnemar_tango'
-                then {{ statistical_function('binomial_cdf') }}(
-                    n_less, n_greater + n_less, 0.5
+                then {{ statistical_function('mcnemar_p_value') }}(
+                    n_greater, n_less
                 )
-            when improvement_error > 0
-                then {{ statistical_function('student_t_cdf') }}(
-                    {{ statistical_function('safe_divide') }}(
-                        improvement, improvement_error
-                    ),
-                    improvement_degrees_of_freedom
-                )
-            when improvement_error = 0 and improvement < 0
-                then {{ statistical_function('safe_exp') }}(
-                    -0.69314718055994530942::float8 * n_clusters
-                )
-            when improvement_error = 0 then 1
-        end as p_harm,
+        end as p_value_exact,
+        {{
+            p_value_of_loss_beyond_margin('-improvement', 'n_worse', 'n_better')
+        }} as p_non_superiority,
         {{ statistical_function('safe_multiply') }}(
             critical_value + power_value, nullif(robust_error, 0)
         ) as minimum_detectable_effect,
         {{ statistical_function('safe_multiply') }}(
-            detectable_errors, nullif(improvement_error, 0)
-        ) as detectable_improvement,
-        {{ statistical_function('confidence_sequence_p_value') }}(
-            mean_difference,
-            {{ statistical_function('safe_multiply') }}(
-                nullif(robust_error, 0), sqrt(effective_clusters)
-            ),
-            effective_clusters,
-            {{ alpha }},
-            {{ planned_tasks }}
-        ) as p_anytime
-    from improvements
+            improvement_critical_value + improvement_power_value,
+            nullif(improvement_error, 0)
+        ) as detectable_improvement
+    from intervals
 ),
 
 variances as materialized (
@@ -331,8 +371,6 @@ variances as materialized (
 plans as materialized (
     select
         *,
-        {{ statistical_function('normal_ppf') }}(1 - {{ alpha }} / 2.0::float8)
-            as normal_critical_value,
         {{ statistical_function('normal_ppf') }}(1 - {{ alpha }} / 2.0::float8)
         + {{ statistical_function('normal_ppf') }}({{ power }})
             as normal_detectable_errors,
@@ -358,29 +396,6 @@ plans as materialized (
 requirements as materialized (
     select
         *,
-        case
-            when not improvement_margin > 0 then null
-            when improvement_error > 0
-                then ceil(least(
-                    n_pairs * greatest(
-                        {{ statistical_function('safe_square') }}(
-                            {{ statistical_function('safe_divide') }}(
-                                normal_detectable_errors * improvement_error,
-                                improvement_margin
-                            )
-                        ) - 1,
-                        0
-                    ),
-                    1e15
-                ))
-            -- all ties: the score interval is z^2 / (n + z^2) wide either side
-            when method = 'mcnemar_tango'
-                then ceil(least(greatest(
-                    normal_critical_value * normal_critical_value
-                    * (1 / greatest(improvement_margin, 1e-12) - 1) - n_pairs,
-                    0
-                ), 1e15))
-        end::bigint as required_additional_tasks,
         {{ statistical_function('safe_divide') }}(
             {{ statistical_function('safe_square') }}(
                 improvement_margin / normal_detectable_errors
@@ -397,31 +412,34 @@ estimates as (
         candidate_version,
         segment,
         metric,
+        counts_missing,
         kind,
         direction,
         method,
         whole_segments,
+        is_declared,
+        is_deciding,
+        is_metric_guessed,
+        is_evaluator_one_sided,
+        has_uneven_repetitions,
+        is_in_one_arm,
+        is_of_ratio_kind,
+        is_fraction,
+        is_difference_instead,
         n_tasks,
+        n_planned_tasks,
         n_pairs,
         n_baseline_only,
         n_candidate_only,
         n_incomparable,
         n_unscored,
         n_clusters,
-        case when is_ratio then n_pairs - n_ratio_pairs end
-            as n_ratio_excluded,
+        case
+            when is_of_ratio_kind then n_pairs - n_ratio_pairs
+        end as n_ratio_excluded,
         wins,
         losses,
         n_pairs - wins - losses as ties,
-        -- nothing varies: nothing is detectable by the error, only by the count
-        case
-            when
-                coalesce(
-                    detectable_improvement > improvement_margin,
-                    improvement_error = 0
-                )
-                then nullif(required_additional_tasks, 0)
-        end as required_additional_tasks,
         case
             when
                 not is_ratio
@@ -438,34 +456,45 @@ estimates as (
         direction_sign,
         weight,
         non_inferiority_margin,
-        n_pairs::float8 / n_tasks as pair_coverage,
+        margin,
+        baseline_coverage,
+        candidate_coverage,
+        least(
+            -- least() passes over a null, and an arm without a run has none
+            coalesce(baseline_coverage, 0),
+            coalesce(candidate_coverage, 0),
+            n_shared_tasks::float8
+            / greatest(
+                n_tasks, case when segment = '' then n_planned_tasks end
+            )
+        ) as pair_coverage,
         baseline_mean,
         {{ statistical_function('wilson_lower') }}(
             case
-                when kind = 'score' then
-                    coalesce(baseline_mean * effective_clusters, 0)
+                when is_fraction
+                    then coalesce(baseline_mean * effective_clusters, 0)
             end,
             coalesce(effective_clusters, 0), {{ alpha }}
         ) as baseline_mean_low,
         {{ statistical_function('wilson_upper') }}(
             case
-                when kind = 'score' then
-                    coalesce(baseline_mean * effective_clusters, 0)
+                when is_fraction
+                    then coalesce(baseline_mean * effective_clusters, 0)
             end,
             coalesce(effective_clusters, 0), {{ alpha }}
         ) as baseline_mean_high,
         candidate_mean,
         {{ statistical_function('wilson_lower') }}(
             case
-                when kind = 'score' then
-                    coalesce(candidate_mean * effective_clusters, 0)
+                when is_fraction
+                    then coalesce(candidate_mean * effective_clusters, 0)
             end,
             coalesce(effective_clusters, 0), {{ alpha }}
         ) as candidate_mean_low,
         {{ statistical_function('wilson_upper') }}(
             case
-                when kind = 'score' then
-                    coalesce(candidate_mean * effective_clusters, 0)
+                when is_fraction
+                    then coalesce(candidate_mean * effective_clusters, 0)
             end,
             coalesce(effective_clusters, 0), {{ alpha }}
         ) as candidate_mean_high,
@@ -476,10 +505,6 @@ estimates as (
             - (coalesce(baseline_mean * n_pairs, 0) + lone_baseline_sum)
             / nullif(n_pairs + n_baseline_only, 0)
         ) as unpaired_mean_difference,
-        100 * direction_sign * case
-            when kind = 'score' then mean_difference
-            else mean_relative_difference
-        end as avg_improvement_pct,
         case
             when not has_zero_baseline
                 then direction_sign * {{ statistical_function('safe_divide') }}(
@@ -504,7 +529,11 @@ estimates as (
         effective_clusters,
         ci_low,
         ci_high,
-        p_value,
+        case
+            when p_better is not null
+                then least(1, 2 * least(p_better, p_worse))
+        end as p_value,
+        p_value_exact,
         case
             when n_pairs > 0
                 then {{ statistical_function('sign_test_p_value') }}(
@@ -516,50 +545,85 @@ estimates as (
         ) as effect_size_dz,
         0.5 + 0.5 * (wins - losses) / nullif(n_pairs, 0)::float8
             as probability_of_superiority,
-        {{ statistical_function('safe_exp') }}(mean_log_ratio) as ratio,
-        {{ statistical_function('safe_exp') }}(mean_log_ratio - log_half_width)
-            as ratio_low,
-        {{ statistical_function('safe_exp') }}(mean_log_ratio + log_half_width)
-            as ratio_high,
-        p_non_inferiority,
         case
-            when p_non_inferiority is not null and p_non_superiority is not null
-                then greatest(p_non_inferiority, p_non_superiority)
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio
+                )
+        end as ratio,
+        case
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio - log_half_width
+                )
+        end as ratio_low,
+        case
+            when is_ratio
+                then {{ statistical_function('safe_exp') }}(
+                    mean_log_ratio + log_half_width
+                )
+        end as ratio_high,
+        p_lost as p_non_inferiority,
+        case
+            when p_lost is not null and p_non_superiority is not null
+                then greatest(p_lost, p_non_superiority)
         end as p_equivalence,
-        p_harm,
         minimum_detectable_effect,
         improvement,
+        improvement_error,
+        improvement_degrees_of_freedom,
+        n_improvement_pairs,
+        improvement_clusters,
         improvement_margin,
         improvement_low,
-        improvement_sequence_low,
+        improvement_high,
+        improvement - sequence_half_width as improvement_sequence_low,
+        improvement + sequence_half_width as improvement_sequence_high,
         detectable_improvement,
+        p_better,
+        p_worse,
+        p_lost,
+        p_better_anytime,
+        p_worse_anytime,
+        p_lost_anytime,
         variance_between_tasks,
         variance_within_task,
-        mean_difference - sequence_half_width as cs_low,
-        mean_difference + sequence_half_width as cs_high,
-        p_anytime,
+        standard_error_fixed_tasks,
+        degrees_of_freedom_fixed_tasks,
+        improvement - fixed_tasks_half_width as fixed_tasks_low,
+        improvement + fixed_tasks_half_width as fixed_tasks_high,
+        p_better_fixed_tasks,
+        p_worse_fixed_tasks,
+        p_lost_fixed_tasks,
+        direction_sign * improvement - sequence_half_width as cs_low,
+        direction_sign * improvement + sequence_half_width as cs_high,
         case
-            when kind = 'score'
+            when p_better_anytime is not null
+                then least(1, 2 * least(p_better_anytime, p_worse_anytime))
+        end as p_anytime,
+        -- where lower is better the worst is not 0 but 1
+        case
+            when kind = 'score' and n_countable_tasks > 0
                 then (
-                    coalesce(mean_difference, 0) * n_pairs
-                    - lone_baseline_sum + lone_candidate_sum
-                ) / nullif(n_countable_tasks, 0)
+                    candidate_recorded - baseline_recorded
+                    + case
+                        when direction = 'lower'
+                            then candidate_missing - baseline_missing
+                        else 0
+                    end
+                ) / n_countable_tasks
         end as mean_difference_missing_as_zero,
         case
-            when kind = 'score'
+            when kind = 'score' and n_countable_tasks > 0
                 then (
-                    coalesce(mean_difference, 0) * n_pairs
-                    - lone_baseline_sum + lone_candidate_sum
-                    - n_candidate_only - n_unscored
-                ) / nullif(n_countable_tasks, 0)
+                    candidate_recorded - baseline_recorded - baseline_missing
+                ) / n_countable_tasks
         end as worst_case_low,
         case
-            when kind = 'score'
+            when kind = 'score' and n_countable_tasks > 0
                 then (
-                    coalesce(mean_difference, 0) * n_pairs
-                    - lone_baseline_sum + n_baseline_only
-                    + lone_candidate_sum + n_unscored
-                ) / nullif(n_countable_tasks, 0)
+                    candidate_recorded - baseline_recorded + candidate_missing
+                ) / n_countable_tasks
         end as best_case_high,
         has_zero_baseline,
         stddev_difference = 0 or robust_error = 0 as has_zero_variance

@@ -4,6 +4,10 @@
     around a far-off mean loses its digits, and PostgreSQL's own avg() and
     var_samp() raise when a square overflows.
 
+    Every comparison is read as recorded. A score of which a run is missing is
+    read a second time (counts_missing): run by run, a missing score counts as
+    the worst there is, 0, or 1 where lower is better.
+
     A value beyond 1e150 counts as 1e150 and one below 1e-150 as 0: then no
     difference, square or sum here can leave the range of float8, where
     PostgreSQL raises.
@@ -20,6 +24,7 @@
             "candidate_version",
             "segment",
             "metric",
+            "counts_missing",
         ],
         indexes=[{"columns": ["experiment_id"]}],
         pre_hook=[
@@ -58,22 +63,62 @@ segmented_pairs as (
     where metric_pairs.segments is not null
 ),
 
+-- scores that lack a run somewhere
+incomplete_scores as (
+    select distinct
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        metric
+    from metric_pairs
+    where
+        kind = 'score'
+        and (
+            coalesce(baseline_repetitions, 0) < greatest(baseline_runs, 1)
+            or coalesce(candidate_repetitions, 0) < greatest(candidate_runs, 1)
+        )
+),
+
+recorded_values as (
+    select
+        *,
+        false as counts_missing,
+        baseline_value as baseline_reading,
+        candidate_value as candidate_reading
+    from segmented_pairs
+),
+
+missing_as_worst as (
+    select
+        segmented_pairs.*,
+        true as counts_missing,
+        {{ missing_as_worst('baseline') }} as baseline_reading,
+        {{ missing_as_worst('candidate') }} as candidate_reading
+    from segmented_pairs
+    inner join incomplete_scores
+        on
+            segmented_pairs.experiment_id = incomplete_scores.experiment_id
+            and segmented_pairs.candidate_group
+            = incomplete_scores.candidate_group
+            and segmented_pairs.candidate_version
+            = incomplete_scores.candidate_version
+            and segmented_pairs.metric = incomplete_scores.metric
+),
+
+read_values as (
+    select * from recorded_values
+    union all
+    select * from missing_as_worst
+),
+
 bounded_values as (
     select
         *,
-        baseline_value is not null and candidate_value is not null
+        baseline_reading is not null and candidate_reading is not null
             as has_both,
-        case
-            when abs(baseline_value) >= 1e-150
-                then greatest(least(baseline_value, 1e150), -1e150)
-            when baseline_value is not null then 0
-        end as baseline,
-        case
-            when abs(candidate_value) >= 1e-150
-                then greatest(least(candidate_value, 1e150), -1e150)
-            when candidate_value is not null then 0
-        end as candidate
-    from segmented_pairs
+        {{ bounded_value('baseline_reading') }} as baseline,
+        {{ bounded_value('candidate_reading') }} as candidate
+    from read_values
 ),
 
 differences as materialized (
@@ -83,48 +128,84 @@ differences as materialized (
         candidate_version,
         segment,
         metric,
+        counts_missing,
         cluster_id,
+        baseline_value is not null as has_baseline,
+        candidate_value is not null as has_candidate,
         kind,
         direction,
         tie_margin,
         non_inferiority_margin,
         weight,
         whole_segments,
-        has_both and not is_comparable as is_incomparable,
-        case when not has_both then baseline end as lone_baseline,
-        case when not has_both then candidate end as lone_candidate,
+        planned_tasks,
+        is_declared,
+        is_deciding,
+        is_metric_guessed,
+        is_evaluator_one_sided,
+        is_comparable
+        and baseline_value is not null
+        and candidate_value is null
+            as is_baseline_only,
+        is_comparable
+        and candidate_value is not null
+        and baseline_value is null
+            as is_candidate_only,
+        not is_comparable as is_incomparable,
+        baseline_runs > 0 and candidate_runs > 0 and is_comparable
+            as has_both_arms,
+        baseline_runs > 0
+        and candidate_runs > 0
+        and baseline_runs != candidate_runs
+            as is_uneven,
+        case
+            when is_comparable and not has_both then baseline
+        end as lone_baseline,
+        case
+            when is_comparable and not has_both then candidate
+        end as lone_candidate,
         case when has_both and is_comparable then baseline end as baseline,
         case when has_both and is_comparable then candidate end as candidate,
         case
-            when not has_both or not is_comparable then null
-            when
-                abs(candidate - baseline)
-                <= 1e-12 * greatest(abs(baseline), abs(candidate))
-                then 0
-            else candidate - baseline
+            when has_both and is_comparable
+                then {{ pair_difference('baseline', 'candidate') }}
         end as difference,
         case
-            when
-                has_both and is_comparable
-                and kind in ('latency', 'tokens', 'cost')
-                and baseline > 0 and candidate > 0
-                then ln(candidate / baseline)
+            when has_both and is_comparable
+                then {{ pair_log_ratio('kind', 'baseline', 'candidate') }}
         end as log_ratio,
+        {{ covered_share('baseline') }} as baseline_covered,
+        {{ covered_share('candidate') }} as candidate_covered,
         case
-            when
-                has_both and is_comparable and kind != 'score' and baseline != 0
-                then least((candidate - baseline) / abs(baseline), 1e150)
-        end as relative_difference,
-        coalesce(baseline_repetitions, 1) as baseline_repetitions,
-        coalesce(candidate_repetitions, 1) as candidate_repetitions,
+            when kind = 'score' and is_comparable and not counts_missing
+                then {{ missing_share('baseline') }}
+        end as baseline_missing,
         case
-            when baseline_stddev >= 1e-150 then least(baseline_stddev, 1e150)
-            when baseline_stddev is not null then 0
-        end as baseline_stddev,
+            when kind = 'score' and is_comparable and not counts_missing
+                then {{ missing_share('candidate') }}
+        end as candidate_missing,
         case
-            when candidate_stddev >= 1e-150 then least(candidate_stddev, 1e150)
-            when candidate_stddev is not null then 0
-        end as candidate_stddev
+            when kind = 'score' and is_comparable and not counts_missing
+                then
+                    coalesce(baseline, 0)
+                    * (1 - ({{ missing_share('baseline') }}))
+        end as baseline_recorded,
+        case
+            when kind = 'score' and is_comparable and not counts_missing
+                then
+                    coalesce(candidate, 0)
+                    * (1 - ({{ missing_share('candidate') }}))
+        end as candidate_recorded,
+        case
+            when counts_missing then {{ expected_runs('baseline') }}
+            else coalesce(baseline_repetitions, 1)
+        end as baseline_repetitions,
+        case
+            when counts_missing then {{ expected_runs('candidate') }}
+            else coalesce(candidate_repetitions, 1)
+        end as candidate_repetitions,
+        {{ variance_of_runs('baseline') }} as baseline_variance,
+        {{ variance_of_runs('candidate') }} as candidate_variance
     from bounded_values
 ),
 
@@ -135,26 +216,42 @@ grouped as (
         candidate_version,
         segment,
         metric,
+        counts_missing,
         max(whole_segments) as whole_segments,
         min(kind) as kind,
-        coalesce(min(direction), 'higher') as direction,
+        min(direction) as direction,
         min(tie_margin) as tie_margin,
         min(non_inferiority_margin) as non_inferiority_margin,
         min(weight) as weight,
+        max(planned_tasks) as n_planned_tasks,
+        bool_or(is_declared) as is_declared,
+        bool_or(is_deciding) as is_deciding,
+        bool_or(is_deciding and is_metric_guessed) as is_metric_guessed,
+        bool_or(is_evaluator_one_sided) as is_evaluator_one_sided,
+        bool_or(is_uneven) as has_uneven_repetitions,
+        bool_and(not has_baseline) or bool_and(not has_candidate)
+            as is_in_one_arm,
         count(*) as n_tasks,
         count(difference) as n_pairs,
-        count(lone_baseline) as n_baseline_only,
-        count(lone_candidate) as n_candidate_only,
+        count(*) filter (where is_baseline_only) as n_baseline_only,
+        count(*) filter (where is_candidate_only) as n_candidate_only,
         count(*) filter (where is_incomparable) as n_incomparable,
+        count(*) filter (where has_both_arms) as n_shared_tasks,
+        count(baseline_covered) as n_baseline_tasks,
+        count(candidate_covered) as n_candidate_tasks,
         count(log_ratio) as n_ratio_pairs,
+        sum(baseline_covered) as baseline_covered,
+        sum(candidate_covered) as candidate_covered,
+        sum(baseline_missing) as baseline_missing,
+        sum(candidate_missing) as candidate_missing,
+        sum(baseline_recorded) as baseline_recorded,
+        sum(candidate_recorded) as candidate_recorded,
         sum(lone_baseline) as lone_baseline_sum,
         sum(lone_candidate) as lone_candidate_sum,
         sum(baseline) as baseline_sum,
         sum(candidate) as candidate_sum,
         sum(difference) as difference_sum,
         sum(log_ratio) as log_ratio_sum,
-        sum(relative_difference) / nullif(count(relative_difference), 0)
-            as mean_relative_difference,
         max(abs(baseline)) as baseline_scale,
         max(abs(candidate)) as candidate_scale
     from differences
@@ -163,7 +260,8 @@ grouped as (
         candidate_group,
         candidate_version,
         segment,
-        metric
+        metric,
+        counts_missing
 ),
 
 centres as (
@@ -184,6 +282,9 @@ centres as (
 deviations as (
     select
         centres.comparison_number,
+        centres.n_pairs,
+        centres.n_ratio_pairs,
+        differences.kind,
         differences.cluster_id,
         differences.baseline,
         differences.candidate,
@@ -191,8 +292,8 @@ deviations as (
         differences.log_ratio,
         differences.baseline_repetitions,
         differences.candidate_repetitions,
-        differences.baseline_stddev,
-        differences.candidate_stddev,
+        differences.baseline_variance,
+        differences.candidate_variance,
         centres.direction_sign * differences.difference as gain,
         centres.tie_width + 1e-12 * greatest(
             centres.tie_width,
@@ -212,6 +313,7 @@ deviations as (
             and differences.candidate_version = centres.candidate_version
             and differences.segment = centres.segment
             and differences.metric = centres.metric
+            and differences.counts_missing = centres.counts_missing
     where differences.difference is not null
 ),
 
@@ -237,13 +339,15 @@ flushed_deviations as (
         end as flushed_log_ratio,
         case
             when baseline_repetitions > 1 and candidate_repetitions > 1
-                then
-                    baseline_stddev * baseline_stddev / baseline_repetitions
-                    + candidate_stddev * candidate_stddev
-                    / candidate_repetitions
-        end as noise,
+                then baseline_variance / baseline_repetitions
+        end as baseline_noise,
         case
-            when baseline_repetitions > 1 or candidate_repetitions > 1
+            when baseline_repetitions > 1 and candidate_repetitions > 1
+                then candidate_variance / candidate_repetitions
+        end as candidate_noise,
+        case
+            when kind not in ('score', 'success') then false
+            when greatest(baseline_repetitions, candidate_repetitions) > 1
                 then false
             else
                 (baseline = 0 or baseline = 1)
@@ -259,9 +363,11 @@ clusters as (
     select
         comparison_number,
         cluster_id,
+        min(n_pairs) as n_all_pairs,
+        min(n_ratio_pairs) as n_all_ratio_pairs,
         count(*) as n_pairs,
         count(log_ratio) as n_ratio_pairs,
-        count(noise) as n_repeated_pairs,
+        count(baseline_noise + candidate_noise) as n_repeated_pairs,
         count(*) filter (where gain > tie_width) as wins,
         count(*) filter (where -gain > tie_width) as losses,
         count(*) filter (where difference > 0) as n_greater,
@@ -274,10 +380,31 @@ clusters as (
         sum(flushed_baseline * flushed_candidate) as cross_products,
         sum(flushed_log_ratio) as log_ratio_sum,
         sum(flushed_log_ratio * flushed_log_ratio) as log_ratio_squares,
-        sum(noise) as noise_sum,
+        sum(baseline_noise + candidate_noise) as noise_sum,
+        sum(
+            {{ bounded_square('baseline_noise') }}
+            / nullif(baseline_repetitions - 1, 0)
+            + {{ bounded_square('candidate_noise') }}
+            / nullif(candidate_repetitions - 1, 0)
+        ) as squared_noise_sum,
         bool_and(is_binary) as is_binary
     from flushed_deviations
     group by comparison_number, cluster_id
+),
+
+-- what leaving a cluster out moves the mean by, times the number of pairs
+left_out as (
+    select
+        *,
+        difference_sum
+        * (n_all_pairs::float8 / nullif(n_all_pairs - n_pairs, 0))
+            as difference_influence,
+        log_ratio_sum
+        * (
+            n_all_ratio_pairs::float8
+            / nullif(n_all_ratio_pairs - n_ratio_pairs, 0)
+        ) as log_ratio_influence
+    from clusters
 ),
 
 cluster_sums as (
@@ -296,16 +423,25 @@ cluster_sums as (
             else n_ratio_pairs * n_ratio_pairs
         end as squared_ratio_size,
         case
-            when cluster_id is null then difference_squares
-            when abs(difference_sum) < 1e-150 then 0
-            else difference_sum * difference_sum
+            when cluster_id is null
+                then
+                    difference_squares
+                    * (n_all_pairs::float8 / nullif(n_all_pairs - 1, 0)) ^ 2
+            when abs(difference_influence) < 1e-150 then 0
+            else difference_influence * difference_influence
         end as squared_sum,
         case
-            when cluster_id is null then log_ratio_squares
-            when abs(log_ratio_sum) < 1e-150 then 0
-            else log_ratio_sum * log_ratio_sum
+            when cluster_id is null
+                then
+                    log_ratio_squares
+                    * (
+                        n_all_ratio_pairs::float8
+                        / nullif(n_all_ratio_pairs - 1, 0)
+                    ) ^ 2
+            when abs(log_ratio_influence) < 1e-150 then 0
+            else log_ratio_influence * log_ratio_influence
         end as squared_log_ratio_sum
-    from clusters
+    from left_out
 ),
 
 totals as (
@@ -329,6 +465,7 @@ totals as (
         sum(log_ratio_squares) as log_ratio_squares,
         sum(squared_log_ratio_sum) as squared_log_ratio_sums,
         sum(noise_sum) as noise_sum,
+        sum(squared_noise_sum) as squared_noise_sum,
         bool_and(is_binary) as is_binary
     from cluster_sums
     group by comparison_number
@@ -341,13 +478,22 @@ moments as (
         centres.candidate_version,
         centres.segment,
         centres.metric,
+        centres.counts_missing,
         centres.kind,
         centres.direction,
         centres.whole_segments,
+        centres.is_declared,
+        centres.is_deciding,
+        centres.is_metric_guessed,
+        centres.is_evaluator_one_sided,
+        centres.has_uneven_repetitions,
+        centres.is_in_one_arm,
         centres.direction_sign,
-        coalesce(centres.weight, 0)::float8 as weight,
+        centres.weight::float8 as weight,
         centres.non_inferiority_margin::float8 as non_inferiority_margin,
         centres.n_tasks,
+        centres.n_planned_tasks,
+        centres.n_shared_tasks,
         centres.n_pairs,
         centres.n_baseline_only,
         centres.n_candidate_only,
@@ -363,13 +509,21 @@ moments as (
         totals.n_runs,
         totals.squared_sizes,
         totals.squared_ratio_sizes,
+        -- the mean over tasks, so that a run weighs within its task
+        centres.baseline_covered / nullif(centres.n_baseline_tasks, 0)
+            as baseline_coverage,
+        centres.candidate_covered / nullif(centres.n_candidate_tasks, 0)
+            as candidate_coverage,
         centres.baseline_mean,
         centres.candidate_mean,
         centres.mean_difference,
         centres.mean_log_ratio,
-        centres.mean_relative_difference,
         coalesce(centres.lone_baseline_sum, 0) as lone_baseline_sum,
         coalesce(centres.lone_candidate_sum, 0) as lone_candidate_sum,
+        centres.baseline_missing,
+        centres.candidate_missing,
+        centres.baseline_recorded,
+        centres.candidate_recorded,
         centres.scale,
         centres.baseline_scale,
         centres.candidate_scale,
@@ -381,6 +535,7 @@ moments as (
         totals.log_ratio_squares,
         totals.squared_log_ratio_sums,
         totals.noise_sum,
+        totals.squared_noise_sum,
         totals.is_binary
     from centres
     left join totals

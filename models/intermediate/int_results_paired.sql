@@ -34,10 +34,6 @@ evaluation_results as (
     {{ changed_rows(ref('evaluation_results')) }}
 ),
 
-evaluation_scores as (
-    {{ changed_rows(ref('evaluation_scores')) }}
-),
-
 experiment_groups as (
     select * from {{ ref('experiment_groups') }}
 ),
@@ -50,24 +46,6 @@ metrics as (
     select * from {{ ref('metrics') }}
 ),
 
--- the metric that decides: the chosen one, else the first score there is
-primary_metrics as (
-    select distinct on (evaluation_scores.experiment_id)
-        evaluation_scores.experiment_id,
-        evaluation_scores.metric as primary_metric
-    from evaluation_scores
-    left join metrics
-        on evaluation_scores.metric = metrics.metric
-    where
-        evaluation_scores.kind = 'score'
-        or evaluation_scores.metric = '{{ var("primary_metric") }}'
-    order by
-        evaluation_scores.experiment_id asc,
-        evaluation_scores.metric != '{{ var("primary_metric") }}' asc,
-        metrics.position asc nulls last,
-        evaluation_scores.metric collate "C" asc
-),
-
 candidates as (
     select
         evaluation_results.experiment_id,
@@ -78,7 +56,8 @@ candidates as (
         evaluation_results.dataset_version,
         evaluation_results.baseline_experiment_id,
         evaluation_results.evaluator_versions,
-        evaluation_results.load_id
+        evaluation_results.load_id,
+        evaluation_results.success_rate is not null as is_said
     from evaluation_results
     inner join experiment_groups
         on
@@ -123,6 +102,7 @@ controls as (
         control_results.result_id,
         control_results.dataset_version,
         control_results.evaluator_versions,
+        control_results.success_rate is not null as is_said,
         control_results.recorded_at
     from control_results
     inner join experiment_groups
@@ -132,12 +112,121 @@ controls as (
     where experiment_groups.role = 'control'
 ),
 
+read_experiments as (
+    select experiment_id from arms
+    union distinct
+    select control_experiment_id as experiment_id from arms
+),
+
+evaluation_scores as not materialized (
+    {{
+        rows_of_experiments(
+            ref('evaluation_scores'), 'read_experiments', 'experiment_id'
+        )
+    }}
+),
+
+candidate_metrics as (
+    select
+        candidates.experiment_id,
+        candidates.candidate_group,
+        candidates.candidate_version,
+        evaluation_scores.metric,
+        bool_or(evaluation_scores.kind = 'score') as is_score
+    from candidates
+    inner join evaluation_scores
+        on
+            candidates.experiment_id = evaluation_scores.experiment_id
+            and candidates.result_id = evaluation_scores.result_id
+    group by
+        candidates.experiment_id,
+        candidates.candidate_group,
+        candidates.candidate_version,
+        evaluation_scores.metric
+    union all
+    select distinct
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        'success' as metric,
+        false as is_score
+    from candidates
+    where is_said
+),
+
+control_metrics as (
+    select
+        controls.experiment_id,
+        evaluation_scores.metric,
+        bool_or(evaluation_scores.kind = 'score') as is_score
+    from controls
+    inner join evaluation_scores
+        on
+            controls.experiment_id = evaluation_scores.experiment_id
+            and controls.result_id = evaluation_scores.result_id
+    group by controls.experiment_id, evaluation_scores.metric
+    union all
+    select distinct
+        experiment_id,
+        'success' as metric,
+        false as is_score
+    from controls
+    where is_said
+),
+
+-- a candidate whose runs all crashed is decided by what its control was scored
+arm_metrics as (
+    select * from candidate_metrics
+    union all
+    select
+        arms.experiment_id,
+        arms.candidate_group,
+        arms.candidate_version,
+        control_metrics.metric,
+        control_metrics.is_score
+    from arms
+    inner join control_metrics
+        on arms.control_experiment_id = control_metrics.experiment_id
+),
+
+primary_metrics as (
+    select distinct on (
+        arm_metrics.experiment_id,
+        arm_metrics.candidate_group,
+        arm_metrics.candidate_version
+    )
+        arm_metrics.experiment_id,
+        arm_metrics.candidate_group,
+        arm_metrics.candidate_version,
+        arm_metrics.metric as primary_metric,
+        arm_metrics.is_score
+        and metrics.metric is null
+        and arm_metrics.metric != '{{ var("primary_metric") }}'
+            as is_metric_guessed
+    from arm_metrics
+    left join metrics
+        on arm_metrics.metric = metrics.metric
+    where
+        arm_metrics.is_score
+        or arm_metrics.metric in ('{{ var("primary_metric") }}', 'success')
+    order by
+        arm_metrics.experiment_id asc,
+        arm_metrics.candidate_group asc,
+        arm_metrics.candidate_version asc,
+        {{ deciding_metric_order('arm_metrics') }}
+),
+
 control_versions as (
     select
         experiment_id,
         extension_version,
-        {{ function('version_sort_key') }}(extension_version)
-            as version_sort_key,
+        {{
+            version_sort_key_among(
+                function('version_sort_key') ~ '(extension_version)',
+                'extension_version',
+                'experiment_id',
+            )
+        }} as version_sort_key,
         min(recorded_at) as first_seen_at
     from controls
     group by experiment_id, extension_version
@@ -246,6 +335,8 @@ pairs as (
         candidates.dataset_version as candidate_dataset_version,
         candidates.evaluator_versions as candidate_evaluator_versions,
         primary_metrics.primary_metric,
+        coalesce(primary_metrics.is_metric_guessed, false)
+            as is_metric_guessed,
         coalesce(same_controls.result_id, latest_controls.result_id)
             as baseline_result_id,
         case
@@ -260,7 +351,11 @@ pairs as (
         end as baseline_evaluator_versions
     from all_tasks
     left join primary_metrics
-        on all_tasks.experiment_id = primary_metrics.experiment_id
+        on
+            all_tasks.experiment_id = primary_metrics.experiment_id
+            and all_tasks.candidate_group = primary_metrics.candidate_group
+            and all_tasks.candidate_version
+            = primary_metrics.candidate_version
     left join candidates
         on
             all_tasks.experiment_id = candidates.experiment_id
@@ -302,6 +397,65 @@ evaluator_conflicts as (
     group by pairs.candidate_result_id, pairs.baseline_result_id
 ),
 
+-- the evaluators of a pair whose version one arm alone recorded
+one_sided_evaluators as (
+    select
+        pairs.experiment_id,
+        pairs.control_experiment_id,
+        pairs.candidate_result_id,
+        pairs.baseline_result_id,
+        evaluators.evaluator_key
+    from pairs
+    cross join
+        lateral
+        jsonb_each_text(
+            pairs.candidate_evaluator_versions
+            || pairs.baseline_evaluator_versions
+        ) as evaluators (evaluator_key, evaluator_version)
+    where
+        pairs.candidate_evaluator_versions != pairs.baseline_evaluator_versions
+        and (
+            pairs.candidate_evaluator_versions -> evaluators.evaluator_key
+            is null
+        ) != (
+            pairs.baseline_evaluator_versions -> evaluators.evaluator_key
+            is null
+        )
+),
+
+one_sided_scores as (
+    select
+        one_sided_evaluators.candidate_result_id,
+        one_sided_evaluators.baseline_result_id,
+        array_agg(distinct candidate_scores.metric) as one_sided_metrics
+    from one_sided_evaluators
+    left join evaluator_metrics
+        on
+            one_sided_evaluators.evaluator_key
+            = evaluator_metrics.evaluator_key
+    inner join evaluation_scores as candidate_scores
+        on
+            one_sided_evaluators.experiment_id = candidate_scores.experiment_id
+            and one_sided_evaluators.candidate_result_id
+            = candidate_scores.result_id
+            and coalesce(
+                evaluator_metrics.metric, one_sided_evaluators.evaluator_key
+            ) = candidate_scores.metric
+    inner join evaluation_scores as baseline_scores
+        on
+            one_sided_evaluators.control_experiment_id
+            = baseline_scores.experiment_id
+            and one_sided_evaluators.baseline_result_id
+            = baseline_scores.result_id
+            and candidate_scores.metric = baseline_scores.metric
+    where
+        candidate_scores.value is not null
+        and baseline_scores.value is not null
+    group by
+        one_sided_evaluators.candidate_result_id,
+        one_sided_evaluators.baseline_result_id
+),
+
 explained as (
     select
         pairs.experiment_id,
@@ -326,13 +480,19 @@ explained as (
                 = any(evaluator_conflicts.conflicting_metrics)
                 then 'evaluator_version_differs'
         end as not_comparable_reason,
-        evaluator_conflicts.conflicting_metrics
+        evaluator_conflicts.conflicting_metrics,
+        one_sided_scores.one_sided_metrics,
+        pairs.is_metric_guessed
     from pairs
     left join evaluator_conflicts
         on
             pairs.candidate_result_id = evaluator_conflicts.candidate_result_id
             and pairs.baseline_result_id
             = evaluator_conflicts.baseline_result_id
+    left join one_sided_scores
+        on
+            pairs.candidate_result_id = one_sided_scores.candidate_result_id
+            and pairs.baseline_result_id = one_sided_scores.baseline_result_id
 )
 
 select * from explained

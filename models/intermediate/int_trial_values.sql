@@ -9,6 +9,7 @@
             'task_id',
             'experiment_group',
             'extension_version',
+            'success',
         ],
     )
 }}

@@ -36,7 +36,13 @@ counted_versions as (
 versions as (
     select
         counted_versions.*,
-        sort_keys.version_sort_key
+        {{
+            version_sort_key_among(
+                'sort_keys.version_sort_key',
+                'counted_versions.extension_version',
+                'counted_versions.agent_name, counted_versions.experiment_group',
+            )
+        }} as version_sort_key
     from counted_versions
     inner join sort_keys
         on counted_versions.extension_version = sort_keys.extension_version

@@ -34,7 +34,10 @@ counted as (
         extension_version,
         model_version,
         count(*) as result_count,
-        count(*) filter (where success_rate > 0) as succeeded_count,
+        -- what nobody said has not failed
+        count(*) filter (
+            where failed_repetitions < repetitions
+        ) as succeeded_count,
         min(recorded_at) as first_recorded_at,
         max(recorded_at) as last_recorded_at
     from evaluation_results

@@ -44,7 +44,13 @@ seen_versions as (
 versions as (
     select
         seen_versions.*,
-        sort_keys.version_sort_key
+        {{
+            version_sort_key_among(
+                'sort_keys.version_sort_key',
+                'seen_versions.extension_version',
+                'seen_versions.agent_name, seen_versions.experiment_group',
+            )
+        }} as version_sort_key
     from seen_versions
     inner join sort_keys
         on seen_versions.extension_version = sort_keys.extension_version

@@ -1,6 +1,6 @@
 {#
-    Trend of every series over its latest versions: Mann-Kendall, with the
-    variance corrected for ties, and the Theil-Sen slope per version.
+    Trend of every series over its latest versions: the Mann-Kendall test, and
+    the Theil-Sen slope per version.
 #}
 {% set window_versions = var('trend_window_versions') %}
 
@@ -67,14 +67,11 @@ tied_values as (
     group by series_number, avg_value
 ),
 
-variances as (
+ties as (
     select
         series_number,
         sum(tied_count)::bigint as version_count,
-        (
-            sum(tied_count) * (sum(tied_count) - 1) * (2 * sum(tied_count) + 5)
-            - sum(tied_count * (tied_count - 1) * (2 * tied_count + 5))
-        ) / 18 as score_variance
+        array_agg(tied_count) as tied_counts
     from tied_values
     group by series_number
 ),
@@ -95,22 +92,18 @@ slopes as (
         names.experiment_group,
         names.model_version,
         names.metric,
-        variances.version_count as trend_version_count,
+        ties.version_count as trend_version_count,
         scores.theil_sen_slope,
         case
-            when variances.version_count >= 4 and variances.score_variance > 0
+            when ties.version_count >= 4
                 then
-                    least(
-                        1,
-                        2 * {{ statistical_function('normal_sf') }}(
-                            abs(scores.kendall_score)
-                            / sqrt(variances.score_variance)
-                        )
+                    {{ statistical_function('mann_kendall_p_value') }}(
+                        scores.kendall_score, ties.tied_counts
                     )
         end as mann_kendall_p_value
     from scores
-    inner join variances
-        on scores.series_number = variances.series_number
+    inner join ties
+        on scores.series_number = ties.series_number
     inner join names
         on scores.series_number = names.series_number
 )

@@ -21,8 +21,10 @@ arms as (
         experiment_id,
         experiment_group,
         extension_version,
+        max(pass_metric) as pass_metric,
         count(*)::integer as total_tasks,
         sum(repetitions)::bigint as total_runs,
+        count(success_rate)::integer as said_tasks,
         count(pass_at_k)::integer as repeated_tasks,
         avg(success_rate) as success_rate,
         avg(pass_at_k) as pass_at_k,
@@ -39,18 +41,32 @@ bounded as (
         experiment_id,
         experiment_group,
         extension_version,
+        pass_metric,
         total_tasks,
         total_runs,
+        said_tasks,
         repeated_tasks,
         success_rate,
         {{ statistical_function('wilson_lower') }}(
-            success_rate * total_tasks, total_tasks, {{ var('alpha') }}
+            success_rate * said_tasks, said_tasks, {{ var('alpha') }}
         ) as success_rate_low,
         {{ statistical_function('wilson_upper') }}(
-            success_rate * total_tasks, total_tasks, {{ var('alpha') }}
+            success_rate * said_tasks, said_tasks, {{ var('alpha') }}
         ) as success_rate_high,
         pass_at_k,
+        {{ statistical_function('wilson_lower') }}(
+            pass_at_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_at_k_low,
+        {{ statistical_function('wilson_upper') }}(
+            pass_at_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_at_k_high,
         pass_hat_k,
+        {{ statistical_function('wilson_lower') }}(
+            pass_hat_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_hat_k_low,
+        {{ statistical_function('wilson_upper') }}(
+            pass_hat_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_hat_k_high,
         avg_accuracy,
         {{ statistical_function('wilson_lower') }}(
             coalesce(avg_accuracy * accuracy_tasks, 0),

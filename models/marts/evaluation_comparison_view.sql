@@ -92,6 +92,18 @@ joined as (
         results_paired.not_comparable_reason is null as is_comparable,
         baselines.success as baseline_success,
         candidates.success as candidate_success,
+        case
+            when baselines.counted_repetitions = 0 then null
+            when baselines.passed_repetitions = 0 then false
+            when baselines.passed_repetitions = baselines.counted_repetitions
+                then true
+        end as baseline_passed,
+        case
+            when candidates.counted_repetitions = 0 then null
+            when candidates.passed_repetitions = 0 then false
+            when candidates.passed_repetitions = candidates.counted_repetitions
+                then true
+        end as candidate_passed,
         baselines.recorded_at as baseline_recorded_at,
         candidates.recorded_at as candidate_recorded_at
     from results_paired
@@ -182,6 +194,8 @@ compared as (
         is_comparable,
         baseline_success,
         candidate_success,
+        baseline_passed,
+        candidate_passed,
         baseline_recorded_at,
         candidate_recorded_at
     from joined

@@ -31,7 +31,11 @@ averaged as (
         value_source,
         avg(value) as value,
         stddev_samp(value) as value_stddev,
-        count(value) as repetitions
+        count(value) as repetitions,
+        count(value) filter (where not success) as failed_repetitions,
+        count(value) filter (where value = 1) as passes,
+        -- without a value there is none that is not
+        coalesce(bool_and(value in (0, 1)), true) as is_binary
     from trial_values
     -- the metric early, so that sorting seldom compares what a result implies
     group by
@@ -57,7 +61,10 @@ resolved as (
         kind,
         {{ function('to_double') }}(value) as value,
         {{ function('to_double') }}(value_stddev) as value_stddev,
-        repetitions::integer as repetitions
+        repetitions::integer as repetitions,
+        failed_repetitions::integer as failed_repetitions,
+        passes::integer as passes,
+        is_binary
     from averaged
     order by
         experiment_id asc,

@@ -10,78 +10,34 @@
             "experiment_id", "candidate_group", "candidate_version", "metric"
         ],
         pre_hook="{{
-            start_build(
-                parents=['int_metric_comparison_estimates'],
-                settings=[
-                    'alpha',
-                    'minimum_coverage',
-                    'minimum_effective_clusters',
-                ],
-                include_linked=true,
-            )
+            start_build(parents=['int_metric_evidence'], include_linked=true)
         }}",
         post_hook="{{ finish_build() }}",
     )
 }}
+{%- set comparison = 'experiment_id, candidate_group, candidate_version' %}
 
 with
 
-estimates as (
-    {{ changed_rows(ref('int_metric_comparison_estimates')) }}
+evidence as (
+    {{ changed_rows(ref('int_metric_evidence')) }}
 ),
 
-whole_estimates as (
-    select * from estimates
-    where segment = ''
-),
-
-ranked as (
+stepped as (
     select
         *,
-        count(p_value) over comparisons as n_tests,
-        row_number() over (
-            comparisons
-            order by p_value asc nulls last, metric collate "C" asc
-        ) as p_rank
-    from whole_estimates
-    window comparisons as (
-        partition by experiment_id, candidate_group, candidate_version
-    )
+        {{ holm_step('p_value', comparison) }} as holm_step,
+        {{ bh_step('p_value', comparison) }} as bh_step
+    from evidence
+    where segment = ''
 ),
 
 adjusted as (
     select
         *,
-        case
-            when p_value is not null
-                then least(1, max(p_value * (n_tests - p_rank + 1)) over (
-                    partition by
-                        experiment_id, candidate_group, candidate_version
-                    order by p_rank
-                ))
-        end as p_value_holm,
-        case
-            when p_value is not null
-                then least(1, min(p_value * (n_tests / p_rank::float8)) over (
-                    partition by
-                        experiment_id, candidate_group, candidate_version
-                    order by p_rank desc
-                ))
-        end as p_value_bh
-    from ranked
-),
-
-flagged as (
-    select
-        *,
-        coalesce(p_equivalence <= {{ var('alpha') }}, false) as is_equivalent,
-        coalesce(
-            detectable_improvement > improvement_margin
-            and improvement_margin > 0,
-            false
-        ) as is_underpowered,
-        {{ comparison_flags() }} as flags
-    from adjusted
+        {{ holm_p_value('holm_step', 'p_value', comparison) }} as p_value_holm,
+        {{ bh_p_value('bh_step', 'p_value', comparison) }} as p_value_bh
+    from stepped
 ),
 
 -- in the order of the contract
@@ -93,8 +49,13 @@ metric_comparisons as (
         metric,
         kind,
         direction,
+        direction_source,
+        role,
+        role_note,
         method,
+        finding,
         n_tasks,
+        n_planned_tasks,
         n_pairs,
         n_baseline_only,
         n_candidate_only,
@@ -105,11 +66,13 @@ metric_comparisons as (
         wins,
         losses,
         ties,
-        required_additional_tasks,
         required_repetitions,
+        n_candidates,
         weight,
         non_inferiority_margin,
         pair_coverage,
+        baseline_coverage,
+        candidate_coverage,
         effective_clusters,
         baseline_mean,
         baseline_mean_low,
@@ -119,7 +82,6 @@ metric_comparisons as (
         candidate_mean_high,
         mean_difference,
         unpaired_mean_difference,
-        avg_improvement_pct,
         relative_change,
         stddev_difference,
         pair_correlation,
@@ -129,6 +91,7 @@ metric_comparisons as (
         ci_low,
         ci_high,
         p_value,
+        p_value_exact,
         p_value_holm,
         p_value_bh,
         p_sign_test,
@@ -139,27 +102,60 @@ metric_comparisons as (
         ratio_high,
         p_non_inferiority,
         p_equivalence,
-        p_harm,
         minimum_detectable_effect,
         improvement,
+        improvement_error,
         improvement_low,
+        improvement_high,
         improvement_sequence_low,
+        improvement_sequence_high,
         improvement_margin,
+        improvement_pct,
+        improvement_low_pct,
+        improvement_high_pct,
+        margin_pct,
         detectable_improvement,
+        improvement_missing_as_zero,
+        lower_improvement,
+        lower_improvement_error,
+        either_improvement_low,
+        either_improvement_sequence_low,
+        p_better,
+        p_worse,
+        p_lost,
+        p_better_anytime,
+        p_worse_anytime,
+        p_lost_anytime,
+        either_p_worse,
+        either_p_worse_anytime,
+        either_p_worse_fixed_tasks,
+        p_worse_holm,
+        p_better_holm_candidates,
         variance_between_tasks,
         variance_within_task,
+        standard_error_fixed_tasks,
+        degrees_of_freedom_fixed_tasks,
+        fixed_tasks_low,
+        fixed_tasks_high,
+        p_better_fixed_tasks,
+        p_worse_fixed_tasks,
+        p_lost_fixed_tasks,
         cs_low,
         cs_high,
         p_anytime,
         mean_difference_missing_as_zero,
         worst_case_low,
         best_case_high,
+        is_declared,
+        is_of_ratio_kind,
+        is_fraction,
+        is_difference_instead,
         has_zero_baseline,
         has_zero_variance,
         is_equivalent,
         is_underpowered,
         flags
-    from flagged
+    from adjusted
 )
 
 select * from metric_comparisons

@@ -10,6 +10,7 @@
                     'evaluation_comparison_view',
                     'experiment_metric_comparisons',
                     'int_experiment_verdicts',
+                    'int_composite_improvements',
                 ],
                 settings=['peeking'],
                 include_linked=true,
@@ -31,6 +32,10 @@ metric_comparisons as (
 
 experiment_verdicts as (
     {{ changed_rows(ref('int_experiment_verdicts')) }}
+),
+
+composites as (
+    {{ changed_rows(ref('int_composite_improvements')) }}
 ),
 
 counted as (
@@ -124,6 +129,41 @@ arm_means as (
     group by experiment_id, candidate_group, candidate_version
 ),
 
+with_verdicts as (
+    select
+        counted.*,
+        verdicts.recommendation,
+        verdicts.legacy_recommendation,
+        verdicts.recommendation_labels,
+        verdicts.recommendation_route,
+        verdicts.headline,
+        verdicts.recommendation_reasons,
+        verdicts.required_additional_tasks,
+        verdicts.required_repetitions,
+        verdicts.required_for,
+        verdicts.required_note,
+        verdicts.weighted_improvement_pct,
+        anytime_verdicts.recommendation as recommendation_anytime,
+        -- nothing was measured or shared: there is no verdict to look up
+        verdicts.experiment_id is not null and counted.total_tasks > 0
+            as is_judged
+    from counted
+    left join experiment_verdicts as verdicts
+        on
+            counted.experiment_id = verdicts.experiment_id
+            and counted.candidate_group = verdicts.candidate_group
+            and counted.candidate_version = verdicts.candidate_version
+            and verdicts.segment = ''
+            and verdicts.is_anytime = {{ var('peeking') }}
+    left join experiment_verdicts as anytime_verdicts
+        on
+            counted.experiment_id = anytime_verdicts.experiment_id
+            and counted.candidate_group = anytime_verdicts.candidate_group
+            and counted.candidate_version = anytime_verdicts.candidate_version
+            and anytime_verdicts.segment = ''
+            and anytime_verdicts.is_anytime
+),
+
 judged as (
     select
         counted.experiment_id,
@@ -132,14 +172,18 @@ judged as (
         counted.baseline_experiment_id,
         counted.agent_name,
         counted.primary_metric,
-        -- nothing was measured: there is no verdict to look up
-        coalesce(verdicts.recommendation, 'needs_review') as recommendation,
-        coalesce(anytime_verdicts.recommendation, 'needs_review')
+        coalesce(counted.recommendation, 'needs_review') as recommendation,
+        coalesce(counted.recommendation_anytime, 'needs_review')
             as recommendation_anytime,
-        coalesce(verdicts.legacy_recommendation, 'needs_review')
+        coalesce(counted.legacy_recommendation, 'needs_review')
             as legacy_recommendation,
-        coalesce(verdicts.recommendation_labels, '{}')
+        coalesce(counted.recommendation_labels, '{}')
             as recommendation_labels,
+        counted.recommendation_route,
+        case
+            when counted.is_judged then counted.headline
+            else {{ unpaired_headline() }}
+        end as headline,
         counted.total_tasks::integer as total_tasks,
         counted.candidate_wins::integer as candidate_wins,
         counted.baseline_wins::integer as baseline_wins,
@@ -148,8 +192,14 @@ judged as (
         counted.incomparable_tasks::integer as incomparable_tasks,
         counted.baseline_only_tasks::integer as baseline_only_tasks,
         counted.candidate_only_tasks::integer as candidate_only_tasks,
-        verdicts.required_additional_tasks,
-        verdicts.required_repetitions,
+        primary_comparisons.n_candidates::integer as candidates_of_baseline,
+        counted.required_additional_tasks,
+        counted.required_repetitions,
+        counted.required_for,
+        case
+            when counted.is_judged then counted.required_note
+            else 'no_pairs'
+        end as required_note,
         {% for improvement in [
             'avg_accuracy_improvement_pct',
             'avg_completeness_improvement_pct',
@@ -175,33 +225,39 @@ judged as (
             arm_means.candidate_{{ metric }},
         {% endfor %}
         primary_comparisons.p_value as statistical_significance,
-        verdicts.weighted_improvement_pct,
-        verdicts.weighted_improvement_low_pct,
-        verdicts.weighted_improvement_high_pct,
-        verdicts.weighted_improvement_error_pct,
-        verdicts.legacy_weighted_improvement_pct,
-        coalesce(
-            verdicts.recommendation_reasons,
-            '[{
-                "code": "no_values",
-                "sentence": "No run has a score or a measurement."
-            }]'
-        ) as recommendation_reasons,
+        primary_comparisons.improvement_pct,
+        primary_comparisons.improvement_low_pct,
+        primary_comparisons.improvement_high_pct,
+        counted.weighted_improvement_pct,
+        composites.composite_improvement,
+        composites.composite_error,
+        composites.composite_degrees_of_freedom,
+        composites.effective_clusters as composite_clusters,
+        composites.composite_low,
+        composites.composite_high,
+        composites.p_better as p_composite_better,
+        composites.p_worse as p_composite_worse,
+        composites.p_better_anytime as p_composite_better_anytime,
+        composites.p_worse_anytime as p_composite_worse_anytime,
+        case
+            when counted.is_judged then counted.recommendation_reasons
+            else
+                jsonb_build_array(
+                    jsonb_build_object(
+                        'code', {{ unpaired_code() }},
+                        'sentence', {{ unpaired_headline() }}
+                    )
+                )
+        end as recommendation_reasons,
         counted.first_recorded_at,
         counted.last_recorded_at
-    from counted
-    left join experiment_verdicts as verdicts
+    from with_verdicts as counted
+    left join composites
         on
-            counted.experiment_id = verdicts.experiment_id
-            and counted.candidate_group = verdicts.candidate_group
-            and counted.candidate_version = verdicts.candidate_version
-            and verdicts.is_anytime = {{ var('peeking') }}
-    left join experiment_verdicts as anytime_verdicts
-        on
-            counted.experiment_id = anytime_verdicts.experiment_id
-            and counted.candidate_group = anytime_verdicts.candidate_group
-            and counted.candidate_version = anytime_verdicts.candidate_version
-            and anytime_verdicts.is_anytime
+            counted.experiment_id = composites.experiment_id
+            and counted.candidate_group = composites.candidate_group
+            and counted.candidate_version = composites.candidate_version
+            and composites.segment = ''
     left join metric_comparisons as primary_comparisons
         on
             counted.experiment_id = primary_comparisons.experiment_id

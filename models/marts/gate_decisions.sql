@@ -13,7 +13,11 @@ first_looks as (
         *,
         row_number() over (
             partition by
-                experiment_id, candidate_group, candidate_version, load_id
+                experiment_id,
+                candidate_group,
+                candidate_version,
+                agent_name,
+                load_id
             order by decided_at, decision_id
         ) = 1 as is_new_state
     from gate_decisions
@@ -25,6 +29,7 @@ numbered as (
         experiment_id,
         candidate_group,
         candidate_version,
+        agent_name,
         policy_hash,
         verdict,
         lag(verdict) over candidate_looks as previous_verdict,
@@ -36,6 +41,7 @@ numbered as (
         (count(*) filter (where is_new_state) over candidate)::integer
             as states,
         exit_code,
+        rule_version,
         load_id,
         (policy ->> 'peeking')::boolean as is_peeking,
         reasons,
@@ -43,10 +49,12 @@ numbered as (
     from first_looks
     window
         candidate as (
-            partition by experiment_id, candidate_group, candidate_version
+            partition by
+                experiment_id, candidate_group, candidate_version, agent_name
         ),
         candidate_looks as (
-            partition by experiment_id, candidate_group, candidate_version
+            partition by
+                experiment_id, candidate_group, candidate_version, agent_name
             order by decided_at, decision_id
             rows unbounded preceding
         )

@@ -5,6 +5,9 @@
     )
 }}
 
+{# all that is compared when a version comes out #}
+{% set family = 'experiment_group, extension_version' %}
+
 with
 
 series as (
@@ -19,7 +22,6 @@ chart as (
     select * from {{ ref('int_version_chart') }}
 ),
 
--- one family: all that is compared when a version comes out
 tested as (
     select
         comparisons.*,
@@ -27,12 +29,7 @@ tested as (
         series.previous_extension_version,
         series.direction_sign,
         series.first_recorded_at,
-        series.last_recorded_at,
-        rank() over family_by_p as p_rank,
-        count(*) over (
-            partition by
-                comparisons.experiment_group, comparisons.extension_version
-        ) as family_size
+        series.last_recorded_at
     from comparisons
     inner join series
         on
@@ -45,36 +42,19 @@ tested as (
         comparisons.comparison = 'previous'
         and comparisons.p_value is not null
         and series.direction_sign is not null
-    window
-        family_by_p as (
-            partition by
-                comparisons.experiment_group, comparisons.extension_version
-            order by comparisons.p_value
-        )
 ),
 
 stepped as (
     select
         *,
-        -- equal p-values share the rank of the last of them
-        p_value * family_size / (
-            p_rank - 1 + count(*) over (
-                partition by experiment_group, extension_version, p_value
-            )
-        ) as p_value_step
+        {{ bh_step('p_value', family) }} as p_value_step
     from tested
 ),
 
 adjusted as (
     select
         *,
-        least(
-            1,
-            min(p_value_step) over (
-                partition by experiment_group, extension_version
-                order by p_value desc
-            )
-        ) as p_value_bh
+        {{ bh_p_value('p_value_step', 'p_value', family) }} as p_value_bh
     from stepped
 ),
 

@@ -10,11 +10,13 @@ renamed as (
         experiment_id,
         candidate_group,
         candidate_version,
+        agent_name,
         policy_hash,
         verdict,
         loader_version,
         load_id,
         exit_code,
+        rule_version,
         policy,
         reasons,
         decided_at

@@ -285,6 +285,10 @@ def _check(query: Query, given: Rows) -> None:
         case "stat" if query.title == "Verdict":
             assert len(given.rows) == 1
             assert given.column("recommendation")[0] in {"deploy", "needs_review", "reject"}
+        case "stat" if query.title == "In one sentence":
+            assert texts == list(given.types) == ["headline"]
+            assert len(given.rows) == 1
+            assert given.column("headline")[0]
         case "stat":
             assert len(given.rows) == 1
             assert set(numbers) == set(given.types)

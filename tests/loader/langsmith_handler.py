@@ -158,6 +158,16 @@ class Handler(BaseHTTPRequestHandler):
             if row["dataset_id"] == wanted or (ids and row["id"] in ids)
         ]))  # fmt: skip
 
+    def count_examples(self) -> None:
+        wanted, splits = self.one("dataset"), self.query.get("splits")
+        as_of = self.one("as_of")
+        self.answer(sum(
+            row["dataset_id"] == wanted
+            and (not splits or (row["metadata"] or {}).get("dataset_split", "base") in splits)
+            and (as_of is None or instant(row["created_at"]) <= instant(as_of))
+            for row in self.stand_in.examples.values()
+        ))  # fmt: skip
+
     def query_v1(self) -> None:
         if self.stand_in.backend == "v2":
             self.answer({"detail": "v1 run queries are not available here"}, 501)
@@ -282,6 +292,7 @@ ROUTES = (
     ("POST", "/datasets", "create_dataset"),
     ("GET", "/datasets/([^/]+)", "read_dataset"),
     ("GET", "/examples", "list_examples"),
+    ("GET", "/examples/count", "count_examples"),
     ("POST", "/runs/query", "query_v1"),
     ("POST", "/api/v2/runs/query", "query_v2"),
     ("POST", "/runs/multipart", "ingest_multipart"),

@@ -42,6 +42,22 @@ def dashboard_decimals(name: str) -> dict[str, int | None]:
     }
 
 
+def dashboard_words(name: str, title: str) -> dict[tuple[str, str], str]:
+    """Return what a table of a dashboard shows for the words of a column, by both."""
+    path = next(path for path in dashboard_queries.DASHBOARDS if path.stem == name)
+    (panel,) = (
+        item for item in dashboard_queries.load(path)["panels"] if item["title"] == title
+    )  # fmt: skip
+    return {
+        (override["matcher"]["options"], word): shown["text"]
+        for override in panel["fieldConfig"]["overrides"]
+        for item in override["properties"]
+        if item["id"] == "mappings"
+        for mapping in item["value"]
+        for word, shown in mapping["options"].items()
+    }
+
+
 class Places:
     """The sample's marts, and every place that shows them."""
 
@@ -59,6 +75,14 @@ class Places:
             cli, [*arguments, "--database-url", self.url], catch_exceptions=False
         )
         assert done.exit_code == 0, done.output
+        return done.stdout
+
+    def verdict(self, *arguments: str) -> str:
+        """Return what the gate says in markdown, whatever it decides."""
+        done = CliRunner().invoke(
+            cli, ["gate", *arguments, "--format", "markdown", "--database-url", self.url]
+        )
+        assert done.exit_code in {0, 1, 5}, done.output
         return done.stdout
 
     def program(self, *arguments: str) -> list[Row]:

@@ -30,11 +30,22 @@ def experiment(
         experiment_id=name,
         summaries=[summary(experiment_id=name, total_tasks=len(tasks))],
         comparisons=[
-            comparison("accuracy", 0.0583, 0.041, 0.0752),
-            comparison("completeness", -0.031, -0.052, -0.0101),
+            comparison("accuracy", 0.0583, 0.041, 0.0752, role="deciding", finding="better"),
+            comparison("completeness", -0.031, -0.052, -0.0101, finding="harmed"),
             comparison("latency_ms", -180.5, -290.0, -70.2, kind="latency"),
             comparison("cost_usd", -0.0002, -0.0003, -0.0001, kind="cost"),
-            comparison("retries", 0.4, None, None, kind="measurement", flags=["zero_variance"]),
+            comparison(
+                "retries",
+                0.4,
+                None,
+                None,
+                kind="measurement",
+                flags=["zero_variance"],
+                direction="unknown",
+                role="none",
+                role_note="direction_unknown",
+                finding="changed",
+            ),
         ],
         segments=[
             {
@@ -49,6 +60,15 @@ def experiment(
                 ("documentation", -0.012, -0.05, 0.026),
                 ("review", -0.06, -0.1, -0.02),
             )
+        ],
+        segment_verdicts=[
+            {
+                **summary(headline="Less accurate: -6.0 points (-10.0 to -2.0)."),
+                "segment_kind": "category",
+                "segment": "review",
+                "p_worse_bh": 0.003,
+                "is_proven_worse": True,
+            }
         ],
         tasks=tasks,
         trends=[
@@ -108,13 +128,17 @@ def summary(**changes: object) -> Record:
         "primary_metric": "accuracy",
         "legacy_recommendation": "deploy",
         "recommendation": "needs_review",
+        "headline": "More accurate (+5.8 points), but completeness may have lost 5.2 points.",
         "recommendation_reasons": [
             {"code": "guardrail_open", "metric": "completeness",
              "sentence": "completeness may have lost 5.2 points; at most 5 are accepted"},
-            {"code": "weighted_improvement", "sentence": "the weighted improvement is +6.2 %"},
+            {"code": "better", "sentence": "accuracy is 5.8 points better"},
         ],
-        "recommendation_labels": ["underpowered"],
+        "recommendation_labels": [],
+        "recommendation_route": None,
         "required_additional_tasks": 40,
+        "required_for": "deploy",
+        "required_note": None,
         "required_repetitions": None,
         "total_tasks": 4,
         "candidate_wins": 2,
@@ -124,14 +148,9 @@ def summary(**changes: object) -> Record:
         "incomparable_tasks": 0,
         "baseline_only_tasks": 0,
         "candidate_only_tasks": 0,
-        "avg_accuracy_improvement_pct": 5.83,
-        "avg_completeness_improvement_pct": -3.1,
-        "avg_efficiency_improvement_pct": None,
-        "avg_integration_quality_improvement_pct": None,
-        "avg_latency_reduction_pct": 7.6,
-        "avg_tokens_reduction_pct": None,
-        "avg_cost_reduction_pct": 10.1,
-        "weighted_improvement_pct": 6.2,
+        "improvement_pct": 5.83,
+        "improvement_low_pct": 4.1,
+        "improvement_high_pct": 7.52,
         "statistical_significance": 0.00000002,
         "first_recorded_at": WHEN,
         "last_recorded_at": WHEN,
@@ -145,11 +164,24 @@ def comparison(
     """Return a row of `experiment_metric_comparisons`."""
     kind = str(changes.get("kind", "score"))
     is_ratio = kind in {"latency", "cost", "tokens"}
+    shown = [None if end is None else 100 * end for end in (difference, low, high)]
+    if is_ratio:
+        shown = [8.0, 4.0, 12.0]
+    elif kind == "measurement":
+        shown = [None, None, None]
     return {
         **_CANDIDATE,
         "metric": metric,
         "kind": kind,
         "direction": "lower" if is_ratio else "higher",
+        "role": "guardrail",
+        "role_note": None,
+        "finding": "better" if is_ratio else "open",
+        "weight": 0.0,
+        **dict(zip(
+            ("improvement_pct", "improvement_low_pct", "improvement_high_pct"), shown, strict=True
+        )),
+        "margin_pct": None if kind == "measurement" else 20.0 if is_ratio else 5.0,
         "non_inferiority_margin": None if kind == "measurement" else 0.2 if is_ratio else 0.05,
         "n_tasks": 150,
         "n_pairs": 147,
@@ -164,22 +196,18 @@ def comparison(
         "ci_low": low,
         "ci_high": high,
         "p_value": None if low is None else 0.0021,
-        "p_value_holm": None if low is None else 0.0084,
-        "ratio": 0.92 if is_ratio else None,
-        "ratio_low": 0.88 if is_ratio else None,
-        "ratio_high": 0.96 if is_ratio else None,
-        "mean_difference_missing_as_zero": difference,
+        "improvement_missing_as_zero": difference,
         "worst_case_low": difference - 0.02,
         "best_case_high": difference + 0.02,
         "flags": [],
         **changes,
-    }
+    }  # fmt: skip
 
 
 def task(place: int, task_id: str, **changes: object) -> Record:
     """Return a row of `evaluation_comparison_view`; one in ten tasks broke, one was mended."""
     difference = ((place * 37) % 101 - 45) / 100
-    succeeded = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
+    passed = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
     return {
         **_CANDIDATE,
         "task_id": task_id,
@@ -188,8 +216,8 @@ def task(place: int, task_id: str, **changes: object) -> Record:
         "baseline_primary_value": 0.5,
         "candidate_primary_value": 0.5 + difference,
         "primary_difference": difference,
-        "baseline_success": succeeded[0],
-        "candidate_success": succeeded[1],
+        "baseline_passed": passed[0],
+        "candidate_passed": passed[1],
         "not_comparable_reason": None,
         "baseline_latency_ms": 900.0 + (place * 7919) % 6000,
         "candidate_latency_ms": 800.0 + (place * 104729) % 5500,

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 from math import isclose
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 Rows = list[dict[str, str]]
 _DASH: Final = "–"  # noqa: RUF001  as printed tables have it
-DECIMALS: Final = {"score": 3, "latency": 1, "tokens": 0, "cost": 5, "measurement": 4}
-"""Of a value, for people; a difference of scores is told in points, with one decimal."""
+DECIMALS: Final = {
+    "score": 3, "success": 3, "reliability": 3, "latency": 1, "tokens": 0, "cost": 5,
+    "measurement": 4,
+}  # fmt: skip
+"""Of a value, for people; an improvement is told in points or per cent, with one decimal."""
 _NUMBER: Final = re.compile(r"[-+]?[\d,]+(?:\.\d+)?")
 
 
@@ -114,18 +114,31 @@ def shows_probability(text: str, value: float | None) -> bool:
     return shows(text, value, 4)
 
 
+def markdown_table(text: str) -> Rows:
+    """Return the first table of a text in markdown, without its quoting."""
+    lines = text.splitlines()
+    rule = next(place for place, line in enumerate(lines) if line.startswith(("|---", "| ---")))
+
+    def cells(line: str) -> list[str]:
+        return [
+            part.replace("\\", "").strip(" `")
+            for part in re.split(r"(?<!\\)\|", line.strip().strip("|"))
+        ]
+
+    headings = cells(lines[rule - 1])
+    rows: Rows = []
+    for line in lines[rule + 1 :]:
+        if not line.startswith("|"):
+            break
+        rows.append(dict(zip(headings, cells(line), strict=True)))
+    return rows
+
+
 def keyed(rows: Rows, name: str) -> dict[str, dict[str, str]]:
-    """Return rows by what they are called, without what a page adds to it."""
-    found = {row[name].removesuffix(" (decides)"): row for row in rows}
+    """Return rows by what they are called."""
+    found = {row[name]: row for row in rows}
     assert len(found) == len(rows)
     return found
-
-
-def scaled(row: Mapping[str, Any], *names: str) -> tuple[list[float | None], int]:
-    """Return differences as people read them, of scores in points, and their decimals."""
-    if row["kind"] == "score":
-        return [None if row[name] is None else 100 * row[name] for name in names], 1
-    return [row[name] for name in names], DECIMALS[row["kind"]]
 
 
 def change(ratio: float | None) -> float | None:

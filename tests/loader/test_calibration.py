@@ -55,7 +55,10 @@ def connection(database_url: str) -> Connection:
         )
         """
     )
-    connection.execute("insert into evals.evaluation_results values ('exp-1', 't', 1)")
+    connection.execute(
+        "insert into evals.evaluation_results (experiment_id, task_id, load_id)"
+        " values ('exp-1', 't', 1)"
+    )
     statistical_functions.create(connection)
     return connection
 
@@ -114,7 +117,9 @@ def expected(runs: list[Run], seed: int, splits: int, *, binary: bool = False) -
         if binary:
             wins = sum(b > a for a, b in zip(first, second, strict=True))
             losses = sum(b < a for a, b in zip(first, second, strict=True))
-            p = stats.binomtest(wins, wins + losses).pvalue if wins + losses else 1.0
+            differing = stats.binom(wins + losses, 0.5)
+            mid_p = [differing.sf(side) + differing.pmf(side) / 2 for side in (wins, losses)]
+            p = min(1.0, 2 * min(mid_p))
         else:
             p = stats.ttest_rel(second, first).pvalue
         alarms += p <= ALPHA

@@ -15,10 +15,13 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from loader import marts
+from loader import marts, wording
 from loader.cli import cli
 from loader.connection import connect
+from loader.render import number
 from loader.sample import EXPERIMENT_ID, write_sample
+from loader.tables import Kind
+from servers import REPOSITORY
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "popularity_gpt5_vs_gemini.jsonl"
 FORMATS = ["table", "json", "csv", "markdown"]
@@ -59,6 +62,23 @@ def built(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
              "extension_version": "2.0.0", "agent_name": EVIL, "accuracy": 0.5},
             {"experiment_id": "only-baseline", "task_id": "t", "experiment_group": "baseline",
              "extension_version": "2.0.0"},
+            *({"experiment_id": "apart", "task_id": task, "experiment_group": group,
+               "extension_version": "2.0.0", "accuracy": 0.5, "success": task != "q-4"}
+              for group, name in (("baseline", ""), ("code-chef", "q-"))
+              for task in (f"{name}{number}" for number in range(1, 5))),
+            *({"experiment_id": "unsaid", "task_id": str(task), "experiment_group": group,
+               "extension_version": "2.0.0",
+               "scores": {"correct": place / 2, "hallucination_rate": 0.2 + place / 2},
+               "measurements": {"ttft_ms": 300 + 300 * place + task}}
+              for place, group in enumerate(("baseline", "code-chef"))
+              for task in range(30)),
+            *({"experiment_id": "parts", "task_id": f"{category}-{task}",
+               "experiment_group": group, "extension_version": "2.0.0", "accuracy": score,
+               "success": True, "metadata": {"category": category}}
+              for category, before, after in (("physics", 60, 35), ("chemistry", 35, 60))
+              for task in range(100)
+              for group, score in (("baseline", int(task < before)),
+                                   ("code-chef", int(task < after)))),
         ]  # fmt: skip
         (directory / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in more))
         files = [directory / name for name in SAMPLE_FILES]
@@ -146,20 +166,32 @@ def test_the_summary_of_real_results_agrees_too(built: Built, path: Path) -> Non
     )
 
 
-def test_the_summary_page_names_its_rule_its_metric_and_its_limits(built: Built) -> None:
+@pytest.mark.parametrize("output", ["table", "markdown"])
+def test_the_summary_opens_with_the_sentence_then_the_reasons_in_order(
+    built: Built, output: str
+) -> None:
     (row,) = built.json("summary", "--experiment", EXPERIMENT_ID)
-    text = built.run("summary", "--experiment", EXPERIMENT_ID).stdout
-    assert f"{EXPERIMENT_ID}: code-chef 1.10.0 against its baseline" in text
-    assert "Recommendation: deploy." in text
-    assert "Rule of thumb (legacy_recommendation): deploy; its own average of the metrics" in text
-    assert "The difference in accuracy is more than chance explains: without any change" in text
-    assert "The weighted improvement is" in text
-    means = (f"{row[f'{arm}_accuracy']:.3f}" for arm in ("baseline", "candidate"))
-    assert " → ".join(means) in text
-    assert f"By accuracy, the candidate won {row['candidate_wins']}, lost" in text
-    assert f"{row['avg_accuracy_improvement_pct']:+.1f} points" in text
-    assert "What this does not tell:" in text
-    assert "who won 1 task: an arm has no score there" in text
+    printed = built.run("summary", "--experiment", EXPERIMENT_ID, "--format", output).stdout
+    text = printed.replace("\\", "")
+    sentences = [reason["sentence"] for reason in row["recommendation_reasons"]]
+    assert sentences
+    parts = [
+        f"{EXPERIMENT_ID}: code-chef 1.10.0 against its baseline",
+        row["headline"],
+        f"Recommendation: {row['recommendation'].replace('_', ' ')}",
+        *sentences,
+        f"By accuracy, the candidate won {row['candidate_wins']}, lost",
+        " → ".join(f"{row[f'{arm}_accuracy']:.3f}" for arm in ("baseline", "candidate")),
+        "What this does not tell:",
+        "who won 1 task: an arm has no score there",
+        "For comparison only: legacy_recommendation, by averages alone, says",
+    ]
+    place = 0
+    for part in parts:
+        place = text.index(part, place)
+    assert text.count(row["headline"]) == 1
+    assert "weighted" not in text
+    assert "rule of" not in text.lower()
 
 
 def test_a_baseline_measured_elsewhere_is_named(built: Built) -> None:
@@ -169,12 +201,62 @@ def test_a_baseline_measured_elsewhere_is_named(built: Built) -> None:
 
 
 def test_an_experiment_with_one_arm_has_no_verdict(built: Built) -> None:
+    (row,) = built.json("summary", "--experiment", "alone")
+    assert row["headline"].startswith("No baseline: alone has no result of a control group")
     text = built.run("summary", "--experiment", "alone").stdout
-    assert "No verdict: no task has a result in both arms." in text
+    assert row["headline"] in text
+    assert "What would decide it: a baseline: load its results into alone as a control" in text
+    assert "or ingest the candidate with --baseline-experiment ID, then run python -m" in text
     assert "1 task only in the candidate" in text
     text = built.run("summary", "--experiment", "only-baseline").stdout
-    assert "no candidate's result yet" in text
+    assert "only-baseline has no candidate's result yet: nothing to compare." in text
+    assert "python -m loader ingest --experiment-id only-baseline --experiment-group GROUP" in text
     assert built.json("summary", "--experiment", "only-baseline") == []
+
+
+def test_arms_that_share_no_task_are_told_which_they_have(built: Built) -> None:
+    (row,) = built.json("summary", "--experiment", "apart")
+    assert [reason["code"] for reason in row["recommendation_reasons"]] == ["nothing_shared"]
+    text = built.run("summary", "--experiment", "apart").stdout
+    assert row["headline"] in text
+    assert (
+        "What would decide it: tasks that both arms have: their ids have to be the same"
+        " (the baseline has 1, 2, 3; the candidate has q-1, q-2, q-3);"
+    ) in text
+    # what is known of an arm alone, with its interval
+    line = next(line for line in text.splitlines() if line.startswith("code-chef 2.0.0"))
+    assert "0.750 (0." in line
+
+
+def test_a_part_that_is_proven_worse_is_told_though_the_whole_is_not(
+    built: Built, tmp_path: Path
+) -> None:
+    (row,) = built.json("summary", "--experiment", "parts")
+    assert row["recommendation"] == "needs_review"
+    assert row["improvement_pct"] == 0
+    printed = [built.run("summary", "--experiment", "parts").stdout]
+    for name in ("a.md", "a.html"):
+        path = tmp_path / name
+        assert built.run("report", "--experiment", "parts", "-o", path).exit_code == 0
+        printed.append(path.read_text(encoding="utf-8").replace("\\", ""))
+    for text in printed:
+        told = text[text.index("Proven worse in a part:") :]
+        assert "category physics: Less accurate (-25 points" in told[:400]
+        assert "chemistry: Less" not in text
+
+
+def test_what_is_loaded_but_not_built_is_told_so(built: Built, tmp_path: Path) -> None:
+    path = tmp_path / "late.jsonl"
+    path.write_text(json.dumps({
+        "experiment_id": "late", "task_id": "t", "experiment_group": "code-chef",
+        "extension_version": "1.0.0",
+    }))  # fmt: skip
+    assert built.run("ingest", "--file", path).exit_code == 0
+    for command in ("summary", "compare", "report", "catalog"):
+        more = ["-o", str(tmp_path / "late.html")] if command == "report" else []
+        result = built.run(command, "--experiment", "late", *more)
+        assert result.exit_code == 2
+        assert "late is loaded but not built yet; run python -m loader build" in result.stderr
 
 
 def test_an_experiment_without_scores_is_not_decided(built: Built) -> None:
@@ -182,8 +264,8 @@ def test_an_experiment_without_scores_is_not_decided(built: Built) -> None:
     assert row["total_tasks"] == 20
     assert (row["candidate_wins"], row["baseline_wins"], row["ties"]) == (0, 0, 0)
     text = built.run("summary", "--experiment", "timing").stdout
-    assert "20 tasks in both arms; no score decides them." in text
-    assert "anything about accuracy, completeness, efficiency, integration quality" in text
+    assert "20 tasks in both arms; no score says who won them." in text
+    assert "anything about quality: no run has a score" in text
 
 
 def test_compare_lists_every_task_with_the_winner_losses_first(built: Built) -> None:
@@ -214,30 +296,111 @@ def test_compare_takes_one_task_or_a_limit(built: Built) -> None:
 
 def test_compare_shows_people_the_primary_metric(built: Built) -> None:
     text = built.run("compare", "--experiment", EXPERIMENT_ID).stdout
-    metrics, _, tasks = text.partition("\n\n")
+    opening, reasons, metrics, tasks = text.split("\n\n")
+    (row,) = built.json("summary", "--experiment", EXPERIMENT_ID)
+    assert opening.splitlines()[0] == row["headline"]
+    assert reasons.splitlines() == [
+        f"- {reason['sentence']}" for reason in row["recommendation_reasons"]
+    ]
     assert "accuracy: baseline" in tasks.splitlines()[0]
     assert "latency saved (%)" in tasks.splitlines()[0]
     assert len(tasks.splitlines()) == 152
-    assert len(metrics.splitlines()) == 9, "a line for each metric"
+    with connect(built.url) as connection:
+        compared = len(marts.metrics(connection, EXPERIMENT_ID).rows)
+    assert len(metrics.splitlines()) == 2 + compared, "a line for each metric"
 
 
 @pytest.mark.parametrize("command", ["summary", "compare"])
-def test_every_metric_is_shown_with_its_interval_and_its_chance(built: Built, command: str) -> None:
+def test_every_metric_is_shown_with_its_say_its_interval_and_its_finding(
+    built: Built, command: str
+) -> None:
     lines = built.run(command, "--experiment", EXPERIMENT_ID).stdout.splitlines()
     with connect(built.url) as connection:
         rows = marts.metrics(connection, EXPERIMENT_ID).records()
-    assert len(rows) == 7
+    assert {"accuracy", "latency_ms", "success"} <= {row["metric"] for row in rows}
+    assert rows[0]["role"] == "deciding"
     for row in rows:
         [line] = [line for line in lines if line.startswith(f"{row['metric']} ")]
-        is_score = row["kind"] == "score"
-        names = ("mean_difference", "ci_low", "ci_high") if is_score else (
-            "ratio", "ratio_low", "ratio_high"
+        assert wording.say(row) in line
+        assert wording.finding(row) in line
+        unit = "%" if row["kind"] in wording.RATIOS else "points"
+        value, low, high = (
+            row[f"improvement{end}_pct"] for end in ("", "_low", "_high")
         )  # fmt: skip
-        value, low, high = (100 * float(str(row[name])) - 100 * (not is_score) for name in names)
-        assert f"{value:+.1f} {'points' if is_score else '%'}" in line
-        assert f"{low:+.1f} … {high:+.1f}" in line
-        p_value = float(str(row["p_value"]))
-        assert ("p < 0.0001" if p_value < 0.0001 else f"p = {p_value:.2g}") in line
+        if low is not None:
+            assert f"{shown(value)} {unit}" in line
+            assert f"{shown(low)} … {shown(high)}" in line
+
+
+def shown(value: object) -> str:
+    return number(float(str(value)), Kind.POINTS)
+
+
+def test_a_metric_that_nobody_declared_is_told_so_everywhere(built: Built, tmp_path: Path) -> None:
+    (row,) = built.json("summary", "--experiment", "unsaid")
+    assert row["primary_metric"] == "correct"
+    assert "direction_assumed" in [reason["code"] for reason in row["recommendation_reasons"]]
+    printed = {
+        "summary": built.run("summary", "--experiment", "unsaid").stdout,
+        "compare": built.run("compare", "--experiment", "unsaid").stdout,
+    }
+    for name in ("a.md", "a.html"):
+        path = tmp_path / name
+        assert built.run("report", "--experiment", "unsaid", "-o", path).exit_code == 0
+        printed[name] = path.read_text(encoding="utf-8").replace("\\", "")
+    for place, text in printed.items():
+        assert "Nobody declared correct: more of it is taken for better." in text, place
+        for metric, change in (("hallucination_rate", "+50.0 points"), ("ttft_ms", "+300.000")):
+            start = text.index(metric)
+            line = text[start : start + 700].partition("\n\n" if "html" in place else "\n")[0]
+            assert f"changed by {change}" in line, place
+            assert "which way is better is not known" in line, place
+            assert "more than chance" not in line, place
+
+
+def test_the_catalog_lists_every_metric_with_its_say_and_how_to_change_it(built: Built) -> None:
+    rows = {row["metric"]: row for row in built.json("catalog", "--experiment", "unsaid")}
+    assert set(rows) >= {"correct", "hallucination_rate", "ttft_ms"}
+    assert rows["correct"]["direction_source"] == "assumed"
+    assert rows["correct"]["roles"] == {"deciding": 1}
+    for name in ("hallucination_rate", "ttft_ms"):
+        assert rows[name]["direction"] == "unknown"
+        assert rows[name]["roles"] == {"none": 1}
+        assert rows[name]["role_notes"] == ["direction_unknown"]
+    text = built.run("catalog", "--experiment", "unsaid").stdout
+    table, _, declare = text.partition("\n\n")
+    lines = {line.split()[0]: line for line in table.splitlines()[2:]}
+    assert "higher (assumed)" in lines["correct"]
+    assert "decides" in lines["correct"]
+    assert "no say: which way is better is not known" in lines["hallucination_rate"]
+    assert lines["hallucination_rate"].split()[2] == "unknown"
+    seed = list(csv.reader(io.StringIO(declare.split("seeds/metrics.csv:\n\n")[1])))
+    path = REPOSITORY / "seeds" / "metrics.csv"
+    header = next(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+    added = {row[0]: dict(zip(header, row, strict=True)) for row in seed}
+    assert set(added) == {"correct", "hallucination_rate", "ttft_ms"}
+    assert added["hallucination_rate"]["direction"] == "lower"
+    assert added["correct"]["direction"] == "higher"
+    assert len({row["position"] for row in added.values()} | set("1234567")) == 10
+
+
+def test_the_catalog_counts_experiments_and_knows_metrics_of_one_arm(built: Built) -> None:
+    rows = {row["metric"]: row for row in built.json("catalog")}
+    accuracy = rows["accuracy"]
+    assert accuracy["is_declared"] is True
+    assert (accuracy["direction"], accuracy["direction_source"]) == ("higher", "declared")
+    assert accuracy["margin_pct"] == 5
+    assert accuracy["scale"] == "0…1"
+    assert accuracy["how_to_change"] == "its row in seeds/metrics.csv"
+    with connect(built.url) as connection:
+        every = connection.execute(
+            "select metric from evals.experiment_metric_comparisons"
+            " union select metric from evals.evaluation_scores"
+        ).fetchall()
+    assert set(rows) == {metric for (metric,) in every}
+    (alone,) = (row for row in built.json("catalog", "--experiment", "exp-2024-11-001")
+                if row["metric"] == "accuracy")  # fmt: skip
+    assert alone["direction_source"] == "declared"
 
 
 def test_compare_of_an_experiment_without_a_baseline_says_why(built: Built) -> None:
@@ -339,6 +502,7 @@ def test_experiments_lists_every_one_also_without_a_candidate(built: Built) -> N
 
 COMMANDS = [
     ["summary", "--experiment", EXPERIMENT_ID],
+    ["catalog"],
     ["compare", "--experiment", EXPERIMENT_ID],
     ["trend", "--agent", "feature_dev", "--metric", "accuracy"],
     ["recent"],
@@ -425,7 +589,7 @@ def test_a_column_that_a_mart_lacks_asks_for_a_build(database_url: str) -> None:
     with connect(database_url) as connection:
         connection.execute("create schema evals")
         connection.execute("create table evals.version_trends (agent_name text)")
-    result = CliRunner().invoke(cli, [*COMMANDS[2], "--database-url", database_url])
+    result = CliRunner().invoke(cli, [*COMMANDS[3], "--database-url", database_url])
     assert result.exit_code == 2
     assert "build --full-refresh" in result.stderr
 
@@ -448,7 +612,17 @@ def test_wrong_usage_exits_2(command: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["summary", "compare", "trend", "recent", "experiments", "export", "purge", "sample"],
+    [
+        "summary",
+        "catalog",
+        "compare",
+        "trend",
+        "recent",
+        "experiments",
+        "export",
+        "purge",
+        "sample",
+    ],
 )
 def test_every_command_has_help_with_an_example(command: str) -> None:
     result = CliRunner().invoke(cli, [command, "--help"])
@@ -474,7 +648,15 @@ def test_purge_and_build_leave_only_what_is_archived(built: Built) -> None:
     assert result.returncode == 0, result.stderr
     assert "removed" in result.stderr
     listed = {row["experiment_id"] for row in built.json("experiments")}
-    assert listed == {"exp-2024-11-001", "alone", "only-baseline"}
+    assert listed == {
+        "exp-2024-11-001",
+        "alone",
+        "only-baseline",
+        "apart",
+        "unsaid",
+        "late",
+        "parts",
+    }
     assert built.run("summary", "--experiment", EXPERIMENT_ID).exit_code == 2
     (row,) = built.json("summary", "--experiment", "exp-2024-11-001")
     assert row["total_tasks"] == 150

@@ -10,10 +10,12 @@ import pytest
 import report_rows as rows
 import yaml
 
-from loader.report import metrics, page, verdict
+from loader import gate, gate_bars, gate_guards, gate_history, gate_obstacles, wording
+from loader.report import page, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import ModuleType
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _CODE = re.compile(r"""['"]([a-z]+(?:_[a-z]+)*)['"]""")
@@ -37,10 +39,17 @@ def _sql(*paths: str) -> str:
     return "".join((_REPOSITORY / path).read_text(encoding="utf-8") for path in paths)
 
 
-REASONS = _listed("experiment_summaries", "recommendation_reasons")
+REASONS = _listed("experiment_summaries", "recommendation_reasons") - {"code"}
 FLAGS = _listed("experiment_metric_comparisons", "flags")
 LABELS = _listed("experiment_summaries", "recommendation_labels")
+NOTES = _listed("experiment_summaries", "required_note")
 LEFT_OUT = _listed("evaluation_comparison_view", "not_comparable_reason")
+
+
+def test_a_part_may_have_the_codes_of_the_whole() -> None:
+    assert _listed("experiment_segment_comparisons", "flags") == FLAGS
+    parts = _listed("experiment_segment_verdicts", "recommendation_reasons")
+    assert parts - {"code"} == REASONS
 
 
 def test_the_codes_that_are_listed_are_those_the_models_write() -> None:
@@ -49,51 +58,74 @@ def test_the_codes_that_are_listed_are_those_the_models_write() -> None:
     paired = _sql("models/intermediate/int_results_paired.sql")
     column = paired[: paired.index("end as not_comparable_reason")]
     assert set(re.findall(r"then '(\w+)'", column[column.rindex("case") :])) == LEFT_OUT
-    verdicts = _sql("models/intermediate/int_experiment_verdicts.sql")
-    macro = _sql("macros/verdict_sentences.sql")
-    findings = re.findall(r"^\(\n    \d+,\n    '(\w+)'", macro, re.MULTILINE)
-    told = re.findall(r"'(\w+)' (?:end )?as code|'code', '(\w+)'", verdicts)
-    either = verdicts[: verdicts.index("end as code")]
-    branches = re.findall(r"(?:then|else) '(\w+)'", either[either.rindex("case") :])
-    written = {*findings, *branches, *(one or other for one, other in told)}
-    written |= set(re.findall(r'"code": "(\w+)"', _sql("models/marts/experiment_summaries.sql")))
-    assert written == REASONS
+    sentences = _sql("macros/verdict/verdict_sentences.sql")
+    reasons = _sql("macros/verdict/verdict_reasons.sql")
+    unpaired = _sql("macros/verdict/unpaired_headline.sql")
+    findings = re.findall(r"^\(\n    \d+,\n    '(\w+)'", sentences, re.MULTILINE)
+    # a finding whose code depends: the alternatives of its case
+    cases = re.findall(r"^\(\n    [^\n]*,\n    (case[^\n]*end),$", sentences, re.MULTILINE)
+    either = [code for case in cases for code in re.findall(r"(?:then|else) '(\w+)'", case)]
+    composite = re.findall(r"(?:then|else) '(composite_\w+)'", reasons)
+    plain = re.findall(r"'(\w+)' as code", reasons)
+    absent = re.findall(r"(?:then|else) '(\w+)'", unpaired[: unpaired.index("endmacro")])
+    assert {*findings, *either, *composite, *plain, *absent} == REASONS
 
 
 @pytest.mark.parametrize(
     ("codes", "texts"),
     [
-        (REASONS, verdict.REASONS),
-        (LABELS, verdict.LABELS),
-        (FLAGS, metrics.FLAGS),
+        (LABELS, wording.LABELS),
+        (FLAGS, wording.FLAGS),
+        (_listed("experiment_metric_comparisons", "finding"), wording.FINDINGS),
+        (_listed("experiment_metric_comparisons", "role"), wording.ROLES),
+        (_listed("experiment_metric_comparisons", "role_note"), wording.ROLE_NOTES),
+        (_listed("experiment_summaries", "recommendation"), wording.VERDICTS),
+        # what is decided has nothing in its way
+        (NOTES - {"decided"}, wording.OBSTACLES),
+        (LEFT_OUT, tasks.REASONS),
     ],
-    ids=["reasons", "labels", "flags"],
+    ids=["labels", "flags", "findings", "roles", "role notes", "verdicts", "notes", "left out"],
 )
-def test_every_code_has_a_sentence_and_no_sentence_is_of_no_code(
+def test_every_code_has_words_and_no_words_are_of_no_code(
     codes: set[str], texts: Mapping[str, str]
 ) -> None:
     assert texts.keys() == codes
-    assert all("_" not in text for text in texts.values())
+    assert all(not re.search(r"(?<![{/])\b[a-z]+_[a-z]+\b", text) for text in texts.values())
+
+
+def test_what_stands_in_the_way_goes_by_reasons_that_there_are() -> None:
+    named = {code for codes in wording.ABOUT.values() for code in codes}
+    assert named | wording.ABSENT.keys() | wording.BLOCKING.keys() <= REASONS | {"no_candidate"}
+    assert gate.ONE_ARM <= REASONS
+
+
+@pytest.mark.parametrize("module", [gate, gate_bars, gate_guards, gate_history])
+def test_every_reason_of_a_policy_that_holds_back_says_what_would_decide(
+    module: ModuleType,
+) -> None:
+    source = Path(module.__file__ or "").read_text(encoding="utf-8")
+    written = set(re.findall(r'(?:Reason|_open|reason)\(\s*"(\w+)"', source))
+    written |= set(re.findall(r'\b(?:verdict, )?code(?:, rest)? = [^\n]*?"(\w+)"', source))
+    holding_back = written - {
+        # these block, or let pass
+        "critical_task_broken", "floor_held", "floor_missed", "harmed", "margin_held",
+        "no_regression", "not_worse_passes", "regression_allowed", "regression_blocks",
+    }  # fmt: skip
+    assert holding_back <= gate_obstacles.POLICY.keys()
 
 
 @pytest.mark.parametrize("output", ["html", "md"])
 def test_no_code_reaches_a_page(output: str) -> None:
     whole = rows.experiment(task_ids=sorted(LEFT_OUT))
-    tasks: list[dict[str, Any]] = [
+    left_out: list[dict[str, Any]] = [
         {**task, "not_comparable_reason": code}
         for task, code in zip(whole.tasks, sorted(LEFT_OUT), strict=True)
     ]
     shown = whole._replace(
-        summaries=[
-            {
-                **whole.summaries[0],
-                "recommendation_reasons": sorted(REASONS),
-                "recommendation_labels": sorted(LABELS),
-            }
-        ],
+        summaries=[{**whole.summaries[0], "recommendation_labels": sorted(LABELS)}],
         comparisons=[rows.comparison("accuracy", 0.1, 0.05, 0.15, flags=sorted(FLAGS))],
-        tasks=[{**task, "task_id": f"task {place}"} for place, task in enumerate(tasks)],
+        tasks=[{**task, "task_id": f"task {place}"} for place, task in enumerate(left_out)],
     )
     text = page.render_experiment(shown, {}, output).replace("\\", "")
-    codes = [code for code in REASONS | FLAGS | LEFT_OUT if "_" in code]
+    codes = [code for code in REASONS | FLAGS | LEFT_OUT | LABELS | NOTES if "_" in code]
     assert [code for code in codes if re.search(rf"(?<!-){code}\b", text)] == []

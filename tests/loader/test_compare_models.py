@@ -121,7 +121,16 @@ def test_two_models_are_run_and_the_marts_decide(database_url: str, chat: ChatSe
     assert comparison.primary is not None
     assert comparison.primary.mean_difference == pytest.approx(1 / 3)
     assert comparison.primary.cs_low is not None
-    assert "| accuracy |" in comparison.to_markdown()
+    markdown = comparison.to_markdown()
+    assert "| accuracy | decides |" in markdown
+    told = markdown.replace("\\", "")
+    parts = [
+        str(comparison.summary.headline),
+        *(reason.sentence for reason in comparison.reasons),
+        "| metric | say |",
+    ]
+    places = [told.index(part) for part in parts]
+    assert places == sorted(places)
     assert json.loads(msgspec.json.encode(comparison))["summary"]["experiment_id"] == "exp-1"
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -103,3 +104,56 @@ def test_a_killed_server_starts_again_with_its_data() -> None:
                 connection.execute("select from kept")
         finally:
             server.stop(data)
+
+
+@pytest.fixture
+def odd_database_url(empty_database_url: str) -> str:
+    """Give a database whose own defaults write dates, times and numbers in other forms."""
+    with psycopg.connect(empty_database_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        for setting, value in (
+            ("datestyle", "German, DMY"),
+            ("intervalstyle", "sql_standard"),
+            ("extra_float_digits", "-3"),
+            ("timezone", "Asia/Kathmandu"),
+            ("bytea_output", "escape"),
+            ("standard_conforming_strings", "off"),
+            ("escape_string_warning", "off"),
+        ):
+            connection.execute(f"alter database {name} set {setting} to '{value}'".encode())
+    return empty_database_url
+
+
+def test_a_servers_odd_settings_do_not_reach_what_is_read(odd_database_url: str) -> None:
+    query = (
+        "select '2025-03-01 12:30+00'::timestamptz, '1 day 2 hours'::interval, 0.1::float8,"
+        " '2025-03-01 12:30+00'::timestamptz::text, '\\n', '1 day 2 hours'::interval::text"
+    )
+    moment = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+    for autocommit in (False, True):
+        with connect(odd_database_url, autocommit=autocommit) as connection:
+            connection.rollback()
+            row = connection.execute(query.encode()).fetchone()
+            assert row == (
+                moment, timedelta(days=1, hours=2), 0.1,
+                "2025-03-01 12:30:00+00", "\\n", "1 day 02:00:00",
+            )  # fmt: skip
+
+
+def test_a_child_process_gets_the_same_forms(
+    odd_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", "-c statement_timeout=0")
+    variables = environment(odd_database_url)
+    assert variables["PGOPTIONS"].startswith("-c statement_timeout=0 -c datestyle=ISO,MDY")
+    monkeypatch.setenv("PGOPTIONS", variables["PGOPTIONS"])
+    with psycopg.connect(odd_database_url) as child:
+        row = child.execute(
+            "select '2025-03-01'::date::text, '1 day 2 hours'::interval::text, 0.1::float8 * 3"
+        ).fetchone()
+        assert row == ("2025-03-01", "1 day 02:00:00", 0.1 * 3)
+    assert "PGOPTIONS" not in environment(odd_database_url), "they are there already"
+
+
+def test_a_server_with_usual_settings_needs_no_options(empty_database_url: str) -> None:
+    assert "PGOPTIONS" not in environment(empty_database_url)

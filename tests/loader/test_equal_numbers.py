@@ -6,12 +6,21 @@ version and agent of the sample; nothing is picked by hand.
 
 from __future__ import annotations
 
+import html
 from collections import defaultdict
 from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from places import MEANS, SERIES, TREND, Places, dashboard_decimals, versions_shown
+from places import (
+    MEANS,
+    SERIES,
+    TREND,
+    Places,
+    dashboard_decimals,
+    dashboard_words,
+    versions_shown,
+)
 from sample_marts import sample_marts
 from shown_numbers import (
     DECIMALS,
@@ -19,15 +28,16 @@ from shown_numbers import (
     Rows,
     change,
     keyed,
+    markdown_table,
     plain_table,
     same,
-    scaled,
     shows,
     shows_interval,
     shows_probability,
 )
 
 import servers
+from loader import wording
 from loader.sample import EXPERIMENT_ID
 
 if TYPE_CHECKING:
@@ -124,13 +134,8 @@ def test_every_place_has_the_same_verdict_and_counts(
     (verdict,) = warehouse.panel("experiments", "Verdict", chosen)
     word = summary["recommendation"]
     assert verdict["recommendation"] == all_of["recommendation"] == word
-    assert f"Recommendation: {word.replace('_', ' ')}." in text
-    assert f"</span> {word.replace('_', ' ').capitalize()}</h2>" in page.text
-    sentences = [reason["sentence"] for reason in summary["recommendation_reasons"]]
-    reasons = warehouse.panel("experiments", "What the verdict rests on", chosen)
-    assert [row["what the verdict rests on"] for row in reasons] == sentences
-    assert all(sentence in text for sentence in sentences)
-    assert all(sentence.replace("'", "&#39;") in page.text for sentence in sentences)
+    assert f"Recommendation: {word.replace('_', ' ')}" in text
+    assert f"</span> {word.replace('_', ' ').capitalize()}" in page.text
     exposed = warehouse.exposed()
     arm = {
         "experiment": EXPERIMENT_ID, "group": chosen["group"], "version": chosen["version"],
@@ -140,22 +145,74 @@ def test_every_place_has_the_same_verdict_and_counts(
         assert exposed["eval_verdict", key] == (name == word)
 
 
-def test_every_place_has_the_same_weighted_improvement_and_p(
+def test_every_place_opens_with_the_same_sentence_and_has_the_same_reasons_in_order(
+    warehouse: Places, page: Page, summary: Row, chosen: Values
+) -> None:
+    headline = summary["headline"]
+    sentences = [reason["sentence"] for reason in summary["recommendation_reasons"]]
+    assert headline
+    assert sentences
+    (stat,) = warehouse.panel("experiments", "In one sentence", chosen)
+    assert stat["headline"] == headline
+    (all_of,) = (
+        row
+        for row in warehouse.panel("experiments", "All experiments", chosen)
+        if row["experiment"] == EXPERIMENT_ID
+    )
+    assert all_of["in one sentence"] == headline
+    reasons = warehouse.panel("experiments", "What the verdict rests on", chosen)
+    assert [row["what the verdict rests on"] for row in reasons] == sentences
+    assert [row["p"] for row in reasons] == [
+        reason.get("p") for reason in summary["recommendation_reasons"]
+    ]
+    markdown = ("--experiment", EXPERIMENT_ID, "--format", "markdown")
+    places = {
+        "page": page.text,
+        "markdown report": warehouse.run("report", "--experiment", EXPERIMENT_ID, "-o", "-"),
+        "summary": warehouse.run("summary", "--experiment", EXPERIMENT_ID),
+        "markdown summary": warehouse.run("summary", *markdown),
+        "compare": warehouse.run("compare", "--experiment", EXPERIMENT_ID),
+        "experiments": warehouse.run("experiments"),
+        "agent": warehouse.run("report", "--agent", chosen["agent"][0], "-o", "-"),
+    }  # fmt: skip
+    for name, text in places.items():
+        told = html.unescape(text).replace("\\", "")
+        assert headline in told, name
+        place = told.index(headline)
+        if name not in {"experiments", "agent"}:
+            for sentence in sentences:
+                place = told.index(sentence, place + 1)
+    gate = warehouse.verdict("--experiment", EXPERIMENT_ID).replace("\\", "")
+    assert headline in gate
+    assert all(sentence in gate for sentence in sentences)
+
+
+def test_every_place_has_the_same_improvement_and_p(
     warehouse: Places, page: Page, summary: Row, comparisons: dict[str, Row], chosen: Values
 ) -> None:
-    ends = [summary[f"weighted_improvement_{end}pct"] for end in ("low_", "", "high_")]
-    (stat,) = warehouse.panel("experiments", "Weighted improvement, with its 95 % interval", chosen)
-    assert [stat[name] for name in ("from", "weighted improvement", "to")] == ends
-    assert shows(page.facts["weighted improvement"], ends[1], 1)
+    metric = summary["primary_metric"]
+    deciding = comparisons[metric]
+    names = ("improvement_low_pct", "improvement_pct", "improvement_high_pct")
+    ends = [summary[name] for name in names]
+    assert ends == [deciding[name] for name in names]
+    title = "Improvement of the deciding metric, with its 95 % interval"
+    (stat,) = warehouse.panel("experiments", title, chosen)
+    assert [stat[name] for name in ("from", "improvement", "to")] == ends
+    assert shows(page.facts[f"improvement of {metric}"], ends[1], 1)
     assert shows_interval(page.facts["its interval"], (ends[0], ends[2]), 1)
+    labels = {
+        "experiment": EXPERIMENT_ID, "group": chosen["group"], "version": chosen["version"],
+        "metric": metric,
+    }  # fmt: skip
+    assert warehouse.exposed()["eval_improvement", frozenset(labels.items())] == ends[1]
     p_value = summary["statistical_significance"]
     (significance,) = warehouse.panel("experiments", "p-value of the deciding metric", chosen)
     assert significance["p-value"] == p_value
-    assert comparisons[summary["primary_metric"]]["p_value"] == p_value
-    assert shows_probability(page.facts[f"p of {summary['primary_metric']}"], p_value)
+    assert deciding["p_value"] == p_value
+    assert shows_probability(page.facts[f"p of {metric}"], p_value)
     # what the panels are set to round to is what the page rounds to
     decimals = dashboard_decimals("experiments")
-    assert decimals["Weighted improvement, with its 95 % interval"] == 1
+    assert decimals[title] == 1
     assert decimals["p-value of the deciding metric"] == 4
 
 
@@ -172,19 +229,16 @@ def test_every_place_has_the_same_numbers_of_every_metric(
         for command in ("summary", "compare")
     }
     assert shown.keys() == panel.keys() == comparisons.keys()
+    assert list(shown) == list(panel) == list(printed["summary"])
     assert printed["summary"] == printed["compare"]
-    assert printed["summary"].keys() == comparisons.keys()
     for metric, row in comparisons.items():
         on_page, in_grafana, printed_row = shown[metric], panel[metric], printed["compare"][metric]
         for name, column in (
             ("pairs", "n_pairs"), ("baseline", "baseline_mean"), ("candidate", "candidate_mean"),
-            ("difference", "mean_difference"), ("from", "ci_low"), ("to", "ci_high"),
-            ("accepted loss", "non_inferiority_margin"), ("p", "p_value"),
-            ("p (Holm)", "p_value_holm"),
+            ("improvement", "improvement_pct"), ("from", "improvement_low_pct"),
+            ("to", "improvement_high_pct"), ("margin", "margin_pct"), ("p", "p_value"),
         ):  # fmt: skip
             assert same(in_grafana[name], row[column]), (metric, name)
-        for name, column in (("%", "ratio"), ("from", "ratio_low"), ("to", "ratio_high")):
-            assert same(in_grafana[f"relative {name}"], change(row[column])), metric
         assert shows(on_page["pairs"], row["n_pairs"], 0)
         assert shows(printed_row["pairs"], row["n_pairs"], 0)
         arms = [row["baseline_mean"], row["candidate_mean"]]
@@ -193,19 +247,58 @@ def test_every_place_has_the_same_numbers_of_every_metric(
         for arm, mean in zip(("baseline", "candidate"), arms, strict=True):
             assert shows(on_page[arm], mean, DECIMALS[row["kind"]]), metric
             assert summary.get(f"{arm}_{metric}", mean) == mean
-        (difference, low, high), decimals = scaled(row, "mean_difference", "ci_low", "ci_high")
-        assert shows(on_page["difference"], difference, decimals), metric
-        assert shows_interval(on_page["95 % interval"], (low, high), decimals), metric
+        ends = (row["improvement_low_pct"], row["improvement_high_pct"])
+        for place in (on_page, printed_row):
+            assert shows(place["improvement"], row["improvement_pct"], 1), metric
+            assert shows_interval(place["95 % interval"], ends, 1), metric
+            assert place["margin"].split()[0] == f"{row['margin_pct']:.3g}"
         assert shows_probability(on_page["p"], row["p_value"]), metric
-        assert shows_probability(on_page["p (Holm)"], row["p_value_holm"]), metric
-        ratio = [change(row[name]) for name in ("ratio", "ratio_low", "ratio_high")]
-        if row["kind"] in RATIOS:
-            assert shows(on_page["relative"], ratio[0], 1)
-            within = on_page["relative"].partition("(")[2].removesuffix(")")
-            assert shows_interval(within, (ratio[1], ratio[2]), 1)
-            (difference, low, high), decimals = ratio, 1
-        assert shows(printed_row["difference"], difference, decimals), metric
-        assert shows_interval(printed_row["95 % interval"], (low, high), decimals), metric
+        # one estimand: the improvement is that of the ratio, or of the difference
+        if row["kind"] in RATIOS and row["ratio"] is not None:
+            assert isclose(row["improvement_pct"], -change(row["ratio"]), rel_tol=1e-9)
+        elif row["kind"] not in RATIOS:
+            turned = -100 if row["direction"] == "lower" else 100
+            assert isclose(row["improvement_pct"], turned * row["mean_difference"], abs_tol=1e-9)
+
+
+def test_every_place_says_the_same_of_who_has_a_say_and_what_each_metric_shows(
+    warehouse: Places, page: Page, summary: Row, comparisons: dict[str, Row], chosen: Values
+) -> None:
+    title = "Candidate against baseline"
+    shown = keyed(page.table(title), "metric")
+    markdown = keyed(
+        markdown_table(warehouse.run("report", "--experiment", EXPERIMENT_ID, "-o", "-")), "metric"
+    )
+    printed = keyed(
+        plain_table(warehouse.run("summary", "--experiment", EXPERIMENT_ID).splitlines()), "metric"
+    )
+    panel = {row["metric"]: row for row in warehouse.panel("experiments", "Every metric", chosen)}
+    words = dashboard_words("experiments", "Every metric")
+    listed = {row["metric"]: row for row in warehouse.program(
+        "catalog", "--experiment", EXPERIMENT_ID
+    )}  # fmt: skip
+    exposed = {
+        (labels["metric"], labels["role"], labels["finding"])
+        for (name, key), value in warehouse.exposed().items()
+        if name == "eval_finding" and value == 1
+        for labels in [dict(key)]
+        if (labels["experiment"], labels["version"]) == (EXPERIMENT_ID, chosen["version"])
+    }
+    assert exposed == {(row["metric"], row["role"], row["finding"]) for row in comparisons.values()}
+    assert listed.keys() == comparisons.keys() == markdown.keys()
+    deciding = [row["metric"] for row in comparisons.values() if row["role"] == "deciding"]
+    assert deciding == [summary["primary_metric"]]
+    for metric, row in comparisons.items():
+        said, found = wording.say(row), wording.finding(row)
+        for place in (shown, printed, markdown):
+            assert place[metric]["say"] == said, metric
+            assert place[metric]["which says"] == found, metric
+        in_grafana = panel[metric]
+        assert words["say", in_grafana["say"]] == said.partition(":")[0]
+        assert found.startswith(words["which says", in_grafana["which says"]])
+        if row["role_note"] is not None:
+            assert words["why no say", in_grafana["why no say"]] == said.partition(": ")[2]
+        assert listed[metric]["roles"] == {row["role"]: 1}
 
 
 def test_the_forest_in_grafana_has_the_numbers_of_the_marts(
@@ -216,16 +309,12 @@ def test_the_forest_in_grafana_has_the_numbers_of_the_marts(
     for point in warehouse.panel("experiments", title, chosen):
         lines[point["metric"]].append(point["improvement"])
     del lines["no change"]
-    expected = {}
-    for metric, row in comparisons.items():
-        if row["kind"] == "score":
-            values = [100 * row[name] for name in ("ci_low", "mean_difference", "ci_high")]
-        elif row["kind"] in RATIOS:
-            ends = [change(row[name]) for name in ("ratio_low", "ratio", "ratio_high")]
-            values = [end for end in ends if end is not None]
-        else:
-            continue
-        expected[metric] = [-value if row["direction"] == "lower" else value for value in values]
+    names = ("improvement_low_pct", "improvement_pct", "improvement_high_pct")
+    expected = {
+        metric: [row[name] for name in names if row[name] is not None]
+        for metric, row in comparisons.items()
+        if row["improvement_pct"] is not None
+    }
     assert lines.keys() == expected.keys()
     for metric, values in expected.items():
         assert all(same(*pair) for pair in zip(lines[metric], values, strict=True)), metric
@@ -246,18 +335,31 @@ def test_every_place_has_the_same_segments(
     )}  # fmt: skip
     shown = keyed(page.table(f"{summary['primary_metric']} by segment"), "segment")
     assert len(panel) == len(shown) == len(rows)
+    verdicts = {
+        (row["segment_kind"], row["segment"]): row
+        for row in warehouse.rows(
+            "select * from evals.experiment_segment_verdicts where experiment_id = %s",
+            EXPERIMENT_ID,
+        )
+    }
     for row in rows:
         on_page = shown[f"{row['segment_kind']}: {row['segment']}"]
         in_grafana = panel[row["segment_kind"], row["segment"]]
         for name, column in (
-            ("pairs", "n_pairs"), ("difference", "mean_difference"), ("from", "ci_low"),
-            ("to", "ci_high"), ("p (BH)", "p_value_bh"), ("won", "wins"), ("lost", "losses"),
+            ("pairs", "n_pairs"), ("improvement", "improvement_pct"),
+            ("from", "improvement_low_pct"), ("to", "improvement_high_pct"),
+            ("p (BH)", "p_value_bh"), ("won", "wins"), ("lost", "losses"),
         ):  # fmt: skip
             assert same(in_grafana[name], row[column]), (row["segment"], name)
-        (difference, low, high), decimals = scaled(row, "mean_difference", "ci_low", "ci_high")
+        judged = verdicts[row["segment_kind"], row["segment"]]
+        assert in_grafana["verdict on the segment"] == judged["recommendation"]
+        assert in_grafana["proven worse"] == judged["is_proven_worse"]
+        assert in_grafana["which says"] == row["finding"]
+        assert on_page["which says"] == wording.finding(row)
+        ends = (row["improvement_low_pct"], row["improvement_high_pct"])
         assert shows(on_page["pairs"], row["n_pairs"], 0)
-        assert shows(on_page["difference"], difference, decimals)
-        assert shows_interval(on_page["95 % interval"], (low, high), decimals)
+        assert shows(on_page["improvement"], row["improvement_pct"], 1)
+        assert shows_interval(on_page["95 % interval"], ends, 1)
         assert shows_probability(on_page["p"], row["p_value"])
         assert shows_probability(on_page["p (BH)"], row["p_value_bh"])
 

@@ -1,5 +1,4 @@
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,8 +8,9 @@ from click.testing import CliRunner, Result
 
 import gate_marts
 from gate_marts import ACCURACY, LATENCY, SUMMARY
-from loader.cli.gate import gate, replay
+from loader.cli.gate import gate
 from loader.connection import Connection, connect
+from loader.errors import NothingToJudge
 
 NON_INFERIORITY = "version: 1\nrequire: non_inferiority\n"
 
@@ -53,9 +53,9 @@ def ledger(connection: Connection, columns: str = "*") -> list[tuple[object, ...
 @pytest.mark.parametrize(
     ("recommendation", "expected"),
     [
-        ("deploy", ("pass", 0, ["improvement"])),
-        ("reject", ("blocked", 1, ["improvement"])),
-        ("needs_review", ("inconclusive", 5, ["improvement"])),
+        ("deploy", ("pass", 0, ["better"])),
+        ("reject", ("blocked", 1, ["better"])),
+        ("needs_review", ("inconclusive", 5, ["better"])),
     ],
 )
 def test_the_default_policy_says_what_the_mart_recommends(
@@ -80,10 +80,15 @@ def test_a_policy_decides_what_becomes_of_an_inconclusive_case(
     ("metric", "expected"),
     [
         ({}, ("pass", "margin_held")),
-        ({"ci_low": -0.05}, ("inconclusive", "margin_not_excluded")),
-        ({"ci_low": -0.1, "ci_high": -0.05}, ("inconclusive", "margin_not_excluded")),
-        ({"ci_low": -0.1, "ci_high": -0.051}, ("blocked", "harmed")),
-        ({"ci_low": None, "ci_high": None}, ("inconclusive", "no_interval")),
+        ({"improvement_low": -0.05}, ("inconclusive", "margin_not_excluded")),
+        (
+            {"improvement_low": -0.1, "improvement_high": -0.05},
+            ("inconclusive", "margin_not_excluded"),
+        ),
+        ({"improvement_low": -0.1, "improvement_high": -0.051}, ("blocked", "harmed")),
+        ({"improvement_low": None, "improvement_high": None}, ("inconclusive", "no_interval")),
+        # with missing scores as 0 the improvement is 9 points less, and its low end -0.06
+        ({"lower_improvement": -0.01}, ("inconclusive", "margin_not_excluded")),
         ({"flags": ["low_coverage"]}, ("inconclusive", "low_coverage")),
         ({"flags": ["underpowered"]}, ("pass", "margin_held")),
     ],
@@ -103,14 +108,19 @@ def test_non_inferiority_holds_a_score_to_its_margin(
     ("metric", "expected"),
     [
         ({}, "pass"),
-        ({"ratio_high": 1.2}, "inconclusive"),
-        ({"ratio_low": 1.21, "ratio_high": 1.3}, "blocked"),
-        ({"ratio_low": 0.5, "ratio_high": 0.6}, "pass"),
-        # without a ratio, the difference over the baseline's mean
-        ({"ratio_low": None, "ratio_high": None}, "pass"),
-        ({"ratio_low": None, "ratio_high": None, "ci_high": 401.0}, "inconclusive"),
-        ({"ratio_low": None, "ratio_high": None, "ci_low": 410.0, "ci_high": 450.0}, "blocked"),
-        ({"ratio_low": None, "ratio_high": None, "baseline_mean": 0.0}, "inconclusive"),
+        # ln 1.2 is 0.18232
+        ({"improvement_low": -0.1824}, "inconclusive"),
+        ({"improvement_low": -0.1823}, "pass"),
+        ({"improvement_low": -0.3, "improvement_high": -0.1824}, "blocked"),
+        ({"improvement_low": 0.5, "improvement_high": 0.7}, "pass"),
+        # with zeros, a share of the baseline's mean instead of a log
+        ({"is_difference_instead": True, "improvement_low": -0.19}, "pass"),
+        ({"is_difference_instead": True, "improvement_low": -0.2}, "inconclusive"),
+        (
+            {"is_difference_instead": True, "improvement_low": -0.4, "improvement_high": -0.21},
+            "blocked",
+        ),
+        ({"improvement_low": None, "improvement_high": None}, "inconclusive"),
     ],
 )
 def test_a_lower_is_better_metric_is_held_to_a_share_of_the_baseline(
@@ -126,8 +136,8 @@ def test_one_harmed_metric_outweighs_any_number_of_open_ones(connection: Connect
         gate_marts.store(
             connection,
             SUMMARY,
-            {**ACCURACY, "ci_low": -0.2},
-            {**LATENCY, "ratio_low": 1.5, "ratio_high": 1.6},
+            {**ACCURACY, "improvement_low": -0.2},
+            {**LATENCY, "improvement_low": -0.47, "improvement_high": -0.4},
         )
         assert verdict(connection, NON_INFERIORITY)[0] == "blocked"
 
@@ -138,7 +148,9 @@ def test_with_improvement_a_policy_can_only_be_stricter_than_the_mart(
     margin = "version: 1\nmetrics: {accuracy: {non_inferiority_margin: %s}}\n"
     with connection:
         gate_marts.store(
-            connection, {**SUMMARY, "recommendation": "deploy"}, {**ACCURACY, "ci_low": -0.01}
+            connection,
+            {**SUMMARY, "recommendation": "deploy"},
+            {**ACCURACY, "improvement_low": -0.01},
         )
         assert verdict(connection, margin % 0.05)[0] == "pass"
         assert verdict(connection, margin % 0.005)[0] == "inconclusive"
@@ -156,7 +168,7 @@ def test_a_required_metric_without_values_is_inconclusive(connection: Connection
             assert verdict(connection, policy) == (
                 "inconclusive",
                 5,
-                ["improvement", "no_values"],
+                ["no_values", "better"],
             )
             policy = f"version: 1\nmetrics: {{{metric}: {{required: false}}}}\n"
             assert verdict(connection, policy)[0] == "pass"
@@ -166,7 +178,7 @@ def test_a_metric_without_any_margin_is_inconclusive(connection: Connection) -> 
     with connection:
         gate_marts.store(connection, SUMMARY, {**ACCURACY, "non_inferiority_margin": None})
         found = verdict(connection, "version: 1\nmetrics: {accuracy: {}}\n")
-        assert found == ("inconclusive", 5, ["improvement", "no_margin"])
+        assert found == ("inconclusive", 5, ["no_margin", "better"])
         assert verdict(connection, NON_INFERIORITY) == ("inconclusive", 5, ["no_metric"])
 
 
@@ -185,16 +197,17 @@ def test_too_few_pairs_or_too_little_coverage_keep_a_pass_back(connection: Conne
 
 def test_peeking_goes_by_the_bounds_that_hold_at_every_look(connection: Connection) -> None:
     with connection:
-        gate_marts.store(
-            connection, {**SUMMARY, "recommendation_anytime": "needs_review"}, ACCURACY, LATENCY
-        )
+        gate_marts.store(connection, SUMMARY, ACCURACY, LATENCY)
+        settings: dict[str, object] = {"peeking": True}
+        gate_marts.store_judged(connection, settings, {"headline": "Not decided at every look."})
         assert verdict(connection)[0] == "pass"
         assert verdict(connection, "version: 1\npeeking: true\n") == (
             "inconclusive",
             5,
-            ["improvement", "peeking"],
+            ["not_better"],
         )
         assert verdict(connection, NON_INFERIORITY)[0] == "pass"
+        # -0.06 lies beyond 0.05, as e^0.165 does not beyond 1.2
         assert verdict(connection, NON_INFERIORITY + "peeking: true\n") == (
             "inconclusive",
             5,
@@ -202,56 +215,126 @@ def test_peeking_goes_by_the_bounds_that_hold_at_every_look(connection: Connecti
         )
 
 
-def test_marts_without_a_recommendation_for_every_look_decide_no_peeking_policy(
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("kept_level: 0.1", {"kept_level": 0.1}),
+        ("minimum_coverage: 0.5", {"minimum_coverage": 0.5}),
+        ("inference: these_tasks", {"inference": "these_tasks"}),
+        ("candidates: holm", {"candidates": "holm"}),
+        ("peeking: true\nkept_level: 0.1", {"peeking": True, "kept_level": 0.1}),
+    ],
+)
+def test_a_changed_setting_is_asked_of_the_rule_itself(
+    connection: Connection, text: str, settings: dict[str, object]
+) -> None:
+    with connection:
+        gate_marts.store(connection, SUMMARY, ACCURACY)
+        gate_marts.store_judged(
+            connection,
+            settings,
+            {"recommendation": "reject", "headline": "Worse.", "required_note": "decided"},
+        )
+        result = run_gate(connection, "--format", "json", policy=f"version: 1\n{text}\n")
+        (answer,) = json.loads(result.stdout)
+        assert (answer["verdict"], result.exit_code) == ("blocked", 1)
+        assert answer["headline"] == "Worse."
+        assert verdict(connection)[0] == "pass", "the marts' own settings stay as they are"
+
+
+def test_marts_without_the_rule_as_a_function_are_of_another_version(
     connection: Connection,
 ) -> None:
     with connection:
-        gate_marts.store(connection, {**SUMMARY, "recommendation_anytime": None}, ACCURACY)
+        gate_marts.store(connection, SUMMARY, ACCURACY)
+        connection.execute("drop function evals.judge")
+        connection.commit()
         assert verdict(connection)[0] == "pass"
-        assert verdict(connection, "version: 1\npeeking: true\n")[0] == "inconclusive"
+        found = run_gate(connection, policy="version: 1\nkept_level: 0.1\n")
+        assert "the marts are of another version" in str(found.exception)
 
 
 def test_marts_of_another_version_are_said_to_be(connection: Connection) -> None:
     with connection:
         gate_marts.store(connection, SUMMARY, ACCURACY)
-        connection.execute("alter table evals.experiment_metric_comparisons drop column ci_low")
+        connection.execute("alter table evals.experiment_metric_comparisons drop column finding")
         connection.commit()
         message = str(run_gate(connection).exception)
         assert "the marts are of another version" in message
-        assert "ci_low" in message
+        assert "finding" in message
 
 
-def test_the_page_says_verdict_reasons_numbers_and_what_would_decide(
-    connection: Connection,
-) -> None:
+def test_the_page_opens_with_what_decided_and_says_what_would(connection: Connection) -> None:
     with connection:
         gate_marts.store(
             connection,
             {
                 **SUMMARY,
                 "recommendation": "needs_review",
+                "headline": "More accurate (+8 points), but not by more than chance.",
                 "required_additional_tasks": 140,
                 "required_repetitions": 4,
+                "required_for": "deploy",
+                "required_note": None,
             },
             LATENCY,
             {**ACCURACY, "flags": ["underpowered"]},
         )
         lines = run_gate(connection).stdout.splitlines()
         markdown = run_gate(connection, "--format", "markdown").stdout
-    assert lines[0] == ("INCONCLUSIVE  code-chef 1.2.3 against its baseline, exp-1, 60 tasks")
-    assert "  - The weighted improvement is 8.0 %." in lines
+        (plain,) = json.loads(run_gate(connection, "--format", "json").stdout)
+    assert lines[:5] == [
+        "INCONCLUSIVE  code-chef 1.2.3 against its baseline, exp-1, 60 tasks",
+        "",
+        "  More accurate (+8 points), but not by more than chance.",
+        "",
+        "  - accuracy is better by 8.0 points.",
+    ]
     accuracy, latency = (line.split() for line in lines if "…" in line)
     assert accuracy == [
-        "accuracy", "60", "0.700", "0.780", "+0.080", "+0.030", "…", "+0.130", "0.0021",
-        "0.050", "underpowered",
+        "accuracy", "decides", "60", "0.700", "0.780", "+8.0", "points", "+3.0", "…", "+13.0",
+        "points", "0.0021", "0.050", "better,", "more", "than", "chance", "explains", "too",
+        "few", "tasks", "for", "its", "margin",
     ]  # fmt: skip
-    assert latency[:1] == ["latency_ms"]
-    assert "20 %" in " ".join(latency)
+    # 100 (1 - e^0.1133287) and 100 (1 - e^-0.0304592) per cent are saved
+    assert latency == [
+        "latency_ms", "guards", "60", "2,000.0", "ms", "2,100.0", "ms", "-4.0", "%", "-12.0",
+        "…", "+3.0", "%", "0.1800", "20", "%", "as", "good", "as", "before,", "within", "its",
+        "margin", "–",  # noqa: RUF001  as printed tables have it
+    ]  # fmt: skip
     text = "\n".join(lines)
-    assert "What would decide it: about 140 more tasks, or 4 repetitions of these 60." in text
+    assert (
+        "What would decide it: about 140 more tasks, to show that it is better; "
+        "or 4 repetitions of these 60."
+    ) in text
     assert "This is the first look at this candidate." in text
-    assert markdown.startswith("### Gate: inconclusive\n")
-    assert "| accuracy | 60 |" in markdown
+    assert "rule of old" not in text
+    assert markdown.startswith(
+        "### Gate: inconclusive\n\n**More accurate (+8 points), but not by more than chance.**\n"
+    )
+    assert "| accuracy | decides | 60 |" in markdown
+    assert {name: plain[name] for name in ("headline", "label", "route")} == {
+        "headline": "More accurate (+8 points), but not by more than chance.",
+        "label": None,
+        "route": "better",
+    }
+    assert (plain["required_additional_tasks"], plain["required_for"], plain["required_note"]) == (
+        140, "deploy", None,
+    )  # fmt: skip
+    assert plain["reasons"][0]["p"] == 0.00105
+    assert plain["reasons"][0]["margin"] == 0.05
+
+
+def test_what_overrules_the_rule_is_said_first(connection: Connection) -> None:
+    with connection:
+        gate_marts.store(connection, SUMMARY, {**ACCURACY, "improvement_low": -0.01})
+        text = "version: 1\nmetrics: {accuracy: {margin: 0.005}}\n"
+        (plain,) = json.loads(run_gate(connection, "--format", "json", policy=text).stdout)
+    assert plain["headline"] == (
+        "accuracy changes by -1 to +13 points (+ is better), across the margin of 0.5 points. "
+        "More accurate (+8 points, p = .0021), and nothing got worse."
+    )
+    assert [reason["code"] for reason in plain["reasons"]] == ["margin_not_excluded", "better"]
 
 
 def test_every_look_is_kept_with_what_it_rested_on(connection: Connection) -> None:
@@ -334,7 +417,7 @@ def test_the_latest_candidate_is_judged_unless_another_is_named(connection: Conn
         assert "judged code-chef 1.10.0, the latest of 2 candidates" in latest.stderr
         named = run_gate(connection, "--candidate-version", "1.2.3")
         assert (named.exit_code, named.stderr) == (0, "")
-        both = run_gate(connection, policy="version: 1\ncandidates: all\n")
+        both = run_gate(connection, policy="version: 1\njudge: all\n")
         assert both.exit_code == 1
         assert both.stdout.count("against its baseline") == 2
         wrong = run_gate(connection, "--candidate-version", "1.2.4")
@@ -360,76 +443,11 @@ def test_an_agent_and_a_version_find_their_latest_experiment(connection: Connect
         assert "judged exp-2, the latest of 2 experiments with feature_dev 1.2.3" in found.stderr
         agent = run_gate(connection, "--agent", "feature_dve", "--extension-version", "1.2.3")
         assert "did you mean feature_dev?" in str(agent.exception)
+        assert isinstance(agent.exception, NothingToJudge)
         version = run_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.2")
         assert "did you mean 1.2.3?" in str(version.exception)
-        assert run_gate(connection, "--agent", "feature_dev").exit_code == 2
-
-
-def test_an_unknown_experiment_names_the_nearest_and_is_not_recorded(
-    connection: Connection,
-) -> None:
-    with connection:
-        gate_marts.load(connection, 1, "exp-10", is_built=True)
-        assert "did you mean exp-10?" in str(run_gate(connection).exception)
-        gate_marts.load(connection, 2, "exp-1", is_built=True)
-        assert "has no candidate to judge" in str(run_gate(connection).exception)
-        assert not ledger(connection)
-
-
-def test_a_user_who_may_not_record_gets_no_verdict(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        connection.execute("grant usage on schema evals, raw_evals to evals_analyst")
-        connection.execute("grant select on all tables in schema evals to evals_analyst")
-        connection.execute("grant select on all tables in schema raw_evals to evals_analyst")
-        connection.commit()
-        result = CliRunner().invoke(
-            gate,
-            [
-                "--experiment", "exp-1", "--database-url",
-                f"{connection.info.dsn} options='-c role=evals_analyst'",
-            ],
-        )  # fmt: skip
-        assert "every verdict is recorded" in str(result.exception)
-        assert result.stdout == ""
-        connection.execute("grant evals_analyst to evals_loader")
-        connection.commit()
-        result = CliRunner().invoke(
-            gate,
-            [
-                "--experiment", "exp-1", "--database-url",
-                f"{connection.info.dsn} options='-c role=evals_loader'",
-            ],
-        )  # fmt: skip
-        connection.execute("revoke evals_analyst from evals_loader")
-        connection.commit()
-        assert result.exit_code == 0
-
-
-def test_replay_lists_the_verdicts_that_todays_scores_change(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        run_gate(connection)
-        run_gate(connection, policy="version: 1\nminimum_pairs: 50\n")
-        unchanged = CliRunner().invoke(replay, ["--database-url", connection.info.dsn])
-        assert unchanged.exit_code == 0
-        assert "No verdict would change." in unchanged.stdout
-        assert "0 of 2 verdicts would change" in unchanged.stderr
-
-        gate_marts.store(connection, SUMMARY, {**ACCURACY, "n_pairs": 40, "mean_difference": 0.07})
-        arguments = ["--database-url", connection.info.dsn, "--format", "json"]
-        changed = CliRunner().invoke(replay, arguments)
-        assert changed.exit_code == 1
-        (row,) = json.loads(changed.stdout)
-        assert (row["verdict"], row["verdict_today"]) == ("pass", "inconclusive")
-        assert row["why"].startswith("accuracy: 60 → 40 pairs (+0.08 → +0.07); ")
-        assert "the policy asks for 50" in row["why"]
-
-        tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%d")
-        assert CliRunner().invoke(replay, [*arguments, "--since", tomorrow]).exit_code == 0
-
-        connection.execute("delete from evals.experiment_summaries")
-        connection.commit()
-        gone = json.loads(CliRunner().invoke(replay, arguments).stdout)
-        assert {row["verdict_today"] for row in gone} == {"cannot be judged"}
-        assert len(ledger(connection)) == 2
+        latest = run_gate(connection, "--agent", "feature_dev")
+        assert latest.exit_code == 1
+        assert "judged feature_dev 1.2.3, the latest" in latest.stderr
+        missing = run_gate(connection, "--agent", "feature_dve")
+        assert "did you mean feature_dev?" in str(missing.exception)

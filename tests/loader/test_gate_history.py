@@ -46,11 +46,11 @@ def answer(connection: Connection, policy: Path | None = None) -> tuple[str, int
 @pytest.mark.parametrize(
     ("severity", "expected"),
     [
-        ("critical", ("blocked", 1, ["improvement", "regression_blocks"])),
-        ("high", ("blocked", 1, ["improvement", "regression_blocks"])),
-        ("medium", ("inconclusive", 5, ["improvement", "regression_needs_review"])),
-        (None, ("inconclusive", 5, ["improvement", "regression_needs_review"])),
-        ("low", ("pass", 0, ["improvement", "regression_allowed"])),
+        ("critical", ("blocked", 1, ["regression_blocks", "better"])),
+        ("high", ("blocked", 1, ["regression_blocks", "better"])),
+        ("medium", ("inconclusive", 5, ["regression_needs_review", "better"])),
+        (None, ("inconclusive", 5, ["regression_needs_review", "better"])),
+        ("low", ("pass", 0, ["better", "regression_allowed"])),
     ],
 )
 def test_a_regression_counts_beside_the_comparison_with_the_baseline(
@@ -77,7 +77,7 @@ def test_a_verdict_on_an_experiment_leaves_the_history_aside(connection: Connect
 def test_a_regression_that_may_be_chance_or_is_of_another_arm_does_not_count(
     connection: Connection,
 ) -> None:
-    expected = ("pass", 0, ["improvement", "no_regression"])
+    expected = ("pass", 0, ["better", "no_regression"])
     with connection:
         gate_marts.store(connection, SUMMARY, ACCURACY)
         gate_marts.store_history(connection, STEP, {**REGRESSION, "is_significant": False})
@@ -117,12 +117,13 @@ def test_the_page_the_json_and_the_ledger_say_what_regressed(connection: Connect
         )
         page = run(connection)
         assert page.stdout.startswith("BLOCKED  code-chef 1.2.3 against its baseline, exp-1")
+        assert f"  {sentence} More accurate (+8 points" in page.stdout
         assert f"  - {sentence}\n" in page.stdout
         (found,) = json.loads(run(connection, "--format", "json").stdout)
-        assert found["reasons"][-1]["sentence"] == sentence
+        assert found["reasons"][0]["sentence"] == sentence
         assert found["history"]["regressions"][0]["change_pct"] == -12.5
         rows = connection.execute(
-            "select verdict, reasons -> -1 ->> 'sentence',"
+            "select verdict, reasons -> 0 ->> 'sentence',"
             " numbers -> 'history' -> 'regressions' -> 0 ->> 'metric'"
             " from raw_evals.gate_decisions"
         ).fetchall()
@@ -160,7 +161,7 @@ def test_a_version_that_nothing_precedes_is_inconclusive(
         assert "nothing of it can be compared with 1.2.2" in run(connection).stdout
         gate_marts.store_history(connection, STEP)
         policy.write_text("version: 1\nminimum_pairs: 61\n", encoding="utf-8")
-        assert answer(connection, policy) == ("inconclusive", 5, ["no_regression", "minimum_pairs"])
+        assert answer(connection, policy) == ("inconclusive", 5, ["minimum_pairs", "no_regression"])
 
 
 def test_an_unknown_version_group_or_agent_names_the_nearest(connection: Connection) -> None:
@@ -183,9 +184,10 @@ def test_replay_judges_the_history_of_today(connection: Connection) -> None:
         assert CliRunner().invoke(replay, arguments).exit_code == 0
         gate_marts.store_history(connection, STEP, REGRESSION)
         changed = CliRunner().invoke(replay, arguments)
-        assert changed.exit_code == 1
+        assert changed.exit_code == 5
         rows = json.loads(changed.stdout)
         assert [(row["experiment_id"], row["verdict_today"]) for row in rows] == [
             ("nightly-7", "blocked"), ("exp-1", "blocked"),
         ]  # fmt: skip
         assert all("severity high" in row["why"] for row in rows)
+        assert {row["causes"] for row in rows} == {"scores"}

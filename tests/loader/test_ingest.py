@@ -92,7 +92,7 @@ def test_what_a_record_lacks_gets_its_default(database_url: str) -> None:
         "latency_ms, tokens_used, cost_usd, success, metadata from raw_evals.evaluation_runs",
     )
     run_id = '["t-1","baseline","1.0.0",1]'
-    assert row == (run_id, None, None, "unknown", None, {}, None, None, None, True, {})
+    assert row == (run_id, None, None, "unknown", None, {}, None, None, None, None, {})
 
 
 def test_loading_twice_changes_nothing(database_url: str) -> None:
@@ -111,6 +111,49 @@ def test_a_changed_record_updates_instead_of_duplicating(database_url: str) -> N
         "select run_version, scores from raw_evals.evaluation_runs order by run_version",
     )
     assert rows == [(1, {"accuracy": 0.5}), (2, {"accuracy": 0.6})]
+
+
+def test_what_was_unsaid_and_is_said_now_is_another_content(database_url: str) -> None:
+    unsaid, well, badly = record(), record(success=True), record(success=False)
+    records = [unsaid, well, unsaid, badly, badly, unsaid, unsaid]
+    assert [load_records(database_url, [one]).loaded for one in records] == [1, 1, 1, 1, 0, 1, 0]
+    said = select(
+        database_url, "select success from raw_evals.evaluation_runs order by run_version"
+    )
+    assert said == [(None,), (True,), (None,), (False,), (None,)]
+    assert load_records(database_url, [record(error_message="timed out")]).loaded == 1
+    assert load_records(
+        database_url, [record(error_message="timed out", success=False)]
+    ).unchanged == 1  # fmt: skip
+
+
+def test_what_was_loaded_as_true_for_want_of_a_word_is_not_loaded_again(
+    database_url: str, tmp_path: Path
+) -> None:
+    """Until schema version 3 a record that did not say success was stored as true."""
+    said = [record(task_id=f"t{number}", accuracy=0.5, success=True) for number in range(6000)]
+    unsaid = [record(task_id=f"t{number}", accuracy=0.5) for number in range(6000)]
+    load_records(database_url, said)
+    with connect(database_url) as connection:
+        connection.execute("update raw_evals.schema_version set applied_at = clock_timestamp()")
+        connection.commit()
+    path = tmp_path / "unsaid.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in unsaid))
+    summary = load_file(database_url, path)
+    assert (summary.loaded, summary.unchanged) == (0, 6000)
+    assert load_records(database_url, said).loaded == 0
+    # a record that changed is another content, and going back from it too
+    changed = record(task_id="t0", accuracy=0.6)
+    counts = [load_records(database_url, [one]).loaded for one in (changed, unsaid[0], unsaid[0])]
+    assert counts == [1, 1, 0]
+    versions = select(
+        database_url,
+        "select success from raw_evals.evaluation_runs where task_id = 't0' order by run_version",
+    )
+    assert versions == [(True,), (None,), (None,)]
+    # one that failed with an error and said no more is corrected, once
+    failed = record(task_id="t1", accuracy=0.5, error_message="timed out")
+    assert [load_records(database_url, [failed]).loaded for _ in range(2)] == [1, 0]
 
 
 def test_the_same_content_in_another_form_is_the_same_run(

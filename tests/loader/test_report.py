@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from html.parser import HTMLParser
@@ -62,8 +63,8 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
     """Return an experiment whose every text is hostile."""
     whole = rows.experiment(HOSTILE[0], HOSTILE)
     tasks = [{**task, "agent_name": HOSTILE[1], "winner": HOSTILE[2]} for task in whole.tasks]
-    for task, success in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
-        task["baseline_success"], task["candidate_success"] = success
+    for task, passed in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
+        task["baseline_passed"], task["candidate_passed"] = passed
     summary = {
         **whole.summaries[0],
         "candidate_group": HOSTILE[0],
@@ -71,11 +72,15 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
         "primary_metric": HOSTILE[1],
         "recommendation_reasons": [{"code": "x", "sentence": text} for text in HOSTILE],
         "recommendation_labels": HOSTILE,
+        "headline": HOSTILE[2],
+        "legacy_recommendation": HOSTILE[3],
     }
     named = {"candidate_group": HOSTILE[0], "candidate_version": HOSTILE[8]}
     metrics = [
-        {**rows.comparison(text, 0.05, 0.01, 0.09, flags=HOSTILE[:3]), **named} for text in HOSTILE
-    ]
+        {**rows.comparison(text, 0.05, 0.01, 0.09, flags=HOSTILE[:3], role=text, finding=text,
+                           role_note=text), **named}
+        for text in HOSTILE
+    ]  # fmt: skip
     segments = [
         {**rows.comparison(HOSTILE[1], 0.05, 0.01, 0.09), **named, "segment_kind": text,
          "segment": text}
@@ -96,6 +101,10 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
     }
     whole = whole._replace(
         summaries=[summary],
+        segment_verdicts=[
+            {**summary, "segment_kind": text, "segment": text, "p_worse_bh": 0.01}
+            for text in HOSTILE
+        ],
         tasks=[{**task, **named} for task in tasks],
         comparisons=metrics,
         segments=segments,
@@ -185,7 +194,7 @@ def test_the_page_shows_every_number_of_its_rows() -> None:
     text = page.render_experiment(rows.experiment(), {}, "html")
     for shown in (
         "Needs review", "completeness may have lost 5.2 points", "+5.8 points", "+4.1 … +7.5",
-        "-180.5 ms", "-8.0 % (-12.0 … -4.0)", "0.0084", "98.0 %", "+6.2 %",
+        "+8.0 %", "+4.0 … +12.0", "20 %", "0.0021", "98.0 %", "worse, its margin not kept",
         "category: review", "-6.0 points", "-12.4 %", "every difference is the same",
     ):  # fmt: skip
         assert shown in text, shown
@@ -198,7 +207,7 @@ def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
             {"success": False, "error_message": "timed out", "url": "https://smith.test/r/1"}
         ]
         for task in experiment.tasks
-        if task["candidate_success"] is False
+        if task["candidate_passed"] is False
     }
     text = page.render_experiment(experiment, runs, "html")
     broken = text[text.index("Broken") : text.index("Mended")]
@@ -208,25 +217,59 @@ def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
     assert "timed out" in broken
 
 
-def test_a_binary_score_that_changed_is_a_flip() -> None:
-    scores = {"baseline_primary_value": 1.0, "candidate_primary_value": 0.0}
-    task = rows.task(0, "binary", **scores, primary_difference=-1.0)
-    text = page.render_experiment(rows.experiment()._replace(tasks=[task]), {}, "html")
-    assert "Broken: passed in the baseline, failed in the candidate (1)" in text
+def test_who_passed_sometimes_or_does_not_say_did_not_flip() -> None:
+    unsaid = ((True, None), (None, False), (None, None), (False, False))
+    tasks = [
+        rows.task(place, f"task-{place}", baseline_passed=baseline, candidate_passed=candidate)
+        for place, (baseline, candidate) in enumerate(unsaid)
+    ]
+    text = page.render_experiment(rows.experiment()._replace(tasks=tasks), {}, "html")
+    assert "Broken:" not in text
+    assert "Mended:" not in text
 
 
 def test_marts_that_are_not_built_are_said_to_be_missing() -> None:
-    bare = rows.experiment(comparisons=None, segments=None, regressions=None, alerts=None)
-    legacy = {
-        name: value for name, value in bare.summaries[0].items()
-        if not name.startswith(("recommendation", "required", "statistical"))
-    }  # fmt: skip
-    text = page.render_experiment(bare._replace(summaries=[legacy]), {}, "html")
+    bare = rows.experiment(
+        comparisons=None, segments=None, segment_verdicts=None, regressions=None, alerts=None
+    )
+    text = page.render_experiment(bare, {}, "html")
     assert "experiment_metric_comparisons" in text
     assert "experiment_segment_comparisons" in text
     assert "version_regressions" in text
-    assert "rule of thumb" in text
-    assert "whether the difference is more than chance" in text
+
+
+@pytest.mark.parametrize("output", ["html", "md"])
+def test_a_page_opens_with_the_sentence_then_the_reasons_in_their_order(output: str) -> None:
+    text = html.unescape(page.render_experiment(rows.experiment(), {}, output)).replace("\\", "")
+    (summary,) = rows.experiment().summaries
+    parts = [
+        "Needs review",
+        str(summary["headline"]),
+        "What would decide it: about 40 more tasks, to show that it is better.",
+        "completeness may have lost 5.2 points; at most 5 are accepted",
+        "accuracy is 5.8 points better",
+        "category review: Less accurate: -6.0 points (-10.0 to -2.0). (p = 0.003 among all",
+        "By accuracy, the candidate won 2",
+        "decides",
+        "For comparison only: legacy_recommendation, by averages alone, says deploy.",
+    ]
+    if output == "html":
+        # a metric's say stands in the table below the verdict, which the last line ends
+        parts[-2:] = parts[:-3:-1]
+    places = [text.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_a_metric_whose_better_side_nobody_knows_is_neither_better_nor_worse() -> None:
+    unknown = rows.comparison(
+        "hallucination_rate", 0.2, 0.1, 0.3, direction="unknown", finding="changed", role="none",
+        role_note="direction_unknown",
+    )  # fmt: skip
+    text = page.render_experiment(rows.experiment(comparisons=[unknown]), {}, "html")
+    section = text[text.index("Every metric") : text.index("Task by task")]
+    assert "changed by +20.0 points" in section
+    assert "no say: which way is better is not known" in section
+    assert not re.search(r"class=\"n (good|bad)\"|more than chance|Forest plot", section)
 
 
 def test_an_experiment_without_a_candidate_has_no_verdict() -> None:
@@ -234,7 +277,10 @@ def test_an_experiment_without_a_candidate_has_no_verdict() -> None:
         summaries=[], comparisons=[], segments=[], tasks=[], trends=[], regressions=[], alerts=[]
     )
     assert "No verdict" in page.render_experiment(empty, {}, "html")
-    assert "nothing to compare" in page.render_experiment(empty, {}, "md")
+    for output in ("html", "md"):
+        text = html.unescape(page.render_experiment(empty, {}, output)).replace("\\", "")
+        assert "exp has no candidate's result yet: nothing to compare." in text
+        assert "python -m loader ingest --experiment-id exp --experiment-group GROUP" in text
 
 
 def test_nothing_in_either_arm_is_shown_as_missing() -> None:
@@ -244,11 +290,22 @@ def test_nothing_in_either_arm_is_shown_as_missing() -> None:
         candidate_cost_usd=None, winner=None, not_comparable_reason="no_baseline_result",
     )  # fmt: skip
     nothing = rows.experiment(
-        summaries=[rows.summary(total_tasks=0, primary_metric=None)], tasks=[lone], comparisons=[],
-        segments=[], trends=[], regressions=[], alerts=[],
+        summaries=[rows.summary(
+            total_tasks=0, primary_metric=None, headline="No baseline: nothing to compare with.",
+            required_additional_tasks=None, required_note="no_pairs",
+            recommendation_reasons=[{"code": "nothing_shared", "sentence": "Nothing is shared."}],
+        )],
+        tasks=[lone], comparisons=[], segments=[], segment_verdicts=[], trends=[], regressions=[],
+        alerts=[], examples={
+            (rows.GROUP, rows.VERSION): {"baseline": ["a", "b"], "candidate": ["<c>"]}
+        },
     )  # fmt: skip
     text = page.render_experiment(nothing, {}, "html")
-    assert "No verdict" in text
+    assert "No baseline: nothing to compare with." in text
+    assert (
+        "What would decide it: tasks that both arms have: their ids have to be the same (the"
+        " baseline has a, b; the candidate has &lt;c&gt;); load one"
+    ) in text
     assert "Neither latency nor cost was recorded" in text
     assert "the baseline has no result" in text
 

@@ -12,7 +12,7 @@ import pytest
 from chat_server import WRONG_EVERY, ChatServer, sums
 
 from loader.connection import connect
-from loader.gate import Metric
+from loader.gate_rows import Metric
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
 from loader.runner.session import run_missing
@@ -84,6 +84,7 @@ def metric(low: float | None, high: float | None, **others: object) -> Metric:
     }
     fields |= {"metric": "accuracy", "kind": "score", "direction": "higher", "n_pairs": 50}
     fields |= {"mean_difference": 0.01, "non_inferiority_margin": 0.05}
+    fields |= {"role": "deciding", "is_of_ratio_kind": False}
     return msgspec.convert({**fields, "cs_low": low, "cs_high": high, **others}, Metric)
 
 

@@ -172,14 +172,15 @@ def test_the_script_of_a_pull_request_gives_verdict_and_report(
         "evaluate.sh", "--experiment", "no-such", "--out", "none",
         cwd=tmp_path, environment=environment,
     )  # fmt: skip
-    assert unknown.returncode == 2
+    assert unknown.returncode == 5, unknown.stdout + unknown.stderr
+    assert "did ingest run?" in unknown.stderr
     assert not (tmp_path / "none" / "report.html").exists()
 
     history = _run(
         "regressions.sh", "--out", "week", "--", "--file", str(sample / "history.jsonl"),
         cwd=tmp_path, environment=environment,
     )  # fmt: skip
-    assert history.returncode in {0, 1}, history.stdout + history.stderr
+    assert history.returncode in {0, 5}, history.stdout + history.stderr
     for name in ("alerts.md", "alerts.csv"):
         found = (tmp_path / "week" / name).read_text(encoding="utf-8")
         assert "1.9.0" in found, "the sample's bad release"

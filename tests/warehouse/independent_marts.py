@@ -18,7 +18,8 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from independent_versions import in_order, semantic
+from independent_passes import count_passes
+from independent_versions import in_order, numbers_among
 from scipy import stats
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _SEEDS = Path(__file__).resolve().parent.parent.parent / "seeds"
 FIELDS = {"latency_ms": "latency", "tokens_used": "tokens", "cost_usd": "cost"}
 Row = dict[str, Any]
 Key = tuple[Any, ...]
+Trial = tuple[bool | None, dict[str, tuple[str, Fraction | None]]]
 
 
 def seed(name: str) -> list[dict[str, str]]:
@@ -50,6 +52,16 @@ class Result(NamedTuple):
     key: Key
     row: Row
     values: dict[str, tuple[str, list[Fraction]]]  # metric -> (kind, values of repetitions)
+    trials: list[Trial]
+
+    def has_failed(self, metric: str) -> list[bool]:
+        """Return for each repetition with a value of the metric whether it failed."""
+        kind = self.values[metric][0]
+        return [
+            said is False
+            for said, seen in self.trials
+            if seen.get(metric, ("", None))[0] == kind and seen[metric][1] is not None
+        ]
 
     def mean(self, metric: str) -> Fraction | None:
         """Return the mean over repetitions that have a value."""
@@ -114,7 +126,11 @@ def results(runs: Iterable[Record]) -> dict[Key, Result]:
         by_key[
             run["experiment_id"], run["task_id"], run["experiment_group"], run["extension_version"]
         ].append(run)
-    return {key: _result(key, trials) for key, trials in by_key.items()}
+    found = {key: _result(key, trials) for key, trials in by_key.items()}
+    for experiment in {key[0] for key in found}:
+        mine = [result for key, result in found.items() if key[0] == experiment]
+        count_passes(mine, list(METRICS))
+    return found
 
 
 def _result(key: Key, trials: list[Record]) -> Result:
@@ -141,7 +157,9 @@ def _result(key: Key, trials: list[Record]) -> Result:
         for metric, (kind, value) in one.items():
             if kind == values[metric][0] and value is not None:
                 values[metric][1].append(value)
-    result = Result(key, {}, values)
+    said = [run["success"] for run in trials]
+    result = Result(key, {}, values, list(zip(said, seen, strict=True)))
+    told = [one for one in said if one is not None]
     result.row.update(
         zip(("experiment_id", "task_id", "experiment_group", "extension_version"), key, strict=True)
     )
@@ -152,10 +170,13 @@ def _result(key: Key, trials: list[Record]) -> Result:
         dataset_version=latest["dataset_version"],
         baseline_experiment_id=latest["baseline_experiment_id"],
         error_message=messages[-1] if messages else None,
-        success_rate=Fraction(sum(run["success"] for run in trials), len(trials)),
+        success_rate=mean(Fraction(one) for one in told),
         repetitions=len(trials),
+        said_repetitions=len(told),
+        successes=sum(told),
+        failed_repetitions=len(told) - sum(told),
         load_id=max(run["load_id"] for run in trials),
-        success=all(run["success"] for run in trials),
+        success=all(told) if told else None,
         evaluator_versions=latest["evaluator_versions"],
         metadata=latest["metadata"],
         recorded_at=max(dated(run) for run in trials),
@@ -177,6 +198,9 @@ def scores(found: dict[Key, Result]) -> list[Row]:
             "value": result.mean(metric),
             "value_stddev": deviation(values),
             "repetitions": len(values),
+            "failed_repetitions": sum(result.has_failed(metric)),
+            "passes": sum(value == 1 for value in values),
+            "is_binary": set(values) <= {0, 1},
         }
         for result in found.values()
         for metric, (kind, values) in result.values.items()
@@ -314,11 +338,11 @@ def _rank(rows: list[Row]) -> None:
         for row in mine:
             label = row["extension_version"]
             seen[label] = min(seen.get(label, row["first_recorded_at"]), row["first_recorded_at"])
-        order = in_order(seen)
+        order, numbers = in_order(seen), numbers_among(seen)
         for row in mine:
             label = row["extension_version"]
             row["version_rank"] = order.index(label) + 1
-            row["version_order_rule"] = "semantic" if semantic(label) else "first_seen"
+            row["version_order_rule"] = "semantic" if label in numbers else "first_seen"
             earlier = [
                 other["extension_version"]
                 for other in mine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,15 +29,33 @@ if TYPE_CHECKING:
 
 
 class Pair(NamedTuple):
-    """A row of evaluation_comparison_view."""
+    """A row of evaluation_comparison_view, and what only int_results_paired says."""
 
     candidate: Result | None
     baseline: Result | None
     row: Row
 
 
-def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
+_NOT_SHOWN = ("is_metric_guessed", "one_sided_metrics")
+
+
+def shown(compared: list[Pair]) -> list[Row]:
     """Return evaluation_comparison_view."""
+    return [
+        {name: value for name, value in pair.row.items() if name not in _NOT_SHOWN}
+        for pair in compared
+    ]
+
+
+def paired(compared: list[Pair]) -> list[Row]:
+    """Return int_results_paired."""
+    keys = ("experiment_id", "task_id", "candidate_group", "candidate_version")
+    names = (*keys, "primary_metric", "not_comparable_reason", *_NOT_SHOWN)
+    return [{name: pair.row[name] for name in names} for pair in compared]
+
+
+def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
+    """Return the pairs of all comparisons."""
     arms: dict[Key, list[Result]] = defaultdict(list)
     for result in found.values():
         if ROLES[result.key[2]] == "treatment":
@@ -61,7 +80,7 @@ def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
         order = in_order(seen)
         reach = [one for one in controls if one.key[3] == version] or controls
         own = {one.key[1]: one for one in candidates}
-        metric = _primary_metric(found, experiment, primary)
+        metric, is_guessed = _primary_metric([*candidates, *controls], primary)
         for task in {*own, *(one.key[1] for one in reach)}:
             same = [one for one in controls if one.key[1] == task and one.key[3] == version]
             any_version = sorted(
@@ -76,6 +95,7 @@ def pairs(found: dict[Key, Result], primary: str = "accuracy") -> list[Pair]:
                 "candidate_version": version,
                 "baseline_experiment_id": control,
                 "primary_metric": metric,
+                "is_metric_guessed": is_guessed,
             }
             compared.append(Pair(own.get(task), baseline, row))
     for pair in compared:
@@ -94,35 +114,51 @@ def metric_cases(found: dict[Key, Result]) -> dict[Key, tuple[Case, bool]]:
         compared[tuple(pair.row[name] for name in names)].append(pair)
     cases = {}
     for key, members in compared.items():
+        row = members[0].row
+        one_sided = {name for pair in members for name in pair.row["one_sided_metrics"] or ()}
         for metric, kinds in _metrics_of(members).items():
+            is_deciding = metric == row["primary_metric"]
             case = Case(
                 f"{key} {metric}",
                 [_of_metric(pair, metric) for pair in members if _has(pair, metric)],
-                _metric(metric, min(kinds)),
+                replace(
+                    _metric(metric, min(kinds)),
+                    is_deciding=is_deciding,
+                    is_guessed=is_deciding and row["is_metric_guessed"],
+                    is_one_sided=metric in one_sided,
+                ),
             )
             cases[*key, metric] = (case, len(kinds) == 1)
     return cases
+
+
+def _values(result: Result) -> dict[str, tuple[str, list[Fraction]]]:
+    """Return the values of a result by metric, how its runs ended among them."""
+    said = [Fraction(success) for success, _ in result.trials if success is not None]
+    return result.values | ({"success": ("success", said)} if said else {})
 
 
 def _metrics_of(members: list[Pair]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for pair in members:
         for arm in (pair.baseline, pair.candidate):
-            for metric, (kind, _) in arm.values.items() if arm else ():
+            for metric, (kind, _) in _values(arm).items() if arm else ():
                 found[metric].add(kind)
     return found
 
 
 def _has(pair: Pair, metric: str) -> bool:
-    return any(arm and metric in arm.values for arm in (pair.baseline, pair.candidate))
+    return any(arm and metric in _values(arm) for arm in (pair.baseline, pair.candidate))
 
 
 def _metric(name: str, kind: str) -> statistics_oracles.Metric:
     seed = METRICS.get(name)
     if seed is None:
-        return statistics_oracles.Metric(kind, margin=None)
+        direction = {"measurement": "unknown"}.get(kind, "higher")
+        return statistics_oracles.Metric(kind, direction, margin=None, is_declared=False)
     margins = (float(seed["tie_margin"]), float(seed["non_inferiority_margin"]))
-    return statistics_oracles.Metric(kind, seed["direction"], *margins)
+    weight = float(seed["weight"])
+    return statistics_oracles.Metric(kind, seed["direction"], *margins, weight)
 
 
 def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
@@ -130,16 +166,24 @@ def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
     is_comparable = row["not_comparable_reason"] != "dataset_version_differs"
     if candidate and baseline:
         is_comparable &= metric not in _conflicting_metrics(pair)
-        kinds = {arm.values[metric][0] for arm in (candidate, baseline) if metric in arm.values}
+        kinds = {_values(arm)[metric][0] for arm in (candidate, baseline) if metric in _values(arm)}
         is_comparable &= len(kinds) == 1
     clusters = [arm.row["metadata"].get("cluster_id") for arm in (candidate, baseline) if arm]
-    values = {}
+    values: dict[str, float | int | None] = {}
     for name, arm in (("baseline", baseline), ("candidate", candidate)):
-        repeated = arm.values.get(metric, ("", []))[1] if arm else []
-        value = arm.mean(metric) if arm else None
+        kind, repeated = _values(arm).get(metric, ("", [])) if arm else ("", [])
+        value = mean(repeated)
         values[name] = None if value is None else float(value)
         values[f"{name}_repetitions"] = len(repeated)
         values[f"{name}_stddev"] = deviation(repeated)
+        values[f"{name}_runs"] = len(arm.trials) if arm else 0
+        values[f"{name}_explained"] = 0
+        if metric == "success":
+            values[f"{name}_runs"] = len(repeated)
+        elif arm:
+            failed = sum(success is False for success, _ in arm.trials)
+            scored = sum(arm.has_failed(metric)) if kind else 0
+            values[f"{name}_explained"] = failed - scored
     return statistics_oracles.Pair(
         row["task_id"],
         cluster_id=next((cluster for cluster in clusters if cluster), None),
@@ -148,18 +192,22 @@ def _of_metric(pair: Pair, metric: str) -> statistics_oracles.Pair:
     )
 
 
-def _primary_metric(found: dict[Key, Result], experiment: str, primary: str) -> str | None:
-    names = {
-        metric
-        for result in found.values()
-        if result.key[0] == experiment
-        for metric, (kind, _) in result.values.items()
-        if kind == "score" or metric == primary
-    }
-    if primary in names:
-        return primary
-    known = [metric for metric in METRICS if metric in names]
-    return known[0] if known else min(names, key=str.encode, default=None)
+def _primary_metric(arms: list[Result], primary: str) -> tuple[str | None, bool]:
+    """Return the metric that decides between two arms, and whether nobody named it."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for result in arms:
+        for metric, (kind, _) in result.values.items():
+            kinds[metric].add(kind)
+    is_said = any(result.row["success_rate"] is not None for result in arms)
+    if primary in kinds or (primary == "success" and is_said):
+        return primary, False
+    names = {metric for metric, found in kinds.items() if "score" in found}
+    declared = [metric for metric in METRICS if metric in names]
+    if declared:
+        return declared[0], False
+    if names:
+        return min(names, key=str.encode), True
+    return ("success" if is_said else None), False
 
 
 def _reason(pair: Pair) -> str | None:
@@ -188,10 +236,25 @@ def _conflicting_metrics(pair: Pair) -> set[str]:
     }
 
 
+def _one_sided_metrics(pair: Pair) -> list[str] | None:
+    """Return the metrics with two values whose evaluator's version one arm alone recorded."""
+    if pair.candidate is None or pair.baseline is None:
+        return None
+    keys = [set(arm.row["evaluator_versions"]) for arm in (pair.candidate, pair.baseline)]
+    named = {EVALUATORS[key]["metric"] if key in EVALUATORS else key for key in keys[0] ^ keys[1]}
+    both = [
+        metric
+        for metric in sorted(named)
+        if all(arm.mean(metric) is not None for arm in (pair.candidate, pair.baseline))
+    ]
+    return both or None
+
+
 def _compare(pair: Pair) -> None:
     candidate, baseline, row = pair
     row["not_comparable_reason"] = _reason(pair)
     row["is_comparable"] = row["not_comparable_reason"] is None
+    row["one_sided_metrics"] = _one_sided_metrics(pair)
     row["candidate_result_id"] = result_id(candidate.key) if candidate else None
     row["baseline_result_id"] = result_id(baseline.key) if baseline else None
     row["baseline_version"] = baseline.key[3] if baseline else None
@@ -279,17 +342,18 @@ def _legacy(pairs: list[Pair]) -> Row:
     for metric, settings in METRICS.items():
         weight = Fraction(settings["weight"])
         arms = [
-            (pair.baseline.mean(metric), pair.candidate.mean(metric), _gain(pair, metric))
+            (pair.baseline.mean(metric), pair.candidate.mean(metric))
             for pair in pairs
             if pair.baseline and pair.candidate and metric not in _conflicting_metrics(pair)
         ]
         arms = [one for one in arms if one[0] is not None and one[1] is not None]
         if not weight or not arms:
             continue
-        old, new, gain = (mean(one[place] for one in arms) for place in range(3))
+        old, new = (mean(one[place] for one in arms) for place in range(2))
         assert old is not None
         assert new is not None
-        if old and 100 * _sign(metric) * (new - old) / abs(old) < -20:
+        gain = 100 * _sign(metric) * (new - old) / abs(old) if old else None
+        if gain is not None and gain < -20:
             rejected = True
         if settings["kind"] == "score" and new < Fraction(1, 2):
             rejected = True
@@ -302,4 +366,4 @@ def _legacy(pairs: list[Pair]) -> Row:
         verdict = "reject"
     elif weighted is not None and weighted > 5:
         verdict = "deploy"
-    return {"legacy_weighted_improvement_pct": weighted, "legacy_recommendation": verdict}
+    return {"weighted_improvement_pct": weighted, "legacy_recommendation": verdict}

@@ -28,7 +28,7 @@ def random_record(rng: random.Random, run: int) -> dict[str, Any]:
         "latency_ms": rng.choice([None, 0.0, rng.randrange(1, 5000) / 4]),
         "tokens_used": rng.choice([None, rng.randrange(3000)]),
         "cost_usd": rng.choice([None, 0.0, rng.randrange(1, 100) / 1000]),
-        "success": rng.random() < 0.8,
+        "success": random_success(rng, experiment),
         "error_message": rng.choice([None, "timed out", "it's broken"]),
         "dataset_version": rng.choice([None, None, None, "d1", "d2"]),
         "evaluator_versions": rng.choice([{}, {}, {"agent_routing_accuracy": rng.choice("12")}]),
@@ -41,13 +41,22 @@ def random_record(rng: random.Random, run: int) -> dict[str, Any]:
     return record
 
 
+def random_success(rng: random.Random, experiment: str) -> bool | None:
+    """Return whether the run ended well; one experiment never says, another only failures."""
+    drawn = rng.random()
+    if drawn >= 0.8 and experiment != "e2":
+        return False
+    return True if drawn < 0.55 and experiment not in ("e2", "e3") else None
+
+
 def random_scores(rng: random.Random, experiment: str) -> dict[str, Any]:
     """Return scores by evaluator key; two of the keys are one metric."""
     keys = ["agent_routing_accuracy", "accuracy", "completeness", "token_efficiency", "style"]
     if experiment == "e4":  # has no primary metric
         keys = ["style", "z", "integration_quality"]
+    digits = 0 if experiment == "linked" else 2  # there all or nothing
     return {
-        key: rng.choice([None, True, False, 0, 1, rng.randrange(0, 100, 5) / 100])
+        key: rng.choice([None, True, False, 0, 1, round(rng.randrange(0, 100, 5) / 100, digits)])
         for key in keys
         if rng.random() < 0.6
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from statistics_oracles import Metric, Pair, compare, wilson
+from verdict_members import Case
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,45 +20,57 @@ if TYPE_CHECKING:
 OF_DIFFERENCES = {
     "mean_difference", "ci_low", "ci_high", "cs_low", "cs_high",
     "mean_difference_missing_as_zero", "worst_case_low", "best_case_high",
+    "improvement", "improvement_low", "improvement_high", "improvement_missing_as_zero",
+    "fixed_tasks_low", "fixed_tasks_high", "composite_improvement", "composite_low",
+    "composite_high",
 }  # fmt: skip
 MEASUREMENT = Metric("measurement", margin=0.0)
 LATENCY = Metric("latency", "lower", 0, 0.2)
 
 
-class Case(NamedTuple):
-    """The pairs of one metric of one comparison."""
-
-    name: str
-    pairs: list[Pair]
-    metric: Metric
-
-
 def mismatches(case: Case, row: Mapping[str, Any]) -> list[tuple[object, ...]]:
     """Compare one built row with SciPy and statsmodels; 1e-9 relative."""
+    values = [value for pair in case.pairs for value in (pair.baseline, pair.candidate)]
+    scale = max((abs(value) for value in values if value is not None), default=1.0)
+    return disagreements(case.name, expected_columns(case), row, scale)
+
+
+def expected_columns(case: Case) -> dict[str, Any]:
+    """Give every column of one comparison that does not depend on the other metrics."""
     expected = cast("dict[str, Any]", compare(case.pairs, case.metric))
     if case.metric.kind == "score":
         for arm in ("baseline", "candidate"):
             expected[f"{arm}_mean_low"], expected[f"{arm}_mean_high"] = wilson(
-                expected[f"{arm}_mean"], expected["effective_clusters"], case.metric.alpha
+                expected[f"{arm}_mean"],
+                expected["effective_clusters"],
+                case.metric.settings.alpha,
             )
-    values = [value for pair in case.pairs for value in (pair.baseline, pair.candidate)]
-    scale = max((abs(value) for value in values if value is not None), default=1.0)
+    return expected
+
+
+def disagreements(
+    label: str, expected: Mapping[str, Any], row: Mapping[str, Any], scale: float
+) -> list[tuple[object, ...]]:
+    """Compare the columns that both have; 1e-9 relative."""
     found: list[tuple[object, ...]] = []
     for name, value in expected.items():
         if name.startswith("_") or name not in row:
             continue
         built = row[name]
-        if value is None or built is None or isinstance(value, str | list):
+        if value is None or built is None or isinstance(value, str | list | bool):
             if value != built:
-                found.append((case.name, name, value, built))
+                found.append((label, name, value, built))
             continue
         allowed = 1e-9 * abs(value)
         allowed += 1e-13 * scale if name in OF_DIFFERENCES else 1e-300
         allowed += {"pair_correlation": 1e-12}.get(name, 1e-15 if "_mean_" in name else 0)
+        allowed += 1e-11 if name.endswith("_pct") else 0
+        allowed += 1e-15 * scale**2 if name.startswith("variance") else 0
+        allowed += 1e-15 if name == "relative_change" else 0
         if name == "effect_size_dz":
             allowed += 1e-13 * abs(scale / (expected["stddev_difference"] or 1))
-        if abs(value - built) > allowed:
-            found.append((case.name, name, value, built))
+        if not abs(value - built) <= allowed:
+            found.append((label, name, value, built))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,6 +17,7 @@ from loader.cli import cli
 from loader.connection import connect
 from loader.migrate import migrate
 from loader.sample import EXPERIMENT_ID, write_sample
+from loader.verdict import RULE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +27,14 @@ pytestmark = pytest.mark.newest_server
 # Experiment → what the gate says, how it ends.
 VERDICTS = {
     EXPERIMENT_ID: ("pass", 0),
-    "exp-2024-12-003": ("inconclusive", 5),
+    "exp-2024-12-003": ("pass", 0),
     "worse": ("blocked", 1),
+    # alpha lost 20 points on 30 tasks, beta won 15 on 120: better in all, worse in a part
+    "agents": ("inconclusive", 5),
+    # one arm: 95 % of 300 tasks
+    "only": ("inconclusive", 5),
+    # 85 % in both arms
+    "equal": ("inconclusive", 5),
 }
 
 
@@ -48,9 +56,10 @@ def url(postgres_server: str, dbt: Dbt, tmp_path_factory: pytest.TempPathFactory
         for path in sorted(directory.glob("*.jsonl")):
             result = CliRunner().invoke(cli, ["ingest", "--file", str(path), "--database-url", url])
             assert result.exit_code == 0, result.output
-        (directory / "worse.jsonl").write_text("\n".join(map(json.dumps, worse())))
+        records = [*worse(), *agents(), *only(), *equal()]
+        (directory / "more.jsonl").write_text("\n".join(map(json.dumps, records)))
         result = CliRunner().invoke(
-            cli, ["ingest", "--file", str(directory / "worse.jsonl"), "--database-url", url]
+            cli, ["ingest", "--file", str(directory / "more.jsonl"), "--database-url", url]
         )
         assert result.exit_code == 0, result.output
         dbt.build(url)
@@ -70,6 +79,55 @@ def worse() -> Iterator[dict[str, Any]]:
             }
 
 
+def record(
+    experiment: str, group: str, task: str, accuracy: float, **more: object
+) -> dict[str, Any]:
+    return {
+        "experiment_id": experiment, "task_id": task, "experiment_group": group,
+        "extension_version": "1.0.0", "scores": {"accuracy": accuracy}, **more,
+    }  # fmt: skip
+
+
+def agents() -> Iterator[dict[str, Any]]:
+    for agent, tasks, change in (("alpha", 30, -0.2), ("beta", 120, 0.15)):
+        for task in range(tasks):
+            before = 0.5 + task % 7 / 50
+            after = before + change + (task % 5 - 2) / 50
+            for group, value in (("baseline", before), ("code-chef", after)):
+                yield record("agents", group, f"{agent}-{task}", value, agent_name=agent)
+
+
+def only() -> Iterator[dict[str, Any]]:
+    for task in range(300):
+        passed = float(task * 7 % 20 < 19)
+        yield record("only", "code-chef", f"q{task}", passed, agent_name="nightly", latency_ms=900)
+
+
+def equal() -> Iterator[dict[str, Any]]:
+    for task in range(300):
+        for group in ("baseline", "code-chef"):
+            # the runs say how they ended, and two tasks matter
+            passed = float(task * 7 % 20 < 17)
+            yield record("equal", group, f"q{task}", passed, metadata={"critical": task < 2})
+
+
+def asked(
+    url: str, *arguments: str, policy: str = "", options: str = ""
+) -> tuple[int, list[dict[str, Any]], str]:
+    """Return the exit code, the verdicts and what was said of them."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        file.write(f"version: 1\n{policy}\n")
+        file.flush()
+        result = CliRunner().invoke(
+            cli,
+            [
+                "gate", *arguments, "--format", "json", "--policy", file.name,
+                "--database-url", f"{url} {options}",
+            ],
+        )  # fmt: skip
+    return result.exit_code, json.loads(result.stdout or "[]"), result.stderr
+
+
 @pytest.mark.parametrize("experiment", VERDICTS)
 def test_command_dbt_test_and_mart_say_the_same(experiment: str, url: str, dbt: Dbt) -> None:
     verdict, exit_code = VERDICTS[experiment]
@@ -83,11 +141,71 @@ def test_command_dbt_test_and_mart_say_the_same(experiment: str, url: str, dbt: 
     dbt.run(url, "run", "--select", "stg_gate_decisions", "gate_decisions")
     with psycopg.connect(url) as connection:
         row = connection.execute(
-            "select verdict, exit_code, looks from evals.gate_decisions"
-            " where experiment_id = %s order by look_number desc limit 1",
+            "select verdict, exit_code, rule_version from evals.gate_decisions"
+            " where experiment_id = %s and agent_name is null order by decided_at limit 1",
             [experiment],
         ).fetchone()
-    assert row == (verdict, exit_code, 1)
+    assert row == (verdict, exit_code, RULE_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "policy", "expected"),
+    [
+        (("--experiment", "agents", "--agent", "alpha"), "", ("blocked", 1, 30)),
+        (("--experiment", "agents", "--agent", "beta"), "", ("pass", 0, 120)),
+        (("--agent", "alpha", "--extension-version", "1.0.0"), "", ("blocked", 1, 30)),
+        (("--experiment", "agents"), "segments: {agent: block}", ("blocked", 1, 150)),
+        (("--experiment", "agents"), "segments: {agent: ignore}", ("pass", 0, 150)),
+        # exact: 285 of 300 is 0.9189 to 0.9717
+        (("--experiment", "only"), "floors: {accuracy: 0.9}", ("pass", 0, 0)),
+        (("--experiment", "only"), "floors: {accuracy: 0.95}", ("inconclusive", 5, 0)),
+        (("--experiment", "only"), "floors: {accuracy: 0.98}", ("blocked", 1, 0)),
+        # 255 of 300 is 0.8045 to 0.8884
+        (("--experiment", "equal"), "floors: {accuracy: 0.9}", ("blocked", 1, 300)),
+        (("--experiment", "equal"), "on_not_worse: pass", ("pass", 0, 300)),
+        (("--experiment", "equal"), "critical_tasks: [q0]", ("inconclusive", 5, 300)),
+        (("--experiment", "equal"), "planned_repetitions: 2", ("inconclusive", 5, 300)),
+        (("--experiment", "worse"), "kept_level: 0.1", ("blocked", 1, 60)),
+        (("--experiment", "worse"), "peeking: true", ("blocked", 1, 60)),
+        (("--experiment", EXPERIMENT_ID), "candidates: holm", ("pass", 0, None)),
+        (("--experiment", EXPERIMENT_ID), "inference: these_tasks", None),
+    ],
+)
+def test_a_policy_is_asked_of_real_marts(
+    url: str, arguments: tuple[str, ...], policy: str, expected: tuple[str, int, int | None] | None
+) -> None:
+    code, answers, said = asked(url, *arguments, policy=policy)
+    assert answers, said
+    (answer,) = answers
+    assert answer["exit_code"] == code
+    assert answer["headline"]
+    if expected is not None:
+        verdict, expected_code, tasks = expected
+        assert (answer["verdict"], code) == (verdict, expected_code), answer["reasons"]
+        assert tasks in (None, answer["summary"]["total_tasks"])
+
+
+def test_analysts_who_may_append_get_the_same_verdicts(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("create role gate_of_ci login")
+        connection.execute("grant evals_analyst to gate_of_ci")
+        connection.execute("grant usage on schema raw_evals to gate_of_ci")
+        connection.execute("grant insert on raw_evals.gate_decisions to gate_of_ci")
+    try:
+        for arguments, policy in (
+            (("--experiment", "agents", "--agent", "alpha"), ""),
+            (("--experiment", "only"), "floors: {accuracy: 0.9}"),
+            (("--experiment", "worse"), "kept_level: 0.1"),
+            (("--experiment", "equal"), "planned_repetitions: 2"),
+        ):
+            owner = asked(url, *arguments, policy=policy)
+            analyst = asked(url, *arguments, policy=policy, options="user=gate_of_ci")
+            assert analyst[0] == owner[0], analyst[2]
+            assert analyst[1][0]["reasons"] == owner[1][0]["reasons"]
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("drop owned by gate_of_ci")
+            connection.execute("drop role gate_of_ci")
 
 
 def test_the_dbt_test_does_not_pass_an_unknown_experiment(url: str, dbt: Dbt) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import independent_marts
 import independent_pairs
+import independent_passes
 import psycopg
 import pytest
 from psycopg import sql
@@ -52,6 +53,7 @@ KEYS = {
     "agent_daily_rollups": ("agent_name", "experiment_group", "recorded_on"),
     "version_trends": (*independent_marts.SERIES, "metric"),
 }  # fmt: skip
+INTERMEDIATE = {"int_results_paired": KEYS["evaluation_comparison_view"]}
 INCREMENTAL = ["evaluation_trials", "evaluation_scores", "evaluation_results", "int_results_paired"]
 Connection = psycopg.Connection[Any]
 
@@ -210,7 +212,7 @@ def test_incremental_builds_equal_a_full_build(
 ) -> None:
     connection, _ = history
     dbt.build(warehouse_url, schema="rebuilt")
-    for mart in KEYS:
+    for mart in (*KEYS, *INTERMEDIATE):
         built = read(connection, mart)
         assert built, mart
         # sums of floating point numbers differ in their last digits with the plan
@@ -222,10 +224,8 @@ def test_a_changed_seed_or_var_rebuilds_what_depends_on_it(
 ) -> None:
     connection, raw = history
     dbt.build(warehouse_url, "--vars", '{"primary_metric": "style"}', schema="rebuilt")
-    rows = [
-        pair.row
-        for pair in independent_pairs.pairs(independent_marts.results(raw.current()), "style")
-    ]
+    found = independent_marts.results(raw.current())
+    rows = independent_pairs.shown(independent_pairs.pairs(found, "style"))
     mart = "evaluation_comparison_view"
     assert_rows_agree(read(connection, mart, "rebuilt"), rows, mart)
 
@@ -368,7 +368,9 @@ def compute(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
     return {
         "evaluation_results": [result.row for result in found.values()],
         "evaluation_scores": independent_marts.scores(found),
-        "evaluation_comparison_view": [pair.row for pair in pairs],
+        "arm_summaries": independent_passes.arms(found),
+        "int_results_paired": independent_pairs.paired(pairs),
+        "evaluation_comparison_view": independent_pairs.shown(pairs),
         "experiment_summaries": independent_pairs.summaries(pairs),
         "metric_daily_rollups": independent_marts.rollups(found),
         "agent_daily_rollups": independent_marts.agent_rollups(found, runs),
@@ -379,16 +381,21 @@ def compute(runs: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
 def read(
     connection: Connection, mart: str, schema: str = "evals"
 ) -> dict[tuple[Any, ...], dict[str, Any]]:
+    schema += "_intermediate" if mart in INTERMEDIATE else ""
     cursor = connection.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, mart)))
     names = [column.name for column in cursor.description or ()]
     rows = [dict(zip(names, row, strict=True)) for row in cursor]
-    return {tuple(row[name] for name in KEYS[mart]): row for row in rows}
+    return {key_of(row, mart): row for row in rows}
+
+
+def key_of(row: dict[str, Any], mart: str) -> tuple[Any, ...]:
+    return tuple(row[name] for name in {**KEYS, **INTERMEDIATE}[mart])
 
 
 def assert_rows_agree(
     built: dict[tuple[Any, ...], dict[str, Any]], expected: list[dict[str, Any]], mart: str
 ) -> None:
-    by_key = {tuple(row[name] for name in KEYS[mart]): row for row in expected}
+    by_key = {key_of(row, mart): row for row in expected}
     assert built.keys() == by_key.keys(), mart
     for key, row in by_key.items():
         for name, value in row.items():

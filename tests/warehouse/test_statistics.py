@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import psycopg
 import pytest
-import verdict_oracle
 from raw_rows import RawRows
 from statistics_cases import Case, mismatches, nasty_cases, random_cases
-from statistics_oracles import Metric, Pair, adjust, compare, weighted_improvement
+from statistics_oracles import Metric, Pair, adjust, compare
 from warehouse_dbt import Dbt
 
 import servers
@@ -31,7 +30,9 @@ COLUMNS = (
     "experiment_id", "candidate_group", "candidate_version", "task_id", "metric", "kind",
     "direction", "cluster_id", "segments", "tie_margin", "non_inferiority_margin", "weight",
     "baseline_value", "candidate_value", "baseline_repetitions", "candidate_repetitions",
-    "baseline_stddev", "candidate_stddev", "is_comparable",
+    "baseline_stddev", "candidate_stddev", "is_comparable", "baseline_runs", "candidate_runs",
+    "baseline_explained_runs", "candidate_explained_runs", "is_declared", "is_deciding",
+    "is_metric_guessed", "is_evaluator_one_sided",
 )  # fmt: skip
 
 
@@ -81,7 +82,9 @@ def rows_of(
             experiment, *CANDIDATE, pair.task_id, name, metric.kind, metric.direction,
             pair.cluster_id, segments and segments[place], metric.tie_margin, metric.margin, weight,
             pair.baseline, pair.candidate, pair.baseline_repetitions, pair.candidate_repetitions,
-            pair.baseline_stddev, pair.candidate_stddev, pair.is_comparable,
+            pair.baseline_stddev, pair.candidate_stddev, pair.is_comparable, pair.baseline_runs,
+            pair.candidate_runs, pair.baseline_explained, pair.candidate_explained,
+            metric.is_declared, metric.is_deciding, metric.is_guessed, metric.is_one_sided,
         )  # fmt: skip
 
 
@@ -164,49 +167,6 @@ def test_segments_and_corrections_agree_with_statsmodels(
         assert_all_close([row["p_value_bh"] for row in rows], expected)
 
 
-@pytest.mark.parametrize("peeking", [False, True])
-def test_the_verdict_is_that_of_the_written_rule(
-    warehouse: tuple[Connection, str], dbt: Dbt, peeking: bool
-) -> None:
-    experiments = verdict_oracle.experiments(np.random.default_rng(3), 120)
-    build_from_pairs(
-        warehouse,
-        dbt,
-        (
-            row
-            for place, metrics in enumerate(experiments)
-            for name, (case, weight) in metrics.items()
-            for row in rows_of(f"e{place:04d}", name, case, weight=weight)
-        ),
-        "--vars",
-        json.dumps({"peeking": peeking}),
-    )
-    verdicts = [
-        row
-        for row in read(warehouse[0], "evals_intermediate.int_experiment_verdicts")
-        if row["is_anytime"] == peeking
-    ]
-    comparisons = defaultdict(dict)
-    for row in read(warehouse[0], "evals.experiment_metric_comparisons"):
-        comparisons[row["experiment_id"]][row["metric"]] = row
-    assert len(verdicts) == len(experiments)
-    seen = set()
-    for metrics, row in zip(experiments, verdicts, strict=True):
-        expected = weighted_improvement(
-            [(case.metric, weight, case.pairs) for case, weight in metrics.values()], 0.05
-        )
-        for name, value in expected.items():
-            if not (peeking and name.endswith(("low_pct", "high_pct"))):
-                assert_all_close([row[name]], [cast("float | None", value)])
-        legacy, recommendation = verdict_oracle.judge(
-            metrics, comparisons[row["experiment_id"]], row, peeking=peeking
-        )
-        assert (row["legacy_recommendation"], row["recommendation"]) == (legacy, recommendation)
-        assert recommendation in (legacy, "needs_review")
-        seen.add(recommendation)
-    assert seen == {"deploy", "needs_review", "reject"}
-
-
 def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
     extra, control = (
         [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
@@ -247,7 +207,8 @@ def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
     assert student["ci_high"] == pytest.approx(-0.7001142, abs=5e-8)
     for row, (_, _, p_value) in zip(mcnemar, discordant, strict=True):
         assert row["method"] == "mcnemar_tango"
-        assert row["p_value"] == pytest.approx(p_value, abs=5e-7)
+        assert row["p_value_exact"] == pytest.approx(p_value, abs=5e-7)
+        assert row["p_value"] < row["p_value_exact"] or p_value == 1
 
 
 DATA = servers.SHARED_DATA

@@ -6,8 +6,7 @@ select
     total_tasks as "tasks",
     candidate_wins as "won",
     baseline_wins as "lost",
-    weighted_improvement_pct as "weighted improvement %",
-    statistical_significance as "p",
+    headline as "in one sentence",
     last_recorded_at as "last run"
 from evals.experiment_summaries
 order by last_recorded_at desc nulls last, experiment_id

@@ -1,31 +1,30 @@
--- Right of 0 is better: percentage points for scores, per cent saved for
--- latency, tokens and cost. Each metric is a line from end to end of its
--- interval with a point at the estimate; the first line marks 0.
+-- Right of 0 is better: percentage points for scores and success, per cent
+-- saved for latency, tokens and cost. Each metric is a line from end to end of
+-- its interval with a point at the estimate; the first line marks 0. A metric
+-- whose better side nobody knows has none.
 with
 
-comparisons as (
+drawn as (
     select
         metric,
-        kind,
-        case direction when 'lower' then -100 else 100 end as scale,
-        case when kind = 'score' then mean_difference else ratio - 1 end
-            as estimate,
-        case when kind = 'score' then ci_low else ratio_low - 1 end
-            as estimate_low,
-        case when kind = 'score' then ci_high else ratio_high - 1 end
-            as estimate_high,
-        row_number() over (order by weight, metric desc) as place
+        improvement_pct,
+        improvement_low_pct,
+        improvement_high_pct,
+        row_number() over (
+            order by
+                array_position(
+                    array['deciding', 'guardrail', 'success', 'tripwire'], role
+                ) desc nulls first,
+                weight,
+                metric desc
+        ) as place
     from evals.experiment_metric_comparisons
     where
         experiment_id = ${experiment:sqlstring}
         and candidate_group = ${group:sqlstring}
         and candidate_version = ${version:sqlstring}
-        and kind in ('score', 'latency', 'tokens', 'cost')
-),
-
-drawn as (
-    select * from comparisons
-    where estimate is not null
+        and direction != 'unknown'
+        and improvement_pct is not null
 ),
 
 points as (
@@ -39,16 +38,16 @@ points as (
     union all
     select
         drawn.metric,
-        drawn.scale * point.estimate,
+        point.improvement,
         drawn.place,
         drawn.place,
         point.step
     from drawn
     cross join lateral (
-        values (1, drawn.estimate_low), (2, drawn.estimate),
-            (3, drawn.estimate_high)
-    ) as point (step, estimate)
-    where point.estimate is not null
+        values (1, drawn.improvement_low_pct), (2, drawn.improvement_pct),
+            (3, drawn.improvement_high_pct)
+    ) as point (step, improvement)
+    where point.improvement is not null
 )
 
 select metric, improvement, place

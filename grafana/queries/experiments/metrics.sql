@@ -1,22 +1,29 @@
+-- who has most say first; a change whose better side nobody knows stands apart
 select
     metric,
+    role as "say",
     n_pairs as "pairs",
     baseline_mean as "baseline",
     candidate_mean as "candidate",
-    mean_difference as "difference",
-    ci_low as "from",
-    ci_high as "to",
-    100 * (ratio - 1) as "relative %",
-    100 * (ratio_low - 1) as "relative from",
-    100 * (ratio_high - 1) as "relative to",
-    non_inferiority_margin as "accepted loss",
+    case when direction != 'unknown' then improvement_pct end as "improvement",
+    case when direction != 'unknown' then improvement_low_pct end as "from",
+    case when direction != 'unknown' then improvement_high_pct end as "to",
+    case when improvement_pct is null or direction = 'unknown' then
+        mean_difference
+    end as "changed by",
+    margin_pct as "margin",
     p_value as "p",
-    p_value_holm as "p (Holm)",
-    method,
+    finding as "which says",
+    role_note as "why no say",
     nullif(array_to_string(flags, ', '), '') as "notes"
 from evals.experiment_metric_comparisons
 where
     experiment_id = ${experiment:sqlstring}
     and candidate_group = ${group:sqlstring}
     and candidate_version = ${version:sqlstring}
-order by weight desc, metric
+order by
+    array_position(
+        array['deciding', 'guardrail', 'success', 'tripwire'], role
+    ) nulls last,
+    weight desc,
+    metric

@@ -3,7 +3,9 @@ select
     results.extension_version as "version",
     trials.trial_number as "run",
     trials.recorded_at as "when",
-    trials.success as "finished",
+    case trials.success
+        when true then 'yes' when false then 'no' else 'unknown'
+    end as "finished",
     trials.scores::text as "scores",
     trials.latency_ms as "latency",
     trials.tokens_used as "tokens",

@@ -7,8 +7,16 @@ select
     primary_difference as "better by",
     latency_reduction_pct as "time saved %",
     cost_reduction_pct as "cost saved %",
-    baseline_success as "baseline finished",
-    candidate_success as "candidate finished"
+    case
+        when baseline_success then 'yes'
+        when not baseline_success then 'no'
+        when baseline_result_id is not null then 'unknown'
+    end as "baseline finished",
+    case
+        when candidate_success then 'yes'
+        when not candidate_success then 'no'
+        when candidate_result_id is not null then 'unknown'
+    end as "candidate finished"
 from evals.evaluation_comparison_view
 where
     experiment_id = ${experiment:sqlstring}

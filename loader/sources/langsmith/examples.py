@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from loader.errors import ConfigurationError, SourceUnavailable
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import LangSmith, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 PAGE = 100
+_NO_COUNT = (403, 404, 405, 422, 501)
 SELECT = ("id", "inputs", "outputs", "metadata", "created_at", "modified_at", "dataset_id")
 
 
@@ -42,3 +46,28 @@ def read_examples(
         if len(page) < PAGE:
             return
         offset += PAGE
+
+
+def count_examples(
+    client: LangSmith, dataset_id: str, as_of: str | None, splits: Sequence[str]
+) -> int | None:
+    """Count the examples of a dataset without reading them; None where the server cannot.
+
+    One request, and never a reason to load nothing: a key may read runs and no datasets.
+
+    Args:
+        client: the connection.
+        dataset_id: the dataset.
+        as_of: the version of the dataset; None for the latest.
+        splits: those of these splits only; of all if none is named.
+
+    """
+    query = [("dataset", dataset_id), *(("splits", split) for split in splits)]
+    if as_of:
+        query.append(("as_of", as_of))
+    try:
+        found = client.ask("GET", "/examples/count", msgspec.Raw, Parameters(query), _NO_COUNT)
+    except (ConfigurationError, SourceUnavailable):
+        return None
+    text = b"" if isinstance(found, Answer) else bytes(found)
+    return int(text) if text.isdigit() else None

@@ -12,9 +12,10 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluation import Evaluator, describe
 from loader.records import Defaults
-from loader.sources import Rejection, SourceRow
+from loader.sources import ArmPlan, Rejection, SourceRow
 from loader.sources.langsmith import scoring
 from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
     RETENTION_DAYS,
     Dataset,
@@ -28,7 +29,7 @@ from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loader.sources.langsmith.client import LangSmith
 
@@ -82,6 +83,7 @@ class LangSmithSource:
             "project": project if isinstance(project, str) else project.name,
         }
         self._notes: list[str] = []
+        self._planning: Planning | None = None
 
     def reference(self) -> Mapping[str, object]:
         """Say what was read; complete once `rows` is exhausted.
@@ -102,6 +104,10 @@ class LangSmithSource:
         """Return sentences a person should read after a load."""
         return list(self._notes)
 
+    def plans(self) -> Sequence[ArmPlan]:
+        """Say how much the experiment was to run; complete once `rows` is exhausted."""
+        return self._planning.plans() if self._planning else ()
+
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
 
@@ -119,14 +125,19 @@ class LangSmithSource:
         )
         with_io = self._wishes.with_io or bool(self._wishes.evaluators)
         query = RunQuery(self._client, project, with_io)
+        planning = self._planning = Planning(project)
         with Spool() as spool:
             Reader(self._client, query, spool, mapper.position).read()
             self._refuse_expired(project, spool)
             self._take_stock(query, spool)
             if self._dataset or self._wishes.evaluators:
-                self._score_anew(mapper, spool)
+                self._score_anew(mapper, spool, planning)
+            if self._dataset is None:
+                planning.count(self._client, spool)
             self._facts["requests"] = self._client.requests - asked_before
-            yield from self._yield_rows(mapper, spool)
+            yield from self._yield_rows(mapper, spool, planning)
+        if self._dataset is None:
+            self._counts["examples_without_run"] = planning.missing_count
         self._warn()
 
     def _project(self) -> Project:
@@ -191,15 +202,17 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
-    def _score_anew(self, mapper: Mapper, spool: Spool) -> None:
+    def _score_anew(self, mapper: Mapper, spool: Spool, planning: Planning) -> None:
         """Fetch the dataset's examples, and apply the evaluators to every finished run."""
         with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
             used = spool.distinct("example_id")
             self._counts["examples_without_run"] = examples.count_without(used)
+            if self._dataset is not None:
+                planning.count(self._client, spool, examples)
             if self._wishes.evaluators:
                 scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
 
-    def _yield_rows(self, mapper: Mapper, spool: Spool) -> Iterator[SourceRow]:
+    def _yield_rows(self, mapper: Mapper, spool: Spool, planning: Planning) -> Iterator[SourceRow]:
         origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"
         number = 0
         for reason, original in spool.unreadable():
@@ -209,7 +222,10 @@ class LangSmithSource:
             if spooled.is_pending:
                 continue
             number += 1
-            yield self._row(number, origin, mapper, spooled, self._judge(spool, spooled.id))
+            row = self._row(number, origin, mapper, spooled, self._judge(spool, spooled.id))
+            if row.fields is not None:
+                planning.note(row.fields)
+            yield row
 
     def _judge(self, spool: Spool, run_id: str) -> Verdict:
         evaluators = self._wishes.evaluators

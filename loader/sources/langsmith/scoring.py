@@ -51,6 +51,14 @@ class Examples:
             for (example_id,) in self._database.execute("select id from examples")
         )
 
+    def count(self, splits: Sequence[str] = ()) -> int:
+        """Count the examples, those of some splits only if any are named."""
+        bodies = self._database.execute("select body from examples")
+        return sum(
+            not splits or not set(splits).isdisjoint(_splits_of(msgspec.json.decode(body)))
+            for (body,) in bodies
+        )
+
     def get(self, example_id: object) -> Example | None:
         """Return one example as the SDK's type; None when it is not there."""
         from langsmith.schemas import Example  # noqa: PLC0415  slow to import
@@ -61,6 +69,13 @@ class Examples:
         if found is None:
             return None
         return Example.model_validate(msgspec.json.decode(found[0]))
+
+
+def _splits_of(example: dict[str, object]) -> list[str]:
+    """Name the splits that an example is in; without a word it is the one called base."""
+    metadata = example.get("metadata")
+    said = metadata.get("dataset_split") if isinstance(metadata, dict) else None
+    return [str(one) for one in (said if isinstance(said, list) else [said or "base"])]
 
 
 def score(

@@ -147,11 +147,19 @@ class Spool:
         self._database.execute("create index evaluations_run on evaluations (run_id)")
 
     def count(self, what: str = "") -> int:
-        """Count runs; or those pending, all read, feedback, feedback on no known run."""
+        """Count runs; or those pending, all read, feedback, feedback on no known run.
+
+        Or, of finished runs, the tasks (of each arm) and the examples that they are of.
+        """
         query = {
             "": "select count(*) from runs",
             "read": "select (select count(*) from runs) + (select count(*) from unreadable)",
             "pending": "select count(*) from runs where is_pending",
+            "tasks": "select count(distinct position) from runs where not is_pending",
+            "examples": (
+                "select count(distinct json_extract(cast(body as text), '$.example_id'))"
+                " from runs where not is_pending"
+            ),
             "feedback": "select count(*) from feedback",
             "strays": (
                 "select count(*) from feedback where run_id is not null"

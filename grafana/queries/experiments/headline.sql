@@ -1,7 +1,4 @@
-select
-    weighted_improvement_low_pct as "from",
-    weighted_improvement_pct as "weighted improvement",
-    weighted_improvement_high_pct as "to"
+select headline
 from evals.experiment_summaries
 where
     experiment_id = ${experiment:sqlstring}

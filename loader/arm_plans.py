@@ -1,0 +1,86 @@
+"""How much arms were to run: kept beside the runs, so that what left no record is missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from loader import __version__, checks, locks, statements
+from loader.errors import WarehouseUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader.connection import Connection
+    from loader.sources import ArmPlan
+
+
+def insert(
+    connection: Connection, load_id: int | None, plans: Sequence[ArmPlan], *, with_runs: bool = True
+) -> set[str]:
+    """Write the plans that are new or have changed; return their experiments.
+
+    Args:
+        connection: inside the transaction of the load.
+        load_id: the load.
+        plans: one for an arm.
+        with_runs: leave out arms that have no run.
+
+    """
+    sound = [plan for plan in plans if not any(checks.unstorable(list(plan[:3]), "plan"))]
+    if not sound:
+        return set()
+    experiments, groups, versions, repetitions, tasks = map(list, zip(*sound, strict=True))
+    rows = connection.execute(
+        statements.INSERT_PLANS,
+        {
+            "load_id": load_id,
+            "experiments": experiments,
+            "groups": groups,
+            "versions": versions,
+            "repetitions": repetitions,
+            "tasks": tasks,
+            "with_runs": with_runs,
+        },
+    ).fetchall()
+    return {str(experiment_id) for (experiment_id,) in rows}
+
+
+def announce(connection: Connection, source: str, plans: Sequence[ArmPlan]) -> bool:
+    """Write plans ahead of the runs, as a load without rows; return whether any had changed.
+
+    Args:
+        connection: to a migrated warehouse, without an open transaction.
+        source: the `source` of the runs to come.
+        plans: one for an arm.
+
+    Raises:
+        WarehouseUnavailable: the server fails or forbids it; nothing is written.
+
+    """
+    try:
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
+            drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+            load_id = int(str(drawn[0])) if drawn else None
+            experiments = insert(connection, load_id, plans, with_runs=False)
+            if not experiments:
+                raise psycopg.Rollback
+            values: dict[str, object] = {
+                "load_id": load_id,
+                "source": source,
+                "source_ref": Jsonb({"planned": [plan._asdict() for plan in plans]}),
+                "experiment_id": next(iter(experiments)) if len(experiments) == 1 else None,
+                "loader_version": __version__,
+                **dict.fromkeys(("read", "loaded", "unchanged", "rejected"), 0),
+            }
+            connection.execute(statements.INSERT_LOAD, values)
+            connection.cursor().executemany(
+                "insert into raw_evals.load_experiments (load_id, experiment_id) values (%s, %s)",
+                [(load_id, experiment_id) for experiment_id in experiments],
+            )
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"keeping what is planned failed: {error}") from error
+    return bool(experiments)

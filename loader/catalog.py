@@ -1,0 +1,306 @@
+"""Every metric seen: what it is, which way is better, its say, and how to change that.
+
+Read from the marts alone; the row to add follows the columns of `seeds/metrics.csv` where
+that file is at hand.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Final
+
+from psycopg import sql
+
+from loader.errors import ConfigurationError
+from loader.marts import check_experiment, fetch, reading, schema_name
+from loader.project import project_directory
+from loader.render import NULL, printable
+from loader.tables import Column, Kind, Table
+from loader.wording import RATIOS, ROLES, SHARES, say
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loader.connection import Connection
+
+    Record = Mapping[str, object]
+
+SEED: Final = "seeds/metrics.csv"
+_UNITS: Final = {"latency": "ms", "tokens": "tokens", "cost": "US dollars"}
+_COLUMNS_OF_SEED: Final = (
+    "metric", "position", "kind", "unit", "direction", "weight", "tie_margin",
+    "non_inferiority_margin", "description",
+)  # fmt: skip
+_SCORE_MARGIN: Final = "0.05"
+_MARGINS: Final = {"score": _SCORE_MARGIN, **dict.fromkeys(RATIOS, "0.20")}
+_PSEUDO: Final = frozenset({"success", "reliability"})
+"""Kinds that come of other metrics and have no row in the seed."""
+_QUERY: Final = """
+with compared as (
+    select
+        metric,
+        kind,
+        direction,
+        direction_source,
+        is_declared,
+        weight::float8 as weight,
+        margin_pct,
+        role,
+        role_note,
+        experiment_id
+    from {experiment_metric_comparisons}
+    where %(experiment)s::text is null or experiment_id = %(experiment)s
+),
+
+metrics as (
+    select
+        metric,
+        kind,
+        max(direction) as direction,
+        max(direction_source) as direction_source,
+        bool_or(is_declared) as is_declared,
+        max(weight) as weight,
+        max(margin_pct) as margin_pct,
+        count(distinct experiment_id)::integer as experiments,
+        count(distinct experiment_id) filter (where role = 'deciding')::integer as deciding,
+        count(distinct experiment_id) filter (where role = 'guardrail')::integer as guardrail,
+        count(distinct experiment_id) filter (where role = 'success')::integer as success,
+        count(distinct experiment_id) filter (where role = 'tripwire')::integer as tripwire,
+        count(distinct experiment_id) filter (where role = 'none')::integer as none,
+        array_remove(array_agg(distinct role_note order by role_note), null) as role_notes
+    from compared
+    group by metric, kind
+),
+
+alone as (
+    select
+        scores.metric,
+        scores.kind,
+        count(distinct scores.experiment_id)::integer as experiments
+    from {evaluation_scores} as scores
+    where
+        (%(experiment)s::text is null or scores.experiment_id = %(experiment)s)
+        and not exists (
+            select 1 from metrics
+            where metrics.metric = scores.metric and metrics.kind = scores.kind
+        )
+    group by scores.metric, scores.kind
+)
+
+select * from metrics
+union all
+select
+    metric,
+    kind,
+    null,
+    null,
+    null,
+    null,
+    null,
+    experiments,
+    0,
+    0,
+    0,
+    0,
+    experiments,
+    array['one_arm_only']
+from alone
+order by
+    deciding desc, guardrail desc, success desc, tripwire desc, weight desc nulls last, metric
+"""
+
+
+def metrics_seen(connection: Connection, experiment_id: str | None = None) -> Table:
+    """Return a row per metric: what it is, its say, and the row that declares it.
+
+    Args:
+        connection: to the warehouse.
+        experiment_id: only metrics of this experiment.
+
+    Raises:
+        ConfigurationError: there is no such experiment, or the marts are not built.
+        WarehouseUnavailable: the server fails.
+    """
+    names = ("experiment_metric_comparisons", "evaluation_scores")
+    with reading(connection):
+        found = fetch(
+            connection,
+            sql.SQL(_QUERY).format(**{name: sql.Identifier(schema_name(), name) for name in names}),
+            {"experiment": experiment_id},
+        )
+        if experiment_id is not None and not found.rows:
+            check_experiment(connection, experiment_id)
+    header, declared = _seed()
+    position = 1 + max((int(row["position"]) for row in declared.values()), default=0)
+    columns = (
+        Column("metric"),
+        Column("kind"),
+        Column("direction"),
+        Column("direction_source"),
+        Column("is_declared", Kind.BOOLEAN),
+        Column("scale"),
+        Column("weight", Kind.NUMBER),
+        Column("margin_pct", Kind.NUMBER),
+        Column("roles"),
+        Column("role_notes"),
+        Column("experiments", Kind.INTEGER),
+        Column("how_to_change"),
+    )
+    rows: list[tuple[object, ...]] = []
+    for record in found.records():
+        row = _declared(record, declared)
+        rows.append((
+            row["metric"],
+            row["kind"],
+            row["direction"],
+            row["direction_source"],
+            row["is_declared"],
+            _scale(row),
+            row["weight"],
+            row["margin_pct"],
+            {role: row[role] for role in ROLES if row[role]},
+            row["role_notes"],
+            row["experiments"],
+            _how(row, header, position),
+        ))  # fmt: skip
+        position += not row["is_declared"] and row["kind"] not in _PSEUDO
+    return Table(columns, rows)
+
+
+def for_people(table: Table) -> Table:
+    """Return what a person reads of `metrics_seen`."""
+    columns = (
+        Column("metric"),
+        Column("kind"),
+        Column("direction", heading="better is"),
+        Column("scale"),
+        Column("weight"),
+        Column("margin"),
+        Column("role", heading="say"),
+        Column("experiments", Kind.INTEGER),
+    )
+    return Table(
+        columns,
+        [
+            (
+                printable(str(row["metric"])),
+                row["kind"],
+                _direction(row),
+                row["scale"],
+                f"{row['weight']:.3g}" if row["weight"] else NULL,
+                _margin(row),
+                _says(row),
+                row["experiments"],
+            )
+            for row in table.records()
+        ],
+    )
+
+
+def changes(table: Table) -> list[str]:
+    """Return, as lines, how to change what is declared, and rows for what is not."""
+    rows = [
+        str(row["how_to_change"])
+        for row in table.records()
+        if not row["is_declared"] and row["kind"] not in _PSEUDO
+    ]
+    told = [
+        f"What is declared is a row of {SEED}; after a change: python -m loader build --quiet.",
+        "success, pass@k and pass^k are guarded by the policy of the gate, under metrics.",
+    ]
+    if rows:
+        told += [f"To declare what is not, check these rows and add them to {SEED}:", ""]
+    return [*told, *rows]
+
+
+def _scale(row: Record) -> str:
+    if row["kind"] in SHARES:
+        return "0…1"
+    return _UNITS.get(str(row["kind"]), "its own unit")
+
+
+def _direction(row: Record) -> str:
+    source, direction = row["direction_source"], row["direction"]
+    if direction is None:
+        return NULL
+    if direction == "unknown":
+        return "unknown"
+    return str(direction) if row["kind"] in _PSEUDO else f"{direction} ({source})"
+
+
+def _has_say(row: Record) -> bool:
+    roles = row["roles"]
+    return isinstance(roles, dict) and any(role != "none" for role in roles)
+
+
+def _margin(row: Record) -> str:
+    margin = row["margin_pct"]
+    if not isinstance(margin, int | float) or not margin or not _has_say(row):
+        return NULL
+    return f"{margin:.3g} {'points' if row['kind'] in SHARES else '%'}"
+
+
+def _says(row: Record) -> str:
+    """Return the say of a metric; where experiments differ, in how many it is which."""
+    raw, notes = row["roles"], row["role_notes"]
+    roles = raw if isinstance(raw, dict) else {}
+    note = notes[0] if isinstance(notes, list) and notes else None
+    told = []
+    for role, count in roles.items():
+        text = say({"role": role, "role_note": note if role == "none" else None})
+        told.append(text if len(roles) == 1 else f"{text} ({count})")
+    return ", ".join(told) or NULL
+
+
+def _how(row: Record, header: Sequence[str], position: int) -> str:
+    """Return how to change a metric: the row to add, or where its row or its guard stands."""
+    name, kind = str(row["metric"]), str(row["kind"])
+    if kind in _PSEUDO:
+        return f"policy: metrics: {{{name}: {{margin: {_SCORE_MARGIN}}}}}"
+    if row["is_declared"]:
+        return f"its row in {SEED}"
+    direction = row["direction"]
+    is_ratio = kind in RATIOS
+    values = {
+        "metric": name,
+        "position": position,
+        "kind": kind,
+        "unit": "fraction" if kind in SHARES else _UNITS.get(kind, ""),
+        "direction": "lower" if is_ratio or direction in {"lower", "unknown"} else "higher",
+        "weight": 0,
+        "tie_margin": _SCORE_MARGIN if kind in SHARES else 0,
+        "non_inferiority_margin": _MARGINS.get(kind, 0),
+        "description": f"What {name} says",
+    }
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow([values.get(column, "") for column in header])
+    return printable(line.getvalue())
+
+
+def _declared(row: Record, declared: Mapping[str, Mapping[str, str]]) -> Record:
+    """Return a metric with what the seed says of it where no comparison does."""
+    seed = declared.get(str(row["metric"]))
+    if row["is_declared"] is not None:
+        return row
+    if seed is None:
+        return {**row, "is_declared": False}
+    return {
+        **row,
+        "is_declared": True,
+        "direction": seed["direction"],
+        "direction_source": "declared",
+        "weight": float(seed["weight"]),
+        "margin_pct": 100 * float(seed["non_inferiority_margin"]),
+    }
+
+
+def _seed() -> tuple[Sequence[str], Mapping[str, Mapping[str, str]]]:
+    """Return the columns of the seed, and its rows by metric; nothing where it is not at hand."""
+    try:
+        with (project_directory() / SEED).open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            rows = {row["metric"]: row for row in reader}
+            return reader.fieldnames or _COLUMNS_OF_SEED, rows
+    except (OSError, ConfigurationError):
+        return _COLUMNS_OF_SEED, {}

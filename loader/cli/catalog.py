@@ -1,0 +1,46 @@
+"""`catalog`: every metric that was seen, and who has a say."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from loader.cli.options import database_option
+from loader.cli.output import format_option
+from loader.tables import Format
+
+
+@click.command()
+@click.option("--experiment", metavar="ID", help="Only metrics of this experiment.")
+@format_option
+@database_option
+def catalog(*, experiment: str | None, output: Format, database_url: str | None) -> None:
+    """List every metric seen: its direction, its margin, who has a say, how to change it.
+
+    A score that nobody declared is taken as higher-is-better; one whose name says otherwise
+    has no direction until it is declared. The rows below the table declare what is not.
+
+    \b
+    Example:
+      python -m loader catalog
+      python -m loader catalog --experiment exp-2025-01-001
+      python -m loader catalog --format json
+    """
+    from loader import catalog as seen  # noqa: PLC0415  keep --help free of the driver
+    from loader.connection import connect  # noqa: PLC0415
+    from loader.render import for_people, render  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        table = seen.metrics_seen(connection, experiment)
+    is_for_people = output in {Format.TABLE, Format.MARKDOWN}
+    render(
+        seen.for_people(table) if is_for_people else table,
+        output,
+        sys.stdout,
+        empty="No metric yet: nothing is loaded, or the marts are not built.",
+    )
+    if is_for_people and table.rows:
+        lines = seen.changes(table)
+        fence = ["```"] if output is Format.MARKDOWN else []
+        for_people(sys.stdout).writelines(f"{line}\n" for line in ("", *fence, *lines, *fence))

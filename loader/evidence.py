@@ -1,0 +1,103 @@
+"""What stands beside a verdict: segments, arms, and what to do where nothing compares.
+
+Each question is one select of the marts, read as `loader.marts` does.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, LiteralString
+
+from psycopg import sql
+
+from loader.marts import fetch, reading, schema_name
+from loader.render import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loader.connection import Connection
+    from loader.tables import Table
+
+    Record = Mapping[str, object]
+
+_EXAMPLES: Final = 3
+
+
+def segment_verdicts(connection: Connection, experiment_id: str) -> Table:
+    """Return the segments of one experiment that are proven worse, the surest first."""
+    return _select(
+        connection,
+        """
+        select * from {experiment_segment_verdicts}
+        where experiment_id = %(experiment_id)s and is_proven_worse
+        order by candidate_group, candidate_version, p_worse_bh, segment_kind, segment
+        """,
+        {"experiment_id": experiment_id},
+    )
+
+
+def arms(connection: Connection, experiments: Sequence[str]) -> Table:
+    """Return `arm_summaries` of some experiments."""
+    return _select(
+        connection,
+        """
+        select * from {arm_summaries}
+        where experiment_id = any(%(experiments)s)
+        order by experiment_id, experiment_group, extension_version
+        """,
+        {"experiments": list(experiments)},
+    )
+
+
+def without_candidate(experiment_id: str) -> list[str]:
+    """Return the sentences of an experiment that has no candidate's result."""
+    name = printable(experiment_id)
+    return [
+        f"{name} has no candidate's result yet: nothing to compare.",
+        (
+            f"Load results of a candidate (python -m loader ingest --experiment-id {name} "
+            "--experiment-group GROUP …, a treatment of seeds/experiment_groups.csv), then "
+            "python -m loader build."
+        ),
+    ]
+
+
+def examples(connection: Connection, summary: Record) -> dict[str, list[str]]:
+    """Return a few tasks of each arm, by arm, where the arms share none; else nothing.
+
+    Args:
+        connection: to the warehouse.
+        summary: a row of `experiment_summaries`.
+    """
+    if summary["total_tasks"]:
+        return {}
+    told = {}
+    for arm, reason in (
+        ("baseline", "no_candidate_result"),
+        ("candidate", "no_baseline_result"),
+    ):
+        table = _select(
+            connection,
+            """
+            select distinct task_id from {evaluation_comparison_view}
+            where
+                experiment_id = %(experiment_id)s
+                and candidate_group = %(candidate_group)s
+                and candidate_version = %(candidate_version)s
+                and not_comparable_reason = %(reason)s
+            order by task_id
+            limit %(examples)s
+            """,
+            {**summary, "reason": reason, "examples": _EXAMPLES},
+        )
+        told[arm] = [printable(str(name)) for (name,) in table.rows]
+    return told
+
+
+def _select(
+    connection: Connection, query: LiteralString, parameters: Mapping[str, object]
+) -> Table:
+    marts = ("arm_summaries", "evaluation_comparison_view", "experiment_segment_verdicts")
+    names = {name: sql.Identifier(schema_name(), name) for name in marts}
+    with reading(connection):
+        return fetch(connection, sql.SQL(query).format(**names), parameters)

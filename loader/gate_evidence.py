@@ -1,0 +1,276 @@
+"""What a policy asks of the marts beyond the rule: levels, critical tasks, parts, planned runs.
+
+Read only where the policy asks for it. Intervals come from the marts' own functions.
+"""
+
+from __future__ import annotations
+
+import csv
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+
+import msgspec
+from psycopg import sql
+
+from loader import marts
+from loader.gate_evidence_sql import (
+    ARMS,
+    EXAMPLES,
+    HALFWIDTH,
+    LEVELS,
+    PARTS,
+    RESULTS,
+    STUDENT,
+    TASKS,
+)
+from loader.gate_rows import Arm, Candidate, Evidence, Level, Part, Task
+from loader.policy import MARKED, OnSegment, Policy, resolve
+from loader.project import project_directory, project_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loader.connection import Connection
+
+_PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
+
+
+class Declared(NamedTuple):
+    """What `seeds/metrics.csv` says of a metric."""
+
+    direction: str
+    tie_margin: float
+
+
+class _Side(NamedTuple):
+    """One arm of a task: its runs, and those with a value of the deciding metric."""
+
+    runs: int | None
+    failed: int | None
+    said: int | None
+    successes: int | None
+    value: float | None
+    scored: int | None
+    failed_scored: int | None
+    passes: int | None
+    is_binary: bool | None
+
+    def counts(self, *, is_binary: bool) -> tuple[int, int]:
+        """Return how many runs could pass, and how many did."""
+        if is_binary:
+            crashed = max(0, (self.failed or 0) - (self.failed_scored or 0))
+            return (self.scored or 0) + crashed, self.passes or 0
+        return self.said or 0, self.successes or 0
+
+
+def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evidence:
+    """Return what a policy asks for beyond the rule; to be called while reading the marts."""
+    summary = candidate.summary
+    variables = project_variables()
+    declared = declarations()
+    alpha = float(variables.get("alpha", 0.05))
+    primary = candidate.metric(summary.primary_metric)
+    seed = declared.get(summary.primary_metric or "")
+    key = {
+        "experiment": summary.experiment_id,
+        "group": summary.candidate_group,
+        "version": summary.candidate_version,
+        "agent": candidate.agent,
+        "alpha": alpha,
+        "planned": policy.planned_repetitions,
+        "planned_tasks": float(variables.get("planned_tasks", 500)),
+        "peeking": policy.peeking,
+    }
+    tasks, unmatched = _tasks(connection, policy, candidate, key)
+    return Evidence(
+        parts=_parts(connection, policy, candidate, key),
+        levels=_levels(connection, policy, candidate, key, declared),
+        tasks=tasks,
+        unmatched_tasks=unmatched,
+        arms=_arms(connection, policy, key),
+        examples=_examples(connection, candidate, key),
+        tie_margin=seed.tie_margin if seed else 0.0,
+        direction=primary.direction if primary else "higher",
+        alpha=alpha,
+        minimum_coverage=float(variables.get("minimum_coverage", 0.95)),
+    )
+
+
+def declarations() -> dict[str, Declared]:
+    """Return the metrics that `seeds/metrics.csv` declares; none where it is not there."""
+    path = project_directory() / "seeds" / "metrics.csv"
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return {
+                row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0))
+                for row in csv.DictReader(file)
+            }
+    except OSError:
+        return {}
+
+
+def _query(text: LiteralString) -> sql.Composed:
+    functions = sql.Identifier(f"{marts.schema_name()}_functions")
+    return sql.SQL(text).format(
+        results=sql.Identifier(marts.schema_name(), "evaluation_results"),
+        scores=sql.Identifier(marts.schema_name(), "evaluation_scores"),
+        pairs=sql.Identifier(marts.schema_name(), "evaluation_comparison_view"),
+        parts=sql.Identifier(marts.schema_name(), "experiment_segment_verdicts"),
+        functions=functions,
+    )
+
+
+def _levels(
+    connection: Connection,
+    policy: Policy,
+    candidate: Candidate,
+    key: Mapping[str, object],
+    declared: Mapping[str, Declared],
+) -> list[Level]:
+    if not policy.floors:
+        return []
+    known = _metrics_of_arm(connection, key)
+    directions = {
+        name: _direction(candidate, name, declared)
+        for name in {resolve(named, known) for named in policy.floors}
+    }
+    text = LEVELS.replace("{with_results}", RESULTS.strip())
+    text = text.replace("{student}", STUDENT).replace("{halfwidth}", HALFWIDTH)
+    rows = connection.execute(
+        _query(text),
+        {
+            **key,
+            "names": list(directions),
+            "directions": list(directions.values()),
+            "pseudo": list(_PSEUDO),
+        },
+    ).fetchall()
+    found = []
+    for metric, n_tasks, mean, low, high, kind in rows:
+        direction = directions[str(metric)]
+        if direction == "assumed":
+            direction = "unknown" if kind == "measurement" else "higher"
+        level = {
+            "metric": metric, "direction": direction, "n_tasks": int(str(n_tasks or 0)),
+            "mean": mean, "low": low, "high": high,
+        }  # fmt: skip
+        found.append(msgspec.convert(level, Level))
+    return found
+
+
+def _metrics_of_arm(connection: Connection, key: Mapping[str, object]) -> set[str]:
+    rows = connection.execute(
+        _query(
+            "select distinct metric from {scores} where experiment_id = %(experiment)s"
+            " and experiment_group = %(group)s and extension_version = %(version)s"
+        ),
+        key,
+    ).fetchall()
+    return {str(name) for (name,) in rows} | set(_PSEUDO)
+
+
+def _direction(candidate: Candidate, name: str, declared: Mapping[str, Declared]) -> str:
+    """Return which way is better: as the marts say, else the seed; `assumed` if nobody says."""
+    metric = candidate.metric(name)
+    if metric is not None:
+        return metric.direction
+    if name in declared:
+        return declared[name].direction
+    return "higher" if name in _PSEUDO else "assumed"
+
+
+def _tasks(
+    connection: Connection, policy: Policy, candidate: Candidate, key: Mapping[str, object]
+) -> tuple[list[Task], list[str]]:
+    """Return the critical tasks, and the names that no task has."""
+    if not policy.critical_tasks or not candidate.has_baseline:
+        return [], []
+    names = [name for name in policy.critical_tasks if name != MARKED]
+    summary = candidate.summary
+    rows: Sequence[Any] = connection.execute(
+        _query(TASKS),
+        {
+            **key,
+            "metric": summary.primary_metric,
+            "experiments": sorted(
+                {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
+            ),
+            "patterns": [_like(name) for name in names],
+            "marked": MARKED in policy.critical_tasks,
+        },
+    ).fetchall()
+    width = len(_Side._fields)
+    tasks = [
+        _task(str(row[0]), _Side(*row[1 : 1 + width]), _Side(*row[1 + width :])) for row in rows
+    ]
+    ids = [task.task_id for task in tasks]
+    unmatched = [
+        name for name in names if not any(fnmatchcase(task_id, _glob(name)) for task_id in ids)
+    ]
+    return tasks, unmatched
+
+
+def _task(task_id: str, baseline: _Side, candidate: _Side) -> Task:
+    # a side without a value is binary as far as it goes: its runs may all have crashed
+    sides = (baseline.is_binary, candidate.is_binary)
+    is_binary = True in sides and False not in sides
+    baseline_runs, baseline_passes = baseline.counts(is_binary=is_binary)
+    candidate_runs, candidate_passes = candidate.counts(is_binary=is_binary)
+    return Task(
+        task_id=task_id,
+        baseline_runs=baseline_runs,
+        baseline_passes=baseline_passes,
+        candidate_runs=candidate_runs,
+        candidate_passes=candidate_passes,
+        is_binary=is_binary,
+        baseline_value=baseline.value,
+        candidate_value=candidate.value,
+        has_candidate=candidate.runs is not None,
+        has_baseline=baseline.runs is not None,
+    )
+
+
+def _like(name: str) -> str:
+    r"""Return a pattern of `*` and `?` as SQL has it; what else is special stands for itself."""
+    escaped = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _glob(name: str) -> str:
+    """Return a pattern in which only `*` and `?` are special."""
+    return name.replace("[", "[[]")
+
+
+def _parts(
+    connection: Connection, policy: Policy, candidate: Candidate, key: Mapping[str, object]
+) -> list[Part]:
+    # an agent is a part itself, and categories go across agents
+    kinds = [
+        kind
+        for kind in ("agent", "category")
+        if getattr(policy.segments, kind) is not OnSegment.IGNORE
+    ]
+    if not kinds or candidate.agent is not None or not candidate.has_baseline:
+        return []
+    rows = connection.execute(_query(PARTS), {**key, "kinds": kinds}).fetchall()
+    return [msgspec.convert(row, Part) for (row,) in rows]
+
+
+def _arms(connection: Connection, policy: Policy, key: Mapping[str, object]) -> list[Arm]:
+    if not policy.planned_repetitions:
+        return []
+    rows = connection.execute(_query(ARMS), key).fetchall()
+    return [
+        Arm(arm=str(arm), runs=int(str(runs)), tasks=int(str(tasks))) for arm, runs, tasks in rows
+    ]
+
+
+def _examples(
+    connection: Connection, candidate: Candidate, key: Mapping[str, object]
+) -> dict[str, list[str]]:
+    """Return three tasks of each arm where the arms share none."""
+    summary = candidate.summary
+    if summary.total_tasks or not summary.baseline_only_tasks or not candidate.has_baseline:
+        return {}
+    row: Any = connection.execute(_query(EXAMPLES), key).fetchone()
+    return {"baseline": row[0] or [], "candidate": row[1] or []} if row else {}

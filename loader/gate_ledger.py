@@ -1,0 +1,281 @@
+"""The ledger that the gate appends its verdicts to, and what it knows of the loads.
+
+Every verdict asked for is kept in `raw_evals.gate_decisions`, which refuses updates and
+deletes: looking again until it is green leaves a trace. The gate needs no right there but to
+append; what else it can read of the raw schema, it tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from loader import __version__, marts
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.grants import current_role, remedy
+from loader.migrate import require_current
+from loader.project import project_directory, project_variables
+from loader.verdict import RULE_VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from loader.connection import Connection
+    from loader.gate import Decision
+
+# The incremental models that a verdict is read from.
+_MODELS: Final = ("experiment_metric_comparisons", "experiment_summaries")
+# What the rule goes by, in `dbt_project.yml` and the seeds.
+_SETTINGS: Final = (
+    "primary_metric", "alpha", "kept_level", "default_score_margin", "default_ratio_margin",
+    "minimum_tasks", "minimum_clusters", "minimum_coverage", "harm_level", "gain_level",
+    "minimum_gain", "peeking", "planned_tasks", "planned_repetitions", "pass_k", "pass_metric",
+)  # fmt: skip
+_SEEDS: Final = ("metrics.csv", "evaluator_metrics.csv", "experiment_groups.csv")
+
+
+class Freshness(NamedTuple):
+    """On which loads of an experiment and its baseline a verdict rests."""
+
+    load_id: int
+    """The latest one that the marts hold."""
+    newer_loads: int
+    """How many came after it, as far as this role may see."""
+
+
+class Looks(NamedTuple):
+    """How often a candidate was looked at, this time included."""
+
+    looks: int
+    states: int
+    """Different states of the data that were looked at."""
+    first_at: datetime
+
+
+class Alarm(NamedTuple):
+    """An arm and metric in which `calibrate` found more differences than there may be."""
+
+    experiment_group: str
+    extension_version: str
+    metric: str
+    alpha: float
+    rate: float
+    rate_low: float
+    rate_high: float
+    comparisons: int
+
+
+def require_ledger(connection: Connection) -> None:
+    """Check that this role may append to the ledger, and that it is the one written here.
+
+    Raises:
+        ConfigurationError: the raw schema is missing, older or newer; says what to run.
+        WarehouseUnavailable: a right is missing; says which statement grants it.
+    """
+    if may_read(connection, "schema_version"):
+        require_current(connection)
+    row = connection.execute(
+        """
+        select
+            has_schema_privilege(class.relnamespace, 'usage'),
+            has_table_privilege(class.oid, 'insert'),
+            exists (
+                select from pg_attribute
+                where attrelid = class.oid and attname = 'rule_version' and not attisdropped
+            )
+        from pg_class as class
+        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname = 'raw_evals' and class.relname = 'gate_decisions'
+        """
+    ).fetchone()
+    if row is None:
+        raise ConfigurationError("the schema raw_evals does not exist; run: python -m loader init")
+    may_use, may_append, is_current = row
+    if not is_current:
+        raise ConfigurationError("raw_evals is of an earlier version; run: python -m loader init")
+    if may_use and may_append:
+        return
+    role = current_role(connection)
+    statements = [] if may_use else [f"grant usage on schema raw_evals to {role}"]
+    if not may_append:
+        statements.append(f"grant insert on raw_evals.gate_decisions to {role}")
+    raise WarehouseUnavailable(
+        f"every verdict is recorded, and {role} may not append to raw_evals.gate_decisions; "
+        + remedy(*statements)
+    )
+
+
+def may_read(connection: Connection, table: str, schema: str = "raw_evals") -> bool:
+    """Whether a table is there and this role may select from it."""
+    row = connection.execute(
+        """
+        select
+            has_schema_privilege(namespace.oid, 'usage')
+            and has_table_privilege(class.oid, 'select')
+        from pg_class as class
+        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname = %s and class.relname = %s
+        """,
+        (schema, table),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def record(connection: Connection, decision: Decision, load_id: int) -> Looks | None:
+    """Append a decision to the ledger; return how often the candidate was looked at. Commits.
+
+    Returns:
+        None where this role may append and not read.
+
+    Raises:
+        WarehouseUnavailable: the server fails, or this role may not append.
+    """
+    candidate = decision.candidate
+    summary = candidate.summary
+    key = (
+        summary.experiment_id, summary.candidate_group, summary.candidate_version, candidate.agent,
+    )  # fmt: skip
+    row: Any = None
+    try:
+        with connection.transaction():
+            connection.execute(
+                """
+                insert into raw_evals.gate_decisions (
+                    experiment_id, candidate_group, candidate_version, agent_name, policy_hash,
+                    verdict, loader_version, load_id, exit_code, policy, reasons, numbers,
+                    rule_version, settings_hash
+                )
+                values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                """,
+                (
+                    *key,
+                    decision.policy.hash(),
+                    decision.verdict.value,
+                    __version__,
+                    load_id,
+                    decision.exit_code,
+                    Jsonb(decision.policy.canonical()),
+                    Jsonb(msgspec.to_builtins(decision.reasons)),
+                    Jsonb(msgspec.to_builtins(decision.candidate)),
+                    RULE_VERSION,
+                    settings_hash(),
+                ),
+            )
+            if may_read(connection, "gate_decisions"):
+                row = connection.execute(
+                    """
+                    select count(*), count(distinct load_id), min(decided_at)
+                    from raw_evals.gate_decisions
+                    where
+                        (experiment_id, candidate_group, candidate_version) = (%s, %s, %s)
+                        and agent_name is not distinct from %s
+                    """,
+                    key,
+                ).fetchone()
+        connection.commit()
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"the verdict could not be recorded: {error}") from error
+    return None if row is None else Looks(*row)
+
+
+def settings_hash() -> str:
+    """Return a hash of the seeds and the vars that the rule goes by, as the project has them."""
+    variables = project_variables()
+    digest = hashlib.sha256(
+        json.dumps({name: variables.get(name) for name in _SETTINGS}, sort_keys=True).encode()
+    )
+    for name in _SEEDS:
+        path = project_directory() / "seeds" / name
+        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
+        digest.update(f"\0{name}\0".encode() + "\n".join(text.split("\n")).encode())
+    return digest.hexdigest()
+
+
+def alarms(connection: Connection, experiments: Sequence[str]) -> list[Alarm]:
+    """Return where the last calibration of each experiment found too many differences."""
+    with marts.reading(connection):
+        if not may_read(connection, "gate_calibrations"):
+            return []
+        rows: list[Any] = connection.execute(
+            """
+            select
+                experiment_group, extension_version, metric, alpha, rate,
+                rate_low, rate_high, comparisons
+            from raw_evals.gate_calibrations
+            where
+                calibration_id in (
+                    select distinct on (experiment_id) calibration_id
+                    from raw_evals.gate_calibrations
+                    where experiment_id = any(%s)
+                    order by experiment_id, calibrated_at desc, calibration_id
+                )
+                and rate_low > alpha
+            order by experiment_group, extension_version, metric
+            """,
+            (list(experiments),),
+        ).fetchall()
+    return [Alarm(*row) for row in rows]
+
+
+def freshness(connection: Connection, experiments: set[str]) -> Freshness:
+    """Return the latest load of some experiments that the marts hold, and what came after.
+
+    To be called while reading the marts.
+    """
+    built = _built_load_id(connection)
+    names = list(experiments)
+    if built is None:
+        query = sql.SQL(
+            "select coalesce(max(load_id), 0)::bigint from {} where experiment_id = any(%s)"
+        ).format(sql.Identifier(marts.schema_name(), "evaluation_results"))
+        built = _number(connection.execute(query, (names,)).fetchone())
+    if not may_read(connection, "load_experiments"):
+        return Freshness(built, 0)
+    row = connection.execute(
+        """
+        select
+            coalesce(max(load_id) filter (where load_id <= %(built)s), 0)::bigint,
+            count(distinct load_id) filter (where load_id > %(built)s)
+        from raw_evals.load_experiments
+        where experiment_id = any(%(experiments)s)
+        """,
+        {"built": built, "experiments": names},
+    ).fetchone()
+    load_id, newer = row or (0, 0)
+    return Freshness(int(str(load_id)), int(str(newer)))
+
+
+def loads_of(connection: Connection, experiment_id: str | None = None) -> int | None:
+    """Return how many loads there are, of one experiment or all; None where not to be seen."""
+    if not may_read(connection, "load_experiments"):
+        return None
+    return _number(
+        connection.execute(
+            "select count(distinct load_id) from raw_evals.load_experiments"
+            " where %(name)s::text is null or experiment_id = %(name)s",
+            {"name": experiment_id},
+        ).fetchone()
+    )
+
+
+def _built_load_id(connection: Connection) -> int | None:
+    """Return the load up to which the marts are built; None where this role may not see it."""
+    schema = f"{marts.schema_name()}_staging"
+    if not may_read(connection, "build_watermarks", schema):
+        return None
+    query = sql.SQL(
+        "select min(built_load_id) from {} where model = any(%s) having count(*) = %s"
+    ).format(sql.Identifier(schema, "build_watermarks"))
+    row = connection.execute(query, (list(_MODELS), len(_MODELS))).fetchone()
+    return None if row is None else _number(row)
+
+
+def _number(row: tuple[object, ...] | None) -> int:
+    return int(str(row[0])) if row else 0

@@ -1,0 +1,175 @@
+"""What a verdict rests on: the rows of the marts that the gate reads."""
+
+from __future__ import annotations
+
+import msgspec
+
+from loader.gate_history import History  # noqa: TC001  msgspec reads the annotations
+from loader.verdict import Reason  # noqa: TC001  likewise
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `experiment_metric_comparisons`, or of an agent's segment of it.
+
+    `ci_*` and `cs_*` are of candidate less baseline in the metric's unit; `improvement_*` is
+    on the scale of the margin, + is better: a difference, or minus the log of the ratio.
+    """
+
+    metric: str
+    kind: str
+    direction: str
+    n_pairs: int
+    baseline_mean: float | None
+    candidate_mean: float | None
+    mean_difference: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    cs_low: float | None
+    cs_high: float | None
+    p_anytime: float | None
+    non_inferiority_margin: float | None
+    pair_coverage: float | None
+    role: str
+    role_note: str | None
+    finding: str | None
+    improvement: float | None
+    improvement_low: float | None
+    improvement_high: float | None
+    improvement_sequence_low: float | None
+    improvement_sequence_high: float | None
+    fixed_tasks_low: float | None
+    fixed_tasks_high: float | None
+    improvement_margin: float | None
+    lower_improvement: float | None
+    improvement_pct: float | None
+    improvement_low_pct: float | None
+    improvement_high_pct: float | None
+    margin_pct: float | None
+    is_of_ratio_kind: bool
+    is_fraction: bool | None
+    is_difference_instead: bool | None
+    method: str | None = None
+    flags: list[str] = []
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `experiment_summaries`, or of an agent in `experiment_segment_verdicts`.
+
+    What the rule says in it is by the settings that the policy asks for.
+    """
+
+    experiment_id: str
+    candidate_group: str
+    candidate_version: str
+    baseline_experiment_id: str | None
+    agent_name: str | None
+    primary_metric: str | None
+    total_tasks: int
+    recommendation: str
+    recommendation_reasons: list[Reason] | None
+    recommendation_labels: list[str] | None
+    recommendation_route: str | None
+    headline: str | None
+    legacy_recommendation: str | None
+    required_additional_tasks: int | None
+    required_for: str | None
+    required_note: str | None
+    required_repetitions: int | None
+    last_recorded_at: str | None
+    baseline_only_tasks: int = 0
+    candidate_only_tasks: int = 0
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `experiment_segment_verdicts`."""
+
+    segment_kind: str
+    segment: str
+    total_tasks: int
+    primary_metric: str | None
+    improvement_pct: float | None
+    improvement_low_pct: float | None
+    improvement_high_pct: float | None
+    p_worse_bh: float | None
+    is_proven_worse: bool | None
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of one metric in the candidate's arm, for a floor.
+
+    Bounds hold as recorded and with a missing score at the worst end of its scale: the lower
+    of both lows, the higher of both highs.
+    """
+
+    metric: str
+    direction: str
+    n_tasks: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A critical task: its runs in either arm, and the deciding metric on it.
+
+    Passes and runs are of the deciding metric where its values are 0 and 1 in both arms, a
+    run that ended badly without one being no pass; else they count how a run ended.
+    """
+
+    task_id: str
+    baseline_runs: int
+    baseline_passes: int
+    candidate_runs: int
+    candidate_passes: int
+    is_binary: bool
+    baseline_value: float | None
+    candidate_value: float | None
+    has_candidate: bool
+    has_baseline: bool
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """The runs of one arm, no task counted for more than what was planned."""
+
+    arm: str
+    runs: int
+    tasks: int
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy asks of the marts beyond the rule."""
+
+    parts: list[Part] = []
+    levels: list[Level] = []
+    tasks: list[Task] = []
+    unmatched_tasks: list[str] = []
+    """What the policy names as critical and no arm has."""
+    arms: list[Arm] = []
+    examples: dict[str, list[str]] = {}
+    """Arm → some of its tasks, where the arms share none."""
+    tie_margin: float = 0.0
+    direction: str = "higher"
+    """Of the deciding metric."""
+    alpha: float = 0.05
+    minimum_coverage: float = 0.95
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A candidate version of an experiment: its summary and its metrics.
+
+    Asked for by agent and version it also has its history. With `has_baseline` false that is
+    all there is: no experiment compares it with a baseline, and the summary only names it.
+    """
+
+    summary: Summary
+    metrics: list[Metric]
+    history: History | None = None
+    has_baseline: bool = True
+    agent: str | None = None
+    """Whose tasks were judged, where the experiment has others too; None: all of them."""
+    evidence: Evidence = Evidence()
+
+    def metric(self, name: str | None) -> Metric | None:
+        """Return the comparison of one metric; None if there is none."""
+        return next((metric for metric in self.metrics if metric.metric == name), None)

@@ -1,0 +1,256 @@
+"""A policy read from YAML and checked key by key; every refusal says what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import yaml
+
+from loader.errors import ConfigurationError
+from loader.policy import SHORT_NAMES, VERSION, MetricPolicy, Policy
+from loader.project import project_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_PART: Final = "block, review or ignore"
+_SEVERITY: Final = "low, medium, high, critical or never"
+_MARGIN: Final = "a number from 0 to 1, or null for the margin of seeds/metrics.csv"
+# Key → (what it takes, an example); `metrics.*` and `floors.*` stand for any metric's name.
+_EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
+    "version": (f"{VERSION}, the version of this format", f"version: {VERSION}"),
+    "require": ("improvement or non_inferiority", "require: improvement"),
+    "metrics": ("a mapping of metric names", "metrics: {accuracy: {margin: 0.03}}"),
+    "metrics.*": ("a mapping with margin, required, or neither", "accuracy: {margin: 0.03}"),
+    "metrics.*.margin": (_MARGIN, "margin: 0.03"),
+    "metrics.*.non_inferiority_margin": (_MARGIN, "non_inferiority_margin: 0.03"),
+    "metrics.*.required": ("true or false", "required: true"),
+    "floors": ("a mapping of metric names to bars", "floors: {accuracy: 0.7}"),
+    "floors.*": ("a number", "accuracy: 0.7"),
+    "minimum_pairs": ("a whole number, 0 or more", "minimum_pairs: 30"),
+    "minimum_coverage": ("a number from 0 to 1", "minimum_coverage: 0.95"),
+    "planned_repetitions": ("a whole number, 0 for no plan", "planned_repetitions: 5"),
+    "inconclusive": ("exit5, block or pass", "inconclusive: block"),
+    "on_not_worse": ("pass or review", "on_not_worse: pass"),
+    "peeking": ("true or false", "peeking: true"),
+    "kept_level": ("a number between 0 and 1, or null for the marts' own", "kept_level: 0.1"),
+    "inference": ("tasks_like_these or these_tasks", "inference: tasks_like_these"),
+    "judge": ("latest or all", "judge: all"),
+    "candidates": ("each or holm", "candidates: holm"),
+    "segments": ("a mapping with agent, category", "segments: {agent: block, category: review}"),
+    "segments.agent": (_PART, "agent: block"),
+    "segments.category": (_PART, "category: review"),
+    "critical_tasks": (
+        "a list of task ids, patterns such as billing-*, or metadata.critical",
+        "critical_tasks: [refund-7, billing-*, metadata.critical]",
+    ),
+    "regression_block": (_SEVERITY, "regression_block: high"),
+    "regression_review": (_SEVERITY, "regression_review: medium"),
+}
+_NAMED: Final = ("metrics", "floors")
+_WITH_KEYS: Final = (*_NAMED, "segments")
+_MOVED: Final = ("latest", "all")
+
+
+def default_path() -> Path:
+    """Return where the project keeps its default policy."""
+    return project_directory() / "policies" / "default.yml"
+
+
+def read_policy(path: Path | None = None) -> Policy:
+    """Read a policy from a YAML file.
+
+    Args:
+        path: the file; the project's `policies/default.yml` if not given.
+
+    Raises:
+        ConfigurationError: the file cannot be read, is no YAML, or a key of it is unknown or
+            has a value it does not take; names file, key, what was found and what to write.
+    """
+    file = path or default_path()
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        remedy = "give another file to --policy" if path else "restore it from the repository"
+        raise ConfigurationError(f"cannot read {file}: {error.strerror}; {remedy}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file} is not UTF-8 text: {error.reason}") from None
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  derived from SafeLoader
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f", line {place.line + 1}" if place else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigurationError(f"{file}{where}: not valid YAML: {problem}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{file} is nested too deeply for a policy") from None
+    return parse_policy(document, str(file))
+
+
+def parse_policy(document: object, origin: str) -> Policy:
+    """Check a policy that is already in memory.
+
+    Args:
+        document: what YAML or JSON gave.
+        origin: the file or ledger entry it came from, for messages.
+
+    Raises:
+        ConfigurationError: as `read_policy`.
+    """
+    if not isinstance(document, dict):
+        found = "is empty" if document is None else f"holds {_shown(document)}"
+        raise ConfigurationError(
+            f"{origin} {found}; expected keys and values, at least version: {VERSION}"
+        )
+    _check_keys(document, (), origin)
+    _check_meaning(document, origin)
+    try:
+        return msgspec.convert(document, Policy).normal()
+    except msgspec.ValidationError as error:
+        path = _path(str(error), document)
+        if path is None:
+            raise ConfigurationError(f"{origin}: {error}") from None
+        raise _wrong_value(path, _value(document, path), origin) from None
+
+
+def recorded_policy(document: Mapping[str, Any]) -> Policy:
+    """Return a policy as the ledger has it, those of earlier versions of this program too.
+
+    Raises:
+        ConfigurationError: this program cannot read it.
+    """
+    plain = dict(document)
+    if plain.get("candidates") in _MOVED:
+        plain["judge"] = plain.pop("candidates")
+    # a policy of before there were segments and critical tasks did not ask for them
+    plain.setdefault("segments", {"agent": "ignore", "category": "ignore"})
+    plain.setdefault("critical_tasks", [])
+    return parse_policy(plain, "the recorded policy")
+
+
+def _check_keys(mapping: Mapping[Any, Any], path: tuple[str, ...], origin: str) -> None:
+    """Refuse keys no policy has, and numbers no comparison is true of."""
+    known = {
+        key.rpartition(".")[2]
+        for key in _EXPECTED
+        if key.count(".") == len(path) and key.startswith(_generic(path))
+    }
+    for key, value in mapping.items():
+        here = (*path, str(key))
+        if not isinstance(key, str):
+            raise ConfigurationError(
+                f"{origin}: {'.'.join(here)} is no text; write the key in quotes"
+            )
+        if "*" not in known and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(sorted(known))
+            raise ConfigurationError(f"{origin}: {'.'.join(here)} is no key of a policy; {hint}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise _wrong_value(here, value, origin)
+        if isinstance(value, dict) and here[0] in _WITH_KEYS and _generic(here) != "floors.*":
+            _check_keys(value, here, origin)
+    if not path and "version" not in mapping:
+        raise ConfigurationError(f"{origin}: version is missing; write version: {VERSION}")
+
+
+def _check_meaning(document: Mapping[str, Any], origin: str) -> None:
+    """Refuse what is written in two ways at once, or by a key that has moved."""
+    if document.get("candidates") in _MOVED:
+        found = document["candidates"]
+        raise ConfigurationError(
+            f'{origin}: candidates: found "{found}", which versions to judge is now said by '
+            f"judge; write  judge: {found}  (candidates: each or holm says how several are tested)"
+        )
+    for section in _NAMED:
+        named = document.get(section)
+        if not isinstance(named, dict):
+            continue
+        for short, whole in SHORT_NAMES.items():
+            if short in named and whole in named:
+                raise ConfigurationError(
+                    f"{origin}: {section}.{short} and {section}.{whole} are one metric; keep one"
+                )
+        for name, asked in named.items():
+            if isinstance(asked, dict) and {"margin", "non_inferiority_margin"} <= asked.keys():
+                raise ConfigurationError(
+                    f"{origin}: {section}.{name}: margin and non_inferiority_margin are two names "
+                    "of one thing; keep margin"
+                )
+
+
+def _wrong_value(path: tuple[str, ...], value: object, origin: str) -> ConfigurationError:
+    expected, example = _EXPECTED[_generic(path)]
+    return ConfigurationError(
+        f"{origin}: {'.'.join(path)}: found {_shown(value)}, expected {expected}; "
+        f"write for example  {example}"
+    )
+
+
+def _generic(path: tuple[str, ...]) -> str:
+    """Return a path as `_EXPECTED` has it: a metric's name becomes `*`."""
+    return ".".join(
+        "*" if place == 1 and path[0] in _NAMED else name for place, name in enumerate(path)
+    )
+
+
+def _path(message: str, document: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return the key that msgspec complains of; it writes a metric's name as `[...]`."""
+    _, found, place = message.partition(" - at `$.")
+    if not found:
+        return None
+    names = place.rstrip("`").split("[", 1)[0].split(".")
+    section = names[0]
+    if section in _NAMED and "[...]" in place:
+        name = _offending(section, document[section])
+        names = [section, name, *place.rstrip("`").split("[...]", 1)[1].split(".")[1:]]
+    return tuple(names)
+
+
+def _offending(section: str, named: Mapping[str, object]) -> str:
+    """Return the first metric whose value is not one a policy takes."""
+    kind: Any = MetricPolicy if section == "metrics" else float
+    for name, value in named.items():
+        try:
+            msgspec.convert(value, kind)
+        except msgspec.ValidationError:
+            return name
+    raise AssertionError(named)
+
+
+def _value(document: object, path: tuple[str, ...]) -> object:
+    for name in path:
+        if not isinstance(document, dict):
+            return document
+        document = document[name]
+    return document
+
+
+def _shown(value: object) -> str:
+    """Return a value as a YAML file would have it, cut to what a message can hold."""
+    longest = 60
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = str(value)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that refuses a key given twice, where YAML would keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping; raise when a key comes a second time."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {name} is given twice", key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep=deep)

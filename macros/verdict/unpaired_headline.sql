@@ -1,0 +1,27 @@
+{#
+    Why a candidate has no verdict: nothing to compare it with. Needs the counts
+    of experiment_summaries under the name `counted`.
+#}
+{% macro unpaired_code() -%}
+    case
+        when counted.total_tasks > 0 then 'no_values'
+        when counted.baseline_only_tasks = 0 then 'no_baseline'
+        else 'nothing_shared'
+    end
+{%- endmacro %}
+
+
+{% macro unpaired_headline() -%}
+    case {{ unpaired_code() }}
+        when 'no_values'
+            then 'Nothing to compare: no run has a score or a measurement.'
+        when 'no_baseline'
+            then
+                'No baseline: ' || counted.baseline_experiment_id
+                || ' has no result of a control group.'
+        else
+            'Nothing is shared: none of the ' || counted.candidate_only_tasks
+            || ' tasks of the candidate is among the '
+            || counted.baseline_only_tasks || ' of the baseline.'
+    end
+{%- endmacro %}

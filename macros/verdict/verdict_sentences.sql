@@ -1,0 +1,533 @@
+-- sqlfluff:exclude_rules:LT02
+{#
+    The words of a verdict. Numbers are those of the marts, rounded; every page
+    shows these sentences and has none of its own.
+#}
+
+{# A number for a sentence; to_char would cut large ones, numeric does not. #}
+{% macro number_in_words(value, digits) -%}
+    trim_scale(round(({{ value }})::numeric, {{ digits }}))::text
+{%- endmacro %}
+
+
+{# '= 0.012' or '< 0.0001'. #}
+{% macro p_in_words(value) -%}
+    case
+        when ({{ value }}) is null then 'unknown'
+        when ({{ value }}) < 0.0001 then '< 0.0001'
+        else '= ' || {{ number_in_words(value, 4) }}
+    end
+{%- endmacro %}
+
+
+{# A metric as people call it. #}
+{% macro metric_name(metric) -%}
+    case {{ metric }}
+        when 'latency_ms' then 'latency'
+        when 'tokens_used' then 'tokens'
+        when 'cost_usd' then 'cost'
+        when 'pass_hat_k' then 'pass^{{ var("pass_k") }}'
+        when 'pass_at_k' then 'pass@{{ var("pass_k") }}'
+        else {{ metric }}
+    end
+{%- endmacro %}
+
+
+{# '+14 points', '-93 %': an improvement, + is better. #}
+{% macro size_in_words(improvement) -%}
+    case
+        when ({{ improvement }}) is null then null
+        else
+            case when ({{ improvement }}) >= 0 then '+' else '' end
+            || case
+                when is_fraction
+                    then
+                        {{ number_in_words(
+                            '100 * (' ~ improvement ~ ')', 1
+                        ) }} || ' points'
+                when is_of_ratio_kind or is_difference_instead
+                    then
+                        {{ number_in_words(
+                            shown_improvement(improvement), 1
+                        ) }} || ' %'
+                else trim_scale(({{ improvement }})::numeric(60, 4))::text
+            end
+    end
+{%- endmacro %}
+
+
+{#
+    'more accurate (+14 points)', '93 % slower', 'with 97 % more tokens'. Of
+    latency, tokens and cost the change of the thing itself, not what is saved.
+#}
+{% macro change_in_words(improvement, note="''") -%}
+    case
+        when ({{ improvement }}) is null then null
+        when is_of_ratio_kind
+            then
+                case kind when 'tokens' then 'with ' else '' end
+                || {{ number_in_words(
+                    'abs(' ~ shown_improvement(improvement) ~ ')', 1
+                ) }}
+                || ' % '
+                || case
+                    when kind = 'latency' and ({{ improvement }}) >= 0
+                        then 'faster'
+                    when kind = 'latency' then 'slower'
+                    when kind = 'cost' and ({{ improvement }}) >= 0
+                        then 'cheaper'
+                    when kind = 'cost' then 'more expensive'
+                    when ({{ improvement }}) >= 0 then 'fewer tokens'
+                    else 'more tokens'
+                end
+                || case
+                    when {{ note }} = '' then ''
+                    else ' (' || ltrim({{ note }}, ', ') || ')'
+                end
+        else
+            case when ({{ improvement }}) >= 0
+                then case metric
+                    when 'accuracy' then 'more accurate'
+                    when 'completeness' then 'more complete'
+                    when 'efficiency' then 'more efficient'
+                    else 'better in ' || {{ metric_name('metric') }}
+                end
+                else case metric
+                    when 'accuracy' then 'less accurate'
+                    when 'completeness' then 'less complete'
+                    when 'efficiency' then 'less efficient'
+                    else 'worse in ' || {{ metric_name('metric') }}
+                end
+            end
+            || ' (' || {{ size_in_words(improvement) }} || {{ note }} || ')'
+    end
+{%- endmacro %}
+
+
+{# 'a', 'a and b', 'a, b and c'. #}
+{% macro listed(words) -%}
+    case
+        when cardinality({{ words }}) > 1
+            then
+                array_to_string(
+                    ({{ words }})[:cardinality({{ words }}) - 1], ', '
+                )
+                || ' and '
+                || ({{ words }})[cardinality({{ words }})]
+        else ({{ words }})[1]
+    end
+{%- endmacro %}
+
+
+{# The text with its first letter large. #}
+{% macro capitalised(words) -%}
+    upper(left({{ words }}, 1)) || substr({{ words }}, 2)
+{%- endmacro %}
+
+
+{#
+    What a metric may have to say on the verdict: its place among the reasons,
+    code, whether it holds, p-value and level it was held to, sentence.
+#}
+{% macro verdict_findings(settings, level) -%}
+{%- set is_stop = "recommendation != 'reject'" -%}
+(
+    1,
+    'harmed',
+    recommendation = 'reject'
+    and is_deciding and is_worse and is_losing and has_enough_tasks,
+    p_worse,
+    {{ level }},
+    format('%s: a loss beyond chance, and more than the margin of %s may be lost.',
+        {{ capitalised('change_with_p') }}, margin_in_words)
+),
+(
+    case kind when 'success' then 3 else 2 end,
+    case kind when 'success' then 'success_harmed' else 'guardrail_harmed' end,
+    recommendation = 'reject'
+    and role in ('guardrail', 'success')
+    and is_losing
+    and has_enough_tasks
+    and not is_comparison_better
+    and p_guard_holm <= {{ settings.harm_level }},
+    p_guard_holm,
+    {{ settings.harm_level }}::float8,
+    format('%s: a loss beyond chance, and more than the margin of %s may be lost.',
+        {{ capitalised('change_with_p') }}, margin_in_words)
+),
+(
+    10,
+    'direction_unknown',
+    {{ is_stop }} and is_deciding and 'direction_unknown' = any(flags),
+    p_value,
+    null::float8,
+    format(
+        '%s went from %s to %s (p %s), and nobody has said whether less or more '
+        || 'of it is better: declare its direction in seeds/metrics.csv.',
+        name,
+        {{ number_in_words('baseline_mean', 4) }},
+        {{ number_in_words('candidate_mean', 4) }},
+        {{ p_in_words('p_value') }}
+    )
+),
+(
+    11,
+    'no_pairs',
+    {{ is_stop }} and is_deciding and p_better is null
+    and not 'direction_unknown' = any(flags),
+    null::float8,
+    null::float8,
+    case
+        when n_pairs = 0 then format('No task has %s in both arms.', name)
+        else format('%s cannot be tested: %s %s in both arms.', name, n_pairs,
+            case n_pairs when 1 then 'task has it' else 'tasks have it' end)
+    end
+),
+(
+    12,
+    'too_few_tasks',
+    {{ is_stop }} and is_deciding and n_pairs < {{ settings.minimum_tasks }},
+    null::float8,
+    null::float8,
+    format('Only %s %s %s in both arms; a verdict takes %s.',
+        n_pairs, case n_pairs when 1 then 'task has' else 'tasks have' end, name,
+        {{ settings.minimum_tasks }})
+),
+(
+    13,
+    'few_clusters',
+    {{ is_stop }} and is_deciding and n_pairs > 0
+    and coalesce(effective_clusters, 0) < {{ settings.minimum_clusters }} - 1e-9,
+    null::float8,
+    null::float8,
+    format('%s rests on %s independent %s; a verdict takes %s.',
+        name,
+        {{ number_in_words('coalesce(effective_clusters, 0)', 1) }},
+        case
+            when effective_clusters < n_pairs then 'clusters' else 'tasks'
+        end,
+        {{ settings.minimum_clusters }})
+),
+(
+    14,
+    'better',
+    {{ is_stop }} and is_deciding and is_better,
+    p_better,
+    {{ level }},
+    format('%s: a gain beyond chance.', {{ capitalised('change_with_p') }})
+),
+(
+    15,
+    'trade_off',
+    {{ is_stop }}
+    and role in ('guardrail', 'success')
+    and is_losing
+    and has_enough_tasks
+    and p_guard_holm <= {{ settings.harm_level }},
+    p_guard_holm,
+    {{ settings.harm_level }}::float8,
+    format('%s, beyond chance; its margin is %s.',
+        {{ capitalised('change_with_p') }}, margin_in_words)
+),
+(
+    16,
+    'low_coverage',
+    {{ is_stop }} and role in ('deciding', 'guardrail') and has_low_coverage,
+    null::float8,
+    null::float8,
+    format('Only %s %% of what was to be measured has %s; %s %% are asked for.',
+        {{ number_in_words('100 * pair_coverage', 1) }}, name,
+        {{ number_in_words('100 * ' ~ settings.minimum_coverage, 1) }})
+),
+(
+    17,
+    'incomparable_versions',
+    {{ is_stop }} and role in ('deciding', 'guardrail') and n_incomparable > 0,
+    null::float8,
+    null::float8,
+    format('%s %s of %s ran on different versions of the dataset or the '
+        || 'evaluator in the two arms, and are left out.', n_incomparable,
+        case n_incomparable when 1 then 'pair' else 'pairs' end, name)
+),
+(
+    18,
+    case kind when 'success' then 'success_harmed' else 'tripwire_harmed' end,
+    {{ is_stop }}
+    and role in ('tripwire', 'success')
+    and is_losing
+    and p_tripwire_holm <= {{ level }},
+    p_tripwire_holm,
+    {{ level }},
+    format('%s, beyond chance%s.', {{ capitalised('change_with_p') }},
+        case kind when 'success' then ''
+            else ', though nobody declared ' || name || ' a guardrail' end)
+),
+(
+    20,
+    'guardrail_open',
+    {{ is_stop }} and is_comparison_better and role = 'guardrail'
+    and not is_kept
+    and not (
+        is_losing and has_enough_tasks
+        and coalesce(p_guard_holm <= {{ settings.harm_level }}, false)
+    ),
+    p_lost,
+    {{ settings.kept_level }}::float8,
+    case
+        when change_at_worst is null
+            then format('%s has no interval to hold to its margin (%s %s).',
+                name, n_pairs,
+                case n_pairs when 1 then 'pair' else 'pairs' end)
+        else format('%s: at the worst %s; its margin is %s.',
+            {{ capitalised('name') }}, change_at_worst, margin_in_words)
+    end
+),
+(
+    21,
+    'quality_kept',
+    is_deciding and (route = 'quality_kept' or label = 'not_worse'),
+    p_lost,
+    {{ level }},
+    format('%s is kept: at the worst %s; its margin is %s.',
+        {{ capitalised('name') }}, coalesce(change_at_worst, 'unchanged'),
+        margin_in_words)
+),
+(
+    22,
+    'gain',
+    role = 'guardrail' and route = 'quality_kept' and is_gain,
+    p_gain_holm,
+    {{ settings.gain_level }}::float8,
+    format('%s: a gain beyond chance.', {{ capitalised('change_with_p') }})
+),
+(
+    24,
+    'worse_within_margin',
+    {{ is_stop }} and is_deciding and is_worse and improvement < 0 and is_kept,
+    p_worse,
+    {{ level }},
+    format('%s: a loss beyond chance, but within the margin of %s.',
+        {{ capitalised('change_with_p') }}, margin_in_words)
+),
+(
+    25,
+    'not_better',
+    {{ is_stop }} and is_deciding and p_better is not null and route is null
+    and not is_better and not is_worse,
+    p_better,
+    {{ level }},
+    format('No difference in %s is shown: %s%s.', name, size,
+        coalesce(' (from ' || low_size || ' to ' || high_size || ')', ''))
+),
+(
+    30,
+    'kept_not_proven',
+    role = 'guardrail' and route = 'better' and not is_proven_kept,
+    p_lost,
+    {{ level }},
+    format('%s: at the worst %s; its margin is %s.', {{ capitalised('name') }},
+        coalesce(change_at_worst, 'unknown'), margin_in_words)
+),
+(
+    31,
+    'direction_assumed',
+    is_deciding and direction_source = 'assumed',
+    null::float8,
+    null::float8,
+    format('Nobody declared %s: more of it is taken for better.', name)
+),
+(
+    32,
+    'deciding_metric_guessed',
+    is_deciding and 'deciding_metric_guessed' = any(flags),
+    null::float8,
+    null::float8,
+    format('%s decides because it is the first score by name; the var '
+        || 'primary_metric names another.', name)
+),
+(
+    33,
+    'one_arm_only',
+    role_note = 'one_arm_only',
+    null::float8,
+    null::float8,
+    format('%s was recorded in one arm only and has no say.',
+        {{ capitalised('name') }})
+),
+(
+    34,
+    'uneven_repetitions',
+    is_deciding and 'uneven_repetitions' = any(flags),
+    null::float8,
+    null::float8,
+    'The arms ran some tasks a different number of times: runs that left no '
+    || 'record are not seen.'
+),
+(
+    35,
+    'several_candidates',
+    is_deciding and n_candidates > 1,
+    null::float8,
+    null::float8,
+    format('%s candidates are compared with this baseline, each by itself.',
+        n_candidates)
+)
+{%- endmacro %}
+
+
+{# What got better or worse by how much, and what decided: one sentence. #}
+{% macro verdict_headline() -%}
+    case
+        when recommended.deciding_metric is null
+            then
+                'Nothing decides: no metric with a say has a value in both arms.'
+        when recommended.is_harmed
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || coalesce(
+                    ', and ' || {{ listed('phrases.harmed_guards') }}, ''
+                )
+                || ': worse than the baseline.'
+        when recommended.recommendation = 'reject'
+            then
+                {{ capitalised(listed('phrases.harmed_guards')) }}
+                || ', and not shown to be better in '
+                || phrases.deciding_name
+                || coalesce(
+                    ' (' || phrases.deciding_size || ', p '
+                    || {{ p_in_words('phrases.deciding_p') }} || ')',
+                    ''
+                )
+                || '.'
+        when recommended.label = 'trade_off'
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but '
+                || {{ listed('phrases.harmed_guards') }}
+                || ': a trade-off that a person decides.'
+        when recommended.recommendation_route = 'better'
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || case
+                    when phrases.n_guardrails > 0
+                        then ', and no guardrail is lost.'
+                    else '.'
+                end
+        when recommended.recommendation_route = 'quality_kept'
+            then
+                {{ capitalised('phrases.deciding_name') }}
+                || ' is kept'
+                || coalesce(' (at the worst ' || phrases.deciding_lowest_size
+                    || ')', '')
+                || coalesce(
+                    ', and it is ' || {{ listed('phrases.gains') }},
+                    ', and the metrics together gain'
+                )
+                || '.'
+        when recommended.is_direction_unknown
+            then
+                {{ capitalised('phrases.deciding_name') }}
+                || case
+                    when phrases.deciding_p_value <= 0.05 then ' changed'
+                    else ' may have changed'
+                end
+                || ' (p ' || {{ p_in_words('phrases.deciding_p_value') }}
+                || '), but nobody has said whether less or more of it is '
+                || 'better.'
+        when phrases.deciding_pairs = 0
+            then
+                'Nothing to compare: no task has ' || phrases.deciding_name
+                || ' in both arms.'
+        when not phrases.has_enough_tasks
+            then
+                {{ capitalised('coalesce(phrases.deciding_change_with_p, phrases.deciding_name)') }}
+                || ', on '
+                || phrases.deciding_pairs
+                || case phrases.deciding_pairs
+                    when 1 then ' task'
+                    else ' tasks'
+                end
+                || case
+                    when
+                        phrases.deciding_clusters
+                        < phrases.deciding_pairs - 1e-9
+                        then
+                            ' in about '
+                            || {{ number_in_words(
+                                'phrases.deciding_clusters', 1
+                            ) }} || ' independent clusters'
+                    else ''
+                end
+                || ': too few to decide.'
+        when recommended.has_low_coverage
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but only '
+                || {{ number_in_words('100 * phrases.least_coverage', 1) }}
+                || ' % of what was to be measured has '
+                || {{ listed('phrases.uncovered') }}
+                || ': the missing part could turn it.'
+        when recommended.has_incomparable
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but '
+                || phrases.n_incomparable
+                || ' pairs ran on different versions of the dataset or the '
+                || 'evaluator.'
+        when recommended.has_tripped
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || case when recommended.is_better then ', but ' else ', and '
+                end
+                || {{ listed('phrases.tripped') }}
+                || ': a person decides.'
+        when recommended.is_composite_worse
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but worse by all metrics together: a person decides.'
+        when recommended.label = 'worse_within_margin'
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', within the margin.'
+        when phrases.is_equal and phrases.deciding_p_value = 1
+            then
+                'No difference in ' || phrases.deciding_name
+                || ': both arms are equal on average.'
+        when recommended.label = 'not_worse'
+            then
+                'Not worse: '
+                || phrases.deciding_name
+                || ' is kept'
+                || coalesce(' (at the worst ' || phrases.deciding_lowest_size
+                    || ')', '')
+                || ', and nothing is shown to be better.'
+        when recommended.is_better
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but '
+                || {{ listed('phrases.open_guardrails[:3]') }}
+                || case
+                    when cardinality(phrases.open_guardrails) > 3
+                        then
+                            ' (and '
+                            || cardinality(phrases.open_guardrails) - 3
+                            || ' more)'
+                    else ''
+                end
+                || ' cannot be excluded.'
+        when phrases.deciding_p_value <= {{ var('alpha') }}
+            then
+                'No difference in ' || phrases.deciding_name
+                || ' is shown once missing values count as the worst: '
+                || phrases.deciding_size || ' among what has a value.'
+        else
+            'No difference in ' || phrases.deciding_name || ' is shown: '
+            || phrases.deciding_size
+            || coalesce(
+                ' (from ' || phrases.deciding_low_size || ' to '
+                || phrases.deciding_high_size || ')',
+                ''
+            )
+            || '.'
+    end
+{%- endmacro %}

@@ -1,0 +1,25 @@
+with
+
+source as (
+    select * from {{ source('raw_evals', 'arm_plans') }}
+),
+
+-- the latest plan of an arm among the loads that the build covers
+latest_plans as (
+    select distinct on (experiment_id, experiment_group, extension_version)
+        experiment_id,
+        experiment_group,
+        extension_version,
+        load_id,
+        planned_repetitions,
+        planned_tasks
+    from source
+    where {{ is_in_build('load_id') }}
+    order by
+        experiment_id asc,
+        experiment_group asc,
+        extension_version asc,
+        load_id desc
+)
+
+select * from latest_plans
