@@ -7,7 +7,8 @@
         array[
             case when n_pairs = 0 then 'no_pairs' end,
             case
-                when pair_coverage < {{ var('minimum_coverage') }}
+                when
+                    pair_coverage < {{ var('minimum_coverage') }} - 1e-12
                     then 'low_coverage'
             end,
             case

@@ -226,7 +226,8 @@ judged_metrics as materialized (
             false
         ) as is_gain,
         coalesce(
-            adjusted_harms.pair_coverage < {{ settings.minimum_coverage }},
+            adjusted_harms.pair_coverage
+            < {{ settings.minimum_coverage }} - 1e-12,
             false
         ) as has_low_coverage
     from adjusted_harms

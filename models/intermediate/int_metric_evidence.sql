@@ -60,13 +60,22 @@ both_readings as materialized (
             missing.improvement,
             case when recorded.kind = 'score' then recorded.improvement end
         ) as improvement_missing_as_zero,
+        -- of two alike, the one that is known less well
         case
-            when missing.improvement < recorded.improvement
+            when missing.improvement < recorded.improvement - 1e-12
+                then missing.improvement
+            when
+                missing.improvement < recorded.improvement + 1e-12
+                and missing.improvement_error > recorded.improvement_error
                 then missing.improvement
             else recorded.improvement
         end as lower_improvement,
         case
-            when missing.improvement < recorded.improvement
+            when missing.improvement < recorded.improvement - 1e-12
+                then missing.improvement_error
+            when
+                missing.improvement < recorded.improvement + 1e-12
+                and missing.improvement_error > recorded.improvement_error
                 then missing.improvement_error
             else recorded.improvement_error
         end as lower_improvement_error,

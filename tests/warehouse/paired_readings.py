@@ -194,9 +194,12 @@ class Reading(NamedTuple):
 
     @property
     def lower(self) -> Evidence:
-        """Give the reading with the lower improvement."""
+        """Give the reading with the lower improvement; of two alike, the one known less well."""
         if self.completed is None or self.recorded.mean is None or self.completed.mean is None:
             return self.recorded
+        if abs(self.completed.mean - self.recorded.mean) <= NOISE:
+            is_vaguer = (self.completed.error or 0) > (self.recorded.error or 0)
+            return self.completed if is_vaguer else self.recorded
         return min(self.recorded, self.completed, key=lambda one: one.mean or 0.0)
 
 

@@ -156,8 +156,9 @@ class _Rule:
         level = self.settings.level
         found: list[tuple[str, str | None]] = [
             ("success_harmed" if one.role == "success" else "tripwire_harmed", one.name)
-            for one in [*self.success, *self.tripwires]
-            if one.is_harmed(self.trip_family[one.name], level)
+            for one in self.members.values()
+            if one.role in {"success", "tripwire"}
+            and one.is_harmed(self.trip_family[one.name], level)
         ]
         if self.composite_worse is not None and self.composite_worse <= level:
             found.append(("composite_worse", None))
@@ -168,16 +169,17 @@ class _Rule:
         found: list[tuple[str, str | None]] = []
         deciding = self.deciding
         if deciding is None:
-            return [("no_pairs", None)]
-        if self.is_unknown:
-            found.append(("direction_unknown", deciding.name))
-        elif deciding.better is None:
-            found.append(("no_pairs", deciding.name))
-        if not deciding.has_tasks():
-            found.append(("too_few_tasks", deciding.name))
-        if deciding.reading.usable and not deciding.has_clusters():
-            found.append(("few_clusters", deciding.name))
-        held = sorted([deciding, *self.guardrails], key=lambda one: one.name.encode())
+            found.append(("no_pairs", None))
+        else:
+            if self.is_unknown:
+                found.append(("direction_unknown", deciding.name))
+            elif deciding.better is None:
+                found.append(("no_pairs", deciding.name))
+            if not deciding.has_tasks():
+                found.append(("too_few_tasks", deciding.name))
+            if deciding.reading.usable and not deciding.has_clusters():
+                found.append(("few_clusters", deciding.name))
+        held = [one for one in self.members.values() if one.role in {"deciding", "guardrail"}]
         minimum = self.settings.minimum_coverage - 1e-12
         found += [("low_coverage", one.name) for one in held if one.coverage < minimum]
         found += [("incomparable_versions", one.name) for one in held if one.n_incomparable]
@@ -240,20 +242,18 @@ class _Rule:
         ]
         rest = [one for one in forbidding if one not in found]
         deciding = self.deciding
-        if deciding is None:
-            return found
-        if self.is_better:
+        if self.is_better and deciding:
             found.append(("better", deciding.name))
         found += [("trade_off", one.name) for one in harmful]
-        found += rest
-        traded = {one.name for one in harmful}
-        found += stopping
+        found += [*rest, *stopping]
         if self.is_better:
             found += [
                 ("guardrail_open", one.name)
                 for one in self.guardrails
-                if one.name not in traded and not one.is_kept(self.settings.kept_level)
+                if one not in harmful and not one.is_kept(self.settings.kept_level)
             ]
+        if deciding is None:
+            return found
         if label == "not_worse":
             found.append(("quality_kept", deciding.name))
         if self._is_worse_within_margin():
