@@ -83,10 +83,13 @@ series as (
         version_statistics.*,
         ordered_versions.version_order_rule,
         ordered_versions.version_rank,
-        case
-            when metrics.direction = 'lower' then -1
-            when metrics.direction = 'higher' then 1
-            when version_statistics.kind = 'score' then 1
+        case {{ metric_direction(
+                'version_statistics.metric',
+                'version_statistics.kind',
+                'metrics.direction',
+            ) }}
+            when 'lower' then -1
+            when 'higher' then 1
         end as direction_sign,
         exists(
             select 1

@@ -72,6 +72,12 @@ def built(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
                "measurements": {"ttft_ms": 300 + 300 * place + task}}
               for place, group in enumerate(("baseline", "code-chef"))
               for task in range(30)),
+            *({"experiment_id": f"drift-{version}", "task_id": str(task), "agent_name": "drifter",
+               "experiment_group": "code-chef", "extension_version": version,
+               "scores": {"correct": 0.9 - change - task % 3 / 100,
+                          "hallucination_rate": 0.2 + change + task % 3 / 100}}
+              for version, change in (("1.0.0", 0), ("1.1.0", 0.3))
+              for task in range(40)),
             *({"experiment_id": "parts", "task_id": f"{category}-{task}",
                "experiment_group": group, "extension_version": "2.0.0", "accuracy": score,
                "success": True, "metadata": {"category": category}}
@@ -356,6 +362,21 @@ def test_a_metric_that_nobody_declared_is_told_so_everywhere(built: Built, tmp_p
             assert f"changed by {change}" in line, place
             assert "which way is better is not known" in line, place
             assert "more than chance" not in line, place
+
+
+def test_a_version_whose_better_side_nobody_knows_got_neither_better_nor_worse(
+    built: Built,
+) -> None:
+    with connect(built.url) as connection:
+        worse = connection.execute(
+            "select metric from evals.version_regressions where agent_name = 'drifter'"
+        ).fetchall()
+        ((change,),) = connection.execute(
+            "select change from evals.version_trends where agent_name = 'drifter'"
+            " and metric = 'hallucination_rate' and change is not null"
+        ).fetchall()
+    assert worse == [("correct",)]
+    assert change == pytest.approx(0.3)
 
 
 def test_the_catalog_lists_every_metric_with_its_say_and_how_to_change_it(built: Built) -> None:
@@ -656,6 +677,8 @@ def test_purge_and_build_leave_only_what_is_archived(built: Built) -> None:
         "unsaid",
         "late",
         "parts",
+        "drift-1.0.0",
+        "drift-1.1.0",
     }
     assert built.run("summary", "--experiment", EXPERIMENT_ID).exit_code == 2
     (row,) = built.json("summary", "--experiment", "exp-2024-11-001")
