@@ -175,15 +175,15 @@ def _inference(
         (abs(value) for pair in reading.usable for value in (pair.baseline, pair.candidate)),
         default=0.0,
     )
-    is_clustered = len(set(clusters)) < len(difference)
     sample = Sample(difference, clusters, None, scale, is_binary=recorded.is_binary)
     found = evidence(sample, settings.alpha, settings.planned_tasks)
     stddev = _stddev(difference, scale)
     method = "none"
-    if found.is_binary:
+    if recorded.is_binary:
         method = "mcnemar_tango"
-    elif found.error is not None:
-        method = ("t_clustered" if is_clustered else "t") if found.error else "sign_test"
+    elif recorded.error is not None:
+        is_clustered = len(set(reading.clusters.values())) < recorded.n
+        method = ("t_clustered" if is_clustered else "t") if recorded.error else "sign_test"
     columns: Columns = {
         "method": method,
         "standard_error": None if stddev is None else stddev / math.sqrt(len(difference)),
