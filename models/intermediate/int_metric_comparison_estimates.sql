@@ -252,7 +252,6 @@ intervals as materialized (
     select
         *,
         case
-            when method = 'none' then null
             when method = 'mcnemar_tango'
                 then {{ statistical_function('tango_lower') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
@@ -260,7 +259,6 @@ intervals as materialized (
             else mean_difference - half_width
         end as ci_low,
         case
-            when method = 'none' then null
             when method = 'mcnemar_tango'
                 then {{ statistical_function('tango_upper') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
@@ -442,7 +440,7 @@ estimates as (
         n_pairs - wins - losses as ties,
         case
             when
-                not is_ratio
+                not is_of_ratio_kind
                 and detectable_improvement > improvement_margin
                 and affordable_noise > 0
                 and variance_within_task > 0
