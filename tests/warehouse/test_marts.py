@@ -405,4 +405,10 @@ def assert_rows_agree(
 def agrees(built: object, expected: object) -> bool:
     if isinstance(expected, Fraction | float) and isinstance(built, int | float | Decimal):
         return isclose(float(built), float(expected), rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(expected, list) and isinstance(built, list):
+        return len(built) == len(expected) and all(map(agrees, built, expected))
+    if isinstance(expected, dict) and isinstance(built, dict):
+        return built.keys() == expected.keys() and all(
+            agrees(built[name], value) for name, value in expected.items()
+        )
     return built == expected
