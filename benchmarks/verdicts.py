@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from verdict_tables import Line
 
 MINIMUM_COVERAGE = 0.93
-MAXIMUM_SECONDS = 10.0
+# 1.3 times what it took while a metric had one reading, on the same two cores
+MAXIMUM_SECONDS = 11.4
 PER_EXPERIMENT = 1_000
 STATISTICS = (
     "int_metric_pair_moments",
