@@ -8,9 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from decimal import Decimal
 from fractions import Fraction
-from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import independent_marts
@@ -18,6 +16,7 @@ import independent_pairs
 import independent_passes
 import psycopg
 import pytest
+from close_values import agrees
 from psycopg import sql
 from random_records import random_record
 from raw_rows import RawRows
@@ -400,15 +399,3 @@ def assert_rows_agree(
     for key, row in by_key.items():
         for name, value in row.items():
             assert agrees(built[key][name], value), (mart, key, name, built[key][name], value)
-
-
-def agrees(built: object, expected: object) -> bool:
-    if isinstance(expected, Fraction | float) and isinstance(built, int | float | Decimal):
-        return isclose(float(built), float(expected), rel_tol=1e-9, abs_tol=1e-12)
-    if isinstance(expected, list) and isinstance(built, list):
-        return len(built) == len(expected) and all(map(agrees, built, expected))
-    if isinstance(expected, dict) and isinstance(built, dict):
-        return built.keys() == expected.keys() and all(
-            agrees(built[name], value) for name, value in expected.items()
-        )
-    return built == expected

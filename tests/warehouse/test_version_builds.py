@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
-from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from close_values import agrees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
@@ -113,13 +112,6 @@ def read(
     return {tuple(row[name] for name in KEYS[mart]): row for row in rows}
 
 
-def agree(one: object, other: object) -> bool:
-    """Whether two values are the same, but for what the order of a floating sum may do."""
-    if isinstance(one, float | Decimal) and isinstance(other, float | Decimal):
-        return isclose(float(one), float(other), rel_tol=1e-9, abs_tol=1e-12)
-    return one == other
-
-
 def assert_same(
     mart: str,
     one: Mapping[tuple[Any, ...], dict[str, Any]],
@@ -130,7 +122,7 @@ def assert_same(
     for key, row in one.items():
         for name, value in row.items():
             if name not in _BOOKKEEPING:
-                assert agree(value, other[key][name]), (mart, key, name, value, other[key][name])
+                assert agrees(value, other[key][name]), (mart, key, name, value, other[key][name])
 
 
 def test_builds_between_loads_give_what_one_build_gives(lived: Connection, dbt: Dbt) -> None:
