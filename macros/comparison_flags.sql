@@ -24,7 +24,9 @@
                     sign(mean_difference)
                     * sign(mean_difference_missing_as_zero) < 0
                     -- the sum of scores that cancel is not always 0
-                    and abs(mean_difference_missing_as_zero) > 1e-12
+                    and least(
+                        abs(mean_difference), abs(mean_difference_missing_as_zero)
+                    ) > 1e-12
                     then 'missing_flips_sign'
             end,
             case

@@ -325,8 +325,14 @@ def _flags(columns: Columns, reading: Reading, baseline: Array, metric: Metric) 
     """Give what a reader should know first, in the order of the mart."""
     margin, detectable = reading.margin or 0.0, _detectable(reading, metric)
     known = {name: float(str(value)) for name, value in columns.items() if _is_number(value)}
-    imputed = known.get("mean_difference_missing_as_zero", 0.0)
-    imputed = imputed if abs(imputed) > NOISE else 0.0
+    # what is left of scores that cancel has no sign
+    recorded, imputed = (
+        value if abs(value) > NOISE else 0.0
+        for value in (
+            known.get("mean_difference", 0.0),
+            known.get("mean_difference_missing_as_zero", 0.0),
+        )
+    )
     scale = float(abs(baseline).max(initial=0))
     uneven = any(
         one.runs != other.runs and min(one.runs, other.runs) > 0
@@ -339,7 +345,7 @@ def _flags(columns: Columns, reading: Reading, baseline: Array, metric: Metric) 
         "few_clusters": known.get("effective_clusters", 0.0) < settings.minimum_clusters - 1e-9,
         "zero_variance": 0 in (known.get("stddev_difference"), columns["standard_error_clustered"]),
         "zero_baseline": len(baseline) > 0 and abs(baseline.mean()) <= NOISE * scale,
-        "missing_flips_sign": known.get("mean_difference", 0.0) * imputed < 0,
+        "missing_flips_sign": recorded * imputed < 0,
         "underpowered": detectable is not None and detectable > margin > 0,
         "incomparable_versions": known["n_incomparable"] > 0,
         "one_sided_evaluator_version": metric.is_one_sided,
