@@ -24,13 +24,13 @@ from private_warehouse import (
     warehouse,
 )
 
-from loader import marts
-from loader.connection import connect
+from loader.marts import questions
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 SMALL = 10_000
 PER_EXPERIMENT = 1_000
@@ -155,7 +155,7 @@ def main() -> int:
         )
         is_met &= report("large tables read in full", float(str(other.rows(_SCANNED)[0][0])), 0)
         with connect(other.url) as connection:
-            for name, ask in questions(large.experiments).items():
+            for name, ask in asked_questions(large.experiments).items():
                 is_met &= report(f"{name}, ms", milliseconds(connection, ask), MAXIMUM_QUERY_MS)
     return 0 if is_met else 1
 
@@ -172,17 +172,17 @@ def least(results: int, costs: Sequence[Cost]) -> float:
     return min(build.execution for build in builds)
 
 
-def questions(experiments: int) -> dict[str, Callable[[Connection], object]]:
+def asked_questions(experiments: int) -> dict[str, Callable[[Connection], object]]:
     """Return what the reading commands ask, by command."""
     middle = f"bench-{experiments // 2:05}"
     return {
-        "summary": lambda connection: marts.summary(connection, middle),
-        "compare": lambda connection: marts.comparison(connection, middle),
-        "trend": lambda connection: marts.trend(connection, "agent-1", "accuracy"),
-        "recent": marts.recent,
-        "recent --agent": lambda connection: marts.recent(connection, agent="agent-2"),
-        "recent --group": lambda connection: marts.recent(connection, group="baseline"),
-        "experiments": lambda connection: marts.experiments(connection, 100),
+        "summary": lambda connection: questions.summary(connection, middle),
+        "compare": lambda connection: questions.comparison(connection, middle),
+        "trend": lambda connection: questions.trend(connection, "agent-1", "accuracy"),
+        "recent": questions.recent,
+        "recent --agent": lambda connection: questions.recent(connection, agent="agent-2"),
+        "recent --group": lambda connection: questions.recent(connection, group="baseline"),
+        "experiments": lambda connection: questions.experiments(connection, 100),
     }
 
 

@@ -29,9 +29,9 @@ KEY = "lsv2_pt_0123456789abcdef_stand_in"
 
 READ = """
 import json, resource, sys, time
-from loader.records import Checker, Defaults
+from loader.records.checker import Checker, Defaults
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
-from loader.vocabulary import read_vocabulary
+from loader.records.vocabulary import read_vocabulary
 
 def seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)

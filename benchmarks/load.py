@@ -26,10 +26,10 @@ from typing import NamedTuple
 
 import psycopg
 
-from loader import server
-from loader.canonical import COLUMNS
-from loader.connection import connect
-from loader.migrate import migrate
+from loader.records.canonical import COLUMNS
+from loader.warehouse import embedded as server
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RATE_FLOOR = 0.5

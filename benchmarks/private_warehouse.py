@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader import server
-from loader.connection import connect, environment
-from loader.migrate import migrate
+from loader.warehouse import embedded as server
+from loader.warehouse.connection import connect, environment
+from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 MAXIMUM_QUERY_MS = 50.0

@@ -23,7 +23,7 @@ import verdict_tables
 import verdict_uses
 from private_warehouse import Warehouse, report, warehouse
 
-from loader.connection import connect
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Final
 
 from private_warehouse import MAXIMUM_QUERY_MS, Warehouse, milliseconds, report, warehouse
 
-from loader import marts
-from loader.connection import connect
+from loader.marts import questions
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 AGENTS: Final = 10
 VERSIONS: Final = 50
@@ -159,7 +159,7 @@ def main() -> int:
         print(*again.slowest(8), sep="\n")
         is_met = is_confined(run, before, str(since), str(nights))
         with connect(run.url) as connection:
-            for name, ask in questions().items():
+            for name, ask in asked_questions().items():
                 is_met &= report(f"{name}, ms", milliseconds(connection, ask), MAXIMUM_QUERY_MS)
             for query in (_TREND, _WINDOW):
                 print()
@@ -204,11 +204,11 @@ def number(run: Warehouse, query: str) -> int:
     return int(str(run.rows(query)[0][0]))
 
 
-def questions() -> dict[str, Callable[[Connection], object]]:
+def asked_questions() -> dict[str, Callable[[Connection], object]]:
     """Return the questions about a trend, by name."""
     return {
-        "trend": lambda asked: marts.trend(asked, "agent-3", "accuracy"),
-        "trend over 90 days": lambda asked: marts.trend(asked, "agent-3", "accuracy", days=90),
+        "trend": lambda asked: questions.trend(asked, "agent-3", "accuracy"),
+        "trend over 90 days": lambda asked: questions.trend(asked, "agent-3", "accuracy", days=90),
         "90 days of daily rollups": lambda asked: asked.execute(_WINDOW).fetchall(),
     }
 

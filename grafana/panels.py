@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from loader.wording import FINDINGS, ROLE_NOTES, ROLES
+from loader.show.wording import FINDINGS, ROLE_NOTES, ROLES
 
 QUERIES: Final = Path(__file__).parent / "queries"
 SOURCE: Final = {"type": "grafana-postgresql-datasource", "uid": "evalmart"}

@@ -13,6 +13,12 @@ Messages say what is wrong and what to do, and never contain a secret.
 
 from __future__ import annotations
 
+import difflib
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class LoaderError(Exception):
     """Base of every error the loader raises on purpose."""
@@ -54,3 +60,12 @@ class SourceUnavailable(LoaderError):  # noqa: N818  the architecture names it s
 
 class WarehouseUnavailable(LoaderError):  # noqa: N818  the architecture names it so
     """PostgreSQL cannot be reached or used."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return ` (did you mean …?)`, or nothing when no name is near."""
+    found = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    return f" (did you mean {', '.join(found)}?)" if found else ""
+
+
+EXIT_CODE: Final = 70

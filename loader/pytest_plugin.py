@@ -14,7 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.recorder import Recorder
+    from loader.recording.recorder import Recorder
 
 
 _OPTIONS: Final = {
@@ -43,7 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     # imported here: a session that records nothing pays nothing
     from loader.errors import LoaderError  # noqa: PLC0415
-    from loader.recorder import Recorder  # noqa: PLC0415
+    from loader.recording.recorder import Recorder  # noqa: PLC0415
 
     try:
         config.stash[_RECORDER] = Recorder(

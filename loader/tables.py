@@ -7,7 +7,7 @@ A column's kind says what its values mean, so that a person sees `1,850.5` under
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,3 +85,39 @@ class Table(NamedTuple):
         """Return the rows as dictionaries by column name."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+def kind_of(name: str, type_oid: int = 0) -> Kind:
+    """Return what a column's values mean: marts carry units in the names of columns."""
+    for ending, kind in _ENDINGS.items():
+        if name.endswith(ending):
+            return kind
+    return _TYPES.get(type_oid, Kind.TEXT)
+
+
+# The first that fits counts.
+_ENDINGS: Final = {
+    "weighted_improvement_pct": Kind.PERCENT,
+    "improvement_pct": Kind.POINTS,
+    "_pct": Kind.PERCENT,
+    "_ms": Kind.MILLISECONDS,
+    "_usd": Kind.USD,
+    "tokens_used": Kind.TOKENS,
+    "_at": Kind.TIMESTAMP,
+    "accuracy": Kind.SCORE,
+    "completeness": Kind.SCORE,
+    "efficiency": Kind.SCORE,
+    "integration_quality": Kind.SCORE,
+    "primary_difference": Kind.CHANGE,
+    "winner": Kind.OUTCOME,
+    "recommendation": Kind.OUTCOME,
+}
+
+
+# PostgreSQL's fixed type numbers (pg_type.dat): bool; int8, int2, int4; floats and numeric.
+_TYPES: Final = {
+    16: Kind.BOOLEAN,
+    **dict.fromkeys((20, 21, 23), Kind.INTEGER),
+    **dict.fromkeys((700, 701, 1700), Kind.NUMBER),
+    1184: Kind.TIMESTAMP,
+}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import servers
-from loader.connection import connect
-from loader.migrate import migrate
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

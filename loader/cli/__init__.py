@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from loader.errors import EXIT_CODE as UNEXPECTED
 from loader.errors import (
     ConfigurationError,
     InputRejected,
@@ -22,7 +23,6 @@ from loader.errors import (
     SourceUnavailable,
     WarehouseUnavailable,
 )
-from loader.unexpected import EXIT_CODE as UNEXPECTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,10 +39,7 @@ COMMANDS = {
     "catalog": ("loader.cli.catalog:catalog", "Every metric seen, and who has a say."),
     "compare": ("loader.cli.read:compare", "Baseline against candidate, task by task."),
     "trend": ("loader.cli.read:trend", "One metric of an agent over its versions."),
-    "regressions": (
-        "loader.cli.history:regressions",
-        "What got worse, and since when.",
-    ),
+    "regressions": ("loader.cli.read:regressions", "What got worse, and since when."),
     "recent": ("loader.cli.read:recent", "The latest results."),
     "experiments": ("loader.cli.read:experiments", "Every experiment there is."),
     "gate": ("loader.cli.gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
@@ -136,7 +133,7 @@ class LazyGroup(click.Group):
 
 def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
     """Say in one line what nobody expected, and where the details are; exit 70."""
-    from loader import unexpected  # noqa: PLC0415  only where something went wrong
+    from loader.cli import unexpected  # noqa: PLC0415  only where something went wrong
 
     arguments = sys.argv[1:]
     _show_traceback(ctx, error)
@@ -150,7 +147,7 @@ def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
 def _show_traceback(ctx: click.Context, error: Exception) -> None:
     """Print the traceback where the person asked for it."""
     if ctx.params.get("debug"):
-        from loader import unexpected  # noqa: PLC0415
+        from loader.cli import unexpected  # noqa: PLC0415
 
         click.echo(unexpected.details(error, sys.argv[1:]), err=True, nl=False)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option
-from loader.cli.output import format_option
+from loader.cli.options import database_option, format_option
 from loader.tables import Format
 
 if TYPE_CHECKING:
@@ -79,17 +78,17 @@ def gate(  # noqa: PLR0913  one parameter per option
       python -m loader gate --agent feature_dev --extension-version 1.2.3
       python -m loader gate --experiment exp-2025-01-001 --agent feature_dev
     """
-    from loader import gatekeeper  # noqa: PLC0415  keep --help free of the driver
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.gate_page import render_answers  # noqa: PLC0415
-    from loader.policy_file import read_policy  # noqa: PLC0415
+    from loader.gate import judge  # noqa: PLC0415  keep --help free of the driver
+    from loader.gate.page import render_answers  # noqa: PLC0415
+    from loader.gate.policy_file import read_policy  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     if experiment is None and agent is None:
         raise click.UsageError("give --experiment, --agent, or both")
     policy = read_policy(policy_file)
-    asked = gatekeeper.Asked(experiment, agent, group, version)
+    asked = judge.Asked(experiment, agent, group, version)
     with connect(database_url) as connection:
-        judgement = gatekeeper.judge(connection, policy, asked)
+        judgement = judge.judge(connection, policy, asked)
     render_answers(judgement.answers, output, sys.stdout)
     for answer in judgement.answers:
         for warning in answer.warnings:
@@ -137,11 +136,11 @@ def replay(
     """
     from datetime import UTC  # noqa: PLC0415
 
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.migrate import require_current  # noqa: PLC0415
-    from loader.policy_file import read_policy  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
-    from loader.replay import replay as replay_decisions  # noqa: PLC0415
+    from loader.gate.policy_file import read_policy  # noqa: PLC0415
+    from loader.gate.replay import replay as replay_decisions  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.warehouse.migrate import require_current  # noqa: PLC0415
 
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -206,10 +205,10 @@ def calibrate(  # noqa: PLR0913  one parameter per option
     Example:
       python -m loader calibrate --experiment nightly-repetitions --splits 1000 --seed 1
     """
-    from loader.calibration import calibrate as run_calibration  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.migrate import require_current  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
+    from loader.gate.calibration import calibrate as run_calibration  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.warehouse.migrate import require_current  # noqa: PLC0415
 
     def show(done: int) -> None:
         if sys.stderr.isatty():

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from loader.ingest import LoadSummary
-    from loader.records import Defaults
+    from loader.ingest.load import LoadSummary
+    from loader.records.checker import Defaults
+    from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.sources.files import Format
-    from loader.vocabulary import Vocabulary
 
 _MOST_REASONS = 3
 
@@ -108,8 +108,8 @@ def ingest(  # noqa: PLR0913  one for each option
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
     """
     # imported here: `--help` must not wait for the database driver
-    from loader.records import Defaults  # noqa: PLC0415
-    from loader.vocabulary import read_vocabulary  # noqa: PLC0415
+    from loader.records.checker import Defaults  # noqa: PLC0415
+    from loader.warehouse.seeds import read_vocabulary  # noqa: PLC0415
 
     vocabulary = read_vocabulary()
     defaults = Defaults(
@@ -159,7 +159,7 @@ def schema() -> None:
     Example:
       python -m loader schema > record.schema.json
     """
-    from loader.record_form import json_schema  # noqa: PLC0415  keep --help quick
+    from loader.records.form import json_schema  # noqa: PLC0415  keep --help quick
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
@@ -187,9 +187,9 @@ def _load(  # noqa: PLR0913  what a load takes
     dry_run: bool,
     accept_feedback: bool,
 ) -> LoadSummary:
-    from loader.connection import connect  # noqa: PLC0415  keep --help quick
-    from loader.ingest import load  # noqa: PLC0415
-    from loader.parallel import MOST_PROCESSES  # noqa: PLC0415
+    from loader.ingest.load import load  # noqa: PLC0415
+    from loader.ingest.parallel import MOST_PROCESSES  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help quick
 
     with connect(database_url) as connection, _progress(source) as on_progress:
         return load(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from loader.cli.output import format_option
+from loader.cli.options import format_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.records import Defaults
+    from loader.records.checker import Defaults
     from loader.sources.langsmith import LangSmithSource
     from loader.tables import Format
 
@@ -116,7 +116,7 @@ def projects(*, dataset: str | None, limit: int, output: Format) -> None:
       python -m loader projects
       python -m loader projects --dataset ib-agent-scenarios-v1 --format json
     """
-    from loader.render import render  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
     from loader.sources.langsmith import LangSmith, find_dataset, list_projects  # noqa: PLC0415
     from loader.tables import Column, Kind, Table  # noqa: PLC0415
 

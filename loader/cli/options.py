@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from loader.tables import Format
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -30,7 +32,7 @@ def _load_what_waits(
     """Load records that a recorder kept in its spool while the database was away."""
     del parameter
     if not ctx.resilient_parsing:
-        from loader.spool import replay_waiting  # noqa: PLC0415  not for completion
+        from loader.recording.spool import replay_waiting  # noqa: PLC0415  not for completion
 
         replay_waiting(database_url)
     return database_url
@@ -54,3 +56,16 @@ def _with_zone(moment: datetime | None) -> datetime | None:
     from datetime import UTC  # noqa: PLC0415
 
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def format_option(function: Callable[P, R]) -> Callable[P, R]:
+    """Add `--format`, given to the command as `output`, a `Format`."""
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice([output.value for output in Format]),
+        default=Format.TABLE.value,
+        show_default=True,
+        callback=lambda _context, _option, value: Format(value),
+        help="Tables and markdown are for people; json and csv keep every digit.",
+    )(function)

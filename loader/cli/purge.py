@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option
-from loader.cli.output import format_option
+from loader.cli.options import database_option, format_option
 
 if TYPE_CHECKING:
     from loader.tables import Format
@@ -48,9 +47,10 @@ def purge(  # noqa: PLR0913  one parameter per option
       python -m loader purge --older-than 400
       python -m loader purge --older-than 400 --yes
     """
-    from loader import dbt_runner, retention  # noqa: PLC0415  keep --help free of the driver
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
+    from loader.ingest import retention  # noqa: PLC0415  keep --help free of the driver
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse import dbt  # noqa: PLC0415  keep --help free of the driver
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with connect(database_url, autocommit=True) as connection:
         expired = retention.find(connection, days)
@@ -80,4 +80,4 @@ def purge(  # noqa: PLR0913  one parameter per option
             click.echo(err=True)
     click.echo(f"removed {runs:,} runs ({versions:,} versions)", err=True)
     if not no_build:
-        ctx.exit(dbt_runner.build((), database_url, quiet=True))
+        ctx.exit(dbt.build((), database_url, quiet=True))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import as_of_option, database_option
-from loader.cli.output import format_option
+from loader.cli.options import as_of_option, database_option, format_option
 from loader.tables import Format
 
 if TYPE_CHECKING:
@@ -40,23 +39,24 @@ def summary(
       python -m loader summary --experiment exp-2025-01-001 --format json
       python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
-    from loader import evidence, marts  # noqa: PLC0415  keep --help free of the driver
-    from loader.as_of import believed  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.summary_page import Answer, render_summary  # noqa: PLC0415
+    from loader.marts import evidence, questions  # noqa: PLC0415  keep --help free of the driver
+    from loader.marts.as_of import believed  # noqa: PLC0415
+    from loader.marts.reading import reading  # noqa: PLC0415
+    from loader.show.summary_page import Answer, render_summary  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
         connect(database_url) as connection,
-        marts.reading(connection),
+        reading(connection),
     ):
-        table = marts.summary(connection, experiment)
+        table = questions.summary(connection, experiment)
         records = table.records()
         linked = {str(row["baseline_experiment_id"] or experiment) for row in records}
         answer = Answer(
             experiment,
             table,
-            marts.metrics(connection, experiment),
+            questions.metrics(connection, experiment),
             evidence.segment_verdicts(connection, experiment).records(),
             evidence.arms(connection, sorted(linked | {experiment})),
             [evidence.examples(connection, row) for row in records],
@@ -92,12 +92,14 @@ def compare(  # noqa: PLR0913  one parameter per option
       python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
       python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
-    from loader import marts, views  # noqa: PLC0415
-    from loader.as_of import believed  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.metric_page import metric_table  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
-    from loader.summary_page import brief  # noqa: PLC0415
+    from loader.marts import questions  # noqa: PLC0415
+    from loader.marts.as_of import believed  # noqa: PLC0415
+    from loader.marts.reading import reading  # noqa: PLC0415
+    from loader.show import views  # noqa: PLC0415
+    from loader.show.metric_page import metric_table  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.show.summary_page import brief  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with (
         believed(
@@ -107,11 +109,11 @@ def compare(  # noqa: PLR0913  one parameter per option
             experiment=experiment,
         ),
         connect(database_url) as connection,
-        marts.reading(connection),
+        reading(connection),
     ):
-        table = marts.comparison(connection, experiment, task, limit)
-        summaries = marts.summary(connection, experiment)
-        metrics = marts.metrics(connection, experiment)
+        table = questions.comparison(connection, experiment, task, limit)
+        summaries = questions.summary(connection, experiment)
+        metrics = questions.metrics(connection, experiment)
     if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
         brief(summaries, output, sys.stdout)
         render(metric_table(metrics), output, sys.stdout)
@@ -157,17 +159,18 @@ def trend(  # noqa: PLR0913  one parameter per option
     Example:
       python -m loader trend --agent feature_dev --metric accuracy --group code-chef
     """
-    from loader import marts, views  # noqa: PLC0415
-    from loader.as_of import believed  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.render import for_people, render  # noqa: PLC0415
+    from loader.marts import questions  # noqa: PLC0415
+    from loader.marts.as_of import believed  # noqa: PLC0415
+    from loader.show import views  # noqa: PLC0415
+    from loader.show.render import for_people, render  # noqa: PLC0415
     from loader.tables import Format  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with (
         believed(as_of, ["version_trends"], database_url, agent=agent),
         connect(database_url) as connection,
     ):
-        table = marts.trend(connection, agent, metric, group, days)
+        table = questions.trend(connection, agent, metric, group, days)
     if output is Format.TABLE:
         lines = [f"{line}\n" for line in views.sparklines(table)]
         for_people(sys.stdout).writelines([*lines, "\n"] if lines else [])
@@ -204,12 +207,13 @@ def recent(
     Example:
       python -m loader recent --agent feature_dev --limit 5
     """
-    from loader import marts, views  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
+    from loader.marts import questions  # noqa: PLC0415
+    from loader.show import views  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with connect(database_url) as connection:
-        table = marts.recent(connection, agent, group, limit)
+        table = questions.recent(connection, agent, group, limit)
     render(views.recent(table, output), output, sys.stdout, empty="No result yet.")
 
 
@@ -227,10 +231,59 @@ def experiments(*, limit: int | None, output: Format, database_url: str | None) 
       python -m loader experiments --limit 20
       python -m loader experiments --format csv
     """
-    from loader import marts, views  # noqa: PLC0415
-    from loader.connection import connect  # noqa: PLC0415
-    from loader.render import render  # noqa: PLC0415
+    from loader.marts import questions  # noqa: PLC0415
+    from loader.show import views  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
 
     with connect(database_url) as connection:
-        table = marts.experiments(connection, limit)
+        table = questions.experiments(connection, limit)
     render(views.experiments(table, output), output, sys.stdout, empty="No experiment yet.")
+
+
+_A_PERSON_HAS_TO_LOOK = 5
+
+
+@click.command()
+@click.option("--agent", metavar="AGENT", help="Only this agent.")
+@click.option("--since", metavar="VERSION", help="Only what was found at this version or later.")
+@click.option("--tasks", is_flag=True, help="List the tasks that got worse instead.")
+@format_option
+@database_option
+@click.pass_context
+def regressions(  # noqa: PLR0913  one parameter per option
+    ctx: click.Context,
+    *,
+    agent: str | None,
+    since: str | None,
+    tasks: bool,
+    output: Format,
+    database_url: str | None,
+) -> None:
+    """List what got worse over versions: one line per fall in level, open ones first.
+
+    An alert is open until the level is back or a person accepts it in
+    seeds/accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
+
+    \b
+    Example:
+      python -m loader regressions --agent feature_dev
+      python -m loader regressions --agent feature_dev --since 1.4.0 --tasks
+    """
+    from loader.marts import regressions as reader  # noqa: PLC0415
+    from loader.show import views  # noqa: PLC0415
+    from loader.show.render import render  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415
+
+    with connect(database_url) as connection:
+        alerts = reader.alerts(connection, agent, since)
+        worse = reader.tasks(connection, agent, since) if tasks else None
+    if worse is None:
+        render(views.alerts_view(alerts, output), output, sys.stdout, empty="No alert.")
+    else:
+        render(views.tasks_view(worse, output), output, sys.stdout, empty="No task got worse.")
+    open_alerts = sum(bool(is_open) for is_open in alerts.values("is_open"))
+    if open_alerts:
+        verb = "alert is" if open_alerts == 1 else "alerts are"
+        click.echo(f"{open_alerts:,} {verb} open", err=True)
+    ctx.exit(_A_PERSON_HAS_TO_LOOK if open_alerts else 0)

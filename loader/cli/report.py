@@ -38,8 +38,8 @@ def report(
       python -m loader report --experiment exp-2025-01-001 -o comment.md
       python -m loader report --agent feature_dev -o feature_dev.html
     """
-    from loader.connection import connect  # noqa: PLC0415  keep --help free of the driver
     from loader.report import drawing, page  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help free of the driver
 
     if (experiment is None) == (agent is None):
         raise click.UsageError("give either --experiment or --agent")

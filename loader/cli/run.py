@@ -76,11 +76,11 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         --endpoint http://localhost:8000/v1 --model qwen-coder-32b \\
         --evaluator loader.evaluators:exact_match
     """
-    from loader.model_comparison import default_groups  # noqa: PLC0415
     from loader.runner.arms import Arm  # noqa: PLC0415
     from loader.runner.session import run_missing  # noqa: PLC0415
     from loader.runner.stopping import Question  # noqa: PLC0415
     from loader.runner.tasks import read_tasks  # noqa: PLC0415
+    from loader.warehouse.seeds import default_groups  # noqa: PLC0415
 
     group = baseline_group or default_groups()[0]
     arms = [Arm(_target("", options), experiment_group, extension_version)]
@@ -184,7 +184,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     import msgspec  # noqa: PLC0415
 
-    from loader.model_comparison import compare_models_async  # noqa: PLC0415
+    from loader.runner.comparison import compare_models_async  # noqa: PLC0415
 
     has_baseline = _named("baseline_", options).is_given
     progress = Progress()

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from loader.errors import ConfigurationError
-from loader.sample import DEFAULT_SEED, write_sample
+from loader.sources.sample import DEFAULT_SEED, write_sample
 
 
 @click.command()
@@ -26,7 +26,7 @@ def sample(directory: Path | None, seed: int) -> None:
     """
     if directory is None:
         # imported here: a directory named outright needs no project around it
-        from loader.project import home_directory  # noqa: PLC0415
+        from loader.warehouse.project import home_directory  # noqa: PLC0415
 
         directory = home_directory() / "sample"
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loader.marts import nearest
-from loader.policy import OnSegment, Policy, resolve
-from loader.verdict import Held, Reason, Verdict
+from loader.errors import nearest
+from loader.gate.policy import OnSegment, Policy, resolve
+from loader.gate.verdict import Held, Reason, Verdict
 
 if TYPE_CHECKING:
-    from loader.gate_rows import Candidate, Evidence, Level, Part, Task
+    from loader.gate.rows import Candidate, Evidence, Level, Part, Task
 
 _EFFECTS = {OnSegment.BLOCK: Verdict.BLOCKED, OnSegment.REVIEW: Verdict.INCONCLUSIVE}
 

@@ -18,16 +18,18 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader import __version__, marts
-from loader.calibration_sql import COUNT, RECORD, VALUES
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.gate.calibration_sql import COUNT, RECORD, VALUES
+from loader.marts import questions
+from loader.marts.reading import NOT_BUILT, schema_name
 from loader.tables import Column, Kind, Table
-from loader.vocabulary import read_vocabulary
+from loader.version import __version__
+from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 # Rows that one statement sorts: bounds its temporary files, not the result.
 _CHUNK_ROWS: Final = 4_000_000
@@ -80,8 +82,8 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
         ConfigurationError: the marts are not built, or there is no such experiment.
         WarehouseUnavailable: the server fails or forbids it.
     """
-    marts.summary(connection, experiment_id)
-    functions = sql.Identifier(f"{marts.schema_name()}_functions")
+    questions.summary(connection, experiment_id)
+    functions = sql.Identifier(f"{schema_name()}_functions")
     try:
         with connection.transaction():
             series = _prepare(connection, experiment_id)
@@ -110,7 +112,7 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
             ).fetchall()
         connection.commit()
     except psycopg.errors.InvalidSchemaName:
-        raise ConfigurationError(marts.NOT_BUILT) from None
+        raise ConfigurationError(NOT_BUILT) from None
     except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
@@ -133,7 +135,7 @@ def _prepare(connection: Connection, experiment_id: str) -> dict[int, _Series]:
     connection.execute("set local jit = off")
     connection.execute("set local work_mem = '128MB'")
     connection.execute(
-        sql.SQL(VALUES).format(trials=sql.Identifier(marts.schema_name(), "evaluation_trials")),
+        sql.SQL(VALUES).format(trials=sql.Identifier(schema_name(), "evaluation_trials")),
         {"experiment_id": experiment_id, "metrics": Jsonb(metrics)},
     )
     connection.execute("analyze calibration_values")
@@ -160,7 +162,7 @@ def _add(series: dict[int, _Series], row: tuple[Any, ...]) -> None:
 def _load_id(connection: Connection, experiment_id: str) -> int:
     row = connection.execute(
         sql.SQL("select coalesce(max(load_id), 0) from {} where experiment_id = %s").format(
-            sql.Identifier(marts.schema_name(), "evaluation_trials")
+            sql.Identifier(schema_name(), "evaluation_trials")
         ),
         (experiment_id,),
     ).fetchone()

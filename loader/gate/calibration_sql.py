@@ -1,4 +1,4 @@
-"""The statements of `loader.calibration`: gather values, deal and compare, record."""
+"""The statements of `loader.gate.calibration`: gather values, deal and compare, record."""
 
 from __future__ import annotations
 

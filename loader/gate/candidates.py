@@ -13,18 +13,18 @@ from msgspec.structs import replace
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader import marts
-from loader.errors import ConfigurationError, NothingToJudge
-from loader.gate_evidence import gather
-from loader.gate_ledger import freshness, loads_of
-from loader.gate_rows import Candidate, Metric, Summary
+from loader.errors import ConfigurationError, NothingToJudge, nearest
+from loader.gate.evidence import gather
+from loader.gate.ledger import freshness, loads_of
+from loader.gate.rows import Candidate, Metric, Summary
+from loader.marts.reading import NOT_BUILT, reading, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.connection import Connection
-    from loader.gate_ledger import Freshness
-    from loader.policy import Policy
+    from loader.gate.ledger import Freshness
+    from loader.gate.policy import Policy
+    from loader.warehouse.connection import Connection
 
 _WHOLE = ""
 _Row = TypeVar("_Row", Metric, Summary)
@@ -46,7 +46,7 @@ def look(
             experiment has tasks of the agent.
         WarehouseUnavailable: the server fails or forbids it.
     """
-    with marts.reading(connection):
+    with reading(connection):
         found = _candidates(connection, [experiment_id])
         if agent is not None and found:
             found = _of_agent(connection, found, experiment_id, agent)
@@ -65,7 +65,7 @@ def look(
 
 def candidates(connection: Connection, experiments: Sequence[str]) -> list[Candidate]:
     """Return the candidates of some experiments as the marts have them; raises as `look`."""
-    with marts.reading(connection):
+    with reading(connection):
         return _candidates(connection, experiments)
 
 
@@ -78,7 +78,7 @@ def require_built(connection: Connection, asked: str) -> None:
         inner join pg_namespace as namespace on class.relnamespace = namespace.oid
         where namespace.nspname = %s and class.relname = 'experiment_summaries'
         """,
-        (marts.schema_name(),),
+        (schema_name(),),
     ).fetchone()
     if row is not None:
         return
@@ -88,7 +88,7 @@ def require_built(connection: Connection, asked: str) -> None:
             f"no candidate results for {asked}: nothing is loaded yet; did ingest run?"
         )
     raise ConfigurationError(
-        marts.NOT_BUILT if waiting is None else f"{marts.NOT_BUILT} ({_loads(waiting)} waiting)"
+        NOT_BUILT if waiting is None else f"{NOT_BUILT} ({_loads(waiting)} waiting)"
     )
 
 
@@ -98,9 +98,9 @@ def refuse_experiment(connection: Connection, experiment_id: str) -> None:
     Raises:
         NothingToJudge: always.
     """
-    with marts.reading(connection):
+    with reading(connection):
         loads = loads_of(connection, experiment_id)
-        results = sql.Identifier(marts.schema_name(), "evaluation_results")
+        results = sql.Identifier(schema_name(), "evaluation_results")
         names = {
             str(name)
             for (name,) in connection.execute(
@@ -119,7 +119,7 @@ def refuse_experiment(connection: Connection, experiment_id: str) -> None:
         )
     raise NothingToJudge(
         f"no candidate results for {experiment_id!r}; did ingest run?"
-        f"{marts.nearest(experiment_id, names)}"
+        f"{nearest(experiment_id, names)}"
     )
 
 
@@ -134,8 +134,8 @@ def experiments_of(connection: Connection, agent: str, version: str) -> list[str
         WarehouseUnavailable: the server fails or forbids it.
     """
     # by task: the summary of an experiment with several agents names none of them
-    comparisons = sql.Identifier(marts.schema_name(), "evaluation_comparison_view")
-    with marts.reading(connection):
+    comparisons = sql.Identifier(schema_name(), "evaluation_comparison_view")
+    with reading(connection):
         rows = connection.execute(
             sql.SQL(
                 """
@@ -197,7 +197,7 @@ def _of_agent(
         there |= {candidate.summary.agent_name or "" for candidate in found} - {""}
         raise ConfigurationError(
             f"{experiment_id} has no candidate results of an agent {agent!r}"
-            f"{marts.nearest(agent, there)}; there are: {', '.join(sorted(there)) or 'none named'}"
+            f"{nearest(agent, there)}; there are: {', '.join(sorted(there)) or 'none named'}"
         )
     return parts
 
@@ -211,7 +211,7 @@ def _by_settings(
         return found
     cursor = connection.execute(
         sql.SQL("select to_jsonb(judged) from {}(%s, %s) as judged").format(
-            sql.Identifier(marts.schema_name(), "judge")
+            sql.Identifier(schema_name(), "judge")
         ),
         (experiment_id, Jsonb(settings)),
     )
@@ -243,7 +243,7 @@ def _rows(connection: Connection, mart: str, experiments: Sequence[str]) -> list
     )
     query = sql.SQL(
         "select to_jsonb(row) from {} as row where row.experiment_id = any(%s) "
-    ).format(sql.Identifier(marts.schema_name(), mart)) + sql.SQL(latest)
+    ).format(sql.Identifier(schema_name(), mart)) + sql.SQL(latest)
     rows = connection.execute(query, (list(experiments),)).fetchall()
     return [row for (row,) in map(_tuple, rows)]
 
@@ -254,7 +254,7 @@ def _segments(connection: Connection, mart: str, experiment_id: str) -> list[dic
         sql.SQL(
             "select to_jsonb(row) from {} as row"
             " where row.experiment_id = %s and row.segment_kind = 'agent'"
-        ).format(sql.Identifier(marts.schema_name(), mart)),
+        ).format(sql.Identifier(schema_name(), mart)),
         (experiment_id,),
     ).fetchall()
     return [row for (row,) in map(_tuple, rows)]

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.gate_bars import hold_critical_tasks, hold_floors, hold_parts, hold_plan
-from loader.gate_guards import guarded, hold_metrics
-from loader.gate_history import hold_history
-from loader.gate_obstacles import would_decide
-from loader.policy import Inconclusive, NotWorse, Policy, Requirement
-from loader.verdict import GRAVITY, Held, Reason, Verdict, worst
+from loader.gate.bars import hold_critical_tasks, hold_floors, hold_parts, hold_plan
+from loader.gate.guards import guarded, hold_metrics
+from loader.gate.history import hold_history
+from loader.gate.obstacles import would_decide
+from loader.gate.policy import Inconclusive, NotWorse, Policy, Requirement
+from loader.gate.verdict import GRAVITY, Held, Reason, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.gate_rows import Candidate, Metric, Summary
+    from loader.gate.rows import Candidate, Metric, Summary
 
 _VERDICTS: Final = {
     "deploy": Verdict.PASS,

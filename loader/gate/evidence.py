@@ -5,15 +5,14 @@ Read only where the policy asks for it. Intervals come from the marts' own funct
 
 from __future__ import annotations
 
-import csv
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
 
 import msgspec
 from psycopg import sql
 
-from loader import marts
-from loader.gate_evidence_sql import (
+from loader.errors import ConfigurationError
+from loader.gate.evidence_sql import (
     ARMS,
     EXAMPLES,
     HALFWIDTH,
@@ -23,14 +22,16 @@ from loader.gate_evidence_sql import (
     STUDENT,
     TASKS,
 )
-from loader.gate_rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.policy import MARKED, OnSegment, Policy, resolve
-from loader.project import project_directory, project_variables
+from loader.gate.policy import MARKED, OnSegment, Policy, resolve
+from loader.gate.rows import Arm, Candidate, Evidence, Level, Part, Task
+from loader.marts.reading import schema_name
+from loader.warehouse.project import project_variables
+from loader.warehouse.seeds import read_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 _PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
 
@@ -98,24 +99,22 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
 
 def declarations() -> dict[str, Declared]:
     """Return the metrics that `seeds/metrics.csv` declares; none where it is not there."""
-    path = project_directory() / "seeds" / "metrics.csv"
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return {
-                row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0))
-                for row in csv.DictReader(file)
-            }
-    except OSError:
+        rows = read_seed("metrics")
+    except ConfigurationError:
         return {}
+    return {
+        row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0)) for row in rows
+    }
 
 
 def _query(text: LiteralString) -> sql.Composed:
-    functions = sql.Identifier(f"{marts.schema_name()}_functions")
+    functions = sql.Identifier(f"{schema_name()}_functions")
     return sql.SQL(text).format(
-        results=sql.Identifier(marts.schema_name(), "evaluation_results"),
-        scores=sql.Identifier(marts.schema_name(), "evaluation_scores"),
-        pairs=sql.Identifier(marts.schema_name(), "evaluation_comparison_view"),
-        parts=sql.Identifier(marts.schema_name(), "experiment_segment_verdicts"),
+        results=sql.Identifier(schema_name(), "evaluation_results"),
+        scores=sql.Identifier(schema_name(), "evaluation_scores"),
+        pairs=sql.Identifier(schema_name(), "evaluation_comparison_view"),
+        parts=sql.Identifier(schema_name(), "experiment_segment_verdicts"),
         functions=functions,
     )
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from loader.marts import nearest
-from loader.policy import Inference, MetricPolicy, Policy, Requirement, resolve
-from loader.verdict import Held, Reason, Verdict
+from loader.errors import nearest
+from loader.gate.policy import Inference, MetricPolicy, Policy, Requirement, resolve
+from loader.gate.verdict import Held, Reason, Verdict
 
 if TYPE_CHECKING:
-    from loader.gate_rows import Candidate, Metric
+    from loader.gate.rows import Candidate, Metric
 
 # What the mart refuses to decide on, whatever the interval says.
 _REVIEW_FLAGS: Final = {

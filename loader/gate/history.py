@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.policy import Severity
-from loader.verdict import Held, Reason, Verdict
+from loader.gate.policy import Severity
+from loader.gate.verdict import Held, Reason, Verdict
 
 if TYPE_CHECKING:
-    from loader.policy import Policy
+    from loader.gate.policy import Policy
 
 _RISING: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 

@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from loader import gate_ledger as ledger
-from loader import gate_warehouse as warehouse
-from loader import marts, version_history
-from loader.errors import ConfigurationError
-from loader.gate import decide, worst_exit_code
-from loader.gate_page import Answer
-from loader.marts import nearest
-from loader.policy import Judge
+from loader.errors import ConfigurationError, nearest
+from loader.gate import candidates as warehouse
+from loader.gate import ledger, versions
+from loader.gate.decision import decide, worst_exit_code
+from loader.gate.page import Answer
+from loader.gate.policy import Judge
+from loader.marts.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
-    from loader.gate_ledger import Freshness
-    from loader.gate_rows import Candidate
-    from loader.policy import Policy
+    from loader.gate.ledger import Freshness
+    from loader.gate.policy import Policy
+    from loader.gate.rows import Candidate
+    from loader.warehouse.connection import Connection
 
 
 class Asked(NamedTuple):
@@ -75,12 +74,12 @@ def _released(
     agent = asked.agent or ""
     version = asked.version
     if version is None:
-        version = version_history.latest_version(connection, agent)
+        version = versions.latest_version(connection, agent)
         notices.append(f"judged {agent} {version}, the latest; --extension-version names another")
         asked = asked._replace(version=version)
     past = {
         candidate.summary.candidate_group: candidate
-        for candidate in version_history.candidates_of(connection, agent, version)
+        for candidate in versions.candidates_of(connection, agent, version)
     }
     tried = warehouse.experiments_of(connection, agent, version)
     if tried:
@@ -92,7 +91,7 @@ def _released(
         chosen = _choose(connection, policy, asked._replace(experiment=tried[0]), notices)
         return [(_with_history(candidate, past), fresh) for candidate, fresh in chosen]
     if not past:
-        version_history.require_version(connection, agent, version)
+        versions.require_version(connection, agent, version)
     if asked.group is not None and asked.group not in past:
         raise ConfigurationError(
             f"{agent} {version} has no results of a group {asked.group!r}"
@@ -110,7 +109,7 @@ def _released(
             "another, judge: all in the policy judges every one"
         )
         groups = groups[:1]
-    with marts.reading(connection):
+    with reading(connection):
         return [
             (past[group], ledger.freshness(connection, {past[group].summary.experiment_id}))
             for group in groups

@@ -16,19 +16,20 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader import __version__, marts
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.grants import current_role, remedy
-from loader.migrate import require_current
-from loader.project import project_directory, project_variables
-from loader.verdict import RULE_VERSION
+from loader.gate.verdict import RULE_VERSION
+from loader.marts.reading import reading, schema_name
+from loader.version import __version__
+from loader.warehouse.grants import current_role, remedy
+from loader.warehouse.migrate import require_current
+from loader.warehouse.project import project_directory, project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from loader.connection import Connection
-    from loader.gate import Decision
+    from loader.gate.decision import Decision
+    from loader.warehouse.connection import Connection
 
 # The incremental models that a verdict is read from.
 _MODELS: Final = ("experiment_metric_comparisons", "experiment_summaries")
@@ -200,7 +201,7 @@ def settings_hash() -> str:
 
 def alarms(connection: Connection, experiments: Sequence[str]) -> list[Alarm]:
     """Return where the last calibration of each experiment found too many differences."""
-    with marts.reading(connection):
+    with reading(connection):
         if not may_read(connection, "gate_calibrations"):
             return []
         rows: list[Any] = connection.execute(
@@ -234,7 +235,7 @@ def freshness(connection: Connection, experiments: set[str]) -> Freshness:
     if built is None:
         query = sql.SQL(
             "select coalesce(max(load_id), 0)::bigint from {} where experiment_id = any(%s)"
-        ).format(sql.Identifier(marts.schema_name(), "evaluation_results"))
+        ).format(sql.Identifier(schema_name(), "evaluation_results"))
         built = _number(connection.execute(query, (names,)).fetchone())
     if not may_read(connection, "load_experiments"):
         return Freshness(built, 0)
@@ -267,7 +268,7 @@ def loads_of(connection: Connection, experiment_id: str | None = None) -> int | 
 
 def _built_load_id(connection: Connection) -> int | None:
     """Return the load up to which the marts are built; None where this role may not see it."""
-    schema = f"{marts.schema_name()}_staging"
+    schema = f"{schema_name()}_staging"
     if not may_read(connection, "build_watermarks", schema):
         return None
     query = sql.SQL(

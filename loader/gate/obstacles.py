@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader import wording
-from loader.verdict import Verdict
+from loader.gate.verdict import Verdict
+from loader.show import wording
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate_rows import Candidate
-    from loader.verdict import Held
+    from loader.gate.rows import Candidate
+    from loader.gate.verdict import Held
 
 # Reasons of the policy's own.
 POLICY: Final = {

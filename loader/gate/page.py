@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader import wording
-from loader.gate import in_order
-from loader.gate_guards import bounds, is_relative, margin_of, shown
-from loader.marts import kind_of
-from loader.policy import Inference
-from loader.render import (
+from loader.gate.decision import in_order
+from loader.gate.guards import bounds, is_relative, margin_of, shown
+from loader.gate.policy import Inference
+from loader.gate.verdict import RULE_VERSION, Verdict
+from loader.show import wording
+from loader.show.render import (
     NULL,
     TINY,
     for_people,
@@ -23,17 +23,16 @@ from loader.render import (
     printable,
     with_unit,
 )
-from loader.tables import Column, Format, Kind, Table
-from loader.verdict import RULE_VERSION, Verdict
+from loader.tables import Column, Format, Kind, Table, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from loader.gate import Decision
-    from loader.gate_ledger import Looks
-    from loader.gate_rows import Candidate, Metric
-    from loader.policy import Policy
+    from loader.gate.decision import Decision
+    from loader.gate.ledger import Looks
+    from loader.gate.policy import Policy
+    from loader.gate.rows import Candidate, Metric
 
 _HEADINGS: Final = {
     Verdict.PASS: "PASS",

@@ -1,6 +1,6 @@
 """The gate's policy: what a candidate must show, and what becomes of a case not decided.
 
-Read from YAML by `loader.policy_file`. Two files with the same meaning have the same hash,
+Read from YAML by `loader.gate.policy_file`. Two files with the same meaning have the same hash,
 whatever their layout or comments.
 """
 

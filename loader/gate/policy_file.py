@@ -11,8 +11,8 @@ import msgspec
 import yaml
 
 from loader.errors import ConfigurationError
-from loader.policy import SHORT_NAMES, VERSION, MetricPolicy, Policy
-from loader.project import project_directory
+from loader.gate.policy import SHORT_NAMES, VERSION, MetricPolicy, Policy
+from loader.warehouse.project import project_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,23 +9,23 @@ import msgspec
 import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate import decide
-from loader.gate_ledger import settings_hash
-from loader.gate_warehouse import look
-from loader.grants import missing_right
-from loader.policy_file import recorded_policy
+from loader.gate.candidates import look
+from loader.gate.decision import decide
+from loader.gate.ledger import settings_hash
+from loader.gate.policy_file import recorded_policy
+from loader.gate.verdict import RULE_VERSION
+from loader.gate.versions import candidates_of
 from loader.tables import Column, Kind, Table
-from loader.verdict import RULE_VERSION
-from loader.version_history import candidates_of
+from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from loader.connection import Connection
-    from loader.gate import Decision
-    from loader.gate_rows import Candidate
-    from loader.policy import Policy
+    from loader.gate.decision import Decision
+    from loader.gate.policy import Policy
+    from loader.gate.rows import Candidate
+    from loader.warehouse.connection import Connection
 
 # Of a metric: what was observed, and what was declared.
 _OBSERVED: Final = ("n_pairs", "baseline_mean", "candidate_mean", "mean_difference")

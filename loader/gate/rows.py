@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from loader.gate_history import History  # noqa: TC001  msgspec reads the annotations
-from loader.verdict import Reason  # noqa: TC001  likewise
+from loader.gate.history import History  # noqa: TC001  msgspec reads the annotations
+from loader.gate.verdict import Reason  # noqa: TC001  likewise
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import msgspec
 from psycopg import sql
 
-from loader import marts
-from loader.errors import ConfigurationError, NothingToJudge
-from loader.gate_history import History, Regression, Step
-from loader.gate_rows import Candidate, Summary
-from loader.regressions import of_version
+from loader.errors import ConfigurationError, NothingToJudge, nearest
+from loader.gate.history import History, Regression, Step
+from loader.gate.rows import Candidate, Summary
+from loader.marts.reading import fetch, reading, schema_name
+from loader.marts.regressions import of_version
 
 if TYPE_CHECKING:
-    from loader.connection import Connection
     from loader.tables import Table
+    from loader.warehouse.connection import Connection
 
 _Row = TypeVar("_Row", Step, Regression)
 
@@ -39,15 +39,15 @@ def candidates_of(connection: Connection, agent: str, version: str) -> list[Cand
         ConfigurationError: the marts are not built, or by another version.
         WarehouseUnavailable: the server fails or forbids it.
     """
-    with marts.reading(connection):
+    with reading(connection):
         tried = _tried(connection, agent, version)
         steps = _by_group(
-            marts.fetch(
+            fetch(
                 connection,
                 sql.SQL(
                     "select * from {} where agent_name = %(agent)s"
                     " and extension_version = %(version)s order by metric, model_version"
-                ).format(sql.Identifier(marts.schema_name(), "version_trends")),
+                ).format(sql.Identifier(schema_name(), "version_trends")),
                 {"agent": agent, "version": version},
             ),
             Step,
@@ -69,7 +69,7 @@ def candidates_of(connection: Connection, agent: str, version: str) -> list[Cand
 
 def require_version(connection: Connection, agent: str, version: str) -> None:
     """Raise `NothingToJudge`: no result is of this version of this agent; names near ones."""
-    with marts.reading(connection):
+    with reading(connection):
         known = connection.execute(
             sql.SQL(
                 """
@@ -78,18 +78,16 @@ def require_version(connection: Connection, agent: str, version: str) -> None:
                 select agent_name, candidate_version from {}
                 """
             ).format(
-                sql.Identifier(marts.schema_name(), "version_trends"),
-                sql.Identifier(marts.schema_name(), "evaluation_comparison_view"),
+                sql.Identifier(schema_name(), "version_trends"),
+                sql.Identifier(schema_name(), "evaluation_comparison_view"),
             )
         ).fetchall()
     versions = [str(there) for name, there in known if name == agent]
     agents = {str(name) for name, _ in known if name is not None}
     raise NothingToJudge(
-        f"no candidate results for {agent} {version}{marts.nearest(version, versions)}; "
-        "did ingest run?"
+        f"no candidate results for {agent} {version}{nearest(version, versions)}; did ingest run?"
         if versions
-        else f"no candidate results for an agent {agent!r}{marts.nearest(agent, agents)}; "
-        "did ingest run?"
+        else f"no candidate results for an agent {agent!r}{nearest(agent, agents)}; did ingest run?"
     )
 
 
@@ -99,8 +97,8 @@ def latest_version(connection: Connection, agent: str) -> str:
     Raises:
         NothingToJudge: no candidate's result is of this agent; names the nearest ones.
     """
-    view = sql.Identifier(marts.schema_name(), "evaluation_comparison_view")
-    with marts.reading(connection):
+    view = sql.Identifier(schema_name(), "evaluation_comparison_view")
+    with reading(connection):
         row = connection.execute(
             sql.SQL(
                 "select candidate_version from {} where agent_name = %s"
@@ -115,7 +113,7 @@ def latest_version(connection: Connection, agent: str) -> str:
         ).fetchall()
     raise NothingToJudge(
         f"no candidate results for an agent {agent!r}; did ingest run?"
-        f"{marts.nearest(agent, [str(name) for (name,) in names])}"
+        f"{nearest(agent, [str(name) for (name,) in names])}"
     )
 
 
@@ -135,7 +133,7 @@ def _tried(connection: Connection, agent: str, version: str) -> list[Tried]:
             group by experiment_group
             order by max(recorded_at) desc, experiment_group
             """
-        ).format(sql.Identifier(marts.schema_name(), "evaluation_results")),
+        ).format(sql.Identifier(schema_name(), "evaluation_results")),
         {"agent": agent, "version": version},
     ).fetchall()
     return [Tried(str(group), str(name), int(str(count))) for group, name, count in rows]

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.types.json import Jsonb
 
-from loader import __version__, checks, locks, statements
 from loader.errors import WarehouseUnavailable
+from loader.ingest import statements
+from loader.records import checks
+from loader.version import __version__
+from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.connection import Connection
     from loader.sources import ArmPlan
+    from loader.warehouse.connection import Connection
 
 
 def insert(

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
-from loader.json_text import LARGEST_RECORD, decode_object
-from loader.parallel import PART_ROWS, Checked, ParallelChecker
+from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
+from loader.ingest.writer import WITHHELD, LoadWriter, RejectedRow
+from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES
-from loader.warehouse import WITHHELD, LoadWriter, RejectedRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from loader.connection import Connection
-    from loader.record_form import AdmittedBatch
-    from loader.records import Checker, Defaults
+    from loader.records.checker import Checker, Defaults
+    from loader.records.form import AdmittedBatch
+    from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
-    from loader.vocabulary import Vocabulary
+    from loader.warehouse.connection import Connection
 
 _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from loader.records import Checker
+from loader.records.checker import Checker
 from loader.sources import JsonBatch, SourceRow
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from types import TracebackType
 
-    from loader.record_form import AdmittedBatch
-    from loader.records import Defaults
-    from loader.vocabulary import Vocabulary
+    from loader.records.checker import Defaults
+    from loader.records.form import AdmittedBatch
+    from loader.records.vocabulary import Vocabulary
 
     Parts = Sequence[AdmittedBatch | None]
 

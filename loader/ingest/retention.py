@@ -16,15 +16,16 @@ import psycopg
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from loader import __version__, locks
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.tables import Column, Kind, Table
+from loader.version import __version__
+from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 BATCH_RUNS: Final = 20_000
 

@@ -1,10 +1,10 @@
-"""SQL of a load; `loader.warehouse` says in which order."""
+"""SQL of a load; `loader.ingest.writer` says in which order."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from loader.canonical import COLUMNS
+from loader.records.canonical import COLUMNS
 
 COLUMN_LIST: Final = ", ".join((*COLUMNS, "content_hash"))
 CREATE_INCOMING: Final = f"""
@@ -35,7 +35,7 @@ COLUMN_COUNT: Final = len(COLUMNS) + 1
 # A record is loaded when its content was never stored for its run, or when it is the last
 # of its run in this load and differs from the run's current version: A, B, A ends as A.
 # Before migration 3 a record that did not say `success` was stored as true: such a record
-# counts as stored where its opposite hash is (see `loader.canonical`), unless it is itself.
+# counts as stored where its opposite hash is (see `loader.records.canonical`), unless it is itself.
 DECIDE: Final = """
 create temporary table decided on commit drop as
 with

@@ -25,8 +25,10 @@ from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader import __version__, arm_plans, locks, statements
-from loader.canonical import COPY_HEADER, COPY_TRAILER
+from loader.ingest import arm_plans, statements
+from loader.records.canonical import COPY_HEADER, COPY_TRAILER
+from loader.version import __version__
+from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,8 +37,8 @@ if TYPE_CHECKING:
 
     from psycopg import Copy, Transaction
 
-    from loader.connection import Connection
     from loader.sources import ArmPlan
+    from loader.warehouse.connection import Connection
 
 CHUNK_ROWS: Final = 20_000
 SMALL_LOAD_ROWS: Final = 5000
@@ -149,7 +151,7 @@ class LoadWriter:
         """Add some rows, far fewer than a chunk.
 
         Args:
-            rows: their fields as `loader.canonical.copy_rows` makes them.
+            rows: their fields as `loader.records.canonical.copy_rows` makes them.
             links: their experiments, each with the one that it is compared with.
 
         """

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from loader import dbt_runner
-from loader.connection import connect
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts import schema_name
-from loader.project import home_directory
+from loader.marts.reading import schema_name
+from loader.warehouse import dbt
+from loader.warehouse.connection import connect
+from loader.warehouse.project import home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,12 +54,12 @@ def believed(
     experiment: str | None = None,
     agent: str | None = None,
 ) -> Iterator[None]:
-    """Within it, `loader.marts` reads the marts as of a time; with None, those of now.
+    """Within it, `loader.marts.reading` reads the marts as of a time; with None, those of now.
 
     Args:
         as_of: a time with a zone; loads that were finished by then count.
         marts: those to build, with all they rest on.
-        database_url: see `loader.connection.connection_string`.
+        database_url: see `loader.warehouse.connection.connection_string`.
         experiment: the experiment that the question is about, or
         agent: the agent.
 
@@ -82,7 +82,7 @@ def believed(
             selected = [f"+{mart}" for mart in marts]
             variables = json.dumps({"as_of": as_of.isoformat()})
             arguments = ("--select", *selected, "--vars", variables)
-            if dbt_runner.build(arguments, database_url, quiet=True):
+            if dbt.build(arguments, database_url, quiet=True):
                 raise ConfigurationError(f"building the marts as of {as_of} failed")
             try:
                 yield

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Final
 from psycopg import sql
 
 from loader.errors import ConfigurationError
-from loader.marts import check_experiment, fetch, reading, schema_name
-from loader.project import project_directory
-from loader.render import NULL, printable
+from loader.marts.reading import check_experiment, fetch, reading, schema_name
+from loader.show.render import NULL, printable
+from loader.show.wording import RATIOS, ROLES, SHARES, say
 from loader.tables import Column, Kind, Table
-from loader.wording import RATIOS, ROLES, SHARES, say
+from loader.warehouse.seeds import read_seed, seed_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
     Record = Mapping[str, object]
 
@@ -298,9 +298,7 @@ def _declared(row: Record, declared: Mapping[str, Mapping[str, str]]) -> Record:
 def _seed() -> tuple[Sequence[str], Mapping[str, Mapping[str, str]]]:
     """Return the columns of the seed, and its rows by metric; nothing where it is not at hand."""
     try:
-        with (project_directory() / SEED).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            rows = {row["metric"]: row for row in reader}
-            return reader.fieldnames or _COLUMNS_OF_SEED, rows
-    except (OSError, ConfigurationError):
+        rows = {row["metric"]: row for row in read_seed("metrics")}
+        return seed_columns("metrics") or _COLUMNS_OF_SEED, rows
+    except ConfigurationError:
         return _COLUMNS_OF_SEED, {}

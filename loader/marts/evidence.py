@@ -1,6 +1,6 @@
 """What stands beside a verdict: segments, arms, and what to do where nothing compares.
 
-Each question is one select of the marts, read as `loader.marts` does.
+Each question is one select of the marts, read as `loader.marts.reading` does.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from psycopg import sql
 
-from loader.marts import fetch, reading, schema_name
-from loader.render import printable
+from loader.marts.reading import fetch, reading, schema_name
+from loader.show.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
     from loader.tables import Table
+    from loader.warehouse.connection import Connection
 
     Record = Mapping[str, object]
 

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.errors import ConfigurationError
-from loader.marts import mart_columns, mart_names, nearest, reading, schema_name
+from loader.errors import ConfigurationError, nearest
+from loader.marts.reading import mart_columns, mart_names, reading, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import pyarrow as pa
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 DEFAULT_MART: Final = "evaluation_results"
 BATCH_ROWS: Final = 10_000

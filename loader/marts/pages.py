@@ -1,7 +1,7 @@
 """What a report shows, read from the marts in one snapshot; nothing is computed here.
 
 Marts of statistics that are not built yet are read as absent: the page then says what it
-cannot tell. Everything else raises as `loader.marts` does.
+cannot tell. Everything else raises as `loader.marts.reading` does.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from psycopg import sql
 
-from loader.errors import ConfigurationError
-from loader.evidence import examples
-from loader.marts import mart_columns, mart_names, nearest, reading, schema_name
-from loader.unbuilt import is_loaded
+from loader.errors import ConfigurationError, nearest
+from loader.marts.evidence import examples
+from loader.marts.reading import mart_columns, mart_names, reading, schema_name
+from loader.marts.unbuilt import is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 Record = dict[str, object]
 Candidate = tuple[str, str]

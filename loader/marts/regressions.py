@@ -1,7 +1,7 @@
 """What got worse: alerts of an agent, and the tasks behind a regression.
 
 Reads the marts `metric_alerts`, `version_regressions` and `regression_tasks`; computes nothing.
-Raises what `loader.marts` raises.
+Raises what `loader.marts.reading` raises.
 """
 
 from __future__ import annotations
@@ -12,38 +12,14 @@ from typing import TYPE_CHECKING, LiteralString, NamedTuple
 from psycopg import sql
 from psycopg.rows import class_row
 
-from loader.errors import ConfigurationError
-from loader.marts import fetch, nearest, reading, schema_name
-from loader.tables import Column, Format, Kind, Table
+from loader.errors import ConfigurationError, nearest
+from loader.marts.reading import fetch, reading, schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.connection import Connection
-
-_ALERTS = (
-    Column("agent_name", heading="agent"),
-    Column("metric"),
-    Column("cause"),
-    Column("began_version", heading="began at"),
-    Column("found_version", heading="found at"),
-    Column("ended_version", heading="ended at"),
-    Column("end_reason", heading="ended because"),
-    Column("severity", Kind.OUTCOME),
-    Column("level_before", Kind.NUMBER, "before"),
-    Column("level_found", Kind.NUMBER, "when found"),
-    Column("change_pct", Kind.PERCENT, "change"),
-    Column("version_count", Kind.INTEGER, "versions"),
-)
-_TASKS = (
-    Column("extension_version", heading="version"),
-    Column("metric"),
-    Column("task_id", heading="task"),
-    Column("previous_extension_version", heading="worse than in"),
-    Column("previous_value", Kind.NUMBER, "from"),
-    Column("value", Kind.NUMBER, "to"),
-    Column("run_ids", heading="runs"),
-)
+    from loader.tables import Table
+    from loader.warehouse.connection import Connection
 
 
 class _Seen(NamedTuple):
@@ -129,16 +105,6 @@ def of_version(connection: Connection, agent: str, version: str) -> Table:
             """,
             {"agent": agent, "version": version},
         )
-
-
-def alerts_view(table: Table, output: Format) -> Table:
-    """Choose the columns of alerts that a person sees."""
-    return table if output in {Format.JSON, Format.CSV} else table.pick(_ALERTS)
-
-
-def tasks_view(table: Table, output: Format) -> Table:
-    """Choose the columns of tasks that a person sees."""
-    return table if output in {Format.JSON, Format.CSV} else table.pick(_TASKS)
 
 
 def _first_seen(connection: Connection, agent: str | None, version: str | None) -> datetime | None:

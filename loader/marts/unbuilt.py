@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 
 def is_loaded(connection: Connection, experiment_id: str) -> bool:

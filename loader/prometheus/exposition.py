@@ -7,8 +7,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from loader.connection import connect
 from loader.errors import ConfigurationError, LoaderError
+from loader.warehouse.connection import connect
 
 try:
     from prometheus_client import start_http_server, write_to_textfile
@@ -17,7 +17,7 @@ try:
 except ImportError:
     raise ConfigurationError("metrics need their extra: pip install 'evalmart[metrics]'") from None
 
-from loader.metrics import read_metrics
+from loader.prometheus.families import read_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -96,7 +96,7 @@ def serve(host: str, port: int, database_url: str | None, announce: Callable[[st
     Args:
         host: address to listen on.
         port: 0 for any free one.
-        database_url: where the marts are; see `loader.connection`.
+        database_url: where the marts are; see `loader.warehouse.connection`.
         announce: called with the URL once it is served.
 
     Raises:

@@ -17,15 +17,15 @@ from prometheus_client.metrics_core import (
 )
 from psycopg import sql
 
-from loader.marts import mart_names, reading, schema_name
-from loader.render import printable
+from loader.marts.reading import mart_names, reading, schema_name
+from loader.show.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 MOST_AGENTS: Final = 25
 MOST_VERSIONS: Final = 5

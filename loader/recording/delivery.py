@@ -22,18 +22,18 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from loader.connection import connect
 from loader.errors import LoaderError, WarehouseUnavailable
-from loader.ingest import load
+from loader.ingest.load import load
+from loader.recording.spool import Header, SpoolWriter, replay, target_name
 from loader.sources import SourceRow
-from loader.spool import Header, SpoolWriter, replay, target_name
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from loader.connection import Connection
-    from loader.vocabulary import Vocabulary
+    from loader.records.vocabulary import Vocabulary
+    from loader.warehouse.connection import Connection
 
 FIRST_RETRY_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 30.0

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
 
 import msgspec
 
-from loader.delivery import Delivery
 from loader.errors import ConfigurationError
-from loader.json_text import LARGEST_RECORD, decode_object
-from loader.record_form import decode
-from loader.records import Checker, Defaults
-from loader.vocabulary import read_vocabulary
+from loader.recording.delivery import Delivery
+from loader.records.checker import Checker, Defaults
+from loader.records.form import decode
+from loader.records.json_text import LARGEST_RECORD, decode_object
+from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,7 +97,7 @@ class Recorder:
             model_version: likewise.
             dataset_version: likewise.
             baseline_experiment_id: likewise.
-            database_url: which database, as in `loader.connection`.
+            database_url: which database, as in `loader.warehouse.connection`.
             flush_seconds: deliver at least so often.
             flush_records: deliver as soon as so many wait.
             queue_records: with so many waiting, all go to the spool file.

@@ -22,16 +22,16 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError, LoaderError
-from loader.project import home_directory
 from loader.sources import Rejection, SourceRow
+from loader.warehouse.project import home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from loader.connection import Connection
-    from loader.ingest import LoadSummary
-    from loader.vocabulary import Vocabulary
+    from loader.ingest.load import LoadSummary
+    from loader.records.vocabulary import Vocabulary
+    from loader.warehouse.connection import Connection
 
 FORMAT: Final = 1
 SUFFIX: Final = ".spool"
@@ -65,7 +65,7 @@ def target_name(database_url: str | None = None) -> str:
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415  listing files needs no driver
     from psycopg.pq import Conninfo  # noqa: PLC0415
 
-    from loader.connection import connection_string, is_embedded  # noqa: PLC0415
+    from loader.warehouse.connection import connection_string, is_embedded  # noqa: PLC0415
 
     if is_embedded(database_url):
         return _EMBEDDED
@@ -224,8 +224,8 @@ def replay_waiting(database_url: str | None = None) -> int:
     """
     if not waiting():
         return 0
-    from loader.connection import connect  # noqa: PLC0415  most commands find nothing waiting
-    from loader.vocabulary import read_vocabulary  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # noqa: PLC0415  most commands find nothing waiting
+    from loader.warehouse.seeds import read_vocabulary  # noqa: PLC0415
 
     try:
         target = target_name(database_url)
@@ -240,7 +240,7 @@ def replay_waiting(database_url: str | None = None) -> int:
 def _load_file(
     connection: Connection, vocabulary: Vocabulary, target: str, path: Path
 ) -> LoadSummary | None:
-    from loader.ingest import load  # noqa: PLC0415  writing a spool needs no driver
+    from loader.ingest.load import load  # noqa: PLC0415  writing a spool needs no driver
 
     try:
         file = path.open("rb")
@@ -278,10 +278,10 @@ def _leads_to(written_for: str, target: str) -> bool:
         return True
     if _EMBEDDED not in (written_for, target):
         return False
-    from loader import server  # noqa: PLC0415
-    from loader.connection import embedded_directory  # noqa: PLC0415
+    from loader.warehouse import embedded  # noqa: PLC0415
+    from loader.warehouse.connection import embedded_directory  # noqa: PLC0415
 
-    conninfo = server.running(embedded_directory())
+    conninfo = embedded.running(embedded_directory())
     return conninfo is not None and {written_for, target} == {_EMBEDDED, target_name(conninfo)}
 
 

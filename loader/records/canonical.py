@@ -7,7 +7,7 @@ Formats: every field is its length as a big-endian int32, -1 for null, and its b
 
 A record that does not say `success` has, bit for bit, the opposite hash of the same record
 that says true: for that is what such a record was stored as before null was possible, and
-`loader.statements` still knows it again.
+`loader.ingest.statements` still knows it again.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from loader import checks
+from loader.records import checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from loader.records import RunRecord
+    from loader.records.checker import RunRecord
 
 # Common to many records, so they stand together and are packed once.
 LABELS: Final = (

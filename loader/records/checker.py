@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import msgspec
 
-from loader import checks, json_text
-from loader.canonical import LABELS, copy_rows, pack_labels
 from loader.errors import ConfigurationError, InvalidRecord
-from loader.record_form import (
+from loader.records import checks, json_text
+from loader.records.canonical import LABELS, copy_rows, pack_labels
+from loader.records.form import (
     ABSENT,
     Admitted,
     AdmittedBatch,
@@ -30,7 +30,7 @@ from loader.record_form import (
     decode,
     encode,
 )
-from loader.refusals import (
+from loader.records.refusals import (
     derived_run_id,
     fill_success,
     merge_built_in,
@@ -43,13 +43,13 @@ from loader.refusals import (
     utc,
     utc_times,
 )
-from loader.vocabulary import BUILT_IN_METRICS
+from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.record_form import Score
-    from loader.vocabulary import Vocabulary
+    from loader.records.form import Score
+    from loader.records.vocabulary import Vocabulary
 
 __all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
 

@@ -1,6 +1,6 @@
 """Why a record is refused, in words: every field looked at on its own.
 
-`repair` sees only records that the fast check of `loader.records` did not admit.
+`repair` sees only records that the fast check of `loader.records.checker` did not admit.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loader.errors import InvalidRecord
-from loader.json_text import shown, type_name
-from loader.vocabulary import BUILT_IN_METRICS
+from loader.records.json_text import shown, type_name
+from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta
 
-from loader import checks
+from loader.records import checks
 
 # A field the row does not have: false, and left out by msgspec when it encodes.
 ABSENT: Final[Any] = UNSET

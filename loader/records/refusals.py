@@ -8,15 +8,15 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from loader import checks, json_text
 from loader.errors import InvalidRecord
-from loader.record_form import ABSENT, encode
-from loader.vocabulary import BUILT_IN_METRICS, Scale
+from loader.records import checks, json_text
+from loader.records.form import ABSENT, encode
+from loader.records.vocabulary import BUILT_IN_METRICS, Scale
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.record_form import Incoming, Labels, RunRecord, Score
+    from loader.records.form import Incoming, Labels, RunRecord, Score
 
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 2199

@@ -11,8 +11,8 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.render import printable
 from loader.report.drawing import Chart, draw
+from loader.show.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.render import NULL, cell, number, printable, with_unit
+from loader.show.render import NULL, cell, number, printable, with_unit
+from loader.show.views import metric_kind
 from loader.tables import Kind
-from loader.views import metric_kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.report.data import Record
+    from loader.marts.pages import Record
 
 LONG: Final = 120
 """Characters above which a cell folds its text."""

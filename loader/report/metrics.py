@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.metric_page import kind_of_values
-from loader.render import NULL
 from loader.report import charts
 from loader.report.grids import (
     Cell,
@@ -22,13 +20,15 @@ from loader.report.grids import (
     texts_of,
     told,
 )
-from loader.wording import FLAGS, RATIOS, ROLES, finding, improvement_of, say
+from loader.show.metric_page import kind_of_values
+from loader.show.render import NULL
+from loader.show.wording import FLAGS, RATIOS, ROLES, finding, improvement_of, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from loader.marts.pages import Record
     from loader.report.charts import Interval
-    from loader.report.data import Record
     from loader.report.drawing import Chart
 
 _MOST_LINES: Final = 40

@@ -12,23 +12,23 @@ import jinja2
 from markupsafe import Markup
 
 from loader.errors import ConfigurationError
-from loader.evidence import without_candidate
-from loader.metric_page import kind_of_values
-from loader.render import cell, markdown_text, printable
+from loader.marts.evidence import without_candidate
+from loader.marts.pages import read_agent, read_experiment, read_trials
 from loader.report import metrics, segments, tasks, trends
-from loader.report.data import read_agent, read_experiment, read_trials
 from loader.report.grids import Cell, count_of, text_of
 from loader.report.verdict import verdict_of
+from loader.show.metric_page import kind_of_values
+from loader.show.render import cell, markdown_text, printable
 from loader.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
-    from loader.report.data import Agent, Experiment, Record
+    from loader.marts.pages import Agent, Experiment, Record
     from loader.report.drawing import Chart
     from loader.report.grids import Grid
     from loader.report.verdict import Verdict
+    from loader.warehouse.connection import Connection
 
 _SUFFIXES: Final = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
 _NO_METRIC: Final = "no score"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.render import NULL
 from loader.report.grids import (
     Cell,
     Grid,
@@ -16,12 +15,13 @@ from loader.report.grids import (
     probability,
     text_of,
 )
-from loader.wording import finding, improvement_of
+from loader.show.render import NULL
+from loader.show.wording import finding, improvement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.report.data import Record
+    from loader.marts.pages import Record
 
 
 def labelled(rows: Sequence[Record], metric: str | None) -> list[Record]:

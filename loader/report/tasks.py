@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.render import NULL
 from loader.report import charts
 from loader.report.grids import (
     Cell,
@@ -18,13 +17,14 @@ from loader.report.grids import (
     text_of,
     told,
 )
+from loader.show.render import NULL
+from loader.show.views import metric_kind
 from loader.tables import Kind
-from loader.views import metric_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.report.data import Record
+    from loader.marts.pages import Record
     from loader.report.drawing import Chart
 
 MOST_LISTED: Final = 5_000

@@ -6,7 +6,6 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from loader.render import cell
 from loader.report import charts
 from loader.report.grids import (
     Cell,
@@ -21,12 +20,13 @@ from loader.report.grids import (
     text_of,
     told,
 )
+from loader.show.render import cell
 from loader.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.report.data import Record
+    from loader.marts.pages import Record
     from loader.report.drawing import Chart
 
 MOST_VERSIONS: Final = 40

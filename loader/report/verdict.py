@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader import wording
-from loader.render import NULL
 from loader.report.grids import count_of, number_of, probability, text_of
-from loader.summary_page import outcome, title, unknowns
+from loader.show import wording
+from loader.show.render import NULL
+from loader.show.summary_page import outcome, title, unknowns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.report.data import Record
+    from loader.marts.pages import Record
 
 _STYLES: Final = {
     "deploy": ("good", "✓"),

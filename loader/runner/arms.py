@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 import psycopg
 
-from loader.checks import LONGEST_RUN_ID
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.records.checks import LONGEST_RUN_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.connection import Connection
     from loader.runner.targets import Target
     from loader.runner.tasks import Task
+    from loader.warehouse.connection import Connection
 
 SOURCE: Final = "run"
 """The `source` of every run made here."""

@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import psycopg
 
-from loader import wording
-from loader.connection import connect
-from loader.dbt_runner import build
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate_warehouse import candidates
-from loader.metric_page import metric_table
-from loader.project import project_directory
-from loader.render import markdown_lines, markdown_text, printable
+from loader.gate.candidates import candidates
 from loader.runner.arms import Arm, Outcome, Settings, Stop
 from loader.runner.session import run_missing
 from loader.runner.stopping import LOOK_EVERY, Question
-from loader.runner.targets import CallableTarget, Target, load_callable
+from loader.runner.targets import TargetLike, as_target
 from loader.runner.tasks import Task, read_tasks
+from loader.show import wording
+from loader.show.metric_page import metric_table
+from loader.show.render import markdown_lines, markdown_text, printable
 from loader.tables import Column, Table
+from loader.warehouse.connection import connect
+from loader.warehouse.dbt import build
+from loader.warehouse.seeds import default_groups
 
 if TYPE_CHECKING:
-    from loader.gate_rows import Candidate, Metric, Summary
+    from loader.gate.rows import Candidate, Metric, Summary
+    from loader.gate.verdict import Reason
     from loader.runner.scoring import EvaluatorLike
-    from loader.verdict import Reason
 
-TargetLike = Target | Callable[..., object] | str
+
 """A target, a function, or `module:function`."""
 TasksLike = Path | str | Iterable[Task | Mapping[str, Any]]
 UNVERSIONED: Final = "unversioned"
@@ -135,7 +133,7 @@ async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, 
         stop_when_decided: end when bounds valid at every look decide.
         look_every: pairs between two looks.
         trace: also tell LangSmith of every run.
-        database_url: see `loader.connection`.
+        database_url: see `loader.warehouse.connection`.
         on_progress: called after every run.
 
     Raises:
@@ -195,40 +193,6 @@ def compare_models(**arguments: Any) -> ModelComparison:  # noqa: ANN401  those 
     except RuntimeError:
         return asyncio.run(compare_models_async(**arguments))
     raise ConfigurationError("inside an event loop, await compare_models_async instead")
-
-
-def default_groups() -> tuple[str, str]:
-    """Return the first control and the first treatment group of the seed.
-
-    Raises:
-        ConfigurationError: the seed is missing or lacks one.
-
-    """
-    path = project_directory() / "seeds" / "experiment_groups.csv"
-    first: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                first.setdefault(row["role"], row["experiment_group"])
-        return first["control"], first["treatment"]
-    except OSError:
-        raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
-    except KeyError as error:
-        raise ConfigurationError(f"{path} lacks {error}") from None
-
-
-def as_target(target: TargetLike) -> Target:
-    """Return what tasks can be run through.
-
-    Raises:
-        ConfigurationError: a name does not lead to a function, or it takes no task.
-
-    """
-    if isinstance(target, str):
-        return load_callable(target)
-    if inspect.isroutine(target) or not hasattr(target, "cost_bound"):
-        return CallableTarget(cast("Callable[..., object]", target))
-    return cast("Target", target)
 
 
 def _require_baseline(experiment_id: str, group: str, database_url: str | None) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError
-from loader.project import project_directory
+from loader.warehouse.seeds import read_seed, seed_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,20 +35,17 @@ def read_prices(path: Path | None = None) -> Mapping[str, Price]:
         ConfigurationError: it is missing, or a price is no number or negative.
 
     """
-    path = path or project_directory() / "seeds" / "model_prices.csv"
+    path = path or seed_path("model_prices")
     prices = {}
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            for row in csv.DictReader(file):
-                price = Price(
-                    float(row["input_usd_per_million_tokens"]),
-                    float(row["output_usd_per_million_tokens"]),
-                )
-                if not (price.input_usd >= 0 and price.output_usd >= 0):
-                    raise ConfigurationError(f"{path}: a price of {row['model']} is negative")
-                prices[row["model"]] = price
-    except OSError:
-        raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
+        for row in read_seed("model_prices", path):
+            price = Price(
+                float(row["input_usd_per_million_tokens"]),
+                float(row["output_usd_per_million_tokens"]),
+            )
+            if not (price.input_usd >= 0 and price.output_usd >= 0):
+                raise ConfigurationError(f"{path}: a price of {row['model']} is negative")
+            prices[row["model"]] = price
     except (KeyError, ValueError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
     return prices

@@ -15,8 +15,8 @@ from loader.runner.scoring import Scores, no_scores, score
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.evaluation import Evaluator
-    from loader.recorder import AsyncRecorder, RecordFields
+    from loader.evaluators.evaluation import Evaluator
+    from loader.recording.recorder import AsyncRecorder, RecordFields
     from loader.runner.stopping import StoppingRule
     from loader.runner.tracing import Tracer
 

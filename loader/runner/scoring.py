@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.evaluation import Evaluator, load_evaluators, source_hash
+from loader.evaluators.evaluation import Evaluator, load_evaluators, source_hash
 from loader.runner.answers import redact
 from loader.runner.targets import in_thread
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from loader import arm_plans
-from loader.connection import connect
-from loader.migrate import require_current
-from loader.recorder import AsyncRecorder
+from loader.ingest import arm_plans
+from loader.recording.recorder import AsyncRecorder
+from loader.recording.spool import replay, target_name
 from loader.runner.arms import SOURCE, Outcome, Stop, missing_jobs
 from loader.runner.run import Runner
 from loader.runner.scoring import EvaluatorLike, prepare
 from loader.runner.stopping import Question, StoppingRule
 from loader.runner.tracing import Tracer
 from loader.sources import ArmPlan
-from loader.spool import replay, target_name
-from loader.vocabulary import read_vocabulary
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import require_current
+from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
         tasks: what to run.
         evaluators: `module:function` or functions.
         settings: how to run.
-        database_url: see `loader.connection`.
+        database_url: see `loader.warehouse.connection`.
         trace: also tell LangSmith.
         trace_project: the project there; the experiment's id if not given.
         stop_when_decided: what to decide; None runs everything.

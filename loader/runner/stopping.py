@@ -18,21 +18,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
-from loader.connection import connect
-from loader.dbt_runner import build
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate_warehouse import candidates
-from loader.marts import schema_name
-from loader.project import project_directory, project_variables
+from loader.gate.candidates import candidates
+from loader.marts.reading import schema_name
 from loader.runner.targets import in_thread
+from loader.warehouse.connection import connect
+from loader.warehouse.dbt import build
+from loader.warehouse.project import project_variables
+from loader.warehouse.seeds import read_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate_rows import Metric
-    from loader.recorder import AsyncRecorder
+    from loader.gate.rows import Metric
+    from loader.recording.recorder import AsyncRecorder
+    from loader.records.vocabulary import Vocabulary
     from loader.runner.arms import Arm, Job
-    from loader.vocabulary import Vocabulary
 
 LOOK_EVERY: Final = 10
 """Pairs between two looks. The bounds hold however often one looks."""
@@ -123,7 +124,7 @@ class Question:
         baseline_experiment_id: of the baseline; often the same.
         baseline_group: the control group.
         candidate: the arm on trial.
-        database_url: see `loader.connection`.
+        database_url: see `loader.warehouse.connection`.
 
     """
 
@@ -311,12 +312,8 @@ def _verdict(low: float, high: float, margin: float | None) -> str | None:
 
 
 def _margin(metric: str) -> float | None:
-    """Return a metric's margin from `seeds/metrics.csv`; None if it has none."""
-    import csv  # noqa: PLC0415  here only
-
-    path = project_directory() / "seeds" / "metrics.csv"
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["metric"] == metric:
-                return float(row["non_inferiority_margin"] or 0) or None
-    return None
+    """Return a metric's margin from the seed; None if it has none."""
+    margins = (
+        row["non_inferiority_margin"] for row in read_seed("metrics") if row["metric"] == metric
+    )
+    return float(next(margins, "") or 0) or None

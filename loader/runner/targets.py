@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from asyncio.subprocess import PIPE
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from loader.errors import ConfigurationError
 from loader.runner.answers import Answer, CallFailed, read_answer, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Mapping
 
     from loader.runner.tasks import Task
 
@@ -281,3 +282,20 @@ async def in_thread(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
 def _since(started: float) -> float:
     """Return milliseconds since a moment of `time.perf_counter`."""
     return (time.perf_counter() - started) * 1000
+
+
+TargetLike = Target | Callable[..., object] | str
+
+
+def as_target(target: TargetLike) -> Target:
+    """Return what tasks can be run through.
+
+    Raises:
+        ConfigurationError: a name does not lead to a function, or it takes no task.
+
+    """
+    if isinstance(target, str):
+        return load_callable(target)
+    if inspect.isroutine(target) or not hasattr(target, "cost_bound"):
+        return CallableTarget(cast("Callable[..., object]", target))
+    return cast("Target", target)

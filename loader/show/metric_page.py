@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.render import NULL, printable, with_unit
+from loader.show.render import NULL, printable, with_unit
+from loader.show.views import metric_kind
+from loader.show.wording import SHARES, finding, improvement_of, say
 from loader.tables import Column, Kind, Table
-from loader.views import metric_kind
-from loader.wording import SHARES, finding, improvement_of, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from loader.layout import Heading, Piece, lay_out
+from loader.show.layout import Heading, Piece, lay_out
 from loader.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
 
 if TYPE_CHECKING:

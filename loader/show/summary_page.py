@@ -1,6 +1,6 @@
 """`summary` for people: the verdict in a sentence, why, by how much, and what is not known.
 
-Every number and word is one of the marts'; `loader.wording` says them.
+Every number and word is one of the marts'; `loader.show.wording` says them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from loader import wording
-from loader.metric_page import metric_table
-from loader.render import (
+from loader.show import wording
+from loader.show.metric_page import metric_table
+from loader.show.render import (
     NULL,
     draw,
     for_people,

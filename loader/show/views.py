@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.marts import kind_of
-from loader.render import NULL, cell, named_p, printable, with_unit
-from loader.sparkline import sparkline
-from loader.tables import Column, Format, Kind, Table
+from loader.show.render import NULL, cell, named_p, printable, with_unit
+from loader.show.sparkline import sparkline
+from loader.tables import Column, Format, Kind, Table, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,3 +215,40 @@ def _if_any(table: Table, name: str, heading: str) -> Sequence[Column]:
     """Return a column that is mostly empty only when it is not."""
     has_any = any(value is not None for value in table.values(name))
     return [Column(name, heading=heading)] if has_any else []
+
+
+_ALERTS = (
+    Column("agent_name", heading="agent"),
+    Column("metric"),
+    Column("cause"),
+    Column("began_version", heading="began at"),
+    Column("found_version", heading="found at"),
+    Column("ended_version", heading="ended at"),
+    Column("end_reason", heading="ended because"),
+    Column("severity", Kind.OUTCOME),
+    Column("level_before", Kind.NUMBER, "before"),
+    Column("level_found", Kind.NUMBER, "when found"),
+    Column("change_pct", Kind.PERCENT, "change"),
+    Column("version_count", Kind.INTEGER, "versions"),
+)
+
+
+_TASKS = (
+    Column("extension_version", heading="version"),
+    Column("metric"),
+    Column("task_id", heading="task"),
+    Column("previous_extension_version", heading="worse than in"),
+    Column("previous_value", Kind.NUMBER, "from"),
+    Column("value", Kind.NUMBER, "to"),
+    Column("run_ids", heading="runs"),
+)
+
+
+def alerts_view(table: Table, output: Format) -> Table:
+    """Choose the columns of alerts that a person sees."""
+    return table if output in {Format.JSON, Format.CSV} else table.pick(_ALERTS)
+
+
+def tasks_view(table: Table, output: Format) -> Table:
+    """Choose the columns of tasks that a person sees."""
+    return table if output in {Format.JSON, Format.CSV} else table.pick(_TASKS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.render import NULL, named_p, number, printable
+from loader.show.render import NULL, named_p, number, printable
 from loader.tables import Kind
 
 if TYPE_CHECKING:

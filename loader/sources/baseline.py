@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from loader.checks import FIELDS
 from loader.errors import InvalidRecord
-from loader.json_text import decode_object, shown
+from loader.records.checks import FIELDS
+from loader.records.json_text import decode_object, shown
 from loader.sources import Rejection, SourceRow
 
 if TYPE_CHECKING:

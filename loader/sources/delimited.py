@@ -7,16 +7,16 @@ import json
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.checks import FIELDS, REQUIRED
 from loader.errors import InvalidRecord
-from loader.json_text import LARGEST_RECORD, shown, tolerant_decode
+from loader.records.checks import FIELDS, REQUIRED
+from loader.records.json_text import LARGEST_RECORD, shown, tolerant_decode
 from loader.sources import Rejection, SourceRow
 from loader.sources.jsonl import lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from loader.checks import Kind
+    from loader.records.checks import Kind
     from loader.sources.blocks import Blocks
 
 _NESTING: Final = ("scores", "measurements", "evaluator_versions", "metadata")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal, get_args
 
 from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
-from loader.json_text import decode_object
+from loader.records.json_text import decode_object
 from loader.sources import (
     JsonBatch,
     Rejection,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from loader.json_text import LARGEST_RECORD, oversized
+from loader.records.json_text import LARGEST_RECORD, oversized
 from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES, InputBroken
 

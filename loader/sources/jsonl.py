@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.json_text import LARGEST_RECORD, oversized
+from loader.records.json_text import LARGEST_RECORD, oversized
 from loader.sources import JsonBatch, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES, InputBroken
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loader import server
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.project import home_directory
+from loader.warehouse import embedded
+from loader.warehouse.project import home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ def connection_string(database_url: str | None = None) -> str:
 
     """
     if is_embedded(database_url):
-        return server.start(embedded_directory())
+        return embedded.start(embedded_directory())
     url = database_url or os.environ.get("DATABASE_URL", "")
     try:
         conninfo_to_dict(url)

@@ -8,10 +8,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from loader.connection import environment
+from loader.errors import EXIT_CODE as UNEXPECTED
 from loader.errors import ConfigurationError
-from loader.project import home_directory, project_directory
-from loader.unexpected import EXIT_CODE as UNEXPECTED
+from loader.warehouse.connection import environment
+from loader.warehouse.project import home_directory, project_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def build(
 
     Args:
         arguments: passed on to dbt as they are.
-        database_url: see `loader.connection.connection_string`.
+        database_url: see `loader.warehouse.connection.connection_string`.
         quiet: print only warnings and errors.
 
     Returns:
@@ -43,7 +43,7 @@ def build(
     command = [
         sys.executable,
         "-m",
-        "loader.dbt_process",
+        "loader.warehouse.dbt_process",
         *(["--quiet"] if quiet else []),
         "build",
         "--project-dir",

@@ -1,6 +1,6 @@
 """The process in which dbt runs, holding the build lock for as long as it lives.
 
-Started by `loader.dbt_runner`. The lock belongs to this process and not to its
+Started by `loader.warehouse.dbt`. The lock belongs to this process and not to its
 parent, so that a parent that is killed does not let a second build in.
 """
 
@@ -10,8 +10,8 @@ import sys
 
 from dbt.cli.main import dbtRunner
 
-from loader import locks
-from loader.connection import connect
+from loader.warehouse import locks
+from loader.warehouse.connection import connect
 
 _DONE, _FAILED, _UNUSABLE = 0, 1, 2
 

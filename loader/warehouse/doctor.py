@@ -7,15 +7,15 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader import migrate
-from loader.connection import connect, is_embedded
 from loader.errors import LoaderError
-from loader.project import project_directory
+from loader.warehouse import migrate
+from loader.warehouse.connection import connect, is_embedded
+from loader.warehouse.project import project_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 _PYTHON = (3, 11)
 _ROLES = ("evals_loader", "evals_analyst")

@@ -11,7 +11,7 @@ from psycopg import sql
 from loader.errors import WarehouseUnavailable
 
 if TYPE_CHECKING:
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 _DENIED: Final = re.compile(r"permission denied for (\w+) (\S+)")
 _RAW: Final = "raw_evals"

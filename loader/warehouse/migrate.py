@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
-from loader import locks
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.warehouse import locks
 
 if TYPE_CHECKING:
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 OLDEST_SERVER = 150_000
 _LEDGER = """
@@ -38,7 +38,7 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """Return every migration the package ships, in order."""
-    folder = resources.files("loader") / "migrations"
+    folder = resources.files("loader.warehouse") / "migrations"
     found = [
         Migration(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8"))
         for entry in folder.iterdir()
@@ -97,7 +97,7 @@ def migrate(connection: Connection) -> list[str]:
                         [migration.version, migration.name],
                     )
                     applied.append(migration.name)
-            roles = resources.files("loader") / "migrations" / "roles.sql"
+            roles = resources.files("loader.warehouse") / "migrations" / "roles.sql"
             connection.execute(roles.read_text(encoding="utf-8").encode())
         connection.commit()
     except psycopg.errors.InsufficientPrivilege as error:

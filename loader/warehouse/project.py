@@ -26,7 +26,7 @@ def project_directory() -> Path:
     named = os.environ.get("EVALMART_PROJECT_DIR")
     here = Path.cwd()
     candidates = (
-        [Path(named)] if named else [here, *here.parents, Path(__file__).resolve().parent.parent]
+        [Path(named)] if named else [here, *here.parents, Path(__file__).resolve().parents[2]]
     )
     for directory in candidates:
         if (directory / "dbt_project.yml").is_file():

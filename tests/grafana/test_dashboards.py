@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import dashboard_queries
 import psycopg
 import pytest
 import yaml
-from dashboard_queries import DASHBOARDS, Query
 from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.models import alerting, dashboard
-from grafana_sql import TimeRange, interpolate
 from psycopg.conninfo import make_conninfo
 
+import dashboard_queries
 import servers
+from dashboard_queries import DASHBOARDS, Query
 from grafana.build_dashboards import HERE, rendered
 from grafana.panels import QUERIES
-from loader.connection import connect
-from loader.migrate import migrate
+from grafana_sql import TimeRange, interpolate
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

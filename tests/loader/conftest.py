@@ -6,8 +6,8 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from langsmith_server import KEY, LangSmithServer
 
+from langsmith_server import KEY, LangSmithServer
 from loader.sources.langsmith import LangSmith, Patience
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scipy import stats
+
 from independent_passes import count_passes
 from independent_versions import in_order, numbers_among
-from scipy import stats
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
 from paired_tests import NOISE, Evidence, FixedTasks, Sample, evidence, fixed_tasks
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+
 from statistics_oracles import Metric, Pair, compare, wilson
 from verdict_members import Case
 

@@ -10,12 +10,13 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-import paired_readings
-from paired_readings import Metric, Pair, Reading
-from paired_tests import NOISE, Sample, evidence, quantile
 from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
+
+import paired_readings
+from paired_readings import Metric, Pair, Reading
+from paired_tests import NOISE, Sample, evidence, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

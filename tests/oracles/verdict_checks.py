@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scipy import stats
+
 import verdict_oracle
 import verdict_simulation
 from paired_readings import read
-from scipy import stats
 from statistics_cases import disagreements, expected_columns
 from statistics_oracles import holm
 from verdict_members import Case, look

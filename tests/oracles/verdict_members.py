@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
 import paired_readings
 from paired_readings import Metric, Pair, Reading, Settings
 from paired_tests import anytime, quantile, tail

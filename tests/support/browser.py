@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-import npm_tools
 from playwright.sync_api import sync_playwright
 
+import npm_tools
 import programs
 
 if TYPE_CHECKING:

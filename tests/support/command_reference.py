@@ -20,7 +20,7 @@ def render() -> str:
     """Return the reference as Markdown."""
     parts = [
         "# Commands",
-        "Generated from `python -m loader … --help` by `python tests/loader/command_reference.py`.",
+        "Generated from `python -m loader … --help` by `python tests/support/command_reference.py`.",
         _block(cli, "python -m loader"),
     ]
     with click.Context(cli, info_name="python -m loader") as parent:
@@ -48,6 +48,6 @@ def _block(command: click.Command, name: str, parent: click.Context | None = Non
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         if REFERENCE.read_text(encoding="utf-8") != render():
-            sys.exit(f"{REFERENCE} is out of date: run python tests/loader/command_reference.py")
+            sys.exit(f"{REFERENCE} is out of date: run python tests/support/command_reference.py")
     else:
         REFERENCE.write_text(render(), encoding="utf-8")

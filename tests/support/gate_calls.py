@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from loader.cli import cli
 
 if TYPE_CHECKING:
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 
 def run_gate(

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.connection import Connection
+    from loader.warehouse.connection import Connection
 
 _TABLES = """
 create schema evals;

@@ -11,18 +11,18 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from loader.connection import connect
-from loader.ingest import LoadSummary, load
-from loader.migrate import migrate
+from loader.ingest.load import LoadSummary, load
+from loader.records.vocabulary import Scale, Vocabulary
 from loader.sources.files import FileSource
-from loader.sources.memory import MemorySource
-from loader.vocabulary import Scale, Vocabulary
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from memory_source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from loader.records import Defaults
+    from loader.records.checker import Defaults
     from loader.sources import Source
     from loader.sources.files import Format
 

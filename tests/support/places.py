@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 from psycopg.rows import dict_row
-from shown_numbers import Page
-
-from loader.cli import cli
-
-# how Grafana expands a query is written down beside the tests of the dashboards
-sys.path.append(str(Path(__file__).resolve().parents[1] / "grafana"))
 
 import dashboard_queries
 from grafana_sql import TimeRange, interpolate
+from loader.cli import cli
+from shown_numbers import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     Values = dict[str, str | Sequence[str]]
 

@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from loader.report.data import Agent, Experiment, Record
+from loader.marts.pages import Agent, Experiment, Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from loader.sample import write_sample
+from loader.sources.sample import write_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

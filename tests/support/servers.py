@@ -16,12 +16,12 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import programs
-from loader import server
+from loader.warehouse import embedded as server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}

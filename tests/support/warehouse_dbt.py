@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader.connection import environment
+from loader.warehouse.connection import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

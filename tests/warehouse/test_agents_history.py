@@ -10,12 +10,12 @@ import pandas as pd
 import psycopg
 import pytest
 from hypothesis import given, settings, strategies
-from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 import servers
-from loader.connection import connect
-from loader.migrate import migrate
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from raw_rows import RawRows
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,17 +11,17 @@ from fractions import Fraction
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-import distribution_oracles as oracle
 import jinja2
 import psycopg
 import pytest
-import statistical_functions
 from mpmath import mp, mpf
 from scipy import stats
-from statistical_functions import evaluate
 from statsmodels.stats.multitest import multipletests
 
+import distribution_oracles as oracle
 import servers
+import statistical_functions
+from statistical_functions import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -7,17 +7,17 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import distribution_oracles as oracle
 import psycopg
 import pytest
-import statistical_functions
 from mpmath import mp, mpf
 from scipy import special, stats
-from statistical_functions import evaluate
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+import distribution_oracles as oracle
 import servers
+import statistical_functions
+from statistical_functions import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from click.testing import CliRunner
-from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 import servers
 from loader.cli import cli
-from loader.connection import connect
-from loader.migrate import migrate
-from loader.sample import EXPERIMENT_ID, write_sample
-from loader.verdict import RULE_VERSION
+from loader.gate.verdict import RULE_VERSION
+from loader.sources.sample import EXPERIMENT_ID, write_sample
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from raw_rows import RawRows
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
+
+from loader.errors import ConfigurationError
+from loader.marts import questions
+from loader.marts.as_of import believed
+from loader.warehouse.connection import connect
 from raw_rows import RawRows
 from warehouse_dbt import Dbt
-
-from loader import marts
-from loader.as_of import believed
-from loader.connection import connect
-from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,12 +54,15 @@ def records(shift: float) -> list[dict[str, Any]]:
 
 
 QUESTIONS: dict[str, tuple[dict[str, str], Callable[[Connection], Table]]] = {
-    "experiment_summaries": ({"experiment": "first"}, lambda asked: marts.summary(asked, "first")),
+    "experiment_summaries": (
+        {"experiment": "first"},
+        lambda asked: questions.summary(asked, "first"),
+    ),
     "evaluation_comparison_view": (
         {"experiment": "first"},
-        lambda asked: marts.comparison(asked, "first"),
+        lambda asked: questions.comparison(asked, "first"),
     ),
-    "version_trends": ({"agent": "a"}, lambda asked: marts.trend(asked, "a", "accuracy")),
+    "version_trends": ({"agent": "a"}, lambda asked: questions.trend(asked, "a", "accuracy")),
 }
 
 

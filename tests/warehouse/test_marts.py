@@ -11,22 +11,22 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+import pytest
+from psycopg import sql
+
 import independent_marts
 import independent_pairs
 import independent_passes
-import psycopg
-import pytest
+import servers
 from close_values import agrees
-from psycopg import sql
+from loader.sources.sample import write_sample
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 from random_records import random_record
 from raw_rows import RawRows
 from statistics_cases import mismatches
 from warehouse_dbt import Dbt
-
-import servers
-from loader.connection import connect
-from loader.migrate import migrate
-from loader.sample import write_sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

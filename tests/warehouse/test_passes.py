@@ -14,14 +14,14 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
-from warehouse_dbt import Dbt
 
 import servers
-from loader import arm_plans
 from loader.cli import cli
-from loader.connection import connect
-from loader.migrate import migrate
+from loader.ingest import arm_plans
 from loader.sources import ArmPlan
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

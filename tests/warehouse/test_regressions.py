@@ -13,10 +13,19 @@ from itertools import combinations
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
-import control_chart
 import psycopg
 import pytest
 from click.testing import CliRunner
+from scipy import stats
+
+import control_chart
+import servers
+from loader.cli.gate import gate
+from loader.cli.read import regressions
+from loader.errors import ConfigurationError
+from loader.marts.regressions import of_version
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 from planted_histories import (
     CHANGE_AT,
     METRICS,
@@ -26,16 +35,7 @@ from planted_histories import (
     plant,
 )
 from raw_rows import RawRows
-from scipy import stats
 from warehouse_dbt import Dbt
-
-import servers
-from loader.cli.gate import gate
-from loader.cli.history import regressions
-from loader.connection import connect
-from loader.errors import ConfigurationError
-from loader.migrate import migrate
-from loader.regressions import of_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

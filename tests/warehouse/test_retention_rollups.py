@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
-from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 import servers
-from loader import retention
-from loader.connection import connect
-from loader.migrate import migrate
+from loader.ingest import retention
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from raw_rows import RawRows
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

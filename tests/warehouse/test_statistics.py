@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import psycopg
 import pytest
+
+import servers
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from statistics_cases import Case, mismatches, nasty_cases, random_cases
 from statistics_oracles import Metric, Pair, adjust, compare
 from warehouse_dbt import Dbt
-
-import servers
-from loader.connection import connect
-from loader.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

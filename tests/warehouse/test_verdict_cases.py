@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+
+import servers
 import verdict_cases
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from verdict_cases import BASELINE, CANDIDATE
 from warehouse_dbt import Dbt
-
-import servers
-from loader.connection import connect
-from loader.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 import paired_readings
 import verdict_oracle
 from paired_readings import Pair, Settings

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import psycopg
 import pytest
+
+import servers
 import verdict_simulation
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 from paired_readings import Settings
 from raw_rows import RawRows
 from statistics_cases import disagreements
@@ -24,10 +28,6 @@ from verdict_checks import (
     verdict_mismatches,
 )
 from warehouse_dbt import Dbt
-
-import servers
-from loader.connection import connect
-from loader.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from close_values import agrees
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
-from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 import servers
-from loader.connection import connect
-from loader.migrate import migrate
+from close_values import agrees
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from raw_rows import RawRows
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import psycopg
 import pytest
-from independent_versions import in_order, numbers_among
 
 import servers
+from independent_versions import in_order, numbers_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.evaluation import Evaluator, describe
-from loader.records import Defaults
+from loader.evaluators.evaluation import Evaluator, describe
+from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, SourceRow
 from loader.sources.langsmith import scoring
 from loader.sources.langsmith.feedback import Verdict, judge

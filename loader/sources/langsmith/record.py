@@ -12,7 +12,7 @@ import msgspec
 from loader.sources.langsmith.times import utc_text
 
 if TYPE_CHECKING:
-    from loader.records import Defaults
+    from loader.records.checker import Defaults
     from loader.sources.langsmith.feedback import Verdict
     from loader.sources.langsmith.projects import Project
     from loader.sources.langsmith.spool import SpooledRun

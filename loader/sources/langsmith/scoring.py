@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from langsmith.schemas import Example, Run
 
-    from loader.evaluation import Evaluation, Evaluator
+    from loader.evaluators.evaluation import Evaluation, Evaluator
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Dataset, Project
     from loader.sources.langsmith.spool import Spool, SpooledRun

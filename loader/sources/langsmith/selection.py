@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError
-from loader.evaluation import load_evaluators
-from loader.records import Defaults
+from loader.evaluators.evaluation import load_evaluators
+from loader.records.checker import Defaults
 from loader.sources.langsmith.client import LangSmith
 from loader.sources.langsmith.experiment import LangSmithSource, Wishes
 from loader.sources.langsmith.projects import find_dataset, list_projects

@@ -15,15 +15,17 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from loader import marts, wording
+import servers
 from loader.cli import cli
-from loader.connection import connect
-from loader.render import number
-from loader.sample import EXPERIMENT_ID, write_sample
+from loader.marts import reading as marts
+from loader.show import wording
+from loader.show.render import number
+from loader.sources.sample import EXPERIMENT_ID, write_sample
 from loader.tables import Kind
+from loader.warehouse.connection import connect
 from servers import REPOSITORY
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data" / "popularity_gpt5_vs_gemini.jsonl"
+SHARED = servers.SHARED_DATA / "popularity_gpt5_vs_gemini.jsonl"
 FORMATS = ["table", "json", "csv", "markdown"]
 EVIL = "evil [bold]|`\x1b[31m"
 TIE_MARGIN = Fraction("0.05")

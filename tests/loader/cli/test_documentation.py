@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import command_reference
 import pytest
 import yaml
 
+import command_reference
 import servers
-from loader import server, wording
 from loader.cli import COMMANDS
+from loader.show import wording
+from loader.warehouse import embedded as server
 
 _GUIDES = [servers.REPOSITORY / "README.md", *sorted((servers.REPOSITORY / "docs").glob("*.md"))]
 _PRINTED = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import npm_tools
 import pytest
 import yaml
 
+import npm_tools
 import servers
-from loader import server
+from loader.warehouse import embedded as server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = servers.REPOSITORY
 _WORKFLOWS = sorted((_REPOSITORY / ".github" / "workflows").glob("*.yml"))
 _SCRIPTS = sorted((_REPOSITORY / "scripts").glob("*.sh"))
 _BIN = Path(sys.executable).parent

@@ -13,12 +13,12 @@ from psycopg.types.json import Jsonb
 from scipy import stats
 
 import gate_marts
+import statistical_functions
 from gate_marts import ACCURACY, SUMMARY
-from loader.calibration import calibrate
 from loader.cli.gate import calibrate as command
 from loader.cli.gate import gate
-from loader.connection import Connection, connect
-from warehouse import statistical_functions
+from loader.gate.calibration import calibrate
+from loader.warehouse.connection import Connection, connect
 
 ALPHA = 0.05
 

@@ -7,17 +7,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import report_rows as rows
 import yaml
 
-from loader import gate, gate_bars, gate_guards, gate_history, gate_obstacles, wording
+import report_rows as rows
+import servers
+from loader.gate import bars as gate_bars
+from loader.gate import decision as gate
+from loader.gate import guards as gate_guards
+from loader.gate import history as gate_history
+from loader.gate import obstacles as gate_obstacles
 from loader.report import page, tasks
+from loader.show import wording
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import ModuleType
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
+_REPOSITORY = servers.REPOSITORY
 _CODE = re.compile(r"""['"]([a-z]+(?:_[a-z]+)*)['"]""")
 
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 import gate_marts
 from gate_marts import ACCURACY, LATENCY, SUMMARY
 from loader.cli.gate import gate
-from loader.connection import Connection, connect
 from loader.errors import NothingToJudge
+from loader.warehouse.connection import Connection, connect
 
 NON_INFERIORITY = "version: 1\nrequire: non_inferiority\n"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gate_calls import answer, codes, run_gate
 from scipy import stats
 
 import gate_marts
+import statistical_functions
+from gate_calls import answer, codes, run_gate
 from gate_marts import ACCURACY, LATENCY, SEGMENT, SUMMARY
-from loader.connection import Connection, connect
-from loader.gate_bars import fisher
-from warehouse import statistical_functions
+from loader.gate.bars import fisher
+from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gate_calls import answer, codes, run_gate
 
 import gate_marts
+from gate_calls import answer, codes, run_gate
 from gate_marts import ACCURACY, SEGMENT, SUMMARY
-from loader.connection import Connection, connect
+from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 import gate_marts
 from gate_marts import ACCURACY, REGRESSION, STEP, SUMMARY
 from loader.cli.gate import gate, replay
-from loader.connection import Connection, connect
+from loader.warehouse.connection import Connection, connect
 
 
 @pytest.fixture

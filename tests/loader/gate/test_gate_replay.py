@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner, Result
-from gate_calls import run_gate
 from psycopg.types.json import Jsonb
 
 import gate_marts
+from gate_calls import run_gate
 from gate_marts import ACCURACY, JUDGED, SEGMENT, SUMMARY
-from loader import gate_ledger
 from loader.cli import cli
-from loader.connection import Connection, connect
+from loader.gate import ledger as gate_ledger
+from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,7 @@ def test_other_seeds_are_told_from_other_scores(
     gate_marts.store(connection, worse, ACCURACY)
     (row,) = changed(connection)
     assert row["causes"] == "unknown"
-    monkeypatch.setattr("loader.replay.settings_hash", lambda: "other")
+    monkeypatch.setattr("loader.gate.replay.settings_hash", lambda: "other")
     (row,) = changed(connection)
     assert row["causes"] == "seeds"
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from gate_calls import run_gate
 from psycopg.conninfo import make_conninfo
 
 import gate_marts
+import statistical_functions
+from gate_calls import run_gate
 from gate_marts import ACCURACY, SUMMARY
-from loader.connection import Connection, connect
-from warehouse import statistical_functions
+from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

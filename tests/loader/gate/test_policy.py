@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from loader.errors import ConfigurationError
-from loader.policy import (
+from loader.gate.policy import (
     Candidates,
     Inconclusive,
     Inference,
@@ -16,7 +16,7 @@ from loader.policy import (
     Severity,
     resolve,
 )
-from loader.policy_file import parse_policy, read_policy, recorded_policy
+from loader.gate.policy_file import parse_policy, read_policy, recorded_policy
 
 
 @pytest.fixture

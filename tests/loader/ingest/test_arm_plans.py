@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from ingest_support import load_records, record, run_load, select
 from langsmith_server import Fault, LangSmithServer, Row
-
-from loader import arm_plans, retention
-from loader.connection import connect
-from loader.ingest import LoadSummary, load
-from loader.records import Defaults
+from loader.ingest import arm_plans, retention
+from loader.ingest.load import LoadSummary, load
+from loader.records.checker import Defaults
 from loader.runner.arms import Arm, Settings
 from loader.runner.session import run_missing
 from loader.runner.stopping import Question
@@ -22,8 +21,9 @@ from loader.runner.targets import CallableTarget
 from loader.runner.tasks import read_tasks
 from loader.sources import ArmPlan
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
-from loader.sources.memory import MemorySource
-from loader.vocabulary import read_vocabulary
+from loader.warehouse.connection import connect
+from loader.warehouse.seeds import read_vocabulary
+from memory_source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+
+import servers
 from ingest_support import (
     VOCABULARY,
     line,
@@ -21,19 +22,19 @@ from ingest_support import (
     select,
     stored_runs,
 )
-
-from loader.connection import connect
 from loader.errors import ConfigurationError
-from loader.ingest import load
-from loader.records import Defaults
-from loader.sources.memory import MemorySource
+from loader.ingest.load import load
+from loader.records.checker import Defaults
+from loader.warehouse.connection import connect
+from memory_source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from loader.sources import SourceRow
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = servers.SHARED_DATA
 
 
 def test_a_single_result_is_stored_with_every_field(database_url: str, tmp_path: Path) -> None:

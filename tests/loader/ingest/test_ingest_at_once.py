@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from ingest_support import (
     VOCABULARY,
     load_file,
@@ -24,12 +25,12 @@ from ingest_support import (
     select,
     stored_runs,
 )
-
-from loader import locks, warehouse
-from loader.connection import connect
 from loader.errors import WarehouseUnavailable
-from loader.ingest import load
-from loader.sources.memory import MemorySource
+from loader.ingest import writer as warehouse
+from loader.ingest.load import load
+from loader.warehouse import locks
+from loader.warehouse.connection import connect
+from memory_source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

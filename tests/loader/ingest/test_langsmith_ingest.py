@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
-from langsmith_server import KEY, Fault, LangSmithServer, fill
 from psycopg.rows import dict_row
 
+from langsmith_server import KEY, Fault, LangSmithServer, fill
 from loader.cli.ingest import ingest
 from loader.cli.langsmith import projects
-from loader.connection import connect
 from loader.errors import SourceUnavailable
-from loader.ingest import LoadSummary, load
-from loader.records import Defaults
+from loader.ingest.load import LoadSummary, load
+from loader.records.checker import Defaults
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
-from loader.vocabulary import read_vocabulary
+from loader.warehouse.connection import connect
+from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable

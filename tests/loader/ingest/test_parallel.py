@@ -12,14 +12,14 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from ingest_support import VOCABULARY, line, select, stored_runs
 
-from loader import parallel
-from loader.connection import connect
-from loader.ingest import load
-from loader.parallel import Checked, ParallelChecker
+from ingest_support import VOCABULARY, line, select, stored_runs
+from loader.ingest import parallel
+from loader.ingest.load import load
+from loader.ingest.parallel import Checked, ParallelChecker
 from loader.sources import JsonBatch, SourceRow
 from loader.sources.files import FileSource
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,7 +145,7 @@ def test_the_processes_of_a_killed_load_end_with_it(tmp_path: Path) -> None:
         "import multiprocessing, time\n"
         "from loader import parallel\n"
         "from loader.sources import JsonBatch\n"
-        "from loader.vocabulary import Vocabulary\n"
+        "from loader.records.vocabulary import Vocabulary\n"
         "if __name__ == '__main__':\n"
         "    parallel.START_BYTES = 1\n"
         "    checks = parallel.ParallelChecker(\n"

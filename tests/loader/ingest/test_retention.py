@@ -5,10 +5,11 @@ import pytest
 from click.testing import CliRunner
 from psycopg.types.json import Jsonb
 
-from loader import locks, retention
 from loader.cli import cli
-from loader.connection import Connection, connect
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest import retention
+from loader.warehouse import locks
+from loader.warehouse.connection import Connection, connect
 
 NOW = datetime.now(UTC)
 OLD = NOW - timedelta(days=400)

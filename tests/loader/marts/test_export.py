@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from pyarrow import parquet
 
 from loader.cli import cli
-from loader.connection import connect
 from loader.errors import ConfigurationError
-from loader.export import Selection, export
+from loader.marts.export import Selection, export
+from loader.warehouse.connection import connect
 
 TRICKY = 'comma, "quote"\nline\r\n=1+1 \u2028 naïve 評価'
 MEGABYTE = 1024 * 1024

@@ -11,26 +11,26 @@ import time
 import urllib.parse
 import urllib.request
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import psycopg
 import pytest
 from prometheus_client.parser import text_fd_to_metric_families, text_string_to_metric_families
-from sample_marts import copy_rows, loader, sample_marts
 
 import servers
-from loader import metrics
-from loader.connection import connect
 from loader.errors import ConfigurationError
+from loader.prometheus import families as metrics
+from loader.warehouse.connection import connect
 from programs import program
+from sample_marts import copy_rows, loader, sample_marts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.newest_server
 
-ALERTS = Path(__file__).resolve().parents[2] / "prometheus"
+ALERTS = servers.REPOSITORY / "prometheus"
 _SECONDS = 60
 Sample = dict[str, Any]
 

@@ -16,10 +16,11 @@ import numpy as np
 import pytest
 
 import loader
-from loader import AsyncRecorder, Recorder, locks
-from loader.connection import connect
+from loader import AsyncRecorder, Recorder
 from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
-from loader.spool import spool_directory, waiting
+from loader.recording.spool import spool_directory, waiting
+from loader.warehouse import locks
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loader import Recorder, server
-from loader.connection import connect
-from loader.migrate import migrate
-from loader.spool import waiting
+from loader import Recorder
+from loader.recording.spool import waiting
+from loader.warehouse import embedded as server
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

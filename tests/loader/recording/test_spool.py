@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from loader.connection import connect
+import memory_source
 from loader.errors import WarehouseUnavailable
-from loader.spool import (
+from loader.recording.spool import (
     Header,
     SpoolWriter,
     framed,
@@ -25,7 +25,8 @@ from loader.spool import (
     unframed,
     waiting,
 )
-from loader.vocabulary import read_vocabulary
+from loader.warehouse.connection import connect
+from loader.warehouse.seeds import read_vocabulary
 
 pytestmark = pytest.mark.newest_server
 
@@ -195,7 +196,7 @@ def test_nobody_else_may_read_the_spool(database_url: str) -> None:
 
 _APPEND_UNTIL_KILLED = """
 import sys
-from loader.spool import Header, SpoolWriter
+from loader.recording.spool import Header, SpoolWriter
 from test_spool import record
 writer = SpoolWriter(Header("recorder", sys.argv[1]))
 for number in range(1_000_000):
@@ -205,7 +206,7 @@ for number in range(1_000_000):
 
 
 def test_what_was_acknowledged_survives_kill_9(database_url: str) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": str(Path(memory_source.__file__).parent)}
     acknowledged = -1
     with subprocess.Popen(
         [sys.executable, "-c", _APPEND_UNTIL_KILLED, target_name(database_url)],

@@ -9,10 +9,10 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from ingest_support import VOCABULARY, line, load_file, migrated_database, record, select
 
+from ingest_support import VOCABULARY, line, load_file, migrated_database, record, select
 from loader.errors import InvalidRecord
-from loader.records import Checker
+from loader.records.checker import Checker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from ingest_support import VOCABULARY, line, load_file, migrated_database, record
 
+from ingest_support import VOCABULARY, line, load_file, migrated_database, record
 from loader.errors import InvalidRecord
-from loader.json_text import decode_object
-from loader.records import Admitted, Checker
+from loader.records.checker import Admitted, Checker
+from loader.records.json_text import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

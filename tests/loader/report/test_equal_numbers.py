@@ -12,6 +12,10 @@ from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+import servers
+from loader.show import wording
+from loader.sources.sample import EXPERIMENT_ID
 from places import (
     MEANS,
     SERIES,
@@ -35,10 +39,6 @@ from shown_numbers import (
     shows_interval,
     shows_probability,
 )
-
-import servers
-from loader import wording
-from loader.sample import EXPERIMENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,10 +8,10 @@ import time
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
-import browser
 import pytest
-import report_rows as rows
 
+import browser
+import report_rows as rows
 from loader.errors import ConfigurationError
 from loader.report import page
 

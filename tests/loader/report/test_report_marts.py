@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from click.testing import CliRunner
-from sample_marts import copy_rows, loader, sample_marts
 
 import servers
 from loader.cli.report import report
 from loader.errors import ConfigurationError
-from loader.sample import EXPERIMENT_ID
+from loader.sources.sample import EXPERIMENT_ID
+from sample_marts import copy_rows, loader, sample_marts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from loader.show.views import misleading_means
 from loader.tables import Column, Table
-from loader.views import misleading_means
 
 VERSION = {
     "experiment_group": "code-chef",

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from chat_server import ChatServer, sums
 
+from chat_server import ChatServer, sums
 from loader import compare_models
-from loader.connection import connect
 from loader.errors import ConfigurationError
 from loader.runner.arms import Settings
 from loader.runner.chat import ChatTarget
-from warehouse.statistical_functions import create
+from loader.warehouse.connection import connect
+from statistical_functions import create
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,9 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
 
-from loader.connection import connect
+from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.runner.arms import Arm, Outcome, Settings
 from loader.runner.budget import Budget
@@ -22,6 +21,7 @@ from loader.runner.pricing import Price, price_of, read_prices
 from loader.runner.session import run_missing
 from loader.runner.targets import CallableTarget, CommandTarget, Target, load_callable
 from loader.runner.tasks import Task, read_tasks
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

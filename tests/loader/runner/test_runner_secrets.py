@@ -9,22 +9,21 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from chat_server import ChatServer, Fault, sums
 
-from loader.connection import connect
+from chat_server import ChatServer, Fault, sums
 from loader.errors import LoaderError
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
 from loader.runner.session import run_missing
 from loader.runner.targets import CallableTarget, CommandTarget
 from loader.runner.tasks import read_tasks
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from langsmith_server import LangSmithServer
-
     from loader.runner.targets import Target
 
 pytestmark = pytest.mark.newest_server

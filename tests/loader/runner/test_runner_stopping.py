@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from chat_server import WRONG_EVERY, ChatServer, sums
 
-from loader.connection import connect
-from loader.gate_rows import Metric
+from chat_server import WRONG_EVERY, ChatServer, sums
+from loader.gate.rows import Metric
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
 from loader.runner.session import run_missing
 from loader.runner.stopping import Question, StoppingRule, decided, project_variables
 from loader.runner.tasks import read_tasks
-from loader.vocabulary import read_vocabulary
-from warehouse.statistical_functions import create
+from loader.warehouse.connection import connect
+from loader.warehouse.seeds import read_vocabulary
+from statistical_functions import create
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import servers
-from loader import wording
-from loader.metric_page import metric_table
-from loader.render import render
+from loader.show import wording
+from loader.show.metric_page import metric_table
+from loader.show.render import render
 from loader.tables import Column, Format, Table
 
 if TYPE_CHECKING:

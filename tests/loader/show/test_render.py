@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loader.render import cell, printable, render, with_unit
+from loader.show.render import cell, printable, render, with_unit
 from loader.tables import Column, Format, Kind, Table
 
 COLUMNS = (

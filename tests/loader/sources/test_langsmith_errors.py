@@ -11,10 +11,10 @@ from traceback import TracebackException
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from langsmith_server import KEY, Fault, LangSmithServer, fill
 from rich.console import Console
 from rich.traceback import Traceback
 
+from langsmith_server import KEY, Fault, LangSmithServer, fill
 from loader.errors import ConfigurationError, LoaderError, SourceUnavailable
 from loader.sources.langsmith import LangSmith, LangSmithSource, Patience, find_dataset
 from loader.sources.langsmith.answers import seconds_of

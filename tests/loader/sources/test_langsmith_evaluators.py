@@ -11,7 +11,7 @@ import pytest
 
 from loader import evaluators as shipped
 from loader.errors import ConfigurationError
-from loader.evaluation import Evaluator, load_evaluators, source_hash
+from loader.evaluators.evaluation import Evaluator, load_evaluators, source_hash
 from loader.sources.langsmith import LangSmithSource, Selection, Wishes, select_sources
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from langsmith_server import KEY, LangSmithServer
-
     from loader.sources.langsmith import LangSmith
 else:
     from langsmith_server import KEY

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from langsmith_server import LangSmithServer
-
     from loader.sources.langsmith import LangSmith
 
 Row = dict[str, Any]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langsmith import Client
-from langsmith_server import LangSmithServer, fill
 
+from langsmith_server import LangSmithServer, fill
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.records import Defaults
+from loader.records.checker import Defaults
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
 
 if TYPE_CHECKING:

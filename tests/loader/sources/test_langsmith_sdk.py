@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from langsmith_server import LangSmithServer
-
     from loader.sources.langsmith import LangSmith
 
 QUESTIONS = (0, 1, 2)
@@ -124,6 +123,6 @@ def test_what_is_there_can_be_listed(
 def test_starting_up_does_not_import_the_sdk() -> None:
     code = (
         "import sys, loader, loader.cli, loader.cli.ingest, loader.sources.langsmith,"
-        " loader.evaluation, loader.evaluators; sys.exit('langsmith' in sys.modules)"
+        " loader.evaluators.evaluation, loader.evaluators; sys.exit('langsmith' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from loader.sample import EXPERIMENT_ID, make_tasks, write_sample
+from loader.sources.sample import EXPERIMENT_ID, make_tasks, write_sample
 
 FILES = ["baseline.jsonl", "code-chef.jsonl", "history.jsonl", "baseline_runner.json"]
 

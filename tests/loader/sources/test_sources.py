@@ -8,15 +8,16 @@ import json
 from pathlib import Path
 
 import pytest
-from ingest_support import VOCABULARY, line, record
 
+import servers
+from ingest_support import VOCABULARY, line, record
 from loader.errors import ConfigurationError, InvalidRecord
-from loader.records import Checker, Defaults
+from loader.records.checker import Checker, Defaults
 from loader.sources import SourceRow, files, json_document
 from loader.sources.blocks import Blocks
 from loader.sources.files import FileSource, Format, expand, guess_format
 
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+SHARED = servers.SHARED_DATA
 
 
 def read(path: Path, format: Format | None = None) -> list[SourceRow]:  # noqa: A002

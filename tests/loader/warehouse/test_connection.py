@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 import servers
-from loader import server
-from loader.connection import connect, connection_string, environment, is_embedded
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.warehouse import embedded as server
+from loader.warehouse.connection import connect, connection_string, environment, is_embedded
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ingest_support import load_records, record
-
-from loader import locks
-from loader.connection import connect
+from loader.warehouse import locks
+from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     import pytest

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 
-from loader.connection import connect
 from loader.errors import ConfigurationError
-from loader.migrate import current_version, migrate, migrations, require_current
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import current_version, migrate, migrations, require_current
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,0 +1,1 @@
+"""The only writer of raw results: one load is one transaction, whole or not at all."""

@@ -1,0 +1,1 @@
+"""The only reader of marts: each question one select, nothing computed here."""

@@ -1,0 +1,196 @@
+"""What people ask of the marts: each question one select, nothing computed here.
+
+Each function raises what `loader.marts.reading` raises, and `ConfigurationError` for a name
+that is unknown, with the nearest names.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from loader.errors import ConfigurationError, nearest
+from loader.marts.reading import check_experiment, distinct, fetch, reading, schema_name, select_all
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from loader.tables import Table
+    from loader.warehouse.connection import Connection
+
+
+def summary(connection: Connection, experiment_id: str) -> Table:
+    """Return `experiment_summaries` of one experiment: a row per candidate version."""
+    with reading(connection):
+        table = select_all(
+            connection,
+            "experiment_summaries",
+            "where experiment_id = %(experiment_id)s order by candidate_group, candidate_version",
+            {"experiment_id": experiment_id},
+        )
+        if not table.rows:
+            check_experiment(connection, experiment_id)
+        return table
+
+
+def metrics(connection: Connection, experiment_id: str) -> Table:
+    """Return `experiment_metric_comparisons` of one experiment, who has most say first."""
+    with reading(connection):
+        return select_all(
+            connection,
+            "experiment_metric_comparisons",
+            """
+            where experiment_id = %(experiment_id)s
+            order by
+                candidate_group,
+                candidate_version,
+                array_position(array['deciding', 'guardrail', 'success', 'tripwire'], role)
+                    nulls last,
+                weight desc,
+                metric
+            """,
+            {"experiment_id": experiment_id},
+        )
+
+
+def comparison(
+    connection: Connection,
+    experiment_id: str,
+    task_id: str | None = None,
+    limit: int | None = None,
+) -> Table:
+    """Return `evaluation_comparison_view` of one experiment, the worst losses first.
+
+    Args:
+        connection: to the warehouse.
+        experiment_id: whose tasks.
+        task_id: only this task.
+        limit: at most so many rows; None for all.
+    """
+    with reading(connection):
+        table = select_all(
+            connection,
+            "evaluation_comparison_view",
+            """
+            where
+                experiment_id = %(experiment_id)s
+                and (%(task_id)s::text is null or task_id = %(task_id)s)
+            order by primary_difference nulls last, task_id, candidate_group, candidate_version
+            limit %(limit)s
+            """,
+            {"experiment_id": experiment_id, "task_id": task_id, "limit": limit},
+        )
+        if not table.rows:
+            check_experiment(connection, experiment_id)
+            if task_id is not None:
+                _check_task(connection, experiment_id, task_id)
+        return table
+
+
+def trend(
+    connection: Connection,
+    agent: str,
+    metric: str,
+    group: str | None = None,
+    days: int | None = None,
+) -> Table:
+    """Return `version_trends` of one agent and metric, in the order of versions.
+
+    Args:
+        connection: to the warehouse.
+        agent: the agent's name.
+        metric: a metric's name.
+        group: only this experiment group.
+        days: only versions that were recorded in the last so many days.
+    """
+    with reading(connection):
+        table = select_all(
+            connection,
+            "version_trends",
+            """
+            where
+                agent_name = %(agent)s
+                and metric = %(metric)s
+                and (%(group)s::text is null or experiment_group = %(group)s)
+                and (
+                    %(days)s::integer is null
+                    or last_recorded_at >= now() - make_interval(days => %(days)s)
+                )
+            order by experiment_group, version_rank, extension_version, model_version
+            """,
+            {"agent": agent, "metric": metric, "group": group, "days": days},
+        )
+        if not table.rows:
+            _check_trend(connection, {"agent_name": agent, "metric": metric})
+        return table
+
+
+def recent(
+    connection: Connection, agent: str | None = None, group: str | None = None, limit: int = 20
+) -> Table:
+    """Return the latest rows of `evaluation_results`, newest first."""
+    conditions = [
+        text
+        for text, value in (
+            ("agent_name = %(agent)s", agent),
+            ("experiment_group = %(group)s", group),
+        )
+        if value is not None
+    ]
+    where = "where " + " and ".join(conditions) if conditions else ""
+    with reading(connection):
+        return select_all(
+            connection,
+            "evaluation_results",
+            f"{where} order by recorded_at desc limit %(limit)s",
+            {"agent": agent, "group": group, "limit": limit},
+        )
+
+
+def experiments(connection: Connection, limit: int | None = None) -> Table:
+    """Return every experiment with its `experiment_summaries`, the latest first.
+
+    An experiment without a candidate's result has no summary yet: its columns are null.
+    """
+    with reading(connection):
+        return fetch(
+            connection,
+            sql.SQL(
+                """
+                with experiments as (select distinct experiment_id from {arms})
+
+                select * from experiments
+                left join {summaries} using (experiment_id)
+                order by
+                    last_recorded_at desc nulls last,
+                    experiment_id,
+                    candidate_group,
+                    candidate_version
+                limit %(limit)s
+                """
+            ).format(
+                arms=sql.Identifier(schema_name(), "arm_summaries"),
+                summaries=sql.Identifier(schema_name(), "experiment_summaries"),
+            ),
+            {"limit": limit},
+        )
+
+
+def _check_task(connection: Connection, experiment_id: str, task_id: str) -> None:
+    names = distinct(connection, "evaluation_results", "task_id", {"experiment_id": experiment_id})
+    if task_id not in names:
+        raise ConfigurationError(f"no task {task_id!r} in {experiment_id}{nearest(task_id, names)}")
+
+
+def _check_trend(connection: Connection, names: Mapping[str, str]) -> None:
+    """Raise for the first of agent and metric that no version has."""
+    known: dict[str, str] = {}
+    for column, name in names.items():
+        present = distinct(connection, "version_trends", column, known)
+        if name not in present:
+            raise ConfigurationError(
+                f"no {column.removesuffix('_name')} {name!r}{nearest(name, present)}; "
+                f"there are: {', '.join(present) or 'none'}"
+            )
+        known[column] = name

@@ -1,0 +1,1 @@
+"""The marts for Prometheus: as a file, or over HTTP until stopped."""

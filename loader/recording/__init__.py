@@ -1,0 +1,1 @@
+"""Results recorded from running code: checked at once, delivered exactly once."""

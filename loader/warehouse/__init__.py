@@ -1,0 +1,1 @@
+"""Where results live: the dbt project, its seeds, the server, the raw schema, and dbt itself."""
