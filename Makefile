@@ -27,9 +27,13 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models functions macros tests
+	$(BIN)/sqlfluff lint --processes 2 --templater placeholder \
+		--exclude-rules RF02,RF04,LT05,ST06 loader/*/sql
 	$(BIN)/python tests/check_descriptions.py
+	$(BIN)/python tests/check_rooms.py
 
 format: $(INSTALLED)  ## let the formatters do what they can
 	$(BIN)/ruff check --fix .

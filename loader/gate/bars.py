@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from loader.errors import nearest
 from loader.gate.policy import OnSegment, Policy, resolve
-from loader.gate.verdict import Held, Reason, Verdict
+from loader.gate.verdict import Held, Verdict
+from loader.marts.rows import Reason
 
 if TYPE_CHECKING:
-    from loader.gate.rows import Candidate, Evidence, Level, Part, Task
+    from loader.marts.rows import Candidate, Evidence, Level, Part, Task
 
 _EFFECTS = {OnSegment.BLOCK: Verdict.BLOCKED, OnSegment.REVIEW: Verdict.INCONCLUSIVE}
 

@@ -19,9 +19,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate.calibration_sql import COUNT, RECORD, VALUES
 from loader.marts import questions
 from loader.marts.reading import NOT_BUILT, schema_name
+from loader.marts.trials import gather_values, load_id_of
+from loader.sql_files import read_sql
 from loader.tables import Column, Kind, Table
 from loader.version import __version__
 from loader.warehouse.seeds import read_vocabulary
@@ -92,18 +93,18 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
             for first in range(1, splits + 1, step) if series else ():
                 last = min(splits, first + step - 1)
                 for row in connection.execute(
-                    sql.SQL(COUNT).format(functions=functions),
+                    sql.SQL(read_sql("loader.gate", "count_splits")).format(functions=functions),
                     {"first": first, "last": last, "seed": seed, "alpha": alpha},
                 ):
                     _add(series, row)
                 progress(last)
             recorded = connection.execute(
-                sql.SQL(RECORD).format(functions=functions),
+                sql.SQL(read_sql("loader.gate", "record_calibration")).format(functions=functions),
                 {
                     "calibration_id": uuid.uuid4(),
                     "experiment_id": experiment_id,
                     "loader_version": __version__,
-                    "load_id": _load_id(connection, experiment_id),
+                    "load_id": load_id_of(connection, experiment_id),
                     "seed": seed,
                     "splits": splits,
                     "alpha": alpha,
@@ -134,11 +135,7 @@ def _prepare(connection: Connection, experiment_id: str) -> dict[int, _Series]:
     # compiling takes longer than these plans run; sorts and hashes of a chunk fit in memory
     connection.execute("set local jit = off")
     connection.execute("set local work_mem = '128MB'")
-    connection.execute(
-        sql.SQL(VALUES).format(trials=sql.Identifier(schema_name(), "evaluation_trials")),
-        {"experiment_id": experiment_id, "metrics": Jsonb(metrics)},
-    )
-    connection.execute("analyze calibration_values")
+    gather_values(connection, experiment_id, metrics)
     rows: list[tuple[Any, ...]] = connection.execute(
         """
         select series, experiment_group, extension_version, metric, count(*)
@@ -157,16 +154,6 @@ def _add(series: dict[int, _Series], row: tuple[Any, ...]) -> None:
     each.task_count = max(each.task_count, tasks)
     each.comparisons += comparisons
     each.false_alarms += alarms
-
-
-def _load_id(connection: Connection, experiment_id: str) -> int:
-    row = connection.execute(
-        sql.SQL("select coalesce(max(load_id), 0) from {} where experiment_id = %s").format(
-            sql.Identifier(schema_name(), "evaluation_trials")
-        ),
-        (experiment_id,),
-    ).fetchone()
-    return int(str(row[0])) if row else 0
 
 
 def _calibration(rows: list[tuple[Any, ...]]) -> Calibration:

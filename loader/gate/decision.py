@@ -17,12 +17,13 @@ from loader.gate.guards import guarded, hold_metrics
 from loader.gate.history import hold_history
 from loader.gate.obstacles import would_decide
 from loader.gate.policy import Inconclusive, NotWorse, Policy, Requirement
-from loader.gate.verdict import GRAVITY, Held, Reason, Verdict, worst
+from loader.gate.verdict import GRAVITY, Held, Verdict, worst
+from loader.marts.rows import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.gate.rows import Candidate, Metric, Summary
+    from loader.marts.rows import Candidate, Metric, Summary
 
 _VERDICTS: Final = {
     "deploy": Verdict.PASS,

@@ -6,31 +6,22 @@ Read only where the policy asks for it. Intervals come from the marts' own funct
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
-from psycopg import sql
 
 from loader.errors import ConfigurationError
-from loader.gate.evidence_sql import (
-    ARMS,
-    EXAMPLES,
-    HALFWIDTH,
-    LEVELS,
-    PARTS,
-    RESULTS,
-    STUDENT,
-    TASKS,
-)
 from loader.gate.policy import MARKED, OnSegment, Policy, resolve
-from loader.gate.rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.marts.reading import schema_name
+from loader.marts import conditions
+from loader.marts.evidence import examples
+from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
 from loader.warehouse.project import project_variables
 from loader.warehouse.seeds import read_seed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from loader.marts.conditions import Side
     from loader.warehouse.connection import Connection
 
 _PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
@@ -43,27 +34,6 @@ class Declared(NamedTuple):
     tie_margin: float
 
 
-class _Side(NamedTuple):
-    """One arm of a task: its runs, and those with a value of the deciding metric."""
-
-    runs: int | None
-    failed: int | None
-    said: int | None
-    successes: int | None
-    value: float | None
-    scored: int | None
-    failed_scored: int | None
-    passes: int | None
-    is_binary: bool | None
-
-    def counts(self, *, is_binary: bool) -> tuple[int, int]:
-        """Return how many runs could pass, and how many did."""
-        if is_binary:
-            crashed = max(0, (self.failed or 0) - (self.failed_scored or 0))
-            return (self.scored or 0) + crashed, self.passes or 0
-        return self.said or 0, self.successes or 0
-
-
 def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evidence:
     """Return what a policy asks for beyond the rule; to be called while reading the marts."""
     summary = candidate.summary
@@ -74,7 +44,7 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
     seed = declared.get(summary.primary_metric or "")
     key = {
         "experiment": summary.experiment_id,
-        "group": summary.candidate_group,
+        "group_name": summary.candidate_group,
         "version": summary.candidate_version,
         "agent": candidate.agent,
         "alpha": alpha,
@@ -89,7 +59,7 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
-        examples=_examples(connection, candidate, key),
+        examples=_examples(connection, candidate),
         tie_margin=seed.tie_margin if seed else 0.0,
         direction=primary.direction if primary else "higher",
         alpha=alpha,
@@ -108,17 +78,6 @@ def declarations() -> dict[str, Declared]:
     }
 
 
-def _query(text: LiteralString) -> sql.Composed:
-    functions = sql.Identifier(f"{schema_name()}_functions")
-    return sql.SQL(text).format(
-        results=sql.Identifier(schema_name(), "evaluation_results"),
-        scores=sql.Identifier(schema_name(), "evaluation_scores"),
-        pairs=sql.Identifier(schema_name(), "evaluation_comparison_view"),
-        parts=sql.Identifier(schema_name(), "experiment_segment_verdicts"),
-        functions=functions,
-    )
-
-
 def _levels(
     connection: Connection,
     policy: Policy,
@@ -128,44 +87,24 @@ def _levels(
 ) -> list[Level]:
     if not policy.floors:
         return []
-    known = _metrics_of_arm(connection, key)
+    known = conditions.metrics_of_arm(connection, key) | set(_PSEUDO)
     directions = {
         name: _direction(candidate, name, declared)
         for name in {resolve(named, known) for named in policy.floors}
     }
-    text = LEVELS.replace("{with_results}", RESULTS.strip())
-    text = text.replace("{student}", STUDENT).replace("{halfwidth}", HALFWIDTH)
-    rows = connection.execute(
-        _query(text),
-        {
-            **key,
-            "names": list(directions),
-            "directions": list(directions.values()),
-            "pseudo": list(_PSEUDO),
-        },
-    ).fetchall()
     found = []
-    for metric, n_tasks, mean, low, high, kind in rows:
-        direction = directions[str(metric)]
+    for metric, n_tasks, mean, low, high, kind in conditions.levels(
+        connection, key, directions, _PSEUDO
+    ):
+        direction = directions[metric]
         if direction == "assumed":
             direction = "unknown" if kind == "measurement" else "higher"
         level = {
-            "metric": metric, "direction": direction, "n_tasks": int(str(n_tasks or 0)),
+            "metric": metric, "direction": direction, "n_tasks": n_tasks or 0,
             "mean": mean, "low": low, "high": high,
         }  # fmt: skip
         found.append(msgspec.convert(level, Level))
     return found
-
-
-def _metrics_of_arm(connection: Connection, key: Mapping[str, object]) -> set[str]:
-    rows = connection.execute(
-        _query(
-            "select distinct metric from {scores} where experiment_id = %(experiment)s"
-            " and experiment_group = %(group)s and extension_version = %(version)s"
-        ),
-        key,
-    ).fetchall()
-    return {str(name) for (name,) in rows} | set(_PSEUDO)
 
 
 def _direction(candidate: Candidate, name: str, declared: Mapping[str, Declared]) -> str:
@@ -186,22 +125,17 @@ def _tasks(
         return [], []
     names = [name for name in policy.critical_tasks if name != MARKED]
     summary = candidate.summary
-    rows: Sequence[Any] = connection.execute(
-        _query(TASKS),
-        {
-            **key,
-            "metric": summary.primary_metric,
-            "experiments": sorted(
-                {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
-            ),
-            "patterns": [_like(name) for name in names],
-            "marked": MARKED in policy.critical_tasks,
-        },
-    ).fetchall()
-    width = len(_Side._fields)
-    tasks = [
-        _task(str(row[0]), _Side(*row[1 : 1 + width]), _Side(*row[1 + width :])) for row in rows
-    ]
+    rows = conditions.critical_tasks(
+        connection,
+        key,
+        metric=summary.primary_metric,
+        experiments=sorted(
+            {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
+        ),
+        patterns=[_like(name) for name in names],
+        marked=MARKED in policy.critical_tasks,
+    )
+    tasks = [_task(*row) for row in rows]
     ids = [task.task_id for task in tasks]
     unmatched = [
         name for name in names if not any(fnmatchcase(task_id, _glob(name)) for task_id in ids)
@@ -209,12 +143,12 @@ def _tasks(
     return tasks, unmatched
 
 
-def _task(task_id: str, baseline: _Side, candidate: _Side) -> Task:
+def _task(task_id: str, baseline: Side, candidate: Side) -> Task:
     # a side without a value is binary as far as it goes: its runs may all have crashed
     sides = (baseline.is_binary, candidate.is_binary)
     is_binary = True in sides and False not in sides
-    baseline_runs, baseline_passes = baseline.counts(is_binary=is_binary)
-    candidate_runs, candidate_passes = candidate.counts(is_binary=is_binary)
+    baseline_runs, baseline_passes = _counts(baseline, is_binary=is_binary)
+    candidate_runs, candidate_passes = _counts(candidate, is_binary=is_binary)
     return Task(
         task_id=task_id,
         baseline_runs=baseline_runs,
@@ -227,6 +161,14 @@ def _task(task_id: str, baseline: _Side, candidate: _Side) -> Task:
         has_candidate=candidate.runs is not None,
         has_baseline=baseline.runs is not None,
     )
+
+
+def _counts(side: Side, *, is_binary: bool) -> tuple[int, int]:
+    """Return how many runs could pass, and how many did."""
+    if is_binary:
+        crashed = max(0, (side.failed or 0) - (side.failed_scored or 0))
+        return (side.scored or 0) + crashed, side.passes or 0
+    return side.said or 0, side.successes or 0
 
 
 def _like(name: str) -> str:
@@ -251,25 +193,16 @@ def _parts(
     ]
     if not kinds or candidate.agent is not None or not candidate.has_baseline:
         return []
-    rows = connection.execute(_query(PARTS), {**key, "kinds": kinds}).fetchall()
-    return [msgspec.convert(row, Part) for (row,) in rows]
+    return conditions.worse_parts(connection, key, kinds)
 
 
 def _arms(connection: Connection, policy: Policy, key: Mapping[str, object]) -> list[Arm]:
-    if not policy.planned_repetitions:
-        return []
-    rows = connection.execute(_query(ARMS), key).fetchall()
-    return [
-        Arm(arm=str(arm), runs=int(str(runs)), tasks=int(str(tasks))) for arm, runs, tasks in rows
-    ]
+    return conditions.planned_runs(connection, key) if policy.planned_repetitions else []
 
 
-def _examples(
-    connection: Connection, candidate: Candidate, key: Mapping[str, object]
-) -> dict[str, list[str]]:
+def _examples(connection: Connection, candidate: Candidate) -> dict[str, list[str]]:
     """Return three tasks of each arm where the arms share none."""
     summary = candidate.summary
     if summary.total_tasks or not summary.baseline_only_tasks or not candidate.has_baseline:
         return {}
-    row: Any = connection.execute(_query(EXAMPLES), key).fetchone()
-    return {"baseline": row[0] or [], "candidate": row[1] or []} if row else {}
+    return examples(connection, msgspec.to_builtins(summary))

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import nearest
 from loader.gate.policy import Inference, MetricPolicy, Policy, Requirement, resolve
-from loader.gate.verdict import Held, Reason, Verdict
+from loader.gate.verdict import Held, Verdict
+from loader.marts.rows import Reason
 
 if TYPE_CHECKING:
-    from loader.gate.rows import Candidate, Metric
+    from loader.marts.rows import Candidate, Metric
 
 # What the mart refuses to decide on, whatever the interval says.
 _REVIEW_FLAGS: Final = {

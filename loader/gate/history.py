@@ -9,63 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from loader.gate.policy import Severity
-from loader.gate.verdict import Held, Reason, Verdict
+from loader.gate.verdict import Held, Verdict
+from loader.marts.rows import History, Reason, Regression, Severity
 
 if TYPE_CHECKING:
     from loader.gate.policy import Policy
 
 _RISING: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of `version_trends`: a metric of a version beside the version before it."""
-
-    metric: str
-    model_version: str
-    previous_extension_version: str | None
-    change_method: str | None
-    previous_avg_value: float | None
-    avg_value: float | None
-    shared_task_count: int | None
-
-
-class Regression(msgspec.Struct, frozen=True, kw_only=True):
-    """One significant row of `version_regressions`; changes are in the metric's unit."""
-
-    metric: str
-    model_version: str
-    previous_extension_version: str
-    severity: Severity | None
-    """None: the level before was 0, so there is no relative change."""
-    n: int
-    change: float
-    change_low: float | None
-    change_high: float | None
-    change_pct: float | None
-    p_value_bh: float
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """What the marts know of one version of an agent, in one group."""
-
-    agent_name: str
-    experiment_group: str
-    extension_version: str
-    task_count: int
-    steps: list[Step]
-    regressions: list[Regression]
-
-    def compared(self) -> list[Step]:
-        """Return the metrics that could be compared with the version before."""
-        return [step for step in self.steps if step.change_method is not None]
-
-    def previous(self) -> str | None:
-        """Return the version before; with several models, that of the first."""
-        versions = (step.previous_extension_version for step in self.steps)
-        return next((version for version in versions if version is not None), None)
 
 
 def hold_history(policy: Policy, history: History, *, is_alone: bool) -> list[Held]:

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from loader.errors import ConfigurationError, nearest
-from loader.gate import candidates as warehouse
-from loader.gate import ledger, versions
+from loader.gate import candidates, ledger
 from loader.gate.decision import decide, worst_exit_code
 from loader.gate.page import Answer
 from loader.gate.policy import Judge
+from loader.marts import versions
+from loader.marts.candidates import experiments_of
+from loader.marts.freshness import freshness
 from loader.marts.reading import reading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.gate.ledger import Freshness
     from loader.gate.policy import Policy
-    from loader.gate.rows import Candidate
+    from loader.marts.freshness import Freshness
+    from loader.marts.rows import Candidate
     from loader.warehouse.connection import Connection
 
 
@@ -56,7 +58,7 @@ def judge(connection: Connection, policy: Policy, asked: Asked) -> Judgement:
         WarehouseUnavailable: the server fails, or this role lacks a right; says which.
     """
     ledger.require_ledger(connection)
-    warehouse.require_built(connection, asked.experiment or asked.agent or "")
+    candidates.require_built(connection, asked.experiment or asked.agent or "")
     connection.commit()
     notices: list[str] = []
     if asked.experiment is not None:
@@ -81,7 +83,7 @@ def _released(
         candidate.summary.candidate_group: candidate
         for candidate in versions.candidates_of(connection, agent, version)
     }
-    tried = warehouse.experiments_of(connection, agent, version)
+    tried = experiments_of(connection, agent, version)
     if tried:
         if len(tried) > 1:
             notices.append(
@@ -111,7 +113,7 @@ def _released(
         groups = groups[:1]
     with reading(connection):
         return [
-            (past[group], ledger.freshness(connection, {past[group].summary.experiment_id}))
+            (past[group], freshness(connection, {past[group].summary.experiment_id}))
             for group in groups
         ]
 
@@ -127,9 +129,9 @@ def _choose(
 ) -> list[tuple[Candidate, Freshness]]:
     """Return the candidates to judge: those asked for, and of them the latest or all."""
     experiment = asked.experiment or ""
-    found = warehouse.look(connection, policy, experiment, asked.agent)
+    found = candidates.look(connection, policy, experiment, asked.agent)
     if not found:
-        warehouse.refuse_experiment(connection, experiment)
+        candidates.refuse_experiment(connection, experiment)
     for value, name in ((asked.group, "candidate_group"), (asked.version, "candidate_version")):
         if value is None:
             continue

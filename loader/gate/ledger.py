@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import psycopg
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.gate.verdict import RULE_VERSION
-from loader.marts.reading import reading, schema_name
+from loader.marts.reading import reading
 from loader.version import __version__
-from loader.warehouse.grants import current_role, remedy
+from loader.warehouse.grants import current_role, may_read, remedy
 from loader.warehouse.migrate import require_current
 from loader.warehouse.project import project_directory, project_variables
 
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from loader.gate.decision import Decision
     from loader.warehouse.connection import Connection
 
-# The incremental models that a verdict is read from.
-_MODELS: Final = ("experiment_metric_comparisons", "experiment_summaries")
 # What the rule goes by, in `dbt_project.yml` and the seeds.
 _SETTINGS: Final = (
     "primary_metric", "alpha", "kept_level", "default_score_margin", "default_ratio_margin",
@@ -40,15 +37,6 @@ _SETTINGS: Final = (
     "minimum_gain", "peeking", "planned_tasks", "planned_repetitions", "pass_k", "pass_metric",
 )  # fmt: skip
 _SEEDS: Final = ("metrics.csv", "evaluator_metrics.csv", "experiment_groups.csv")
-
-
-class Freshness(NamedTuple):
-    """On which loads of an experiment and its baseline a verdict rests."""
-
-    load_id: int
-    """The latest one that the marts hold."""
-    newer_loads: int
-    """How many came after it, as far as this role may see."""
 
 
 class Looks(NamedTuple):
@@ -111,22 +99,6 @@ def require_ledger(connection: Connection) -> None:
         f"every verdict is recorded, and {role} may not append to raw_evals.gate_decisions; "
         + remedy(*statements)
     )
-
-
-def may_read(connection: Connection, table: str, schema: str = "raw_evals") -> bool:
-    """Whether a table is there and this role may select from it."""
-    row = connection.execute(
-        """
-        select
-            has_schema_privilege(namespace.oid, 'usage')
-            and has_table_privilege(class.oid, 'select')
-        from pg_class as class
-        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
-        where namespace.nspname = %s and class.relname = %s
-        """,
-        (schema, table),
-    ).fetchone()
-    return bool(row and row[0])
 
 
 def record(connection: Connection, decision: Decision, load_id: int) -> Looks | None:
@@ -223,60 +195,3 @@ def alarms(connection: Connection, experiments: Sequence[str]) -> list[Alarm]:
             (list(experiments),),
         ).fetchall()
     return [Alarm(*row) for row in rows]
-
-
-def freshness(connection: Connection, experiments: set[str]) -> Freshness:
-    """Return the latest load of some experiments that the marts hold, and what came after.
-
-    To be called while reading the marts.
-    """
-    built = _built_load_id(connection)
-    names = list(experiments)
-    if built is None:
-        query = sql.SQL(
-            "select coalesce(max(load_id), 0)::bigint from {} where experiment_id = any(%s)"
-        ).format(sql.Identifier(schema_name(), "evaluation_results"))
-        built = _number(connection.execute(query, (names,)).fetchone())
-    if not may_read(connection, "load_experiments"):
-        return Freshness(built, 0)
-    row = connection.execute(
-        """
-        select
-            coalesce(max(load_id) filter (where load_id <= %(built)s), 0)::bigint,
-            count(distinct load_id) filter (where load_id > %(built)s)
-        from raw_evals.load_experiments
-        where experiment_id = any(%(experiments)s)
-        """,
-        {"built": built, "experiments": names},
-    ).fetchone()
-    load_id, newer = row or (0, 0)
-    return Freshness(int(str(load_id)), int(str(newer)))
-
-
-def loads_of(connection: Connection, experiment_id: str | None = None) -> int | None:
-    """Return how many loads there are, of one experiment or all; None where not to be seen."""
-    if not may_read(connection, "load_experiments"):
-        return None
-    return _number(
-        connection.execute(
-            "select count(distinct load_id) from raw_evals.load_experiments"
-            " where %(name)s::text is null or experiment_id = %(name)s",
-            {"name": experiment_id},
-        ).fetchone()
-    )
-
-
-def _built_load_id(connection: Connection) -> int | None:
-    """Return the load up to which the marts are built; None where this role may not see it."""
-    schema = f"{schema_name()}_staging"
-    if not may_read(connection, "build_watermarks", schema):
-        return None
-    query = sql.SQL(
-        "select min(built_load_id) from {} where model = any(%s) having count(*) = %s"
-    ).format(sql.Identifier(schema, "build_watermarks"))
-    row = connection.execute(query, (list(_MODELS), len(_MODELS))).fetchone()
-    return None if row is None else _number(row)
-
-
-def _number(row: tuple[object, ...] | None) -> int:
-    return int(str(row[0])) if row else 0

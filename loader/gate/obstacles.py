@@ -16,8 +16,8 @@ from loader.show import wording
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate.rows import Candidate
     from loader.gate.verdict import Held
+    from loader.marts.rows import Candidate
 
 # Reasons of the policy's own.
 POLICY: Final = {

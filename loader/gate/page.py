@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from loader.gate.decision import Decision
     from loader.gate.ledger import Looks
     from loader.gate.policy import Policy
-    from loader.gate.rows import Candidate, Metric
+    from loader.marts.rows import Candidate, Metric
 
 _HEADINGS: Final = {
     Verdict.PASS: "PASS",

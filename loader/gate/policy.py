@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec.structs import replace
 
+from loader.marts.rows import Severity
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -85,17 +87,6 @@ class OnSegment(StrEnum):
     BLOCK = "block"
     REVIEW = "review"
     IGNORE = "ignore"
-
-
-class Severity(StrEnum):
-    """How bad a regression against the version before is, as `version_regressions` says it."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-    NEVER = "never"
-    """Of a limit: no regression reaches it."""
 
 
 class MetricPolicy(msgspec.Struct, frozen=True, kw_only=True):

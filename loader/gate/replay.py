@@ -14,7 +14,7 @@ from loader.gate.decision import decide
 from loader.gate.ledger import settings_hash
 from loader.gate.policy_file import recorded_policy
 from loader.gate.verdict import RULE_VERSION
-from loader.gate.versions import candidates_of
+from loader.marts.versions import candidates_of
 from loader.tables import Column, Kind, Table
 from loader.warehouse.grants import missing_right
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from loader.gate.decision import Decision
     from loader.gate.policy import Policy
-    from loader.gate.rows import Candidate
+    from loader.marts.rows import Candidate
     from loader.warehouse.connection import Connection
 
 # Of a metric: what was observed, and what was declared.

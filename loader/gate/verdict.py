@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import msgspec
+if TYPE_CHECKING:
+    from loader.marts.rows import Reason
 
 RULE_VERSION: Final = 2
 """Of the rule that the marts decide by (`macros/verdict`): 2, evidence alone decides; 1, which
@@ -23,32 +24,6 @@ class Verdict(StrEnum):
 
 GRAVITY: Final = (Verdict.PASS, Verdict.INCONCLUSIVE, Verdict.BLOCKED)
 """From the best to the worst."""
-
-
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why: a stable code, a sentence, and the numbers it rests on.
-
-    Attributes:
-        code: what it is, for programs.
-        sentence: what it is, for people.
-        metric: which one it is about.
-        improvement: on the scale of the margin, + is better.
-        low: the bad end of its interval.
-        high: the good end.
-        p: what was held against the level.
-        level: what p had to be at or below.
-        margin: how much worse is still fine.
-    """
-
-    code: str
-    sentence: str
-    metric: str | None = None
-    improvement: float | None = None
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    level: float | None = None
-    margin: float | None = None
 
 
 class Held(NamedTuple):

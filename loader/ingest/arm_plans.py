@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from loader.errors import WarehouseUnavailable
 from loader.ingest import statements
 from loader.records import checks
+from loader.sql_files import read_sql
 from loader.version import __version__
 from loader.warehouse import locks
 
@@ -37,7 +38,7 @@ def insert(
         return set()
     experiments, groups, versions, repetitions, tasks = map(list, zip(*sound, strict=True))
     rows = connection.execute(
-        statements.INSERT_PLANS,
+        read_sql("loader.ingest", "insert_plans"),
         {
             "load_id": load_id,
             "experiments": experiments,

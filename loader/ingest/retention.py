@@ -17,6 +17,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.sql_files import read_sql
 from loader.tables import Column, Kind, Table
 from loader.version import __version__
 from loader.warehouse import locks
@@ -44,54 +45,6 @@ group by experiment_id, source, source_run_id
 having
     coalesce(max(recorded_at), min(loaded_at)) < now() - make_interval(days => %(days)s)
     and not bool_or(metadata @> '{"archive": true}')
-"""
-
-# The condition is checked again: a run may have got a new version since it was found.
-_REMOVE = """
-with still_expired as (
-    select
-        runs.experiment_id,
-        runs.source,
-        runs.source_run_id
-    from expired_runs
-    inner join raw_evals.evaluation_runs as runs
-        using (experiment_id, source, source_run_id)
-    where expired_runs.place > %(after)s and expired_runs.place <= %(upto)s
-    group by runs.experiment_id, runs.source, runs.source_run_id
-    having
-        coalesce(max(runs.recorded_at), min(runs.loaded_at)) < %(cutoff)s
-        and not bool_or(runs.metadata @> '{"archive": true}')
-),
-
-removed as (
-    delete from raw_evals.evaluation_runs as runs
-    using still_expired
-    where
-        runs.experiment_id = still_expired.experiment_id
-        and runs.source = still_expired.source
-        and runs.source_run_id = still_expired.source_run_id
-    returning
-        runs.experiment_id,
-        runs.baseline_experiment_id,
-        runs.source,
-        runs.source_run_id
-),
-
-announced as (
-    insert into raw_evals.load_experiments (
-        load_id, experiment_id, baseline_experiment_id
-    )
-    select distinct
-        %(load_id)s::bigint,
-        experiment_id,
-        baseline_experiment_id
-    from removed
-)
-
-select
-    count(*) as version_count,
-    count(distinct (experiment_id, source, source_run_id)) as run_count
-from removed
 """
 
 
@@ -224,7 +177,8 @@ def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: in
         if load_id is None or started_at is None:
             raise WarehouseUnavailable("a sequence returned no row")
         counts = connection.execute(
-            _REMOVE, {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id[0]}
+            read_sql("loader.ingest", "remove_expired"),
+            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id[0]},
         ).fetchone()
         versions, runs = (int(str(count)) for count in counts or (0, 0))
         if versions:

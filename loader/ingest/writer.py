@@ -27,6 +27,7 @@ from psycopg.types.json import Jsonb
 
 from loader.ingest import arm_plans, statements
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER
+from loader.sql_files import read_sql
 from loader.version import __version__
 from loader.warehouse import locks
 
@@ -340,7 +341,9 @@ class LoadWriter:
         if not self._staged_count:
             return 0
         self._connection.execute("analyze incoming")
-        return self._connection.execute(statements.DECIDE, {"source": self._source}).rowcount
+        return self._connection.execute(
+            read_sql("loader.ingest", "decide"), {"source": self._source}
+        ).rowcount
 
     def _insert_staged(self) -> int:
         count = self._decide()

@@ -10,10 +10,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
-from psycopg import sql
-
 from loader.errors import ConfigurationError
-from loader.marts.reading import check_experiment, fetch, reading, schema_name
+from loader.marts.reading import check_experiment, fetch, reading, statement
 from loader.show.render import NULL, printable
 from loader.show.wording import RATIOS, ROLES, SHARES, say
 from loader.tables import Column, Kind, Table
@@ -36,79 +34,6 @@ _SCORE_MARGIN: Final = "0.05"
 _MARGINS: Final = {"score": _SCORE_MARGIN, **dict.fromkeys(RATIOS, "0.20")}
 _PSEUDO: Final = frozenset({"success", "reliability"})
 """Kinds that come of other metrics and have no row in the seed."""
-_QUERY: Final = """
-with compared as (
-    select
-        metric,
-        kind,
-        direction,
-        direction_source,
-        is_declared,
-        weight::float8 as weight,
-        margin_pct,
-        role,
-        role_note,
-        experiment_id
-    from {experiment_metric_comparisons}
-    where %(experiment)s::text is null or experiment_id = %(experiment)s
-),
-
-metrics as (
-    select
-        metric,
-        kind,
-        max(direction) as direction,
-        max(direction_source) as direction_source,
-        bool_or(is_declared) as is_declared,
-        max(weight) as weight,
-        max(margin_pct) as margin_pct,
-        count(distinct experiment_id)::integer as experiments,
-        count(distinct experiment_id) filter (where role = 'deciding')::integer as deciding,
-        count(distinct experiment_id) filter (where role = 'guardrail')::integer as guardrail,
-        count(distinct experiment_id) filter (where role = 'success')::integer as success,
-        count(distinct experiment_id) filter (where role = 'tripwire')::integer as tripwire,
-        count(distinct experiment_id) filter (where role = 'none')::integer as none,
-        array_remove(array_agg(distinct role_note order by role_note), null) as role_notes
-    from compared
-    group by metric, kind
-),
-
-alone as (
-    select
-        scores.metric,
-        scores.kind,
-        count(distinct scores.experiment_id)::integer as experiments
-    from {evaluation_scores} as scores
-    where
-        (%(experiment)s::text is null or scores.experiment_id = %(experiment)s)
-        and not exists (
-            select 1 from metrics
-            where metrics.metric = scores.metric and metrics.kind = scores.kind
-        )
-    group by scores.metric, scores.kind
-)
-
-select * from metrics
-union all
-select
-    metric,
-    kind,
-    null,
-    null,
-    null,
-    null,
-    null,
-    experiments,
-    0,
-    0,
-    0,
-    0,
-    experiments,
-    array['one_arm_only']
-from alone
-order by
-    deciding desc, guardrail desc, success desc, tripwire desc, weight desc nulls last, metric
-"""
 
 
 def metrics_seen(connection: Connection, experiment_id: str | None = None) -> Table:
@@ -122,13 +47,8 @@ def metrics_seen(connection: Connection, experiment_id: str | None = None) -> Ta
         ConfigurationError: there is no such experiment, or the marts are not built.
         WarehouseUnavailable: the server fails.
     """
-    names = ("experiment_metric_comparisons", "evaluation_scores")
     with reading(connection):
-        found = fetch(
-            connection,
-            sql.SQL(_QUERY).format(**{name: sql.Identifier(schema_name(), name) for name in names}),
-            {"experiment": experiment_id},
-        )
+        found = fetch(connection, statement("metrics_seen"), {"experiment": experiment_id})
         if experiment_id is not None and not found.rows:
             check_experiment(connection, experiment_id)
     header, declared = _seed()

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from psycopg import sql
-
-from loader.marts.reading import fetch, reading, schema_name
+from loader.marts.reading import fetch, on_marts, reading
 from loader.show.render import printable
 
 if TYPE_CHECKING:
@@ -97,7 +95,5 @@ def examples(connection: Connection, summary: Record) -> dict[str, list[str]]:
 def _select(
     connection: Connection, query: LiteralString, parameters: Mapping[str, object]
 ) -> Table:
-    marts = ("arm_summaries", "evaluation_comparison_view", "experiment_segment_verdicts")
-    names = {name: sql.Identifier(schema_name(), name) for name in marts}
     with reading(connection):
-        return fetch(connection, sql.SQL(query).format(**names), parameters)
+        return fetch(connection, on_marts(query), parameters)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, LiteralString
+from string import Formatter
+from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable, nearest
 from loader.marts.unbuilt import is_loaded
+from loader.sql_files import read_sql
 from loader.tables import Column, Table, kind_of
 from loader.warehouse.grants import missing_right
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
     from loader.warehouse.connection import Connection
 
+Row = TypeVar("Row")
 NOT_BUILT: Final = "the marts are not built; run python -m loader build"
 
 
@@ -53,6 +57,47 @@ def reading(connection: Connection) -> Iterator[None]:
         raise missing_right(connection, error) from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"reading the marts failed: {error}") from error
+
+
+def on_marts(text: LiteralString) -> sql.Composed:
+    """Fill in a statement's names: `{mart}` by its relation, `{functions}` by their schema."""
+    names = {name for _, name, _, _ in Formatter().parse(text) if name}
+    relations = {name: sql.Identifier(schema_name(), name) for name in names - {"functions"}}
+    functions = sql.Identifier(f"{schema_name()}_functions")
+    return sql.SQL(text).format(**relations, functions=functions)
+
+
+def statement(name: str) -> sql.Composed:
+    """Return the statement of `loader/marts/sql/NAME.sql` on these marts."""
+    return on_marts(read_sql("loader.marts", name))
+
+
+def typed(row: object, kind: type[Row]) -> Row:
+    """Return a row of a mart as what it says; names that it has beside that are left out.
+
+    Raises:
+        ConfigurationError: the mart is of another version.
+    """
+    try:
+        return msgspec.convert(row, kind)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
+        ) from None
+
+
+def is_built(connection: Connection) -> bool:
+    """Whether there are marts that a verdict can be read from."""
+    row = connection.execute(
+        """
+        select
+        from pg_class as class
+        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname = %s and class.relname = 'experiment_summaries'
+        """,
+        (schema_name(),),
+    ).fetchone()
+    return row is not None
 
 
 def mart_names(connection: Connection) -> list[str]:

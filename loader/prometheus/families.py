@@ -8,16 +8,16 @@ are counts of rows. A metric whose mart is not built is left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, Final, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
 )
-from psycopg import sql
 
-from loader.marts.reading import mart_names, reading, schema_name
+from loader.marts import exported
+from loader.marts.reading import mart_names, reading
 from loader.show.render import printable
 
 if TYPE_CHECKING:
@@ -109,15 +109,7 @@ def read_metrics(connection: Connection) -> list[Metric]:
 
 def _names(connection: Connection) -> Names:
     """Choose the agents with the most results, and the latest versions in each group."""
-    rows = _rows(
-        connection,
-        """
-        select agent_name, experiment_group, extension_version, max(version_rank),
-            sum(sample_count)
-        from {version_trends}
-        group by agent_name, experiment_group, extension_version
-        """,
-    )
+    rows = exported.arms(connection)
     sizes: dict[str, int] = defaultdict(int)
     ranked: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for agent, group, version, rank, count in rows:
@@ -139,25 +131,7 @@ def _results(connection: Connection, names: Names) -> list[Metric]:
     results: dict[tuple[str, ...], int] = defaultdict(int)
     latencies: dict[Arm, Histogram] = {}
     costs: dict[Arm, Histogram] = {}
-    # a bucket holds its upper bound: the sign is turned, for width_bucket holds the lower
-    rows = _rows(
-        connection,
-        """
-        select
-            coalesce(agent_name, 'unknown'), experiment_group, extension_version, success,
-            %(latencies)s - width_bucket(-latency_ms, %(latency_bounds)s),
-            %(costs)s - width_bucket(-cost_usd, %(cost_bounds)s),
-            count(*), coalesce(sum(latency_ms), 0), coalesce(sum(cost_usd), 0)
-        from {evaluation_results}
-        group by 1, 2, 3, 4, 5, 6
-        """,
-        {
-            "latencies": len(LATENCY_BUCKETS_MS),
-            "latency_bounds": [-bound for bound in reversed(LATENCY_BUCKETS_MS)],
-            "costs": len(COST_BUCKETS_USD),
-            "cost_bounds": [-bound for bound in reversed(COST_BUCKETS_USD)],
-        },
-    )
+    rows = exported.results(connection, LATENCY_BUCKETS_MS, COST_BUCKETS_USD)
     for agent, group, version, success, latency, cost, count, latency_sum, cost_sum in rows:
         arm = names.label(agent, group, version)
         results[*arm, _SUCCESS[success]] += count
@@ -190,21 +164,7 @@ def _scores(connection: Connection, names: Names) -> Metric:
         "Mean score of a version, 0 to 1.",
         labels=[*_ARM, "model", "metric"],
     )
-    rows = _rows(
-        connection,
-        """
-        select agent_name, experiment_group, extension_version, model_version, metric, avg_value
-        from {version_trends}
-        where
-            kind = 'score'
-            and metric in (
-                select metric from {version_trends} where kind = 'score'
-                group by metric order by sum(sample_count) desc, metric limit %(most)s
-            )
-        order by 1, 2, 3, 4, 5
-        """,
-        {"most": MOST_METRICS},
-    )
+    rows = exported.scores(connection, MOST_METRICS)
     for agent, group, version, model, metric, value in rows:
         arm = names.label(agent, group, version)
         if arm[0] != OTHER_AGENTS and arm[2] != OLDER_VERSIONS and value is not None:
@@ -229,17 +189,7 @@ def _verdicts(connection: Connection) -> list[Metric]:
         labels=[*_CANDIDATE, "metric"],
     )
     by_verdict = dict.fromkeys(_VERDICTS, 0)
-    rows = _rows(
-        connection,
-        """
-        select
-            experiment_id, candidate_group, candidate_version, recommendation, primary_metric,
-            improvement_pct
-        from {experiment_summaries}
-        where total_tasks > 0
-        order by last_recorded_at desc nulls last, experiment_id, candidate_version
-        """,
-    )
+    rows = exported.verdicts(connection)
     for place, (*candidate, verdict, metric, value) in enumerate(rows):
         if verdict in by_verdict:
             by_verdict[verdict] += 1
@@ -263,30 +213,8 @@ def _findings(connection: Connection, candidates: Sequence[tuple[str, ...]]) -> 
         "1: the finding of a metric of a recent experiment, and its role in the verdict.",
         labels=[*_CANDIDATE, "metric", "role", "finding"],
     )
-    rows = _rows(
-        connection,
-        """
-        with numbered as (
-            select
-                experiment_id, candidate_group, candidate_version, metric, role, finding,
-                row_number() over (
-                    partition by experiment_id, candidate_group, candidate_version
-                    order by
-                        array_position(
-                            array['deciding', 'guardrail', 'success', 'tripwire'], role
-                        ) nulls last,
-                        weight desc, metric
-                ) as place
-            from {experiment_metric_comparisons}
-            where experiment_id = any(%(experiments)s) and finding is not null
-        )
-
-        select experiment_id, candidate_group, candidate_version, metric, role, finding
-        from numbered
-        where place <= %(most)s
-        order by 1, 2, 3, place
-        """,
-        {"experiments": sorted({candidate[0] for candidate in candidates}), "most": MOST_METRICS},
+    rows = exported.findings(
+        connection, sorted({candidate[0] for candidate in candidates}), MOST_METRICS
     )
     chosen = set(candidates)
     for row in rows:
@@ -303,15 +231,8 @@ def _freshness(connection: Connection) -> list[Metric]:
     updated = GaugeMetricFamily(
         "eval_last_updated_timestamp_seconds", "When the latest result reached the warehouse."
     )
-    rows = _rows(
-        connection,
-        """
-        select extract(epoch from max(recorded_at))::float8,
-            extract(epoch from max(updated_at))::float8
-        from {evaluation_results}
-        """,
-    )
-    for family, value in zip((recorded, updated), rows[0], strict=True):
+    recorded_at, updated_at = exported.times(connection)
+    for family, value in ((recorded, recorded_at), (updated, updated_at)):
         if value is not None:
             family.add_metric([], value)
     return [recorded, updated]
@@ -324,17 +245,7 @@ def _regressions(connection: Connection, names: Names) -> Metric:
         "1 where a metric got worse in a version and has not recovered since.",
         labels=[*_ARM, "metric", "severity"],
     )
-    rows = _rows(
-        connection,
-        """
-        select distinct agent_name, experiment_group, began_version, metric, severity
-        from {metric_alerts}
-        where is_open
-        order by 1, 2, 3, 4, 5
-        limit %(most)s
-        """,
-        {"most": MOST_REGRESSIONS},
-    )
+    rows = exported.open_alerts(connection, MOST_REGRESSIONS)
     for agent, group, version, metric, severity in rows:
         if agent in names.agents:
             labels = (agent, group, version, metric, str(severity))
@@ -344,15 +255,7 @@ def _regressions(connection: Connection, names: Names) -> Metric:
 
 def _loads(connection: Connection) -> list[Metric]:
     """Return what became of the rows that were read, by kind of source."""
-    rows = _rows(
-        connection,
-        """
-        select source, sum(rows_read)::float8, sum(rows_loaded)::float8,
-            sum(rows_unchanged)::float8, sum(rows_rejected)::float8
-        from {load_history}
-        group by source order by source
-        """,
-    )
+    rows = exported.loads(connection)
     families: list[Metric] = []
     for place, (name, told) in enumerate(
         (
@@ -375,22 +278,6 @@ def _histogram(name: str, told: str, histograms: Mapping[Arm, Histogram]) -> Met
     for arm, histogram in sorted(histograms.items()):
         family.add_metric(arm, histogram.cumulative(), histogram.total)
     return family
-
-
-def _rows(
-    connection: Connection,
-    query: LiteralString,
-    parameters: Mapping[str, object] | None = None,
-) -> list[tuple[Any, ...]]:
-    """Run a select whose `{mart}` names become relations of the marts' schema."""
-    marts = {
-        name: sql.Identifier(schema_name(), name)
-        for name in (
-            "load_history", "evaluation_results", "experiment_metric_comparisons",
-            "experiment_summaries", "metric_alerts", "version_trends",
-        )
-    }  # fmt: skip
-    return connection.execute(sql.SQL(query).format(**marts), parameters).fetchall()
 
 
 def _label(text: str) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate.candidates import candidates
+from loader.marts.candidates import candidates
 from loader.runner.arms import Arm, Outcome, Settings, Stop
 from loader.runner.session import run_missing
 from loader.runner.stopping import LOOK_EVERY, Question
@@ -27,8 +27,7 @@ from loader.warehouse.dbt import build
 from loader.warehouse.seeds import default_groups
 
 if TYPE_CHECKING:
-    from loader.gate.rows import Candidate, Metric, Summary
-    from loader.gate.verdict import Reason
+    from loader.marts.rows import Candidate, Metric, Reason, Summary
     from loader.runner.scoring import EvaluatorLike
 
 

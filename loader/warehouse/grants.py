@@ -66,3 +66,19 @@ def _schema_of(connection: Connection, relation: str) -> str | None:
     )
     row = connection.execute(query, (relation, _RAW)).fetchone()
     return str(row[0]) if row else None
+
+
+def may_read(connection: Connection, table: str, schema: str = "raw_evals") -> bool:
+    """Whether a table is there and this role may select from it."""
+    row = connection.execute(
+        """
+        select
+            has_schema_privilege(namespace.oid, 'usage')
+            and has_table_privilege(class.oid, 'select')
+        from pg_class as class
+        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
+        where namespace.nspname = %s and class.relname = %s
+        """,
+        (schema, table),
+    ).fetchone()
+    return bool(row and row[0])

@@ -12,6 +12,7 @@ import click
 
 from loader.cli import COMMANDS, cli
 
+PROGRAM = "tests/support/command_reference.py"
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "commands.md"
 _WIDTH = 100
 
@@ -20,7 +21,7 @@ def render() -> str:
     """Return the reference as Markdown."""
     parts = [
         "# Commands",
-        "Generated from `python -m loader … --help` by `python tests/support/command_reference.py`.",
+        f"Generated from `python -m loader … --help` by `python {PROGRAM}`.",
         _block(cli, "python -m loader"),
     ]
     with click.Context(cli, info_name="python -m loader") as parent:

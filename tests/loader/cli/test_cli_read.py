@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 import servers
 from loader.cli import cli
-from loader.marts import reading as marts
+from loader.marts import questions
 from loader.show import wording
 from loader.show.render import number
 from loader.sources.sample import EXPERIMENT_ID, write_sample
@@ -314,7 +314,7 @@ def test_compare_shows_people_the_primary_metric(built: Built) -> None:
     assert "latency saved (%)" in tasks.splitlines()[0]
     assert len(tasks.splitlines()) == 152
     with connect(built.url) as connection:
-        compared = len(marts.metrics(connection, EXPERIMENT_ID).rows)
+        compared = len(questions.metrics(connection, EXPERIMENT_ID).rows)
     assert len(metrics.splitlines()) == 2 + compared, "a line for each metric"
 
 
@@ -324,7 +324,7 @@ def test_every_metric_is_shown_with_its_say_its_interval_and_its_finding(
 ) -> None:
     lines = built.run(command, "--experiment", EXPERIMENT_ID).stdout.splitlines()
     with connect(built.url) as connection:
-        rows = marts.metrics(connection, EXPERIMENT_ID).records()
+        rows = questions.metrics(connection, EXPERIMENT_ID).records()
     assert {"accuracy", "latency_ms", "success"} <= {row["metric"] for row in rows}
     assert rows[0]["role"] == "deciding"
     for row in rows:

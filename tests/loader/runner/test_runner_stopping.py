@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chat_server import WRONG_EVERY, ChatServer, sums
-from loader.gate.rows import Metric
+from loader.marts.rows import Metric
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
 from loader.runner.session import run_missing

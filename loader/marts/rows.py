@@ -1,11 +1,47 @@
-"""What a verdict rests on: the rows of the marts that the gate reads."""
+"""Rows of the marts, typed: one shape for each, whoever asks."""
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
-from loader.gate.history import History  # noqa: TC001  msgspec reads the annotations
-from loader.gate.verdict import Reason  # noqa: TC001  likewise
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why: a stable code, a sentence, and the numbers it rests on.
+
+    Attributes:
+        code: what it is, for programs.
+        sentence: what it is, for people.
+        metric: which one it is about.
+        improvement: on the scale of the margin, + is better.
+        low: the bad end of its interval.
+        high: the good end.
+        p: what was held against the level.
+        level: what p had to be at or below.
+        margin: how much worse is still fine.
+    """
+
+    code: str
+    sentence: str
+    metric: str | None = None
+    improvement: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    level: float | None = None
+    margin: float | None = None
+
+
+class Severity(StrEnum):
+    """How bad a regression against the version before is, as `version_regressions` says it."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+    NEVER = "never"
+    """Of a limit: no regression reaches it."""
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,6 +189,54 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Of the deciding metric."""
     alpha: float = 0.05
     minimum_coverage: float = 0.95
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `version_trends`: a metric of a version beside the version before it."""
+
+    metric: str
+    model_version: str
+    previous_extension_version: str | None
+    change_method: str | None
+    previous_avg_value: float | None
+    avg_value: float | None
+    shared_task_count: int | None
+
+
+class Regression(msgspec.Struct, frozen=True, kw_only=True):
+    """One significant row of `version_regressions`; changes are in the metric's unit."""
+
+    metric: str
+    model_version: str
+    previous_extension_version: str
+    severity: Severity | None
+    """None: the level before was 0, so there is no relative change."""
+    n: int
+    change: float
+    change_low: float | None
+    change_high: float | None
+    change_pct: float | None
+    p_value_bh: float
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """What the marts know of one version of an agent, in one group."""
+
+    agent_name: str
+    experiment_group: str
+    extension_version: str
+    task_count: int
+    steps: list[Step]
+    regressions: list[Regression]
+
+    def compared(self) -> list[Step]:
+        """Return the metrics that could be compared with the version before."""
+        return [step for step in self.steps if step.change_method is not None]
+
+    def previous(self) -> str | None:
+        """Return the version before; with several models, that of the first."""
+        versions = (step.previous_extension_version for step in self.steps)
+        return next((version for version in versions if version is not None), None)
 
 
 class Candidate(msgspec.Struct, frozen=True):

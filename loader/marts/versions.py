@@ -1,4 +1,4 @@
-"""What the gate reads of a version's history: the version beside the one before it.
+"""A version of an agent beside the one before it: what the gate reads of its history.
 
 Reads `version_trends`, `version_regressions` and `evaluation_results`; computes nothing.
 """
@@ -7,14 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import msgspec
-from psycopg import sql
-
-from loader.errors import ConfigurationError, NothingToJudge, nearest
-from loader.gate.history import History, Regression, Step
-from loader.gate.rows import Candidate, Summary
-from loader.marts.reading import fetch, reading, schema_name
+from loader.errors import NothingToJudge, nearest
+from loader.marts.reading import fetch, on_marts, reading, typed
 from loader.marts.regressions import of_version
+from loader.marts.rows import Candidate, History, Regression, Step, Summary
 
 if TYPE_CHECKING:
     from loader.tables import Table
@@ -44,10 +40,10 @@ def candidates_of(connection: Connection, agent: str, version: str) -> list[Cand
         steps = _by_group(
             fetch(
                 connection,
-                sql.SQL(
-                    "select * from {} where agent_name = %(agent)s"
+                on_marts(
+                    "select * from {version_trends} where agent_name = %(agent)s"
                     " and extension_version = %(version)s order by metric, model_version"
-                ).format(sql.Identifier(schema_name(), "version_trends")),
+                ),
                 {"agent": agent, "version": version},
             ),
             Step,
@@ -71,15 +67,12 @@ def require_version(connection: Connection, agent: str, version: str) -> None:
     """Raise `NothingToJudge`: no result is of this version of this agent; names near ones."""
     with reading(connection):
         known = connection.execute(
-            sql.SQL(
+            on_marts(
                 """
-                select agent_name, extension_version from {}
+                select agent_name, extension_version from {version_trends}
                 union distinct
-                select agent_name, candidate_version from {}
+                select agent_name, candidate_version from {evaluation_comparison_view}
                 """
-            ).format(
-                sql.Identifier(schema_name(), "version_trends"),
-                sql.Identifier(schema_name(), "evaluation_comparison_view"),
             )
         ).fetchall()
     versions = [str(there) for name, there in known if name == agent]
@@ -97,19 +90,21 @@ def latest_version(connection: Connection, agent: str) -> str:
     Raises:
         NothingToJudge: no candidate's result is of this agent; names the nearest ones.
     """
-    view = sql.Identifier(schema_name(), "evaluation_comparison_view")
     with reading(connection):
         row = connection.execute(
-            sql.SQL(
-                "select candidate_version from {} where agent_name = %s"
+            on_marts(
+                "select candidate_version from {evaluation_comparison_view} where agent_name = %s"
                 " order by candidate_recorded_at desc nulls last, candidate_version desc limit 1"
-            ).format(view),
+            ),
             (agent,),
         ).fetchone()
         if row is not None:
             return str(row[0])
         names = connection.execute(
-            sql.SQL("select distinct agent_name from {} where agent_name is not null").format(view)
+            on_marts(
+                "select distinct agent_name from {evaluation_comparison_view}"
+                " where agent_name is not null"
+            )
         ).fetchall()
     raise NothingToJudge(
         f"no candidate results for an agent {agent!r}; did ingest run?"
@@ -119,13 +114,13 @@ def latest_version(connection: Connection, agent: str) -> str:
 
 def _tried(connection: Connection, agent: str, version: str) -> list[Tried]:
     rows = connection.execute(
-        sql.SQL(
+        on_marts(
             """
             select
                 experiment_group,
                 (array_agg(experiment_id order by recorded_at desc, experiment_id desc))[1],
                 count(distinct task_id)
-            from {}
+            from {evaluation_results}
             where
                 -- said so that it can go by the index on agent_name
                 (agent_name = %(agent)s or (agent_name is null and %(agent)s = 'unknown'))
@@ -133,7 +128,7 @@ def _tried(connection: Connection, agent: str, version: str) -> list[Tried]:
             group by experiment_group
             order by max(recorded_at) desc, experiment_group
             """
-        ).format(sql.Identifier(schema_name(), "evaluation_results")),
+        ),
         {"agent": agent, "version": version},
     ).fetchall()
     return [Tried(str(group), str(name), int(str(count))) for group, name, count in rows]
@@ -141,13 +136,8 @@ def _tried(connection: Connection, agent: str, version: str) -> list[Tried]:
 
 def _by_group(table: Table, kind: type[_Row]) -> dict[str, list[_Row]]:
     found: dict[str, list[_Row]] = {}
-    try:
-        for row in table.records():
-            found.setdefault(str(row["experiment_group"]), []).append(msgspec.convert(row, kind))
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(
-            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
-        ) from None
+    for row in table.records():
+        found.setdefault(str(row["experiment_group"]), []).append(typed(row, kind))
     return found
 
 

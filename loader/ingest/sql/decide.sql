@@ -1,0 +1,143 @@
+-- A record is loaded when its content was never stored for its run, or when it is the last
+-- of its run in this load and differs from the run's current version: A, B, A ends as A.
+-- Before migration 3 a record that did not say `success` was stored as true: such a record
+-- counts as stored where its opposite hash is (see `loader.records.canonical`), unless it is itself.
+create temporary table decided on commit drop as
+with
+
+known as (
+    select
+        runs.experiment_id,
+        runs.source_run_id,
+        runs.content_hash,
+        runs.run_version,
+        runs.success and runs.loaded_at < (
+            select applied_at from raw_evals.schema_version
+            where version = 3
+        ) as may_be_unsaid
+    from raw_evals.evaluation_runs as runs
+    where
+        runs.source = %(source)s
+        and exists (
+            select from incoming
+            where
+                incoming.experiment_id = runs.experiment_id
+                and incoming.source_run_id = runs.source_run_id
+        )
+),
+
+latest as (
+    select distinct on (experiment_id, source_run_id)
+        experiment_id,
+        source_run_id,
+        run_version,
+        content_hash
+    from known
+    order by experiment_id asc, source_run_id asc, run_version desc
+),
+
+contents as (
+    select
+        experiment_id,
+        source_run_id,
+        content_hash,
+        min(run_version) as run_version,
+        bool_or(may_be_unsaid) as may_be_unsaid
+    from known
+    group by experiment_id, source_run_id, content_hash
+),
+
+arrived as (
+    select
+        incoming.ordinal,
+        incoming.experiment_id,
+        incoming.source_run_id,
+        case
+            when same.content_hash is null
+                then coalesce(unsaid.content_hash, incoming.content_hash)
+            else incoming.content_hash
+        end as content_hash
+    from incoming
+    left join contents as same
+        on
+            incoming.experiment_id = same.experiment_id
+            and incoming.source_run_id = same.source_run_id
+            and incoming.content_hash = same.content_hash
+    left join contents as unsaid
+        on
+            incoming.experiment_id = unsaid.experiment_id
+            and incoming.source_run_id = unsaid.source_run_id
+            and incoming.success is null
+            and unsaid.may_be_unsaid
+            and unsaid.content_hash = translate(
+                incoming.content_hash::text, '0123456789abcdef', 'fedcba9876543210'
+            )::uuid
+),
+
+ranked as (
+    select
+        ordinal,
+        experiment_id,
+        source_run_id,
+        content_hash,
+        row_number() over (
+            partition by experiment_id, source_run_id, content_hash
+            order by ordinal
+        ) = 1 as is_first_of_content,
+        lead(ordinal) over (
+            partition by experiment_id, source_run_id
+            order by ordinal
+        ) is null as is_last_of_run
+    from arrived
+),
+
+compared as (
+    select
+        ranked.ordinal,
+        ranked.experiment_id,
+        ranked.source_run_id,
+        ranked.content_hash,
+        ranked.is_last_of_run,
+        coalesce(latest.run_version, 0) as latest_version,
+        latest.content_hash as latest_hash,
+        ranked.is_first_of_content and contents.run_version is null as is_new
+    from ranked
+    left join latest
+        on
+            ranked.experiment_id = latest.experiment_id
+            and ranked.source_run_id = latest.source_run_id
+    left join contents
+        on
+            ranked.experiment_id = contents.experiment_id
+            and ranked.source_run_id = contents.source_run_id
+            and ranked.content_hash = contents.content_hash
+),
+
+counted as (
+    select
+        *,
+        count(*) filter (where is_new) over (
+            partition by experiment_id, source_run_id
+            order by ordinal
+        ) as new_count
+    from compared
+),
+
+judged as (
+    select
+        *,
+        case
+            when new_count = 0 then latest_hash
+            else first_value(content_hash) over (
+                partition by experiment_id, source_run_id, new_count
+                order by ordinal
+            )
+        end as current_hash
+    from counted
+)
+
+select
+    ordinal,
+    latest_version + new_count + case when is_new then 0 else 1 end as run_version
+from judged
+where is_new or (is_last_of_run and content_hash != current_hash)

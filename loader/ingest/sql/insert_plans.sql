@@ -1,0 +1,60 @@
+-- A plan that is as it was is not written again; nor is, with a load, that of an arm of
+-- which nothing could be loaded.
+with
+
+plans as (
+    select *
+    from
+        unnest(
+            %(experiments)s::text[],
+            %(groups)s::text[],
+            %(versions)s::text[],
+            %(repetitions)s::integer[],
+            %(tasks)s::integer[]
+        ) as given (
+            experiment_id,
+            experiment_group,
+            extension_version,
+            planned_repetitions,
+            planned_tasks
+        )
+),
+
+latest as (
+    select distinct on (experiment_id, experiment_group, extension_version) *
+    from raw_evals.arm_plans
+    where experiment_id = any(%(experiments)s)
+    order by experiment_id asc, experiment_group asc, extension_version asc, load_id desc
+)
+
+insert into raw_evals.arm_plans (
+    load_id, experiment_id, experiment_group, extension_version,
+    planned_repetitions, planned_tasks
+)
+select
+    %(load_id)s,
+    plans.experiment_id,
+    plans.experiment_group,
+    plans.extension_version,
+    plans.planned_repetitions,
+    plans.planned_tasks
+from plans
+left join latest
+    on
+        plans.experiment_id = latest.experiment_id
+        and plans.experiment_group = latest.experiment_group
+        and plans.extension_version = latest.extension_version
+where
+    (plans.planned_repetitions, plans.planned_tasks)
+    is distinct from (latest.planned_repetitions, latest.planned_tasks)
+    and (
+        not %(with_runs)s
+        or exists (
+            select from raw_evals.evaluation_runs as runs
+            where
+                runs.experiment_id = plans.experiment_id
+                and runs.experiment_group = plans.experiment_group
+                and runs.extension_version = plans.extension_version
+        )
+    )
+returning experiment_id
