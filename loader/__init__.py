@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from loader.version import __version__
+from loader.tools.version import __version__
 
 if TYPE_CHECKING:
     from loader.recording.recorder import AsyncRecorder, Recorder

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+UNEXPECTED: Final = 70
+"""The exit code of what nobody expected: `EX_SOFTWARE` of sysexits.h."""
+
+
 class LoaderError(Exception):
     """Base of every error the loader raises on purpose."""
 
@@ -62,10 +66,14 @@ class WarehouseUnavailable(LoaderError):  # noqa: N818  the architecture names i
     """PostgreSQL cannot be reached or used."""
 
 
+def close_names(name: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """Return the names most like one that was asked for, whatever their case; the nearest first."""
+    by_folded = {each.casefold(): each for each in names}
+    found = difflib.get_close_matches(name.casefold(), list(by_folded), most, cutoff)
+    return [by_folded[each] for each in found]
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return ` (did you mean …?)`, or nothing when no name is near."""
-    found = difflib.get_close_matches(name, list(names), n=3, cutoff=0.6)
+    found = close_names(name, names)
     return f" (did you mean {', '.join(found)}?)" if found else ""
-
-
-EXIT_CODE: Final = 70

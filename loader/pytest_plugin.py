@@ -42,8 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not settings["experiment"]:
         return
     # imported here: a session that records nothing pays nothing
-    from loader.errors import LoaderError  # noqa: PLC0415
-    from loader.recording.recorder import Recorder  # noqa: PLC0415
+    from loader.errors import LoaderError
+    from loader.recording.recorder import Recorder
 
     try:
         config.stash[_RECORDER] = Recorder(

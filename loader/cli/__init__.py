@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from loader.errors import EXIT_CODE as UNEXPECTED
 from loader.errors import (
+    UNEXPECTED,
     ConfigurationError,
     InputRejected,
     InvalidRecord,
@@ -133,7 +133,7 @@ class LazyGroup(click.Group):
 
 def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
     """Say in one line what nobody expected, and where the details are; exit 70."""
-    from loader.cli import unexpected  # noqa: PLC0415  only where something went wrong
+    from loader.cli import unexpected  # only where something went wrong
 
     arguments = sys.argv[1:]
     _show_traceback(ctx, error)
@@ -147,7 +147,7 @@ def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
 def _show_traceback(ctx: click.Context, error: Exception) -> None:
     """Print the traceback where the person asked for it."""
     if ctx.params.get("debug"):
-        from loader.cli import unexpected  # noqa: PLC0415
+        from loader.cli import unexpected
 
         click.echo(unexpected.details(error, sys.argv[1:]), err=True, nl=False)
 

@@ -24,8 +24,8 @@ def init(database_url: str | None) -> None:
     Example:
       python -m loader init
     """
-    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help free of the driver
-    from loader.warehouse.migrate import current_version, migrate  # noqa: PLC0415
+    from loader.warehouse.connection import connect
+    from loader.warehouse.migrate import current_version, migrate
 
     with connect(database_url) as connection:
         connection.add_notice_handler(
@@ -56,11 +56,11 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
       python -m loader build
       python -m loader build --select experiment_summaries+ --vars '{test_all: true}'
     """
-    from loader.errors import EXIT_CODE  # noqa: PLC0415
-    from loader.warehouse.dbt import build as run_build  # noqa: PLC0415
+    from loader.errors import UNEXPECTED
+    from loader.warehouse.dbt import build as run_build
 
     code = run_build(dbt_arguments, database_url)
-    if code == EXIT_CODE:
+    if code == UNEXPECTED:
         click.echo("the build failed: dbt says why above, and in its log", err=True)
     ctx.exit(code)
 
@@ -76,7 +76,7 @@ def env(database_url: str | None) -> None:
     Example:
       eval "$(python -m loader env)" && psql
     """
-    from loader.warehouse.dbt import dbt_environment  # noqa: PLC0415
+    from loader.warehouse.dbt import dbt_environment
 
     variables = dbt_environment(database_url)
     has_password = "PGPASSWORD" in variables
@@ -97,7 +97,7 @@ def doctor(ctx: click.Context, database_url: str | None) -> None:
     Example:
       python -m loader doctor
     """
-    from loader.warehouse.doctor import examine  # noqa: PLC0415
+    from loader.warehouse.doctor import examine
 
     findings = examine(database_url)
     width = max(len(finding.subject) for finding in findings)
@@ -117,8 +117,8 @@ def stop() -> None:
     Example:
       python -m loader stop
     """
-    from loader.warehouse.connection import embedded_directory  # noqa: PLC0415
-    from loader.warehouse.embedded import stop as stop_server  # noqa: PLC0415
+    from loader.warehouse.connection import embedded_directory
+    from loader.warehouse.embedded import stop as stop_server
 
     was_running = stop_server(embedded_directory())
     click.echo("stopped" if was_running else "no embedded server is running")

@@ -26,9 +26,9 @@ def catalog(*, experiment: str | None, output: Format, database_url: str | None)
       python -m loader catalog --experiment exp-2025-01-001
       python -m loader catalog --format json
     """
-    from loader.marts import catalog as seen  # noqa: PLC0415  keep --help free of the driver
-    from loader.show.render import for_people, render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import catalog as seen
+    from loader.show.render import for_people, render
+    from loader.warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = seen.metrics_seen(connection, experiment)

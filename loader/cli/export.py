@@ -28,9 +28,9 @@ def export(
       python -m loader export results.csv.gz --agent feature_dev --days 30
       python -m loader export - --mart version_trends | head
     """
-    from loader.marts.export import DEFAULT_MART, Selection  # noqa: PLC0415
-    from loader.marts.export import export as write  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help free of the driver
+    from loader.marts.export import DEFAULT_MART, Selection
+    from loader.marts.export import export as write
+    from loader.warehouse.connection import connect
 
     selection = Selection(mart or DEFAULT_MART, agent, days)
     with connect(database_url) as connection:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import database_option, format_option
+from loader.cli.progress import progress
 from loader.tables import Format
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ def gate(  # noqa: PLR0913  one parameter per option
       python -m loader gate --agent feature_dev --extension-version 1.2.3
       python -m loader gate --experiment exp-2025-01-001 --agent feature_dev
     """
-    from loader.gate import judge  # noqa: PLC0415  keep --help free of the driver
-    from loader.gate.page import render_answers  # noqa: PLC0415
-    from loader.gate.policy_file import read_policy  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.gate import judge
+    from loader.gate.page import render_answers
+    from loader.gate.policy_file import read_policy
+    from loader.warehouse.connection import connect
 
     if experiment is None and agent is None:
         raise click.UsageError("give --experiment, --agent, or both")
@@ -134,13 +135,13 @@ def replay(
       python -m loader replay --since 2025-01-01
       python -m loader replay --policy policies/stricter.yml
     """
-    from datetime import UTC  # noqa: PLC0415
+    from datetime import UTC
 
-    from loader.gate.policy_file import read_policy  # noqa: PLC0415
-    from loader.gate.replay import replay as replay_decisions  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
-    from loader.warehouse.migrate import require_current  # noqa: PLC0415
+    from loader.gate.policy_file import read_policy
+    from loader.gate.replay import replay as replay_decisions
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
+    from loader.warehouse.migrate import require_current
 
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -205,20 +206,25 @@ def calibrate(  # noqa: PLR0913  one parameter per option
     Example:
       python -m loader calibrate --experiment nightly-repetitions --splits 1000 --seed 1
     """
-    from loader.gate.calibration import calibrate as run_calibration  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
-    from loader.warehouse.migrate import require_current  # noqa: PLC0415
+    from loader.gate.calibration import calibrate as run_calibration
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
+    from loader.warehouse.migrate import require_current
 
-    def show(done: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{done:,} of {splits:,} splits", nl=done >= splits, err=True)
+    with connect(database_url) as connection, progress("dealing", splits) as advance:
 
-    with connect(database_url) as connection:
+        def show(done: int) -> None:
+            advance(done, f"{done:,} of {splits:,} splits")
+
         require_current(connection)
         connection.commit()
         found = run_calibration(
-            connection, experiment, splits=splits, seed=seed, alpha=alpha, progress=show
+            connection,
+            experiment,
+            splits=splits,
+            seed=seed,
+            alpha=alpha,
+            progress=show,
         )
     if found is None:
         click.echo(

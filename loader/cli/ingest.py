@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import click
 
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.options import database_option
+from loader.cli.progress import progress
 from loader.errors import ConfigurationError, InputRejected
 from loader.sources import Noting
 
@@ -108,8 +108,8 @@ def ingest(  # noqa: PLR0913  one for each option
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
     """
     # imported here: `--help` must not wait for the database driver
-    from loader.records.checker import Defaults  # noqa: PLC0415
-    from loader.warehouse.seeds import read_vocabulary  # noqa: PLC0415
+    from loader.records.checker import Defaults
+    from loader.warehouse.seeds import read_vocabulary
 
     vocabulary = read_vocabulary()
     defaults = Defaults(
@@ -159,7 +159,7 @@ def schema() -> None:
     Example:
       python -m loader schema > record.schema.json
     """
-    from loader.records.form import json_schema  # noqa: PLC0415  keep --help quick
+    from loader.records.form import json_schema  # keep --help quick
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
 
@@ -170,7 +170,7 @@ def _file_source(
     vocabulary: Vocabulary,
     defaults: Defaults,
 ) -> Source:
-    from loader.sources.files import FileSource  # noqa: PLC0415  keep --help quick
+    from loader.sources.files import FileSource  # keep --help quick
 
     return FileSource(
         paths, input_format, groups=vocabulary.groups, supplied=defaults.given().keys()
@@ -187,9 +187,9 @@ def _load(  # noqa: PLR0913  what a load takes
     dry_run: bool,
     accept_feedback: bool,
 ) -> LoadSummary:
-    from loader.ingest.load import load  # noqa: PLC0415
-    from loader.ingest.parallel import MOST_PROCESSES  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help quick
+    from loader.ingest.load import load
+    from loader.ingest.parallel import MOST_PROCESSES
+    from loader.warehouse.connection import connect  # keep --help quick
 
     with connect(database_url) as connection, _progress(source) as on_progress:
         return load(
@@ -206,24 +206,10 @@ def _load(  # noqa: PLR0913  what a load takes
 
 
 @contextmanager
-def _progress(source: Source) -> Iterator[Callable[[int], None] | None]:
+def _progress(source: Source) -> Iterator[Callable[[int], None]]:
     """Show how far a load is, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console  # noqa: PLC0415  only when there is a terminal
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("reading"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]:,} rows"),
-        TimeElapsedColumn(),
-    )
-    total = getattr(source, "total_bytes", None)
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("reading", total=total or None, rows=0)
-        yield lambda rows: bar.update(task, completed=getattr(source, "position", 0), rows=rows)
+    with progress("reading", getattr(source, "total_bytes", None) or None) as advance:
+        yield lambda rows: advance(getattr(source, "position", 0), f"{rows:,} rows")
 
 
 def _print(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:

@@ -90,7 +90,7 @@ def build_sources(  # noqa: PLR0913  one for each option
         SourceUnavailable: LangSmith does not answer.
     """
     # imported here: `--help` must not wait for it
-    from loader.sources.langsmith import Selection, select_sources  # noqa: PLC0415
+    from loader.sources.langsmith import Selection, select_sources
 
     return select_sources(
         Selection(projects, dataset, all_experiments, since, evaluators, with_io, defaults)
@@ -116,9 +116,9 @@ def projects(*, dataset: str | None, limit: int, output: Format) -> None:
       python -m loader projects
       python -m loader projects --dataset ib-agent-scenarios-v1 --format json
     """
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.sources.langsmith import LangSmith, find_dataset, list_projects  # noqa: PLC0415
-    from loader.tables import Column, Kind, Table  # noqa: PLC0415
+    from loader.show.render import render
+    from loader.sources.langsmith import LangSmith, find_dataset, list_projects
+    from loader.tables import Column, Kind, Table
 
     client = LangSmith()
     dataset_id = find_dataset(client, dataset).id if dataset else None

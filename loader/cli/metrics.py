@@ -31,7 +31,7 @@ def metrics(*, textfile: Path | None, listen: str | None, database_url: str | No
     """
     if (textfile is None) == (listen is None):
         raise click.UsageError("give either --textfile or --listen")
-    from loader.prometheus import exposition  # noqa: PLC0415  an extra, and the driver
+    from loader.prometheus import exposition  # an extra, and the driver
 
     if textfile is not None:
         exposition.write(str(textfile), database_url)

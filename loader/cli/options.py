@@ -32,7 +32,7 @@ def _load_what_waits(
     """Load records that a recorder kept in its spool while the database was away."""
     del parameter
     if not ctx.resilient_parsing:
-        from loader.recording.spool import replay_waiting  # noqa: PLC0415  not for completion
+        from loader.recording.spool import replay_waiting  # not for completion
 
         replay_waiting(database_url)
     return database_url
@@ -53,7 +53,7 @@ _WITH_MICRO = "%Y-%m-%dT%H:%M:%S.%f%z"
 
 
 def _with_zone(moment: datetime | None) -> datetime | None:
-    from datetime import UTC  # noqa: PLC0415
+    from datetime import UTC
 
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 

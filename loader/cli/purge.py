@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import database_option, format_option
+from loader.cli.progress import progress
 
 if TYPE_CHECKING:
     from loader.tables import Format
@@ -47,10 +48,10 @@ def purge(  # noqa: PLR0913  one parameter per option
       python -m loader purge --older-than 400
       python -m loader purge --older-than 400 --yes
     """
-    from loader.ingest import retention  # noqa: PLC0415  keep --help free of the driver
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse import dbt  # noqa: PLC0415  keep --help free of the driver
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.ingest import retention
+    from loader.show.render import render
+    from loader.warehouse import dbt
+    from loader.warehouse.connection import connect
 
     with connect(database_url, autocommit=True) as connection:
         expired = retention.find(connection, days)
@@ -71,13 +72,11 @@ def purge(  # noqa: PLR0913  one parameter per option
             click.echo(f"would remove {what}; add --yes to do it", err=True)
             return
         runs = versions = 0
-        for batch in retention.remove(connection, expired):
-            runs += batch.runs
-            versions += batch.versions
-            if sys.stderr.isatty():
-                click.echo(f"\rremoved {runs:,} of {expired.runs:,} runs", nl=False, err=True)
-        if sys.stderr.isatty():
-            click.echo(err=True)
+        with progress("removing", expired.runs) as advance:
+            for batch in retention.remove(connection, expired):
+                runs += batch.runs
+                versions += batch.versions
+                advance(runs, f"{runs:,} of {expired.runs:,} runs")
     click.echo(f"removed {runs:,} runs ({versions:,} versions)", err=True)
     if not no_build:
         ctx.exit(dbt.build((), database_url, quiet=True))

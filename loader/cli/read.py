@@ -39,11 +39,11 @@ def summary(
       python -m loader summary --experiment exp-2025-01-001 --format json
       python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
-    from loader.marts import evidence, questions  # noqa: PLC0415  keep --help free of the driver
-    from loader.marts.as_of import believed  # noqa: PLC0415
-    from loader.marts.reading import reading  # noqa: PLC0415
-    from loader.show.summary_page import Answer, render_summary  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import evidence, questions
+    from loader.marts.as_of import believed
+    from loader.marts.reading import reading
+    from loader.show.summary_page import Answer, render_summary
+    from loader.warehouse.connection import connect
 
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
@@ -92,14 +92,14 @@ def compare(  # noqa: PLR0913  one parameter per option
       python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
       python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
-    from loader.marts import questions  # noqa: PLC0415
-    from loader.marts.as_of import believed  # noqa: PLC0415
-    from loader.marts.reading import reading  # noqa: PLC0415
-    from loader.show import views  # noqa: PLC0415
-    from loader.show.metric_page import metric_table  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.show.summary_page import brief  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import questions
+    from loader.marts.as_of import believed
+    from loader.marts.reading import reading
+    from loader.show import views
+    from loader.show.metric_page import metric_table
+    from loader.show.render import render
+    from loader.show.summary_page import brief
+    from loader.warehouse.connection import connect
 
     with (
         believed(
@@ -159,12 +159,12 @@ def trend(  # noqa: PLR0913  one parameter per option
     Example:
       python -m loader trend --agent feature_dev --metric accuracy --group code-chef
     """
-    from loader.marts import questions  # noqa: PLC0415
-    from loader.marts.as_of import believed  # noqa: PLC0415
-    from loader.show import views  # noqa: PLC0415
-    from loader.show.render import for_people, render  # noqa: PLC0415
-    from loader.tables import Format  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import questions
+    from loader.marts.as_of import believed
+    from loader.show import views
+    from loader.show.render import for_people, render
+    from loader.tables import Format
+    from loader.warehouse.connection import connect
 
     with (
         believed(as_of, ["version_trends"], database_url, agent=agent),
@@ -207,10 +207,10 @@ def recent(
     Example:
       python -m loader recent --agent feature_dev --limit 5
     """
-    from loader.marts import questions  # noqa: PLC0415
-    from loader.show import views  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import questions
+    from loader.show import views
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = questions.recent(connection, agent, group, limit)
@@ -231,10 +231,10 @@ def experiments(*, limit: int | None, output: Format, database_url: str | None) 
       python -m loader experiments --limit 20
       python -m loader experiments --format csv
     """
-    from loader.marts import questions  # noqa: PLC0415
-    from loader.show import views  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import questions
+    from loader.show import views
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = questions.experiments(connection, limit)
@@ -270,10 +270,10 @@ def regressions(  # noqa: PLR0913  one parameter per option
       python -m loader regressions --agent feature_dev
       python -m loader regressions --agent feature_dev --since 1.4.0 --tasks
     """
-    from loader.marts import regressions as reader  # noqa: PLC0415
-    from loader.show import views  # noqa: PLC0415
-    from loader.show.render import render  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415
+    from loader.marts import regressions as reader
+    from loader.show import views
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
 
     with connect(database_url) as connection:
         alerts = reader.alerts(connection, agent, since)

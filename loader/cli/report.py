@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import click
 
 from loader.cli.options import database_option
 from loader.errors import ConfigurationError
+from loader.tools.files import whole_file
 
 
 @click.command()
@@ -38,8 +38,8 @@ def report(
       python -m loader report --experiment exp-2025-01-001 -o comment.md
       python -m loader report --agent feature_dev -o feature_dev.html
     """
-    from loader.report import drawing, page  # noqa: PLC0415
-    from loader.warehouse.connection import connect  # noqa: PLC0415  keep --help free of the driver
+    from loader.report import drawing, page
+    from loader.warehouse.connection import connect
 
     if (experiment is None) == (agent is None):
         raise click.UsageError("give either --experiment or --agent")
@@ -61,15 +61,8 @@ def report(
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file beside its target and rename it."""
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="replace", dir=path.parent, prefix=f".{path.name}-",
-            delete=False,
-        ) as stream:  # fmt: skip
-            stream.write(text)
-        whole = Path(stream.name)
-        whole.chmod(0o644)
-        whole.replace(path)
+        with whole_file(path) as stream:
+            stream.write(text.encode("utf-8", "replace"))
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error

@@ -15,13 +15,13 @@ from loader.cli.options import database_option
 from loader.cli.run_options import (
     INTERRUPTED,
     ChatOptions,
-    Progress,
     TargetOptions,
     exit_code,
     last_word,
     make_settings,
     make_target,
     run_options,
+    run_progress,
     target_options,
 )
 from loader.errors import ConfigurationError
@@ -76,11 +76,11 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         --endpoint http://localhost:8000/v1 --model qwen-coder-32b \\
         --evaluator loader.evaluators:exact_match
     """
-    from loader.runner.arms import Arm  # noqa: PLC0415
-    from loader.runner.session import run_missing  # noqa: PLC0415
-    from loader.runner.stopping import Question  # noqa: PLC0415
-    from loader.runner.tasks import read_tasks  # noqa: PLC0415
-    from loader.warehouse.seeds import default_groups  # noqa: PLC0415
+    from loader.runner.arms import Arm
+    from loader.runner.session import run_missing
+    from loader.runner.stopping import Question
+    from loader.runner.tasks import read_tasks
+    from loader.warehouse.seeds import default_groups
 
     group = baseline_group or default_groups()[0]
     arms = [Arm(_target("", options), experiment_group, extension_version)]
@@ -98,8 +98,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         candidate=arms[-1],
         database_url=database_url,
     )
-    progress = Progress()
-    try:
+    with run_progress() as show:
         outcome = _wait(
             run_missing(
                 arms,
@@ -110,11 +109,9 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
                 trace=options["trace"],
                 stop_when_decided=question if options["stop_when_decided"] else None,
                 look_every=options["look_every"],
-                on_progress=progress,
+                on_progress=show,
             )
         )
-    finally:
-        progress.close()
     click.echo(last_word(outcome, options["max_cost_usd"]))
     sys.exit(exit_code(outcome))
 
@@ -182,13 +179,12 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
         --endpoint http://localhost:8000/v1 --model qwen-coder-72b \\
         --evaluator loader.evaluators:exact_match
     """
-    import msgspec  # noqa: PLC0415
+    import msgspec
 
-    from loader.runner.comparison import compare_models_async  # noqa: PLC0415
+    from loader.runner.comparison import compare_models_async
 
     has_baseline = _named("baseline_", options).is_given
-    progress = Progress()
-    try:
+    with run_progress() as show:
         comparison = _wait(
             compare_models_async(
                 candidate=_target("", options),
@@ -206,11 +202,9 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
                 look_every=options["look_every"],
                 trace=options["trace"],
                 database_url=database_url,
-                on_progress=progress,
+                on_progress=show,
             )
         )
-    finally:
-        progress.close()
     click.echo(last_word(comparison.outcome, options["max_cost_usd"]), err=True)
     if output == "json":
         click.echo(msgspec.json.encode(comparison).decode())

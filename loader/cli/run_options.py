@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
 
+from loader.cli.progress import progress
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from loader.runner.arms import Outcome, Settings
     from loader.runner.targets import Target
@@ -119,8 +120,8 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         ConfigurationError: none or several are named, or a bound is missing.
 
     """
-    from loader.runner.pricing import price_of, read_prices  # noqa: PLC0415
-    from loader.runner.targets import CommandTarget, load_callable  # noqa: PLC0415
+    from loader.runner.pricing import price_of, read_prices
+    from loader.runner.targets import CommandTarget, load_callable
 
     if sum(map(bool, (named.function, named.command, named.endpoint))) != 1:
         raise ConfigurationError("name one of --target, --command and --endpoint for each arm")
@@ -130,7 +131,7 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         return CommandTarget(named.command, named.model or "")
     if not named.model:
         raise ConfigurationError("--endpoint needs --model")
-    from loader.runner.chat import ChatTarget  # noqa: PLC0415  loads the HTTP client
+    from loader.runner.chat import ChatTarget  # loads the HTTP client
 
     price = price_of(named.model, read_prices())
     if needs_bound and (price is None or chat.max_tokens is None):
@@ -160,7 +161,7 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
 
 def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
     """Return the settings that the options give."""
-    from loader.runner.arms import Settings  # noqa: PLC0415
+    from loader.runner.arms import Settings
 
     return Settings(
         experiment_id=experiment_id,
@@ -190,27 +191,20 @@ def _parameters(given: tuple[str, ...]) -> dict[str, object]:
     return parameters
 
 
-class Progress:
-    """A line on a terminal that says how far a run is; silent elsewhere."""
+@contextmanager
+def run_progress() -> Iterator[Callable[[Outcome], None]]:
+    """Show how far a run is; called with what has come of it so far."""
+    with progress("running", None) as advance:
 
-    def __init__(self) -> None:
-        """See whether anybody is looking."""
-        self._is_seen = sys.stderr.isatty()
-
-    def __call__(self, outcome: Outcome) -> None:
-        """Show the counts."""
-        if self._is_seen:
+        def show(outcome: Outcome) -> None:
             done = outcome.succeeded + outcome.failed
-            sys.stderr.write(
-                f"\r{done} of {outcome.planned} runs, {outcome.failed} failed, "
-                f"${outcome.cost_usd:.4f} \033[K"
+            advance(
+                done,
+                f"{done} of {outcome.planned} runs, {outcome.failed} failed, "
+                f"${outcome.cost_usd:.4f}",
             )
-            sys.stderr.flush()
 
-    def close(self) -> None:
-        """Leave the line."""
-        if self._is_seen:
-            sys.stderr.write("\r\033[K")
+        yield show
 
 
 def last_word(outcome: Outcome, max_cost_usd: float | None) -> str:

@@ -26,7 +26,7 @@ def sample(directory: Path | None, seed: int) -> None:
     """
     if directory is None:
         # imported here: a directory named outright needs no project around it
-        from loader.warehouse.project import home_directory  # noqa: PLC0415
+        from loader.warehouse.project import home_directory
 
         directory = home_directory() / "sample"
     try:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-"""`EX_SOFTWARE` of sysexits.h: what no other exit code stands for."""
 _FOLDER: Final = "errors"
 _LONGEST_LINE: Final = 300
 _SECRET_NAME: Final = re.compile(
@@ -119,7 +118,7 @@ def _folders() -> list[Path]:
     """Return where details may be kept, the best place first."""
     # imported here: whatever is wrong with the project must not hide what went wrong before
     try:
-        from loader.warehouse.project import home_directory  # noqa: PLC0415
+        from loader.warehouse.project import home_directory
 
         return [home_directory() / _FOLDER, Path(tempfile.gettempdir())]
     except Exception:  # noqa: BLE001  no project here, or no folder to work in

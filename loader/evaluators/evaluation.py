@@ -9,7 +9,6 @@ that raises gives null with its error: a crash is not a zero.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import inspect
 import sys
 import textwrap
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader.errors import ConfigurationError
+from loader.tools.named import import_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -137,26 +136,7 @@ def load_evaluators(names: Iterable[str]) -> list[Evaluator]:
 
 
 def _load(name: str) -> Evaluator:
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise ConfigurationError(
-            f"--evaluator {name}: write module:function, such as loader.evaluators:exact_match"
-        )
-    if "" not in sys.path:
-        # as `python -m` has it, so that the installed command finds the same modules
-        sys.path.insert(0, "")
-    problem = ""
-    function: object = None
-    try:
-        function = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            function = getattr(function, part)
-    except Exception as error:  # noqa: BLE001  importing runs foreign code
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
-        raise ConfigurationError(f"--evaluator {name} cannot be imported: {problem}")
-    if not callable(function):
-        raise ConfigurationError(f"--evaluator {name} is not a function")
+    function = import_named(name, "--evaluator", "loader.evaluators:exact_match")
     return Evaluator(name, f"{name}@{source_hash(function)}", function)
 
 

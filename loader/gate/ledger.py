@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.gate.verdict import RULE_VERSION
 from loader.marts.reading import reading
-from loader.version import __version__
+from loader.tools.version import __version__
 from loader.warehouse.grants import current_role, may_read, remedy
 from loader.warehouse.migrate import require_current
 from loader.warehouse.project import project_directory, project_variables

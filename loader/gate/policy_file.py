@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from typing import TYPE_CHECKING, Any, Final
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import yaml
 
-from loader.errors import ConfigurationError
+from loader.errors import ConfigurationError, close_names
 from loader.gate.policy import SHORT_NAMES, VERSION, MetricPolicy, Policy
 from loader.warehouse.project import project_directory
 
@@ -147,7 +146,7 @@ def _check_keys(mapping: Mapping[Any, Any], path: tuple[str, ...], origin: str) 
                 f"{origin}: {'.'.join(here)} is no text; write the key in quotes"
             )
         if "*" not in known and key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
+            near = close_names(key, known, most=1)
             hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(sorted(known))
             raise ConfigurationError(f"{origin}: {'.'.join(here)} is no key of a policy; {hint}")
         if isinstance(value, float) and not math.isfinite(value):

@@ -10,8 +10,8 @@ from psycopg.types.json import Jsonb
 from loader.errors import WarehouseUnavailable
 from loader.ingest import statements
 from loader.records import checks
-from loader.sql_files import read_sql
-from loader.version import __version__
+from loader.tools.sql_files import read_sql
+from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.sql_files import read_sql
 from loader.tables import Column, Kind, Table
-from loader.version import __version__
+from loader.tools.sql_files import read_sql
+from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:

@@ -27,8 +27,8 @@ from psycopg.types.json import Jsonb
 
 from loader.ingest import arm_plans, statements
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER
-from loader.sql_files import read_sql
-from loader.version import __version__
+from loader.tools.sql_files import read_sql
+from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:

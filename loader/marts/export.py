@@ -9,10 +9,7 @@ ended by a newline; cells are left as they are, also those a spreadsheet would c
 from __future__ import annotations
 
 import gzip
-import os
 import sys
-import uuid
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
@@ -20,9 +17,10 @@ from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
 from loader.marts.reading import mart_columns, mart_names, reading, schema_name
+from loader.tools.files import whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import pyarrow as pa
 
@@ -66,7 +64,7 @@ def export(connection: Connection, path: str, selection: Selection) -> int:
         if path == "-":
             return _copy(connection, query, sys.stdout.buffer)
         try:
-            with _whole_file(Path(path)) as stream:
+            with whole_file(Path(path)) as stream:
                 if suffix == ".parquet":
                     return _parquet(connection, query, columns, stream)
                 if suffix == ".csv.gz":
@@ -172,30 +170,9 @@ def _copy(connection: Connection, query: sql.Composed, stream: BinaryIO | gzip.G
         return max(cursor.rowcount, 0)
 
 
-@contextmanager
-def _whole_file(path: Path) -> Iterator[BinaryIO]:
-    """Give a stream whose content replaces the file only when everything went well."""
-    if path.exists() and not path.is_file():
-        if path.is_dir():
-            raise IsADirectoryError(21, "it is a directory")
-        with path.open("wb") as stream:  # a pipe or a device: nothing to rename
-            yield stream
-        return
-    target = path.resolve()  # a symbolic link stays one
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        with partial.open("xb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def _pyarrow() -> None:
     try:
-        import pyarrow.parquet  # noqa: F401, PLC0415  an extra, wanted for this format only
+        import pyarrow.parquet  # noqa: F401  an extra, wanted for this format only
     except ImportError:
         raise ConfigurationError(
             "Parquet needs an extra: pip install 'evalmart[parquet]'; or export .csv"
@@ -206,8 +183,8 @@ def _parquet(
     connection: Connection, query: sql.Composed, columns: list[tuple[str, str]], stream: BinaryIO
 ) -> int:
     """Write a query's rows as Parquet, a batch at a time; return how many."""
-    import pyarrow as pa  # noqa: PLC0415
-    from pyarrow import parquet  # noqa: PLC0415
+    import pyarrow as pa
+    from pyarrow import parquet
 
     schema = pa.schema([(name, _arrow_type(kind)) for name, kind in columns])
     # whatever Arrow has no counterpart for travels as PostgreSQL's own text
@@ -259,7 +236,7 @@ _PLAIN_TYPES: Final = {
 
 def _arrow_type(kind: str) -> pa.DataType:
     """Return the Arrow type of a PostgreSQL type; numeric becomes float64."""
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     name = _PLAIN_TYPES.get(_cast(kind), "string")
     if name == "list":

@@ -19,8 +19,8 @@ from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable, nearest
 from loader.marts.unbuilt import is_loaded
-from loader.sql_files import read_sql
 from loader.tables import Column, Table, kind_of
+from loader.tools.sql_files import read_sql
 from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:

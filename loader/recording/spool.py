@@ -62,10 +62,10 @@ def waiting(directory: Path | None = None) -> list[Path]:
 
 def target_name(database_url: str | None = None) -> str:
     """Name the database that an option and the environment lead to; no user, no password."""
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415  listing files needs no driver
-    from psycopg.pq import Conninfo  # noqa: PLC0415
+    from psycopg.conninfo import conninfo_to_dict  # listing files needs no driver
+    from psycopg.pq import Conninfo
 
-    from loader.warehouse.connection import connection_string, is_embedded  # noqa: PLC0415
+    from loader.warehouse.connection import connection_string, is_embedded
 
     if is_embedded(database_url):
         return _EMBEDDED
@@ -224,8 +224,8 @@ def replay_waiting(database_url: str | None = None) -> int:
     """
     if not waiting():
         return 0
-    from loader.warehouse.connection import connect  # noqa: PLC0415  most commands find nothing waiting
-    from loader.warehouse.seeds import read_vocabulary  # noqa: PLC0415
+    from loader.warehouse.connection import connect  # most commands find nothing waiting
+    from loader.warehouse.seeds import read_vocabulary
 
     try:
         target = target_name(database_url)
@@ -240,7 +240,7 @@ def replay_waiting(database_url: str | None = None) -> int:
 def _load_file(
     connection: Connection, vocabulary: Vocabulary, target: str, path: Path
 ) -> LoadSummary | None:
-    from loader.ingest.load import load  # noqa: PLC0415  writing a spool needs no driver
+    from loader.ingest.load import load  # writing a spool needs no driver
 
     try:
         file = path.open("rb")
@@ -278,8 +278,8 @@ def _leads_to(written_for: str, target: str) -> bool:
         return True
     if _EMBEDDED not in (written_for, target):
         return False
-    from loader.warehouse import embedded  # noqa: PLC0415
-    from loader.warehouse.connection import embedded_directory  # noqa: PLC0415
+    from loader.warehouse import embedded
+    from loader.warehouse.connection import embedded_directory
 
     conninfo = embedded.running(embedded_directory())
     return conninfo is not None and {written_for, target} == {_EMBEDDED, target_name(conninfo)}

@@ -105,7 +105,7 @@ def draw(spec: Json, alternative: str) -> Chart:
 
 def _renderer() -> ModuleType:
     try:
-        import vl_convert  # noqa: PLC0415  an extra
+        import vl_convert  # an extra
     except ImportError:
         raise ConfigurationError(
             "a report needs its extra: pip install 'evalmart[report]'"

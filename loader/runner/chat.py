@@ -8,11 +8,9 @@ counts with its bound against `--max-cost-usd`.
 from __future__ import annotations
 
 import contextlib
-import email.utils
 import json
 import os
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -23,6 +21,7 @@ import stamina
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.runner.answers import Answer, CallFailed, redact
 from loader.runner.targets import within
+from loader.tools.retry_after import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -267,7 +266,7 @@ class ChatTarget:
         if status == _TOO_MANY and "insufficient_quota" in text:
             raise SourceUnavailable(f"{self.name}: the quota is used up, {said}")
         if status in _REPEATABLE or status >= _SERVER_ERROR:
-            raise _AttemptFailed(said, pause=_retry_after(response))
+            raise _AttemptFailed(said, pause=seconds_of(response.headers.get("retry-after")))
         raise CallFailed(said, latency_ms=latency)
 
     def _read(
@@ -331,17 +330,6 @@ def _pause(error: Exception) -> bool | float:
         return True
     # stamina takes zero for no
     return (error.pause or True) if error.pause <= LONGEST_WAIT_SECONDS else False
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Return the seconds of a Retry-After header, given as a number or a date."""
-    header = response.headers.get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        return max(0.0, float(header))
-    with contextlib.suppress(ValueError, TypeError):
-        moment = email.utils.parsedate_to_datetime(header)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    return None
 
 
 def _error_message(text: str) -> str:

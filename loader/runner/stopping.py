@@ -22,7 +22,7 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts.candidates import candidates
 from loader.marts.reading import schema_name
 from loader.runner.targets import in_thread
-from loader.sql_files import read_sql
+from loader.tools.sql_files import read_sql
 from loader.warehouse.connection import connect
 from loader.warehouse.dbt import build
 from loader.warehouse.project import project_variables

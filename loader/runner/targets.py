@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import inspect
 import json
 import os
 import signal
-import sys
 import threading
 import time
 from asyncio.subprocess import PIPE
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from loader.errors import ConfigurationError
 from loader.runner.answers import Answer, CallFailed, read_answer, redact
+from loader.tools.named import import_named
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -155,21 +154,10 @@ def load_callable(name: str, model_version: str = "") -> CallableTarget:
         ConfigurationError: the name does not lead to a function that takes a task.
 
     """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise ConfigurationError(f"--target {name}: write module:function")
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # as `python -m` has it
     try:
-        function: object = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            function = getattr(function, part)
-    except Exception as error:  # noqa: BLE001  importing runs foreign code
-        raise ConfigurationError(
-            redact(f"--target {name} cannot be imported: {type(error).__name__}: {error}")
-        ) from None
-    if not callable(function):
-        raise ConfigurationError(f"--target {name} is not a function")
+        function = import_named(name, "--target")
+    except ConfigurationError as error:
+        raise ConfigurationError(redact(str(error))) from None
     return CallableTarget(function, name, model_version)
 
 

@@ -36,7 +36,7 @@ class Tracer:
             ConfigurationError: no key is set.
 
         """
-        from langsmith import Client  # noqa: PLC0415  slow to import, and seldom needed
+        from langsmith import Client  # slow to import, and seldom needed
 
         if not (os.environ.get("LANGSMITH_API_KEY") or os.environ.get("LANGCHAIN_API_KEY")):
             raise ConfigurationError("--trace needs LANGSMITH_API_KEY")

@@ -8,8 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from loader.errors import EXIT_CODE as UNEXPECTED
-from loader.errors import ConfigurationError
+from loader.errors import UNEXPECTED, ConfigurationError
 from loader.warehouse.connection import environment
 from loader.warehouse.project import home_directory, project_directory
 

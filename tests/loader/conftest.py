@@ -21,7 +21,7 @@ QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, read_timeout=30
 @pytest.fixture
 def no_langsmith(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Keep a test away from the user's LangSmith settings, keys and proxies."""
-    from langsmith.utils import get_env_var  # noqa: PLC0415  only tests of LangSmith pay for it
+    from langsmith.utils import get_env_var  # only tests of LangSmith pay for it
 
     for name in os.environ:
         if name.startswith(("LANGSMITH_", "LANGCHAIN_")):

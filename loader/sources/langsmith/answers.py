@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import NamedTuple
 
 import msgspec
+
+from loader.tools.retry_after import seconds_of
 
 # The other side may answer these differently a moment later.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -82,25 +82,6 @@ def raise_for_transient(answer: Answer) -> None:
             seconds_of(answer.retry_after),
             rate_limited=answer.status == HTTPStatus.TOO_MANY_REQUESTS,
         )
-
-
-def seconds_of(retry_after: str | None) -> float | None:
-    """Read a Retry-After header: seconds or an HTTP date; None when absent or unreadable."""
-    if retry_after is None:
-        return None
-    text = retry_after.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
-    # also turns "nan" into no wait at all
-    return seconds if seconds > 0 else 0.0
 
 
 def explain(answer: Answer, endpoint: str, has_workspace: bool) -> str:

@@ -111,7 +111,7 @@ class LangSmith:
 
     def web_address(self) -> str:
         """Return where people look at runs, as the SDK derives it from the endpoint."""
-        from langsmith.utils import get_host_url  # noqa: PLC0415  keep --help free of the SDK
+        from langsmith.utils import get_host_url  # keep --help free of the SDK
 
         address: str = get_host_url(None, self.endpoint)
         return address.rstrip("/")
@@ -272,9 +272,9 @@ def _configured_client() -> Client:
         ConfigurationError: the SDK refuses the configuration.
     """
     # imported here: the package is slow to import and most commands do without it
-    from langsmith import Client  # noqa: PLC0415
-    from langsmith.utils import LangSmithError  # noqa: PLC0415
-    from urllib3.util import Retry  # noqa: PLC0415
+    from langsmith import Client
+    from langsmith.utils import LangSmithError
+    from urllib3.util import Retry
 
     refused = ""
     try:
@@ -309,7 +309,7 @@ def _decoder(shape: type[T]) -> Callable[[Answer], T | Answer]:
 
 def _is_read(response: Response) -> bool:
     """Whether the body came whole: then it is here and can be asked for again."""
-    from requests import RequestException  # noqa: PLC0415
+    from requests import RequestException
 
     try:
         return response.content is not None
@@ -320,7 +320,7 @@ def _is_read(response: Response) -> bool:
 
 def _kind_of_failure(error: BaseException) -> str:
     """Name a broken exchange without quoting it: the SDK quotes headers."""
-    from requests import exceptions  # noqa: PLC0415
+    from requests import exceptions
 
     seen: BaseException | None = error
     while seen is not None:

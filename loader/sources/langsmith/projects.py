@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from loader.errors import ConfigurationError
+from loader.errors import ConfigurationError, close_names
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import LangSmith, Parameters
 from loader.sources.langsmith.times import moment
@@ -189,11 +188,10 @@ def _rows(client: LangSmith, path: str, query: list[tuple[str, str]]) -> list[di
 
 def _nearest(wanted: str, names: list[str]) -> str:
     """End a sentence with the names most like the one asked for."""
-    by_folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(wanted.casefold(), list(by_folded), NEAREST, cutoff=0.4)
+    close = close_names(wanted, names, NEAREST, cutoff=0.4)
     if not close:
         return " in this workspace."
-    return "; the nearest are " + ", ".join(repr(by_folded[name]) for name in close) + "."
+    return "; the nearest are " + ", ".join(map(repr, close)) + "."
 
 
 def _is_uuid(text: str) -> bool:

@@ -61,7 +61,7 @@ class Examples:
 
     def get(self, example_id: object) -> Example | None:
         """Return one example as the SDK's type; None when it is not there."""
-        from langsmith.schemas import Example  # noqa: PLC0415  slow to import
+        from langsmith.schemas import Example  # slow to import
 
         found = self._database.execute(
             "select body from examples where id = ?", (example_id,)
@@ -119,7 +119,7 @@ def named(
 
 def run_of(spooled: SpooledRun) -> Run:
     """Build the SDK's run, as evaluators know it."""
-    from langsmith.schemas import Run  # noqa: PLC0415  slow to import
+    from langsmith.schemas import Run  # slow to import
 
     run = spooled.run
     started = moment(run["started_at"]) or datetime.fromtimestamp(0, UTC)

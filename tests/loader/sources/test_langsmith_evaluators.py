@@ -88,7 +88,7 @@ def test_every_form_of_result_is_understood(
 
 
 def test_the_sdks_own_results_are_understood() -> None:
-    from langsmith.evaluation import EvaluationResult  # noqa: PLC0415  slow to import
+    from langsmith.evaluation import EvaluationResult  # slow to import
 
     (found,) = made(EvaluationResult(key="k", score=0.5, comment="c")).apply(None, None)
     assert (found.key, found.score, found.comment) == ("k", 0.5, "c")

@@ -46,7 +46,7 @@ def overall(runs: list[Any], _examples: list[Any]) -> dict[str, object]:
 @pytest.fixture
 def results(stand_in: LangSmithServer) -> Iterator[Any]:
     """Run evaluate() with repetitions, and give what it returned."""
-    import langsmith  # noqa: PLC0415  slow to import
+    import langsmith  # slow to import
 
     dataset = stand_in.add_dataset("scenarios")
     for number in QUESTIONS:

@@ -1,0 +1,42 @@
+"""Functions that a person names on the command line: `module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from loader.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def import_named(name: str, option: str, example: str = "") -> Callable[..., object]:
+    """Import a function by its name; the working directory counts, as `python -m` has it.
+
+    Args:
+        name: `module:function`, or an attribute of one with dots.
+        option: which one named it, for messages.
+        example: what such a name looks like.
+
+    Raises:
+        ConfigurationError: the name leads to no function; may quote what the import said.
+    """
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
+        such_as = f", such as {example}" if example else ""
+        raise ConfigurationError(f"{option} {name}: write module:function{such_as}")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        function: object = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            function = getattr(function, part)
+    except Exception as error:  # noqa: BLE001  importing runs foreign code
+        raise ConfigurationError(
+            f"{option} {name} cannot be imported: {type(error).__name__}: {error}"
+        ) from None
+    if not callable(function):
+        raise ConfigurationError(f"{option} {name} is not a function")
+    return function
