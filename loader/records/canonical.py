@@ -28,7 +28,7 @@ from loader.records import checks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from loader.records.checker import RunRecord
+    from loader.records.form import RunRecord
 
 # Common to many records, so they stand together and are packed once.
 LABELS: Final = (
