@@ -9,6 +9,7 @@ import pytest
 import servers
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
+from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +36,14 @@ def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
     start = {"18": servers.embedded, "15": servers.debian}[request.param]
     with start() as conninfo:
         yield conninfo
+
+
+@pytest.fixture(scope="session")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
+    """Give dbt in one process for every build: importing it takes longer than many a build."""
+    runner = Dbt(tmp_path_factory.mktemp("dbt"))
+    yield runner
+    runner.close()
 
 
 @pytest.fixture

@@ -15,22 +15,16 @@ import servers
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 
 DATA = [path for path in [servers.SHARED_DATA / "agents_history.jsonl"] if path.is_file()]
 Connection = psycopg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module", params=DATA, ids=lambda path: path.stem)

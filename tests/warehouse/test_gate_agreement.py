@@ -17,10 +17,11 @@ from loader.sources.sample import EXPERIMENT_ID, write_sample
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 
@@ -36,13 +37,6 @@ VERDICTS = {
     # 85 % in both arms
     "equal": ("inconclusive", 5),
 }
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module")

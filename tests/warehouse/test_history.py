@@ -16,23 +16,16 @@ from loader.marts import questions
 from loader.marts.as_of import believed
 from loader.warehouse.connection import connect
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from loader.tables import Table
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 
 Connection = psycopg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 def records(shift: float) -> list[dict[str, Any]]:

@@ -26,11 +26,12 @@ from loader.warehouse.migrate import migrate
 from random_records import random_record
 from raw_rows import RawRows
 from statistics_cases import mismatches
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from warehouse_dbt import Dbt
 
 KEYS = {
     "evaluation_trials": ("experiment_id", "source", "source_run_id"),
@@ -55,13 +56,6 @@ KEYS = {
 INTERMEDIATE = {"int_results_paired": KEYS["evaluation_comparison_view"]}
 INCREMENTAL = ["evaluation_trials", "evaluation_scores", "evaluation_results", "int_results_paired"]
 Connection = psycopg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module")

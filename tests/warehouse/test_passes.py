@@ -21,11 +21,12 @@ from loader.ingest import arm_plans
 from loader.sources import ArmPlan
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 
@@ -77,16 +78,7 @@ def records() -> Iterator[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def built_by(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    dbt = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield dbt
-    dbt.close()
-
-
-@pytest.fixture(scope="module")
-def url(
-    postgres_server: str, built_by: Dbt, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+def url(postgres_server: str, dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("passes")
     path = directory / "passes.jsonl"
     path.write_text("\n".join(map(json.dumps, records())))
@@ -94,11 +86,11 @@ def url(
         with connect(url) as setup:
             migrate(setup)
         ask(url, "ingest", "--file", path)
-        built_by.build(url)
+        dbt.build(url)
         yield url
 
 
-def test_a_plan_that_changed_is_read_by_the_next_build(url: str, built_by: Dbt) -> None:
+def test_a_plan_that_changed_is_read_by_the_next_build(url: str, dbt: Dbt) -> None:
     where = "where experiment_id = 'steady' and experiment_group = 'code-chef'"
     written = f"select min(xmin::text::bigint) as place from evals.arm_summaries {where}"
     plan = f"select planned_repetitions, planned_tasks from evals_staging.stg_arm_plans {where}"
@@ -110,13 +102,13 @@ def test_a_plan_that_changed_is_read_by_the_next_build(url: str, built_by: Dbt) 
         # a plan later than the build is not of the build
         seen = one(url, f"select count(*) filter (where planned_tasks = 80) as late from ({plan})")
         assert seen == {"late": 0}
-        built_by.build(url, "--select", "+arm_summaries", "stg_arm_plans")
+        dbt.build(url, "--select", "+arm_summaries", "stg_arm_plans")
         found = one(url, plan)
         assert found == {"planned_repetitions": repetitions, "planned_tasks": tasks}
         after = one(url, written)
         assert after["place"] > before["place"]
         before = after
-    built_by.build(url, "--select", "+arm_summaries")
+    dbt.build(url, "--select", "+arm_summaries")
     assert one(url, written) == before
 
 

@@ -35,21 +35,15 @@ from planted_histories import (
     plant,
 )
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from click.testing import Result
 
+    from warehouse_dbt import Dbt
+
 Connection = psycopg.Connection[Any]
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,11 @@ from loader.ingest import retention
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 Connection = psycopg.Connection[Any]
@@ -38,13 +39,6 @@ OF_WHAT_REMAINS = (
     "metric_alerts",
     "arm_summaries",
 )
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from statistics_cases import Case, mismatches, nasty_cases, random_cases
 from statistics_oracles import Metric, Pair, adjust, compare
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from warehouse_dbt import Dbt
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
@@ -34,13 +35,6 @@ COLUMNS = (
     "baseline_explained_runs", "candidate_explained_runs", "is_declared", "is_deciding",
     "is_metric_guessed", "is_evaluator_one_sided",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module")

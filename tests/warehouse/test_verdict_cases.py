@@ -13,21 +13,19 @@ from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from verdict_cases import BASELINE, CANDIDATE
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
 
 Row = dict[str, Any]
 CASES = list(verdict_cases.cases())
 
 
 @pytest.fixture(scope="module")
-def marts(
-    postgres_server: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[psycopg.Connection[Any]]:
+def marts(postgres_server: str, dbt: Dbt) -> Iterator[psycopg.Connection[Any]]:
     """Give a warehouse with every case."""
-    dbt = Dbt(tmp_path_factory.mktemp("dbt"))
     with servers.fresh_database(postgres_server) as url:
         with connect(url) as setup:
             migrate(setup)
@@ -44,7 +42,6 @@ def marts(
             )
             dbt.build(url, "--exclude", "resource_type:seed")
             yield connection
-    dbt.close()
 
 
 def _segments() -> Iterator[Row]:

@@ -27,12 +27,12 @@ from verdict_checks import (
     key_of,
     verdict_mismatches,
 )
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from verdict_simulation import Experiment
+    from warehouse_dbt import Dbt
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
@@ -63,13 +63,8 @@ def answers(experiments: list[Experiment]) -> Answers:
 
 
 @pytest.fixture(scope="module")
-def marts(
-    postgres_server: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    experiments: list[Experiment],
-) -> Iterator[Connection]:
+def marts(postgres_server: str, dbt: Dbt, experiments: list[Experiment]) -> Iterator[Connection]:
     """Give the marts of random experiments, with metrics that a team declared beside ours."""
-    dbt = Dbt(tmp_path_factory.mktemp("dbt"))
     with servers.fresh_database(postgres_server) as url:
         with connect(url) as setup:
             migrate(setup)
@@ -85,7 +80,6 @@ def marts(
                 "--select", "+experiment_segment_verdicts", "resource_type:function",
             )  # fmt: skip
             yield connection
-    dbt.close()
 
 
 def _plan(connection: Connection, experiments: list[Experiment]) -> None:

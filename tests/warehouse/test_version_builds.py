@@ -17,10 +17,11 @@ from close_values import agrees
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
-from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 Connection = psycopg.Connection[Any]
@@ -46,13 +47,6 @@ KEYS = {
 }  # fmt: skip
 # When and by which load a row came to be, and not what it says.
 _BOOKKEEPING = frozenset({"load_id", "loaded_at", "first_loaded_at", "created_at", "updated_at"})
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
 
 
 @pytest.fixture(scope="module")

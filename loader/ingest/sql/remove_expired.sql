@@ -6,7 +6,10 @@ with still_expired as (
         runs.source_run_id
     from expired_runs
     inner join raw_evals.evaluation_runs as runs
-        on expired_runs.experiment_id = runs.experiment_id and expired_runs.source = runs.source and expired_runs.source_run_id = runs.source_run_id
+        on
+            expired_runs.experiment_id = runs.experiment_id
+            and expired_runs.source = runs.source
+            and expired_runs.source_run_id = runs.source_run_id
     where expired_runs.place > %(after)s and expired_runs.place <= %(upto)s
     group by runs.experiment_id, runs.source, runs.source_run_id
     having
@@ -41,5 +44,5 @@ announced as (
 
 select
     count(*) as version_count,
-    count(distinct experiment_id, source, source_run_id) as run_count
+    count(distinct row(experiment_id, source, source_run_id)) as run_count
 from removed
