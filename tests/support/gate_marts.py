@@ -217,10 +217,17 @@ select
     agent_name,
     gen_random_uuid() as candidate_result_id,
     case when total_tasks > 0 then gen_random_uuid() end as baseline_result_id,
-    last_recorded_at as candidate_recorded_at
+    last_recorded_at as candidate_recorded_at,
+    case when total_tasks = 0 then 'no_baseline_result' end as not_comparable_reason
 from evals.experiment_summaries
 union all
-select * from evals.evaluation_pairs;
+select
+    *,
+    case
+        when candidate_result_id is null then 'no_candidate_result'
+        when baseline_result_id is null then 'no_baseline_result'
+    end
+from evals.evaluation_pairs;
 """
 
 SUMMARY: dict[str, object] = {
