@@ -31,11 +31,9 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session", params=servers.available(), ids=lambda name: f"postgres{name}")
-def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give the connection string of a running server of each version."""
-    start = {"18": servers.embedded, "15": servers.debian}[request.param]
-    with start() as conninfo:
-        yield conninfo
+def postgres_server(request: pytest.FixtureRequest) -> str:
+    """Give the connection string of a running server of each version, one for the whole run."""
+    return servers.shared(request.param)
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +52,28 @@ def empty_database_url(postgres_server: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(empty_database_url: str) -> str:
+def database_url(postgres_server: str) -> Iterator[str]:
     """Give a new database with the raw schema in it; dropped afterwards."""
-    with connect(empty_database_url) as connection:
+    raw = servers.template(postgres_server, "raw", _migrate)
+    with servers.fresh_database(postgres_server, raw) as url:
+        yield url
+
+
+def _migrate(url: str) -> None:
+    with connect(url) as connection:
         migrate(connection)
-    return empty_database_url
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes of a run share servers: the first begins the run, and ends it."""
+    if not hasattr(config, "workerinput"):
+        servers.begin_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what was started."""
+    if not hasattr(config, "workerinput"):
+        servers.end_run()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

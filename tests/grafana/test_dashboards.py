@@ -16,13 +16,11 @@ from grafana_foundation_sdk.models import alerting, dashboard
 from psycopg.conninfo import make_conninfo
 
 import dashboard_queries
-import servers
 from dashboard_queries import DASHBOARDS, Query
 from grafana.build_dashboards import HERE, rendered
 from grafana.panels import QUERIES
 from grafana_sql import TimeRange, interpolate
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
+from sample_marts import sample_marts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +33,7 @@ _TEXTS = {25, 1043, 18, 19}
 _SHOWN_AS_TEXT = {16}  # boolean
 _TASK = "checkout-api/fix-race-in-retry"
 
+pytestmark = pytest.mark.newest_server
 plugins.register_default_plugins()
 Values = dict[str, "str | Sequence[str]"]
 
@@ -56,15 +55,11 @@ class Rows:
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def warehouse(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give a database with the sample, a rejected row and a verdict, built; on one server."""
-    directory = tmp_path_factory.mktemp("sample")
-    with servers.embedded() as url:
-        with connect(url) as connection:
-            migrate(connection)
+    directory = tmp_path_factory.mktemp("bad")
+    with sample_marts(postgres_server) as url:
         for arguments in (
-            ["sample", str(directory)],
-            ["ingest", "--file", f"{directory}/*.jsonl"],
             ["ingest", "--file", str(_bad(directory))],
             ["build", "--quiet"],
             ["gate", "--experiment", "exp-2025-01-001"],

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import uuid
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
-
+import servers
 from loader.sources.sample import write_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    import psycopg
 
 
 def loader(url: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -31,31 +30,33 @@ def loader(url: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def sample_marts(server: str, directory: Path, *more: Path) -> Iterator[str]:
+def sample_marts(server: str, *more: Path) -> Iterator[str]:
     """Yield the URL of a new database with the sample, more files, and every mart."""
-    name = f"test_{uuid.uuid4().hex}"
-    url = make_conninfo(server, dbname=name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} template template0 encoding 'UTF8'").format(
-                sql.Identifier(name)
-            )
-        )
-        try:
-            write_sample(directory)
-            loader(url, "init")
-            files = [*directory.glob("*.jsonl"), *more]
-            loader(url, "ingest", *(part for path in files for part in ("--file", path)))
-            # dbt's own tests have their place elsewhere
-            loader(
-                url, "build", "--quiet",
-                *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
-            )  # fmt: skip
-            yield url
-        finally:
-            connection.execute(
-                sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
-            )
+    built = servers.template(server, "sample", _fill)
+    with servers.fresh_database(server, built) as url:
+        if more:
+            ingest(url, *more)
+            build(url)
+        yield url
+
+
+def _fill(url: str) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        files = [path for path in write_sample(Path(directory)) if path.suffix == ".jsonl"]
+        loader(url, "init")
+        ingest(url, *files)
+        build(url)
+
+
+def ingest(url: str, *files: Path) -> None:
+    """Load some files."""
+    loader(url, "ingest", *(part for path in files for part in ("--file", path)))
+
+
+def build(url: str) -> None:
+    """Build every mart; dbt's own tests have their place elsewhere."""
+    without = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    loader(url, "build", "--quiet", *without)
 
 
 def copy_rows(connection: psycopg.Connection, mart: str, where: str, **changes: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -19,18 +20,78 @@ import programs
 from loader.warehouse import embedded as server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
+# nothing here has to outlive a crash of the machine
 _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+_RUN = "EVALMART_TEST_RUN"
+"""Where the processes of one run find what they share."""
 
 
 def available() -> list[str]:
     """Name the servers these tests can run on: the newest supported, and the oldest."""
     is_oldest_here = (_DEBIAN / "initdb").exists() or programs.are_demanded()
     return ["18", *(["15"] if is_oldest_here else [])]
+
+
+def begin_run() -> None:
+    """Make the folder of a run; in the first of its processes, before the others start."""
+    os.environ[_RUN] = tempfile.mkdtemp(prefix="evalmart-", dir="/tmp")
+    Path(os.environ[_RUN]).chmod(0o755)
+
+
+def end_run() -> None:
+    """Stop what the run has started, and remove its folder."""
+    folder = Path(os.environ.pop(_RUN))
+    for name, (_, stop) in _SERVERS.items():
+        if (folder / f"{name}.conninfo").exists():
+            stop(folder / name)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def shared(name: str) -> str:
+    """Return the connection string of the run's server of a version; the first caller starts it."""
+    folder = Path(os.environ[_RUN])
+    said = folder / f"{name}.conninfo"
+    with _alone(f"{name}.lock"):
+        if not said.exists():
+            start, _ = _SERVERS[name]
+            (folder / name).mkdir(mode=0o755)
+            said.write_text(start(folder / name), encoding="utf-8")
+    return said.read_text(encoding="utf-8")
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep the other processes of the run out."""
+    with (Path(os.environ[_RUN]) / name).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def template(conninfo: str, name: str, fill: Callable[[str], object]) -> str:
+    """Return the name of a database to clone, which the first caller of the run fills.
+
+    Args:
+        conninfo: of a server of the run.
+        name: of the template.
+        fill: called with the connection string of the empty database.
+    """
+    with _alone(f"{name}.lock"), psycopg.connect(conninfo, autocommit=True) as connection:
+        query = "select datistemplate from pg_database where datname = %s"
+        found = connection.execute(query, (name,)).fetchone()
+        if found is None or not found[0]:  # a fill that failed leaves an unmarked one
+            drop = sql.SQL("drop database if exists {} with (force)")
+            connection.execute(drop.format(sql.Identifier(name)))
+            create = sql.SQL("create database {} template template0 encoding 'UTF8'")
+            connection.execute(create.format(sql.Identifier(name)))
+            fill(make_conninfo(conninfo, dbname=name))
+            mark = sql.SQL("alter database {} is_template true")
+            connection.execute(mark.format(sql.Identifier(name)))
+    return name
 
 
 @contextmanager
@@ -44,28 +105,53 @@ def embedded() -> Iterator[str]:
             server.stop(directory / "data")
 
 
-@contextmanager
-def debian() -> Iterator[str]:
-    """Yield the connection string of a private server of Debian's PostgreSQL 15."""
-    as_owner = [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
-    with short_directory() as directory:
-        data = directory / "data"
-        if as_owner:
-            shutil.chown(directory, "postgres")
-        run = [*as_owner, str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-D", str(data)]
-        subprocess.run(run, check=True, capture_output=True)
-        settings = [f"-c {name}={value}" for name, value in _SPEED.items()]
-        control = [*as_owner, str(_DEBIAN / "pg_ctl"), "-D", str(data), "-w"]
-        options = " ".join(["-h ''", f"-k {directory}", "-c jit=off", *settings])
-        subprocess.run(
-            [*control, "-l", str(directory / "log"), "-o", options, "start"],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            yield f"host='{directory}' port=5432 user=postgres dbname=postgres"
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True)
+def _start_embedded(directory: Path) -> str:
+    conninfo = server.start(directory / "data")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for name, value in _SPEED.items():
+            connection.execute(f"alter system set {name} = {value}".encode())
+        connection.execute("select pg_reload_conf()")
+    return conninfo
+
+
+def _stop_embedded(directory: Path) -> None:
+    server.stop(directory / "data")
+
+
+def _as_owner() -> list[str]:
+    return [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
+
+
+def _start_debian(directory: Path) -> str:
+    data = directory / "data"
+    if _as_owner():
+        shutil.chown(directory, "postgres")
+    initdb = [str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-D", str(data)]
+    subprocess.run([*_as_owner(), *initdb], check=True, capture_output=True)
+    settings = [f"-c {name}={value}" for name, value in _SPEED.items()]
+    options = " ".join(["-h ''", f"-k {directory}", "-c jit=off", *settings])
+    subprocess.run(
+        [*_control(directory), "-l", str(directory / "log"), "-o", options, "start"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return f"host='{directory}' port=5432 user=postgres dbname=postgres"
+
+
+def _stop_debian(directory: Path) -> None:
+    subprocess.run(
+        [*_control(directory), "-m", "immediate", "stop"], check=True, capture_output=True
+    )
+
+
+def _control(directory: Path) -> list[str]:
+    return [*_as_owner(), str(_DEBIAN / "pg_ctl"), "-D", str(directory / "data"), "-w"]
+
+
+_SERVERS: dict[str, tuple[Callable[[Path], str], Callable[[Path], None]]] = {
+    "18": (_start_embedded, _stop_embedded),
+    "15": (_start_debian, _stop_debian),
+}
 
 
 @contextmanager
@@ -82,20 +168,25 @@ def short_directory() -> Iterator[Path]:
 class fresh_database:  # noqa: N801  used as a context manager
     """Create a database on a server, and drop it on exit; for fixtures of any scope."""
 
-    def __init__(self, conninfo: str) -> None:
-        """Choose a name; nothing is created yet."""
+    def __init__(self, conninfo: str, template: str = "template0") -> None:
+        """Choose a name; nothing is created yet. It begins as a copy of the template."""
         self.conninfo = conninfo
+        self.template = template
         self.name = f"test_{uuid.uuid4().hex}"
 
     def __enter__(self) -> str:
         """Create the database and return its connection string."""
-        self._execute("create database {} template template0 encoding 'UTF8'")
+        self._execute(
+            sql.SQL("create database {} template {} encoding 'UTF8'").format(
+                sql.Identifier(self.name), sql.Identifier(self.template)
+            )
+        )
         return make_conninfo(self.conninfo, dbname=self.name)
 
     def __exit__(self, *_: object) -> None:
         """Drop it, with whoever is still connected."""
-        self._execute("drop database {} with (force)")
+        self._execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(self.name)))
 
-    def _execute(self, statement: str) -> None:
+    def _execute(self, statement: sql.Composed) -> None:
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(self.name)))
+            connection.execute(statement)

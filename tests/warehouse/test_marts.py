@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
+pytestmark = pytest.mark.newest_server
+
 KEYS = {
     "evaluation_trials": ("experiment_id", "source", "source_run_id"),
     "evaluation_results": ("experiment_id", "result_id"),

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
+pytestmark = pytest.mark.newest_server
+
 Connection = psycopg.Connection[Any]
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
+pytestmark = pytest.mark.newest_server
+
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
 CANDIDATE = ("code-chef", "1")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
+pytestmark = pytest.mark.newest_server
+
 Row = dict[str, Any]
 CASES = list(verdict_cases.cases())
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from verdict_simulation import Experiment
     from warehouse_dbt import Dbt
 
+pytestmark = pytest.mark.newest_server
+
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
 COUNT = 300

@@ -3,18 +3,16 @@ import io
 import json
 import subprocess
 import sys
-import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
-import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+import sample_marts
 import servers
 from loader.cli import cli
 from loader.marts import questions
@@ -49,16 +47,10 @@ class Built:
 
 @pytest.fixture(scope="module")
 def built(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    name = f"test_{uuid.uuid4().hex}"
     directory = tmp_path_factory.mktemp("sample")
-    built = Built(make_conninfo(postgres_server, dbname=name), directory)
-    with psycopg.connect(postgres_server, autocommit=True) as server:
-        server.execute(
-            sql.SQL("create database {} template template0 encoding 'UTF8'").format(
-                sql.Identifier(name)
-            )
-        )
-        write_sample(directory)
+    write_sample(directory)
+    with sample_marts.sample_marts(postgres_server) as url:
+        built = Built(url, directory)
         more = [
             {"experiment_id": "alone", "task_id": EVIL, "experiment_group": "code-chef",
              "extension_version": "2.0.0", "agent_name": EVIL, "accuracy": 0.5},
@@ -89,29 +81,16 @@ def built(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
                                    ("code-chef", int(task < after)))),
         ]  # fmt: skip
         (directory / "more.jsonl").write_text("".join(json.dumps(row) + "\n" for row in more))
-        files = [directory / name for name in SAMPLE_FILES]
-        if SHARED.exists():
-            files.append(SHARED)
+        files = [directory / "more.jsonl", *([SHARED] if SHARED.exists() else [])]
         for arguments in (
-            ["init"],
             ["ingest", *(part for path in files for part in ("--file", path))],
             ["ingest", "--file", directory / "baseline_runner.json", "--format", "baseline",
              "--experiment-id", "timing", "--extension-version", "1.10.0"],
         ):  # fmt: skip
             result = built.run(*arguments)
             assert result.exit_code == 0, result.output
-        subprocess.run(
-            [
-                *(sys.executable, "-m", "loader", "build", "--database-url", built.url, "--quiet"),
-                # dbt's own tests have their place elsewhere
-                *("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test"),
-            ],
-            check=True,
-        )
-        try:
-            yield built
-        finally:
-            server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+        sample_marts.build(url)
+        yield built
 
 
 SAMPLE_FILES = ["baseline.jsonl", "code-chef.jsonl", "history.jsonl", "more.jsonl"]

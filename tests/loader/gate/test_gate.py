@@ -12,6 +12,8 @@ from loader.cli.gate import gate
 from loader.errors import NothingToJudge
 from loader.warehouse.connection import Connection, connect
 
+pytestmark = pytest.mark.newest_server
+
 NON_INFERIORITY = "version: 1\nrequire: non_inferiority\n"
 
 

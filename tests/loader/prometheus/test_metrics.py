@@ -36,9 +36,8 @@ Sample = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    directory = tmp_path_factory.mktemp("sample")
-    with servers.embedded() as server, sample_marts(server, directory) as url:
+def marts(postgres_server: str) -> Iterator[str]:
+    with sample_marts(postgres_server) as url:
         yield url
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 # name, the record's text, the reason code, and a word that the reason must contain
 REFUSED: list[tuple[str, bytes, str, str]] = [
     ("no experiment", b'{"task_id":"t"}', "missing_field", "experiment_id"),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from loader.sources.files import Format
 
+pytestmark = pytest.mark.newest_server
+
 PIECES = st.sampled_from(
     [
         *(line(), line(task_id="é\n"), line(accuracy=2), b"{", b"}", b"[", b"]", b",", b'"', b"\\"),

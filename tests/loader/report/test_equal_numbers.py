@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import servers
 from loader.show import wording
 from loader.sources.sample import EXPERIMENT_ID
 from places import (
@@ -51,9 +50,8 @@ RATIOS = {"latency", "tokens", "cost"}
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
-    directory = tmp_path_factory.mktemp("sample")
-    with servers.embedded() as server, sample_marts(server, directory) as url:
+def warehouse(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    with sample_marts(postgres_server) as url:
         place = Places(url, tmp_path_factory.mktemp("shown"))
         yield place
         place.connection.close()

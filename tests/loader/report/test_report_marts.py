@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-import servers
 from loader.cli.report import report
 from loader.errors import ConfigurationError
 from loader.sources.sample import EXPERIMENT_ID
@@ -22,12 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
 _TASKS = 5_000
 _RUN_URL = "https://smith.langchain.com/o/1/projects/p/2/r/3?poll=true&a=<b>"
 
 
 @pytest.fixture(scope="module")
-def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def marts(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("sample")
     runs = [
         {"experiment_id": "linked", "task_id": task, "experiment_group": group,
@@ -40,7 +40,7 @@ def marts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]  # fmt: skip
     more = directory / "more.json"
     more.write_text(json.dumps(runs))
-    with servers.embedded() as server, sample_marts(server, directory, more) as url:
+    with sample_marts(postgres_server, more) as url:
         yield url
 
 

@@ -21,6 +21,8 @@ from loader.warehouse.connection import connect, connection_string, environment,
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 _SECRET = "correct-horse-battery"  # noqa: S105  planted, to look for it in messages
 
 

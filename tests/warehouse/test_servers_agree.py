@@ -1,0 +1,147 @@
+"""The oldest supported server builds what the newest one builds: every row of every relation.
+
+The newest is held against independent computations by the other tests here. This one carries
+that over: the same raw rows, of everything that they build from, are built on both.
+"""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+
+import servers
+import verdict_cases
+import verdict_simulation
+from close_values import agrees
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from planted_histories import plant
+from random_records import random_record
+from raw_rows import RawRows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
+
+Connection = psycopg.Connection[Any]
+EXPERIMENTS = 25
+RUNS = 1_500
+AGENTS = {"quiet-00", "quiet-01", "dented", "growing", "moved", "down", "slowed"}
+# when a build did it, and where: not what was built
+LEDGERS = ("build_changes", "build_watermarks", "build_fingerprints", "build_numbers")
+MOMENTS = {"created_at", "updated_at", "built_at"}
+
+
+def raw_rows(connection: Connection) -> None:
+    """Load a life of random records, the verdict's cases, random experiments and histories."""
+    raw = RawRows(connection)
+    rng = random.Random(20261129)  # noqa: S311  a seeded test
+    raw.load(random_record(rng, run) for run in range(RUNS))
+    # a third of them again, with other values
+    raw.load(random_record(rng, run) for run in range(RUNS // 3))
+    raw.load(record for case in verdict_cases.cases() for record in case.records)
+    raw.load(
+        record
+        for one in verdict_simulation.experiments(np.random.default_rng(29), EXPERIMENTS)
+        for record in one.records
+    )
+    raw.load(record for record in plant(rng) if record["agent_name"] in AGENTS)
+
+
+def copy_raw(source: Connection, target: Connection) -> None:
+    tables = source.execute(
+        "select relname::text from pg_class where relnamespace = 'raw_evals'::regnamespace"
+        " and relkind in ('r', 'p') and not relispartition and relname <> 'schema_version'"
+    ).fetchall()
+    for (table,) in tables:
+        name = sql.Identifier("raw_evals", table)
+        columns = sql.SQL(", ").join(
+            sql.Identifier(column)
+            for (column,) in source.execute(
+                "select attname::text from pg_attribute where attrelid = %s::regclass"
+                " and attnum > 0 and not attisdropped and attgenerated = '' order by attnum",
+                (f"raw_evals.{table}",),
+            )
+        )
+        out = sql.SQL("copy (select {} from {}) to stdout").format(columns, name)
+        into = sql.SQL("copy {} ({}) from stdin").format(name, columns)
+        with source.cursor().copy(out) as given, target.cursor().copy(into) as taken:
+            for block in given:
+                taken.write(block)
+
+
+@pytest.fixture(scope="module")
+def built(dbt: Dbt) -> Iterator[tuple[Connection, Connection]]:
+    """Give the newest server's warehouse, and the oldest one's, of the same raw rows."""
+    if len(servers.available()) == 1:
+        pytest.skip("one version of the server is here")
+    newest, oldest = (servers.shared(name) for name in servers.available())
+    with servers.fresh_database(newest) as one, servers.fresh_database(oldest) as other:
+        for url in (one, other):
+            with connect(url) as connection:
+                migrate(connection)
+        with (
+            psycopg.connect(one, autocommit=True) as first,
+            psycopg.connect(other, autocommit=True) as second,
+        ):
+            raw_rows(first)
+            copy_raw(first, second)
+            for url, connection in ((one, first), (other, second)):
+                connection.execute("analyze")
+                dbt.build(url)
+            yield first, second
+
+
+def relations(connection: Connection) -> list[tuple[str, str]]:
+    rows = connection.execute(
+        "select relnamespace::regnamespace::text, relname::text from pg_class"
+        " where relnamespace::regnamespace::text like 'evals%' and relkind in ('r', 'v')"
+    ).fetchall()
+    return sorted((schema, name) for schema, name in rows if name not in LEDGERS)
+
+
+def rows_of(connection: Connection, schema: str, name: str) -> list[dict[str, Any]]:
+    """Return rows in an order that no floating number decides unless nothing else can."""
+    cursor = connection.execute(sql.SQL("select * from {}").format(sql.Identifier(schema, name)))
+    columns = [column.name for column in cursor.description or ()]
+    rows = [
+        {column: value for column, value in zip(columns, row, strict=True) if column not in MOMENTS}
+        for row in cursor
+    ]
+
+    def exact(row: dict[str, Any]) -> tuple[str, ...]:
+        inexact = (float, Decimal, list, dict)
+        return tuple("" if isinstance(it, inexact) else str(it) for it in row.values())
+
+    def rounded(row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(f"{it:.6g}" for it in row.values() if isinstance(it, float | Decimal))
+
+    return sorted(rows, key=lambda row: (exact(row), rounded(row)))
+
+
+def test_both_servers_build_the_same(built: tuple[Connection, Connection]) -> None:
+    first, second = built
+    names = relations(first)
+    assert names == relations(second)
+    assert len(names) > 50
+    empty = set()
+    for schema, name in names:
+        one, other = rows_of(first, schema, name), rows_of(second, schema, name)
+        assert len(one) == len(other), name
+        if not one:
+            empty.add(name)
+        for row, same in zip(one, other, strict=True):
+            different = {
+                column: (value, same[column])
+                for column, value in row.items()
+                if not agrees(same[column], value)
+            }
+            assert not different, (name, row)
+    assert not empty & {"experiment_summaries", "metric_alerts", "experiment_segment_verdicts"}
