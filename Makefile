@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/python -m loader
 
-.PHONY: demo test lint format bench lock clean
+.PHONY: demo test test-fast lint format bench lock clean
 
 demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -22,6 +22,9 @@ demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 test: $(INSTALLED)  ## every test, on every PostgreSQL found here
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
 		tests/warehouse tests
+
+test-fast: $(INSTALLED)  ## for the working day: nothing that builds marts, kills or simulates
+	EVALMART_TEST_SERVERS=newest $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m 'not slow'
 
 lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/ruff check .

@@ -77,7 +77,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run what does not depend on the server's version on the newest one only."""
+    """Run what does not depend on the server's version on the newest one only.
+
+    What builds marts is slow.
+    """
+    for item in items:
+        if "dbt" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
     newest = f"postgres{servers.available()[0]}"
 
     def is_elsewhere(item: pytest.Item) -> bool:

@@ -33,7 +33,7 @@ _TEXTS = {25, 1043, 18, 19}
 _SHOWN_AS_TEXT = {16}  # boolean
 _TASK = "checkout-api/fix-race-in-retry"
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 plugins.register_default_plugins()
 Values = dict[str, "str | Sequence[str]"]
 

@@ -54,6 +54,7 @@ def test_every_folder_that_is_named_is_there(page: Path) -> None:
     assert {path for path in named if not (servers.REPOSITORY / path).exists()} == set()
 
 
+@pytest.mark.slow
 def test_the_pictures_can_be_drawn(tmp_path: Path) -> None:
     texts = mermaid.diagrams(PAGE.read_text(encoding="utf-8"))
     assert len(texts) == 2

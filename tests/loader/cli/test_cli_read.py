@@ -23,6 +23,8 @@ from loader.tables import Kind
 from loader.warehouse.connection import connect
 from servers import REPOSITORY
 
+pytestmark = pytest.mark.slow
+
 SHARED = servers.SHARED_DATA / "popularity_gpt5_vs_gemini.jsonl"
 FORMATS = ["table", "json", "csv", "markdown"]
 EVIL = "evil [bold]|`\x1b[31m"

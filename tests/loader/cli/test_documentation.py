@@ -27,6 +27,7 @@ def _commands(guide: Path) -> str:
     return "\n".join(line for line in lines if "bin/activate" not in line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "guide", [guide for guide in _GUIDES if _commands(guide)], ids=lambda guide: guide.name
 )
@@ -137,7 +138,7 @@ def test_every_key_of_a_policy_that_a_guide_names_is_in_the_policy() -> None:
 
 
 def test_every_metric_for_prometheus_that_a_guide_names_is_exposed() -> None:
-    exposed = (servers.REPOSITORY / "loader" / "metrics.py").read_text(encoding="utf-8")
+    exposed = (servers.REPOSITORY / "loader" / "prometheus" / "families.py").read_text(encoding="utf-8")
     named = {
         name
         for guide in _GUIDES

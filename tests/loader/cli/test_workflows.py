@@ -142,6 +142,7 @@ def test_shellcheck_finds_nothing_where_it_is_installed() -> None:
         subprocess.run([*command, str(script)], check=True)
 
 
+@pytest.mark.slow
 def test_the_script_of_a_pull_request_gives_verdict_and_report(
     tmp_path: Path, environment: Mapping[str, str]
 ) -> None:

@@ -250,6 +250,7 @@ def test_the_runner_keeps_what_it_is_to_run(
     assert (counts, source) == ([0, 0], "run")
 
 
+@pytest.mark.slow
 def test_both_arms_have_a_plan_and_what_may_stop_early_is_not_to_run_every_task(
     database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

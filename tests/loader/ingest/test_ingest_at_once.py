@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from loader.sources import SourceRow
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,7 @@ def test_the_projects_command_lists_what_there_is(stand_in: LangSmithServer) -> 
 
 
 # once is enough: a build takes a while, and other tests build on every server
+@pytest.mark.slow
 @pytest.mark.parametrize("postgres_server", ["18"], indirect=True)
 def test_baseline_of_a_file_and_candidate_of_langsmith_meet_in_one_summary(
     empty_database_url: str, stand_in: LangSmithServer, tmp_path: Path

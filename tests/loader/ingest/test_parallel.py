@@ -145,7 +145,7 @@ def test_the_processes_of_a_killed_load_end_with_it(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import multiprocessing, time\n"
-        "from loader import parallel\n"
+        "from loader.ingest import parallel\n"
         "from loader.sources import JsonBatch\n"
         "from loader.records.vocabulary import Vocabulary\n"
         "if __name__ == '__main__':\n"

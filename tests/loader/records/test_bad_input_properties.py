@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from loader.sources.files import Format
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 
 PIECES = st.sampled_from(
     [

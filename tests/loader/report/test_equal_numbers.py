@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from places import Values
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 Row = dict[str, Any]
 RATIOS = {"latency", "tokens", "cost"}
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 _TASKS = 5_000
 _RUN_URL = "https://smith.langchain.com/o/1/projects/p/2/r/3?poll=true&a=<b>"
 

@@ -75,6 +75,7 @@ def test_env_never_prints_the_password(database_url: str) -> None:
     assert _SECRET not in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_commands_that_want_the_server_at_once_start_one() -> None:
     with servers.short_directory() as directory:
         data = directory / "data"
@@ -91,6 +92,7 @@ def test_commands_that_want_the_server_at_once_start_one() -> None:
         server.stop(data)
 
 
+@pytest.mark.slow
 def test_a_killed_server_starts_again_with_its_data() -> None:
     with servers.short_directory() as directory:
         data = directory / "data"
