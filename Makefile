@@ -30,6 +30,7 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models functions macros tests
 	$(BIN)/python tests/check_descriptions.py
+	$(BIN)/python tests/check_settings.py
 
 format: $(INSTALLED)  ## let the formatters do what they can
 	$(BIN)/ruff check --fix .

@@ -6,8 +6,6 @@
 {% macro is_in_build(load_id) %}true{% endmacro %}
 {% macro current_build_number() %}1{% endmacro %}
 {% macro build_watermarks() %}build_watermarks{% endmacro %}
-{% macro start_build(parents, seeds, settings, include_linked) %}{% endmacro %}
-{% macro finish_build() %}{% endmacro %}
 {% macro result_id(experiment_id, task_id, experiment_group, extension_version) %}experiment_id{% endmacro %}
 {% macro improvement_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}

@@ -2,16 +2,17 @@
     Hash of everything but raw rows that a model's rows depend on: vars, the
     contents of seeds, and, through their own hashes, those of its parents.
 #}
-{% macro settings_hash(parents, seeds, settings) -%}
+{% macro settings_hash(node) -%}
     {%- set texts = ["''"] -%}
-    {%- for setting in settings -%}
+    {%- set inputs = build_inputs(node) -%}
+    {%- for setting in node.config.meta.settings | default([]) -%}
         {%- set text = setting ~ '=' ~ var(setting) ~ ';' -%}
         {%- do texts.append("'" ~ text.replace("'", "''") ~ "'") -%}
     {%- endfor -%}
-    {%- for seed in seeds -%}
-        {%- do texts.append(seed_text(ref(seed))) -%}
+    {%- for seed in inputs.seeds -%}
+        {%- do texts.append(seed_text(seed)) -%}
     {%- endfor -%}
-    {%- for parent in parents -%}
+    {%- for parent in inputs.parents -%}
         {%- do texts.append(settings_hash_of(parent)) -%}
     {%- endfor -%}
     md5({{ texts | join(' || ') }})

@@ -2,22 +2,25 @@
     Opens a build of an incremental model, in the transaction that builds it:
     fixes the load up to which it reads and lists the experiments to replace.
 
-    parents: incremental models it reads. Its target is what they are built to,
-        so a build of some models only, or one that failed half-way, leaves
-        nothing out. Without parents the target is the latest load.
-    seeds, settings: seeds and vars its rows depend on. When one changes, here
-        or in a parent, every experiment is replaced.
+    What it reads is asked of dbt's graph (build_inputs). Its target is what the
+    incremental models among them are built to, so a build of some models only,
+    or one that failed half-way, leaves nothing out; without any it is the
+    latest load. When a seed changes, or one of the vars that the model names in
+    its meta as `settings`, here or in a parent, every experiment is replaced.
+
     include_linked: whether a change in the experiment that supplies the
         control arm counts as a change.
 
     The update locks the model's row, so builds of one model queue up. Load ids
     become visible in order, so everything up to the target is visible here.
 #}
-{% macro start_build(parents=[], seeds=[], settings=[], include_linked=false) %}
+{% macro start_build(include_linked=false) %}
     {% set watermarks = build_watermarks() %}
     {% set is_full = not is_incremental() %}
-    {# named here, so that dbt sees it whichever branch is taken #}
+    {% set parents = build_inputs(model).parents %}
+    {# named here, so that dbt sees them whichever branch is taken #}
     {% set experiment_changes = ref('int_experiment_changes') %}
+    {% set loads = ref('stg_loads') %}
 
     -- compiling takes longer than these plans run
     set local jit = off;
@@ -36,10 +39,10 @@
                 where parents.model in ('{{ parents | join("', '") }}')
             {% else %}
                 select coalesce(max(loads.load_id), 0)
-                from {{ ref('stg_loads') }} as loads
+                from {{ loads }} as loads
             {% endif %}
         ),
-        target_settings_hash = {{ settings_hash(parents, seeds, settings) }}
+        target_settings_hash = {{ settings_hash(model) }}
     where model = '{{ this.identifier }}';
 
     update {{ watermarks }}

@@ -7,27 +7,14 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
-            "experiment_id",
-            "candidate_group",
-            "candidate_version",
-            "segment",
+            "experiment_id", "candidate_group", "candidate_version", "segment"
         ],
-        indexes=[{"columns": ["experiment_id"]}],
+        meta={"settings": ["alpha", "planned_tasks"]},
         pre_hook=[
-            "{{
-                start_build(
-                    parents=['int_metric_pairs', 'int_metric_evidence'],
-                    settings=['alpha', 'planned_tasks'],
-                    include_linked=true,
-                )
-            }}",
             "set local enable_mergejoin = off",
             "set local work_mem = '64MB'",
         ],
-        post_hook="{{ finish_build() }}",
     )
 }}
 {%- set alpha = var('alpha') %}

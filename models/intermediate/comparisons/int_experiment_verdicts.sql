@@ -6,8 +6,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -15,29 +13,23 @@
             "segment",
             "is_anytime",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(
-                parents=['int_metric_evidence', 'int_composite_improvements'],
-                settings=[
-                    'alpha',
-                    'kept_level',
-                    'minimum_tasks',
-                    'minimum_clusters',
-                    'minimum_coverage',
-                    'harm_level',
-                    'gain_level',
-                    'minimum_gain',
-                    'pass_k',
-                    'legacy_deploy_above_pct',
-                    'legacy_reject_below_pct',
-                    'legacy_max_degradation_pct',
-                    'legacy_min_candidate_mean',
-                ],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={
+            "settings": [
+                "alpha",
+                "kept_level",
+                "minimum_tasks",
+                "minimum_clusters",
+                "minimum_coverage",
+                "harm_level",
+                "gain_level",
+                "minimum_gain",
+                "pass_k",
+                "legacy_deploy_above_pct",
+                "legacy_reject_below_pct",
+                "legacy_max_degradation_pct",
+                "legacy_min_candidate_mean",
+            ],
+        },
     )
 }}
 

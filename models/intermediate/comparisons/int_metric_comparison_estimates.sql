@@ -11,8 +11,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -21,21 +19,15 @@
             "metric",
             "counts_missing",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(
-                parents=['int_metric_pair_moments'],
-                settings=[
-                    'alpha',
-                    'planned_tasks',
-                    'minimum_coverage',
-                    'default_score_margin',
-                    'default_ratio_margin',
-                ],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={
+            "settings": [
+                "alpha",
+                "planned_tasks",
+                "minimum_coverage",
+                "default_score_margin",
+                "default_ratio_margin",
+            ],
+        },
     )
 }}
 {%- set alpha = var('alpha') %}

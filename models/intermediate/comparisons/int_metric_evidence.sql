@@ -6,8 +6,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -15,20 +13,14 @@
             "segment",
             "metric",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(
-                parents=['int_metric_comparison_estimates'],
-                settings=[
-                    'alpha',
-                    'kept_level',
-                    'minimum_coverage',
-                    'minimum_clusters',
-                ],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={
+            "settings": [
+                "alpha",
+                "kept_level",
+                "minimum_coverage",
+                "minimum_clusters",
+            ],
+        },
     )
 }}
 {%- set level = var('alpha') ~ ' / 2.0::float8' %}

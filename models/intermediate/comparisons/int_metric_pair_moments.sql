@@ -17,8 +17,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -27,19 +25,11 @@
             "metric",
             "counts_missing",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
         pre_hook=[
-            "{{
-                start_build(
-                    parents=['int_metric_pairs'],
-                    include_linked=true,
-                )
-            }}",
             "set local enable_mergejoin = off",
             "set local enable_sort = off",
             "set local work_mem = '256MB'",
         ],
-        post_hook="{{ finish_build() }}",
     )
 }}
 

@@ -6,8 +6,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "task_id",
@@ -15,23 +13,8 @@
             "candidate_version",
             "metric",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook=[
-            "{{
-                start_build(
-                    parents=[
-                        'evaluation_results',
-                        'evaluation_scores',
-                        'int_results_paired',
-                    ],
-                    seeds=['metrics'],
-                    settings=['planned_repetitions'],
-                    include_linked=true,
-                )
-            }}",
-            "{{ join_by_hash() }}",
-        ],
-        post_hook="{{ finish_build() }}",
+        meta={"settings": ["planned_repetitions"]},
+        pre_hook="{{ join_by_hash() }}",
     )
 }}
 

@@ -1,7 +1,5 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id", "task_id", "candidate_group", "candidate_version"
         ],
@@ -16,15 +14,7 @@
                 "unique": true,
             },
         ],
-        pre_hook="{{
-            start_build(
-                parents=['evaluation_results', 'evaluation_scores'],
-                seeds=['experiment_groups', 'evaluator_metrics', 'metrics'],
-                settings=['primary_metric'],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={"settings": ["primary_metric"]},
     )
 }}
 

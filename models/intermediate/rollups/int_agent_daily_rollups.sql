@@ -4,16 +4,9 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id", "agent_name", "experiment_group", "recorded_on"
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{
-            start_build(parents=['evaluation_results', 'evaluation_trials'])
-        }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 

@@ -1,7 +1,5 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "agent_name",
@@ -11,14 +9,8 @@
             "metric",
             "recorded_on",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook=[
-            "{{
-                start_build(parents=['evaluation_results', 'evaluation_scores'])
-            }}",
-            "{{ keep_purged_rollups() }}",
-        ],
-        post_hook=["{{ subtract_live_rollups() }}", "{{ finish_build() }}"],
+        pre_hook="{{ keep_purged_rollups() }}",
+        post_hook="{{ subtract_live_rollups() }}",
     )
 }}
 

@@ -5,8 +5,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "agent_name",
@@ -14,9 +12,6 @@
             "extension_version",
             "model_version",
         ],
-        indexes=[{"columns": ["experiment_id"]}],
-        pre_hook="{{ start_build(parents=['evaluation_results']) }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 

@@ -8,7 +8,6 @@
 {{
     config(
         materialized="incremental",
-        incremental_strategy="delete+insert",
         unique_key=[
             "agent_name",
             "experiment_group",
@@ -16,7 +15,6 @@
             "model_version",
             "metric",
         ],
-        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as built
             where not exists (

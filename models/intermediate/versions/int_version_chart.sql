@@ -8,12 +8,7 @@
     versions in a row, so the state of one version rests on that of the one
     before: the one recursion here, over all series at once.
 #}
-{{
-    config(
-        materialized="table",
-        pre_hook="{{ join_by_hash() }}",
-    )
-}}
+{{ config(materialized="table") }}
 
 {% set allowance = var('drift_allowance') %}
 {% set drift_limit = var('drift_limit') %}

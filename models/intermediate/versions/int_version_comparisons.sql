@@ -6,7 +6,6 @@
 {{
     config(
         materialized="incremental",
-        incremental_strategy="delete+insert",
         unique_key=[
             "agent_name",
             "experiment_group",
@@ -15,7 +14,6 @@
             "metric",
             "comparison",
         ],
-        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as built
             where not exists (

@@ -13,7 +13,6 @@
 {{
     config(
         materialized="incremental",
-        incremental_strategy="delete+insert",
         unique_key=[
             "agent_name",
             "experiment_group",
@@ -22,7 +21,6 @@
             "metric",
             "comparison",
         ],
-        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as built
             where not exists (

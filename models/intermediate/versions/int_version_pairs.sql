@@ -3,12 +3,7 @@
     whenever something below one of them does. A baseline is a range of
     positions in the series.
 #}
-{{
-    config(
-        materialized="table",
-        pre_hook="{{ join_by_hash() }}",
-    )
-}}
+{{ config(materialized="table") }}
 
 {% set reference_size = var('drift_reference_versions') %}
 

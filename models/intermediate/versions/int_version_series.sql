@@ -6,7 +6,6 @@
 {{
     config(
         materialized="table",
-        pre_hook="{{ join_by_hash() }}",
         indexes=[
             {"columns": ["agent_name", "experiment_group", "extension_version"]},
         ],

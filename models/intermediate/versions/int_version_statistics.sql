@@ -7,14 +7,12 @@
 {{
     config(
         materialized="incremental",
-        incremental_strategy="delete+insert",
         unique_key=[
             "agent_name",
             "experiment_group",
             "extension_version",
             "model_version",
         ],
-        pre_hook="{{ join_by_hash() }}",
         post_hook="
             delete from {{ this }} as statistics
             where not exists (

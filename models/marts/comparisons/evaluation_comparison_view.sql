@@ -1,22 +1,8 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id", "task_id", "candidate_group", "candidate_version"
         ],
-        pre_hook="{{
-            start_build(
-                parents=[
-                    'evaluation_results',
-                    'evaluation_scores',
-                    'int_results_paired',
-                ],
-                seeds=['metrics'],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 

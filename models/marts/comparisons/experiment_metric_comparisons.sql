@@ -4,15 +4,9 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id", "candidate_group", "candidate_version", "metric"
         ],
-        pre_hook="{{
-            start_build(parents=['int_metric_evidence'], include_linked=true)
-        }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 {%- set comparison = 'experiment_id, candidate_group, candidate_version' %}

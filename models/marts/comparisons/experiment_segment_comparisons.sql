@@ -6,8 +6,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -16,13 +14,6 @@
             "segment",
             "metric",
         ],
-        pre_hook="{{
-            start_build(
-                parents=['int_metric_evidence'],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 {%- set family

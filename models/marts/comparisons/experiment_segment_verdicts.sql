@@ -6,8 +6,6 @@
 #}
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=[
             "experiment_id",
             "candidate_group",
@@ -15,20 +13,8 @@
             "segment_kind",
             "segment",
         ],
-        pre_hook="{{
-            start_build(
-                parents=[
-                    'experiment_metric_comparisons',
-                    'experiment_summaries',
-                    'int_experiment_verdicts',
-                    'experiment_segment_comparisons',
-                    'int_composite_improvements',
-                ],
-                settings=['alpha', 'peeking'],
-                include_linked=true,
-            )
-        }}",
-        post_hook=["{{ finish_build() }}", "{{ create_judge() }}"],
+        meta={"settings": ["alpha", "peeking"]},
+        post_hook="{{ create_judge() }}",
     )
 }}
 -- depends_on: {{ ref('experiment_metric_comparisons') }}

@@ -1,22 +1,8 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=["experiment_id", "candidate_group", "candidate_version"],
         indexes=[{"columns": ["last_recorded_at"]}],
-        pre_hook="{{
-            start_build(
-                parents=[
-                    'evaluation_comparison_view',
-                    'experiment_metric_comparisons',
-                    'int_experiment_verdicts',
-                    'int_composite_improvements',
-                ],
-                settings=['peeking'],
-                include_linked=true,
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={"settings": ["peeking"]},
     )
 }}
 

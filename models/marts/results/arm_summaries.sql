@@ -1,12 +1,7 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=["experiment_id", "experiment_group", "extension_version"],
-        pre_hook="{{
-            start_build(parents=['evaluation_results'], settings=['alpha'])
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={"settings": ["alpha"]},
     )
 }}
 

@@ -1,21 +1,12 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=["experiment_id", "result_id"],
         indexes=[
             {"columns": ["recorded_at"]},
             {"columns": ["agent_name", "recorded_at"]},
             {"columns": ["experiment_group", "recorded_at"]},
         ],
-        pre_hook="{{
-            start_build(
-                parents=['evaluation_trials', 'evaluation_scores'],
-                seeds=['metrics'],
-                settings=['pass_k', 'pass_metric', 'primary_metric'],
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
+        meta={"settings": ["pass_k", "pass_metric", "primary_metric"]},
     )
 }}
 

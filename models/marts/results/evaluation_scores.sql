@@ -1,17 +1,4 @@
-{{
-    config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
-        unique_key=["experiment_id", "result_id", "metric"],
-        pre_hook="{{
-            start_build(
-                parents=['evaluation_trials'],
-                seeds=['evaluator_metrics', 'metrics'],
-            )
-        }}",
-        post_hook="{{ finish_build() }}",
-    )
-}}
+{{ config(unique_key=["experiment_id", "result_id", "metric"]) }}
 
 with
 

@@ -1,11 +1,7 @@
 {{
     config(
-        materialized="incremental",
-        incremental_strategy="replace_experiments",
         unique_key=["experiment_id", "source", "source_run_id"],
         indexes=[{"columns": ["experiment_id", "result_id"]}],
-        pre_hook="{{ start_build() }}",
-        post_hook="{{ finish_build() }}",
     )
 }}
 

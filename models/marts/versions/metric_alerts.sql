@@ -1,9 +1,4 @@
-{{
-    config(
-        indexes=[{"columns": ["agent_name", "metric"]}],
-        pre_hook="{{ join_by_hash() }}",
-    )
-}}
+{{ config(indexes=[{"columns": ["agent_name", "metric"]}]) }}
 
 with
 

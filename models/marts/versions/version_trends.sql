@@ -1,9 +1,4 @@
-{{
-    config(
-        indexes=[{"columns": ["metric", "agent_name"]}],
-        pre_hook="{{ join_by_hash() }}",
-    )
-}}
+{{ config(indexes=[{"columns": ["metric", "agent_name"]}]) }}
 
 with
 
