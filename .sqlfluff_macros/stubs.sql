@@ -13,6 +13,7 @@
 {% macro version_sort_key_among(sort_key, label, partition_by) %}{{ sort_key }}{% endmacro %}
 {% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
+{% macro rounding_noise() %}1e-12{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
 {% macro comparison_flags() %}flags{% endmacro %}
 {% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}

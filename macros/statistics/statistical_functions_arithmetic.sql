@@ -184,7 +184,8 @@ as $function$
                 then candidate - baseline
             when
                 abs(candidate - baseline)
-                <= 1e-12 * greatest(abs(baseline), abs(candidate))
+                <= {{ rounding_noise() }}
+                * greatest(abs(baseline), abs(candidate))
                 then 0::float8
             else candidate - baseline
         end

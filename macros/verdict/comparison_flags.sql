@@ -8,7 +8,8 @@
             case when n_pairs = 0 then 'no_pairs' end,
             case
                 when
-                    pair_coverage < {{ var('minimum_coverage') }} - 1e-12
+                    pair_coverage
+                    < {{ var('minimum_coverage') }} - {{ rounding_noise() }}
                     then 'low_coverage'
             end,
             case
@@ -26,7 +27,7 @@
                     -- the sum of scores that cancel is not always 0
                     and least(
                         abs(mean_difference), abs(mean_difference_missing_as_zero)
-                    ) > 1e-12
+                    ) > {{ rounding_noise() }}
                     then 'missing_flips_sign'
             end,
             case

@@ -5,7 +5,8 @@
 
 {# What rounding leaves of a gain that is none. #}
 {% macro is_gain(gain) -%}
-    {{ gain }} > 1e-12 * case when is_of_ratio_kind then 1 else scale end
+    {{ gain }} > {{ rounding_noise() }}
+    * case when is_of_ratio_kind then 1 else scale end
 {%- endmacro %}
 
 

@@ -13,18 +13,6 @@
 {%- endmacro %}
 
 
-{# Candidate less baseline; what rounding leaves of equal values is 0. #}
-{% macro pair_difference(baseline, candidate) -%}
-    case
-        when
-            abs({{ candidate }} - {{ baseline }})
-            <= 1e-12 * greatest(abs({{ baseline }}), abs({{ candidate }}))
-            then 0
-        else {{ candidate }} - {{ baseline }}
-    end
-{%- endmacro %}
-
-
 {# ln(candidate / baseline) of latency, tokens and cost; 0 from 0 is 0. #}
 {% macro pair_log_ratio(kind, baseline, candidate) -%}
     case

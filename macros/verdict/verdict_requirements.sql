@@ -215,7 +215,7 @@ tasks_to_be_rejected as (
         ) as tasks
     from required_parts
     -- one loss of 20 is the margin, whatever its last digit is
-    where is_deciding and improvement < -margin - 1e-12
+    where is_deciding and improvement < -margin - {{ rounding_noise() }}
 ),
 
 required_numbers as (

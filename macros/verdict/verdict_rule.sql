@@ -227,7 +227,7 @@ judged_metrics as materialized (
         ) as is_gain,
         coalesce(
             adjusted_harms.pair_coverage
-            < {{ settings.minimum_coverage }} - 1e-12,
+            < {{ settings.minimum_coverage }} - {{ rounding_noise() }},
             false
         ) as has_low_coverage
     from adjusted_harms

@@ -54,19 +54,25 @@ both_readings as materialized (
         ) as improvement_missing_as_zero,
         -- of two alike, the one that is known less well
         case
-            when missing.improvement < recorded.improvement - 1e-12
+            when
+                missing.improvement
+                < recorded.improvement - {{ rounding_noise() }}
                 then missing.improvement
             when
-                missing.improvement < recorded.improvement + 1e-12
+                missing.improvement
+                < recorded.improvement + {{ rounding_noise() }}
                 and missing.improvement_error > recorded.improvement_error
                 then missing.improvement
             else recorded.improvement
         end as lower_improvement,
         case
-            when missing.improvement < recorded.improvement - 1e-12
+            when
+                missing.improvement
+                < recorded.improvement - {{ rounding_noise() }}
                 then missing.improvement_error
             when
-                missing.improvement < recorded.improvement + 1e-12
+                missing.improvement
+                < recorded.improvement + {{ rounding_noise() }}
                 and missing.improvement_error > recorded.improvement_error
                 then missing.improvement_error
             else recorded.improvement_error

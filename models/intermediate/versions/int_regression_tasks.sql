@@ -187,7 +187,7 @@ worse_tasks as materialized (
     where
         version_tasks.direction_sign
         * (version_tasks.mean_value - task_means.mean_value)
-        < -1e-12
+        < -{{ rounding_noise() }}
         * greatest(abs(version_tasks.mean_value), abs(task_means.mean_value))
 ),
 

@@ -90,7 +90,8 @@ moments as (
         -- differences that scatter by rounding alone do not scatter
         {{ function('to_double') }}(
             case
-                when stddev_difference < 1e-12 * max_difference then 0
+                when stddev_difference < {{ rounding_noise() }} * max_difference
+                    then 0
                 else stddev_difference
             end
         ) as stddev_difference,

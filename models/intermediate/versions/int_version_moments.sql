@@ -241,17 +241,11 @@ task_pairs as (
         baseline_tasks.mean_value as baseline_value,
         baseline_tasks.variance as baseline_variance,
         candidate_tasks.mean_value as candidate_value,
-        -- what differs by rounding alone does not differ
-        case
-            when
-                abs(candidate_tasks.mean_value - baseline_tasks.mean_value)
-                <= 1e-12 * greatest(
-                    abs(candidate_tasks.mean_value),
-                    abs(baseline_tasks.mean_value)
-                )
-                then 0
-            else candidate_tasks.mean_value - baseline_tasks.mean_value
-        end as difference
+        {{
+            pair_difference(
+                'baseline_tasks.mean_value', 'candidate_tasks.mean_value'
+            )
+        }} as difference
     from candidate_tasks
     inner join baseline_tasks
         on

@@ -106,7 +106,7 @@ joined as (
         case
             when
                 abs(series.avg_value - previous.avg_value)
-                <= 1e-12 * greatest(
+                <= {{ rounding_noise() }} * greatest(
                     abs(series.avg_value), abs(previous.avg_value)
                 )
                 then false
