@@ -29,6 +29,9 @@
 {% macro keep_purged_rollups() %}{% endmacro %}
 {% macro subtract_live_rollups() %}{% endmacro %}
 {% macro is_same_version(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
+{% macro delete_gone_versions(relation, more) %}{% endmacro %}
+{% macro is_same_series(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
+{% macro is_same_comparison(left, right, more) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
 {% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
 {% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}

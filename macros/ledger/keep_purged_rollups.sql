@@ -60,13 +60,13 @@
         where
             watermarks.model = '{{ this.identifier }}'
             and kept.build_number = watermarks.build_number
-            and kept.experiment_id = live.experiment_id
-            and kept.agent_name = live.agent_name
-            and kept.experiment_group = live.experiment_group
-            and kept.extension_version = live.extension_version
-            and kept.model_version = live.model_version
-            and kept.metric = live.metric
-            and kept.recorded_on = live.recorded_on;
+            and {{
+                agree_on('kept', 'live', [
+                    'experiment_id', 'agent_name', 'experiment_group',
+                    'extension_version', 'model_version', 'metric',
+                    'recorded_on',
+                ])
+            }};
 
         delete from {{ kept_rollups() }} where sample_count <= 0
     {% endif %}

@@ -233,14 +233,13 @@ judged_metrics as materialized (
     from adjusted_harms
     left join adjusted_gains
         on
-            adjusted_harms.experiment_id = adjusted_gains.experiment_id
-            and adjusted_harms.candidate_group
-            = adjusted_gains.candidate_group
-            and adjusted_harms.candidate_version
-            = adjusted_gains.candidate_version
-            and adjusted_harms.segment = adjusted_gains.segment
-            and adjusted_harms.is_anytime = adjusted_gains.is_anytime
-            and adjusted_harms.metric = adjusted_gains.metric
+            {{
+                is_same_comparison(
+                    'adjusted_harms',
+                    'adjusted_gains',
+                    ['segment', 'is_anytime', 'metric'],
+                )
+            }}
 ),
 
 judged_composites as (
@@ -256,13 +255,7 @@ judged_composites as (
     from composite_tests
     left join adjusted_gains
         on
-            composite_tests.experiment_id = adjusted_gains.experiment_id
-            and composite_tests.candidate_group
-            = adjusted_gains.candidate_group
-            and composite_tests.candidate_version
-            = adjusted_gains.candidate_version
-            and composite_tests.segment = adjusted_gains.segment
-            and composite_tests.is_anytime = adjusted_gains.is_anytime
+            {{ is_same_verdict('composite_tests', 'adjusted_gains') }}
             and adjusted_gains.metric is null
 ),
 
@@ -372,9 +365,9 @@ ruled as (
         coalesce(conditions.is_direction_unknown, false) as is_direction_unknown
     from comparisons
     left join conditions
-        on {{ same_comparison('comparisons', 'conditions') }}
+        on {{ is_same_verdict('comparisons', 'conditions') }}
     left join judged_composites
-        on {{ same_comparison('comparisons', 'judged_composites') }}
+        on {{ is_same_verdict('comparisons', 'judged_composites') }}
 ),
 
 recommended as materialized (
@@ -433,23 +426,12 @@ verdicts as (
         requirements.required_note
     from recommended
     left join headlines
-        on {{ same_comparison('recommended', 'headlines') }}
+        on {{ is_same_verdict('recommended', 'headlines') }}
     left join reasons
-        on {{ same_comparison('recommended', 'reasons') }}
+        on {{ is_same_verdict('recommended', 'reasons') }}
     left join requirements
-        on {{ same_comparison('recommended', 'requirements') }}
+        on {{ is_same_verdict('recommended', 'requirements') }}
 )
-{%- endmacro %}
-
-
-{# The condition that two CTEs of the rule speak of one comparison. #}
-{% macro same_comparison(left_side, right_side) -%}
-    {{ left_side }}.experiment_id = {{ right_side }}.experiment_id
-        and {{ left_side }}.candidate_group = {{ right_side }}.candidate_group
-        and {{ left_side }}.candidate_version
-        = {{ right_side }}.candidate_version
-        and {{ left_side }}.segment = {{ right_side }}.segment
-        and {{ left_side }}.is_anytime = {{ right_side }}.is_anytime
 {%- endmacro %}
 
 

@@ -109,11 +109,9 @@ both_readings as materialized (
     from recorded
     left join missing
         on
-            recorded.experiment_id = missing.experiment_id
-            and recorded.candidate_group = missing.candidate_group
-            and recorded.candidate_version = missing.candidate_version
-            and recorded.segment = missing.segment
-            and recorded.metric = missing.metric
+            {{
+                is_same_comparison('recorded', 'missing', ['segment', 'metric'])
+            }}
 ),
 
 with_roles as materialized (

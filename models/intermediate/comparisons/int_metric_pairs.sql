@@ -212,17 +212,13 @@ segments as (
     from task_segments
     inner join segment_sizes
         on
-            task_segments.experiment_id = segment_sizes.experiment_id
-            and task_segments.candidate_group = segment_sizes.candidate_group
-            and task_segments.candidate_version
-            = segment_sizes.candidate_version
-            and task_segments.segment = segment_sizes.segment
+            {{
+                is_same_comparison(
+                    'task_segments', 'segment_sizes', ['segment']
+                )
+            }}
     inner join comparison_sizes
-        on
-            task_segments.experiment_id = comparison_sizes.experiment_id
-            and task_segments.candidate_group = comparison_sizes.candidate_group
-            and task_segments.candidate_version
-            = comparison_sizes.candidate_version
+        on {{ is_same_comparison('task_segments', 'comparison_sizes') }}
     group by task_segments.pair_number
 ),
 

@@ -302,10 +302,7 @@ candidate_tasks as (
         arms.control_experiment_id
     from candidates
     inner join arms
-        on
-            candidates.experiment_id = arms.experiment_id
-            and candidates.candidate_group = arms.candidate_group
-            and candidates.candidate_version = arms.candidate_version
+        on {{ is_same_comparison('candidates', 'arms') }}
 ),
 
 all_tasks as (
@@ -341,17 +338,9 @@ pairs as (
         end as baseline_evaluator_versions
     from all_tasks
     left join primary_metrics
-        on
-            all_tasks.experiment_id = primary_metrics.experiment_id
-            and all_tasks.candidate_group = primary_metrics.candidate_group
-            and all_tasks.candidate_version
-            = primary_metrics.candidate_version
+        on {{ is_same_comparison('all_tasks', 'primary_metrics') }}
     left join candidates
-        on
-            all_tasks.experiment_id = candidates.experiment_id
-            and all_tasks.task_id = candidates.task_id
-            and all_tasks.candidate_group = candidates.candidate_group
-            and all_tasks.candidate_version = candidates.candidate_version
+        on {{ is_same_comparison('all_tasks', 'candidates', ['task_id']) }}
     left join version_controls as same_controls
         on
             all_tasks.control_experiment_id = same_controls.experiment_id

@@ -50,19 +50,11 @@ compared as (
     from series
     left join comparisons as reference
         on
-            series.agent_name = reference.agent_name
-            and series.experiment_group = reference.experiment_group
-            and series.extension_version = reference.extension_version
-            and series.model_version = reference.model_version
-            and series.metric = reference.metric
+            {{ is_same_version('series', 'reference', ['metric']) }}
             and reference.comparison = 'reference'
     left join comparisons as step
         on
-            series.agent_name = step.agent_name
-            and series.experiment_group = step.experiment_group
-            and series.extension_version = step.extension_version
-            and series.model_version = step.model_version
-            and series.metric = step.metric
+            {{ is_same_version('series', 'step', ['metric']) }}
             and step.comparison = 'previous'
 ),
 

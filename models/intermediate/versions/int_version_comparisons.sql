@@ -14,19 +14,11 @@
             "metric",
             "comparison",
         ],
-        post_hook="
-            delete from {{ this }} as built
-            where not exists (
-                select
-                from {{ ref('int_version_moments') }} as wanted
-                where
-                    {{
-                        is_same_version(
-                            'built', 'wanted', ['metric', 'comparison']
-                        )
-                    }}
+        post_hook="{{
+            delete_gone_versions(
+                ref('int_version_moments'), ['metric', 'comparison']
             )
-        ",
+        }}",
     )
 }}
 

@@ -21,19 +21,11 @@
             "metric",
             "comparison",
         ],
-        post_hook="
-            delete from {{ this }} as built
-            where not exists (
-                select
-                from {{ ref('int_version_pairs') }} as wanted
-                where
-                    {{
-                        is_same_version(
-                            'built', 'wanted', ['metric', 'comparison']
-                        )
-                    }}
+        post_hook="{{
+            delete_gone_versions(
+                ref('int_version_pairs'), ['metric', 'comparison']
             )
-        ",
+        }}",
     )
 }}
 
@@ -104,10 +96,7 @@ baseline_members as (
     from baselines
     inner join series
         on
-            baselines.agent_name = series.agent_name
-            and baselines.experiment_group = series.experiment_group
-            and baselines.model_version = series.model_version
-            and baselines.metric = series.metric
+            {{ is_same_series('baselines', 'series') }}
             and series.series_position
             between baselines.baseline_from and baselines.baseline_to
 ),

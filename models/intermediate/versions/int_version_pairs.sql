@@ -31,10 +31,7 @@ previous_pairs as (
     from series
     inner join series as previous
         on
-            series.agent_name = previous.agent_name
-            and series.experiment_group = previous.experiment_group
-            and series.model_version = previous.model_version
-            and series.metric = previous.metric
+            {{ is_same_series('series', 'previous') }}
             and series.series_position = previous.series_position + 1
 ),
 
@@ -77,10 +74,7 @@ reference_pairs as (
     from series
     inner join reference_sets
         on
-            series.agent_name = reference_sets.agent_name
-            and series.experiment_group = reference_sets.experiment_group
-            and series.model_version = reference_sets.model_version
-            and series.metric = reference_sets.metric
+            {{ is_same_series('series', 'reference_sets') }}
             and series.segment - series.is_accepted_change::integer
             = reference_sets.segment
             and series.series_position > reference_sets.baseline_to

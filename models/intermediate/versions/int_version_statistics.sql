@@ -13,18 +13,7 @@
             "extension_version",
             "model_version",
         ],
-        post_hook="
-            delete from {{ this }} as statistics
-            where not exists (
-                select
-                from {{ ref('int_daily_rollups') }} as rollups
-                where
-                    statistics.agent_name = rollups.agent_name
-                    and statistics.experiment_group = rollups.experiment_group
-                    and statistics.extension_version = rollups.extension_version
-                    and statistics.model_version = rollups.model_version
-            )
-        ",
+        post_hook="{{ delete_gone_versions(ref('int_daily_rollups')) }}",
     )
 }}
 

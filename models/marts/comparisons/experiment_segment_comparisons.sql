@@ -67,11 +67,7 @@ compared_to_whole as (
             as pooled_unpaired_mean_difference
     from labelled
     inner join whole_estimates
-        on
-            labelled.experiment_id = whole_estimates.experiment_id
-            and labelled.candidate_group = whole_estimates.candidate_group
-            and labelled.candidate_version = whole_estimates.candidate_version
-            and labelled.metric = whole_estimates.metric
+        on {{ is_same_comparison('labelled', 'whole_estimates', ['metric']) }}
 ),
 
 stepped as (

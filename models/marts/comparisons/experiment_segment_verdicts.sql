@@ -63,9 +63,7 @@ labelled as (
     from segments
     left join experiment_verdicts as verdicts
         on
-            segments.experiment_id = verdicts.experiment_id
-            and segments.candidate_group = verdicts.candidate_group
-            and segments.candidate_version = verdicts.candidate_version
+            {{ is_same_comparison('segments', 'verdicts') }}
             and segments.segment_kind || ':' || segments.segment
             = verdicts.segment
             and not verdicts.is_anytime
@@ -108,30 +106,24 @@ judged as (
     from labelled
     inner join experiment_verdicts as verdicts
         on
-            labelled.experiment_id = verdicts.experiment_id
-            and labelled.candidate_group = verdicts.candidate_group
-            and labelled.candidate_version = verdicts.candidate_version
+            {{ is_same_comparison('labelled', 'verdicts') }}
             and labelled.verdict_segment = verdicts.segment
             and verdicts.is_anytime = {{ var('peeking') }}
     inner join experiment_verdicts as anytime_verdicts
         on
-            labelled.experiment_id = anytime_verdicts.experiment_id
-            and labelled.candidate_group = anytime_verdicts.candidate_group
-            and labelled.candidate_version = anytime_verdicts.candidate_version
+            {{ is_same_comparison('labelled', 'anytime_verdicts') }}
             and labelled.verdict_segment = anytime_verdicts.segment
             and anytime_verdicts.is_anytime
     left join deciding_metrics
         on
-            labelled.experiment_id = deciding_metrics.experiment_id
-            and labelled.candidate_group = deciding_metrics.candidate_group
-            and labelled.candidate_version = deciding_metrics.candidate_version
-            and labelled.segment_kind = deciding_metrics.segment_kind
-            and labelled.segment = deciding_metrics.segment
+            {{
+                is_same_comparison(
+                    'labelled', 'deciding_metrics', ['segment_kind', 'segment']
+                )
+            }}
     left join composites
         on
-            labelled.experiment_id = composites.experiment_id
-            and labelled.candidate_group = composites.candidate_group
-            and labelled.candidate_version = composites.candidate_version
+            {{ is_same_comparison('labelled', 'composites') }}
             and labelled.verdict_segment = composites.segment
 ),
 

@@ -136,16 +136,12 @@ with_verdicts as (
     from counted
     left join experiment_verdicts as verdicts
         on
-            counted.experiment_id = verdicts.experiment_id
-            and counted.candidate_group = verdicts.candidate_group
-            and counted.candidate_version = verdicts.candidate_version
+            {{ is_same_comparison('counted', 'verdicts') }}
             and verdicts.segment = ''
             and verdicts.is_anytime = {{ var('peeking') }}
     left join experiment_verdicts as anytime_verdicts
         on
-            counted.experiment_id = anytime_verdicts.experiment_id
-            and counted.candidate_group = anytime_verdicts.candidate_group
-            and counted.candidate_version = anytime_verdicts.candidate_version
+            {{ is_same_comparison('counted', 'anytime_verdicts') }}
             and anytime_verdicts.segment = ''
             and anytime_verdicts.is_anytime
 ),
@@ -240,22 +236,14 @@ judged as (
     from with_verdicts as counted
     left join composites
         on
-            counted.experiment_id = composites.experiment_id
-            and counted.candidate_group = composites.candidate_group
-            and counted.candidate_version = composites.candidate_version
+            {{ is_same_comparison('counted', 'composites') }}
             and composites.segment = ''
     left join metric_comparisons as primary_comparisons
         on
-            counted.experiment_id = primary_comparisons.experiment_id
-            and counted.candidate_group = primary_comparisons.candidate_group
-            and counted.candidate_version
-            = primary_comparisons.candidate_version
+            {{ is_same_comparison('counted', 'primary_comparisons') }}
             and counted.primary_metric = primary_comparisons.metric
     left join arm_means
-        on
-            counted.experiment_id = arm_means.experiment_id
-            and counted.candidate_group = arm_means.candidate_group
-            and counted.candidate_version = arm_means.candidate_version
+        on {{ is_same_comparison('counted', 'arm_means') }}
 )
 
 select * from judged

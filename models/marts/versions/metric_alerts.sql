@@ -70,12 +70,9 @@ alerts as materialized (
     from found
     inner join alert_rows as last_rows
         on
-            found.agent_name = last_rows.agent_name
-            and found.experiment_group = last_rows.experiment_group
-            and found.model_version = last_rows.model_version
-            and found.metric = last_rows.metric
-            and found.chart = last_rows.chart
-            and found.alert_number = last_rows.alert_number
+            {{
+                is_same_series('found', 'last_rows', ['chart', 'alert_number'])
+            }}
             and last_rows.from_last = 1
 ),
 
@@ -106,32 +103,20 @@ metric_alerts as (
     from alerts
     inner join comparisons
         on
-            alerts.agent_name = comparisons.agent_name
-            and alerts.experiment_group = comparisons.experiment_group
+            {{ is_same_series('alerts', 'comparisons') }}
             and alerts.found_version = comparisons.extension_version
-            and alerts.model_version = comparisons.model_version
-            and alerts.metric = comparisons.metric
             and alerts.compared_with = comparisons.comparison
     inner join series as began
         on
-            alerts.agent_name = began.agent_name
-            and alerts.experiment_group = began.experiment_group
-            and alerts.model_version = began.model_version
-            and alerts.metric = began.metric
+            {{ is_same_series('alerts', 'began') }}
             and alerts.began_position = began.series_position
     inner join series as found_series
         on
-            alerts.agent_name = found_series.agent_name
-            and alerts.experiment_group = found_series.experiment_group
-            and alerts.model_version = found_series.model_version
-            and alerts.metric = found_series.metric
+            {{ is_same_series('alerts', 'found_series') }}
             and alerts.found_version = found_series.extension_version
     left join series as ended
         on
-            alerts.agent_name = ended.agent_name
-            and alerts.experiment_group = ended.experiment_group
-            and alerts.model_version = ended.model_version
-            and alerts.metric = ended.metric
+            {{ is_same_series('alerts', 'ended') }}
             and alerts.ended_position = ended.series_position
 ),
 

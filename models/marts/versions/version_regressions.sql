@@ -27,12 +27,7 @@ tested as (
         series.last_recorded_at
     from comparisons
     inner join series
-        on
-            comparisons.agent_name = series.agent_name
-            and comparisons.experiment_group = series.experiment_group
-            and comparisons.extension_version = series.extension_version
-            and comparisons.model_version = series.model_version
-            and comparisons.metric = series.metric
+        on {{ is_same_version('comparisons', 'series', ['metric']) }}
     where
         comparisons.comparison = 'previous'
         and comparisons.p_value is not null
@@ -95,12 +90,7 @@ regressions as (
         adjusted.last_recorded_at
     from adjusted
     left join open_charts
-        on
-            adjusted.agent_name = open_charts.agent_name
-            and adjusted.experiment_group = open_charts.experiment_group
-            and adjusted.extension_version = open_charts.extension_version
-            and adjusted.model_version = open_charts.model_version
-            and adjusted.metric = open_charts.metric
+        on {{ is_same_version('adjusted', 'open_charts', ['metric']) }}
     where adjusted.direction_sign * adjusted.change < 0
 )
 

@@ -119,24 +119,12 @@ joined as (
     from bounded_series as series
     left join series as previous
         on
-            series.agent_name = previous.agent_name
-            and series.experiment_group = previous.experiment_group
-            and series.model_version = previous.model_version
-            and series.metric = previous.metric
+            {{ is_same_series('series', 'previous') }}
             and series.series_position = previous.series_position + 1
     left join comparisons
-        on
-            series.agent_name = comparisons.agent_name
-            and series.experiment_group = comparisons.experiment_group
-            and series.extension_version = comparisons.extension_version
-            and series.model_version = comparisons.model_version
-            and series.metric = comparisons.metric
+        on {{ is_same_version('series', 'comparisons', ['metric']) }}
     left join slopes
-        on
-            series.agent_name = slopes.agent_name
-            and series.experiment_group = slopes.experiment_group
-            and series.model_version = slopes.model_version
-            and series.metric = slopes.metric
+        on {{ is_same_series('series', 'slopes') }}
 )
 
 select * from joined
