@@ -1,10 +1,12 @@
-"""Fail when a model that is kept up by experiment does not name each var its rows depend on.
+"""Fail when an incremental model does not say of each var that its rows depend on it.
 
-Run by `make lint`. `meta: settings` of a model lists the vars whose change makes a build replace
-every row; what it forgets would leave the mart as the old value made it, and nobody would know.
-What else the rows are made of, models and seeds, a build asks dbt's graph itself. Held against
-the list are the vars that the model reads in its own text, in macros and by way of views. Prints
-what is missing or not read; exits 1 when there is any.
+Run by `make lint`. A model that is kept up by experiment lists in `meta: settings` the vars whose
+change makes a build replace every row; one that is kept up by version goes by the fingerprint of
+int_version_pairs, which holds their values. What either forgets would leave a mart as the old
+value made it, and nobody would know. Models and seeds need no list: a build asks dbt's graph.
+
+Held against the lists are the vars that a model reads in its own text, in macros and by way of
+views. Prints what is missing, or listed and not read; exits 1 when there is any.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 # `--as-of` builds everything anew, in a schema of its own.
 _IN_A_SCHEMA_OF_ITS_OWN = {"as_of"}
+_FINGERPRINTS = f"model.{PROJECT}.int_version_pairs"
 _JINJA = Environment(extensions=["jinja2.ext.do"], autoescape=True)
 
 
@@ -39,31 +42,36 @@ def _differences(manifest: Node) -> Iterator[str]:
         for macro in manifest["macros"].values()
         if macro["package_name"] == PROJECT
     }
-    for node in manifest["nodes"].values():
+    models = {
+        name: node
+        for name, node in manifest["nodes"].items()
+        if node["package_name"] == PROJECT and node["resource_type"] == "model"
+    }
+    fingerprint = set(_vars(models[_FINGERPRINTS]["raw_code"], macros, set()))
+    for node in models.values():
+        texts = _texts(node, models)
+        read = {name for text in texts for name in _vars(text, macros, set())}
         if _is_kept_up_by_experiment(node):
             told = set(node["config"]["meta"].get("settings", []))
-            read = {
-                name
-                for text in _texts(node, manifest["nodes"])
-                for name in _vars(text, macros, set())
-            } - _IN_A_SCHEMA_OF_ITS_OWN
-            for name in read - told:
+            for name in read - told - _IN_A_SCHEMA_OF_ITS_OWN:
                 yield f"{node['name']}: its settings lack {name}, which its rows depend on"
             for name in told - read:
                 yield f"{node['name']}: its settings name {name}, which it does not read"
+        elif node["config"]["materialized"] == "incremental":
+            for name in set(_vars(node["raw_code"], macros, set())) - fingerprint:
+                yield f"{node['name']}: the fingerprint lacks {name}, which its rows depend on"
 
 
 def _is_kept_up_by_experiment(node: Node) -> bool:
     return bool(node["config"].get("incremental_strategy") == "replace_experiments")
 
 
-def _texts(node: Node, every: dict[str, Node]) -> Iterator[str]:
+def _texts(node: Node, models: dict[str, Node]) -> Iterator[str]:
     """Yield the model's text and those of what stands between it and the next that is kept up."""
     yield node["raw_code"]
     for name in node["depends_on"]["nodes"]:
-        parent = every.get(name)
-        if parent and parent["resource_type"] == "model" and not _is_kept_up_by_experiment(parent):
-            yield from _texts(parent, every)
+        if name in models and not _is_kept_up_by_experiment(models[name]):
+            yield from _texts(models[name], models)
 
 
 def _vars(text: str, macros: dict[str, str], seen: set[str]) -> Iterator[str]:
