@@ -296,6 +296,35 @@ named as (
     from errors
 ),
 
+all_degrees_of_freedom as (
+    select distinct improvement_degrees_of_freedom as degrees_of_freedom
+    from named
+    where method = 't'
+),
+
+-- a quantile is a search: once for each number of degrees of freedom
+quantiles as materialized (
+    select
+        degrees_of_freedom,
+        {{ statistical_function('student_t_ppf') }}(
+            1 - {{ alpha }} / 2.0::float8, degrees_of_freedom
+        ) as critical_value
+    from all_degrees_of_freedom
+),
+
+tests as materialized (
+    select
+        named.*,
+        quantiles.critical_value * named.composite_error as half_width,
+        {{ p_value_of_own_side() }} as p_of_own_side
+    from named
+    left join quantiles
+        on
+            named.method = 't'
+            and named.improvement_degrees_of_freedom
+            = quantiles.degrees_of_freedom
+),
+
 composite_improvements as (
     select
         experiment_id,
@@ -309,17 +338,13 @@ composite_improvements as (
         composite_error,
         case when n_clusters > 1 then improvement_degrees_of_freedom end
             as composite_degrees_of_freedom,
-        composite_improvement - {{ statistical_function('student_t_ppf') }}(
-            1 - {{ alpha }} / 2.0::float8, improvement_degrees_of_freedom
-        ) * nullif(composite_error, 0) as composite_low,
-        composite_improvement + {{ statistical_function('student_t_ppf') }}(
-            1 - {{ alpha }} / 2.0::float8, improvement_degrees_of_freedom
-        ) * nullif(composite_error, 0) as composite_high,
-        {{ p_value_of_gain('improvement', 'n_better') }} as p_better,
-        {{ p_value_of_gain('-improvement', 'n_worse') }} as p_worse,
+        composite_improvement - half_width as composite_low,
+        composite_improvement + half_width as composite_high,
+        {{ p_value_of_gain('improvement') }} as p_better,
+        {{ p_value_of_gain('-improvement') }} as p_worse,
         {{ anytime_p_value_of_gain('improvement') }} as p_better_anytime,
         {{ anytime_p_value_of_gain('-improvement') }} as p_worse_anytime
-    from named
+    from tests
 )
 
 select * from composite_improvements
