@@ -25,6 +25,7 @@
                 )
             }}",
             "set local enable_mergejoin = off",
+            "set local enable_sort = off",
             "set local work_mem = '64MB'",
         ],
         post_hook="{{ finish_build() }}",
@@ -104,21 +105,33 @@ weighed_parts as materialized (
 segmented_pairs as (
     select
         *,
-        '' as segment
+        '' as segment,
+        {{ bounded_value('baseline_value') }} as baseline,
+        {{ bounded_value('candidate_value') }} as candidate
     from metric_pairs
-    where is_comparable
+    where
+        is_comparable
+        and baseline_value is not null
+        and candidate_value is not null
     union all
     select
         metric_pairs.*,
-        pair_segments.segment
+        pair_segments.segment,
+        {{ bounded_value('metric_pairs.baseline_value') }} as baseline,
+        {{ bounded_value('metric_pairs.candidate_value') }} as candidate
     from metric_pairs
     cross join
         lateral
         unnest(metric_pairs.segments) as pair_segments (segment)
-    where metric_pairs.is_comparable and metric_pairs.segments is not null
+    where
+        metric_pairs.is_comparable
+        and metric_pairs.baseline_value is not null
+        and metric_pairs.candidate_value is not null
+        and metric_pairs.segments is not null
 ),
 
-part_values as (
+-- read twice: hardly any comparison has both lone tasks and clusters
+part_values as not materialized (
     select
         weighed_parts.comparison_number,
         weighed_parts.metric,
@@ -131,13 +144,13 @@ part_values as (
             when weighed_parts.is_ratio
                 then {{ pair_log_ratio(
                     'segmented_pairs.kind',
-                    bounded_value('segmented_pairs.baseline_value'),
-                    bounded_value('segmented_pairs.candidate_value'),
+                    'segmented_pairs.baseline',
+                    'segmented_pairs.candidate',
                 ) }}
             else
                 {{ pair_difference(
-                    bounded_value('segmented_pairs.baseline_value'),
-                    bounded_value('segmented_pairs.candidate_value'),
+                    'segmented_pairs.baseline',
+                    'segmented_pairs.candidate',
                 ) }}
                 / case
                     when weighed_parts.is_difference_instead
@@ -154,9 +167,6 @@ part_values as (
             = weighed_parts.candidate_version
             and segmented_pairs.segment = weighed_parts.segment
             and segmented_pairs.metric = weighed_parts.metric
-    where
-        segmented_pairs.baseline_value is not null
-        and segmented_pairs.candidate_value is not null
 ),
 
 -- a task that stands alone is a cluster of one
@@ -168,8 +178,14 @@ task_influences as (
             coefficient * (task_improvement - improvement) / (n_part_pairs - 1)
         ) as influence
     from part_values
-    where cluster_id is null and task_improvement is not null
+    where cluster_id is null
     group by comparison_number, task_id
+),
+
+clustered_values as materialized (
+    select *
+    from part_values
+    where cluster_id is not null and task_improvement is not null
 ),
 
 part_clusters as (
@@ -178,8 +194,7 @@ part_clusters as (
         cluster_id,
         coefficient * sum(task_improvement - improvement)
         / nullif(n_part_pairs - count(*), 0) as influence
-    from part_values
-    where cluster_id is not null and task_improvement is not null
+    from clustered_values
     group by
         comparison_number, cluster_id, metric, coefficient, n_part_pairs
 ),
@@ -189,8 +204,7 @@ cluster_tasks as (
         comparison_number,
         cluster_id,
         count(distinct task_id) as n_tasks
-    from part_values
-    where cluster_id is not null and task_improvement is not null
+    from clustered_values
     group by comparison_number, cluster_id
 ),
 
@@ -213,6 +227,8 @@ cluster_influences as (
 
 influences as (
     select * from task_influences
+    -- null where the task has a value in no part
+    where influence is not null
     union all
     select * from cluster_influences
 ),
