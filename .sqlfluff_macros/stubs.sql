@@ -45,7 +45,8 @@
 {% macro covered_share(arm) %}{{ arm }}_runs{% endmacro %}
 {% macro missing_as_worst(arm) %}segmented_pairs.{{ arm }}_value{% endmacro %}
 {% macro variance_of_runs(arm) %}{{ arm }}_stddev{% endmacro %}
-{% macro p_value_of_gain(gain, tasks_that_gain) %}({{ gain }}){% endmacro %}
+{% macro p_value_of_own_side() %}improvement{% endmacro %}
+{% macro p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
 {% macro p_value_of_loss_beyond_margin(gain, gained, lost) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_loss_beyond_margin() %}improvement{% endmacro %}

@@ -11,25 +11,39 @@
 
 
 {#
-    0/1 scores of one run a task: McNemar's mid-p, over the tasks that differ.
-    Where all tasks differ alike only the side is evidence: one half a cluster.
+    The lesser of the p-values of a gain and of a loss, which add up to 1: that
+    of the side which the improvement is on. 0/1 scores of one run a task:
+    McNemar's mid-p, over the tasks that differ.
 #}
-{% macro p_value_of_gain(gain, tasks_that_gain) -%}
+{% macro p_value_of_own_side() -%}
     case
-        when method = 'none' then null
         when method = 'mcnemar_tango'
             then {{ statistical_function('mid_p_greater') }}(
-                {{ tasks_that_gain }}, n_better + n_worse
+                greatest(n_better, n_worse), n_better + n_worse
             )
+        when method not in ('none', 'sign_test')
+            then {{ statistical_function('student_t_sf') }}(
+                {{ statistical_function('safe_divide') }}(
+                    abs(improvement), improvement_error
+                ),
+                improvement_degrees_of_freedom
+            )
+    end
+{%- endmacro %}
+
+
+{#
+    From the column p_of_own_side. Where all tasks differ alike only the side is
+    evidence: one half a cluster.
+#}
+{% macro p_value_of_gain(gain) -%}
+    case
+        when method = 'none' then null
         when method = 'sign_test' and {{ is_gain(gain) }}
             then {{ statistical_function('half_power') }}(improvement_clusters)
         when method = 'sign_test' then 1
-        else {{ statistical_function('student_t_sf') }}(
-            {{ statistical_function('safe_divide') }}(
-                {{ gain }}, improvement_error
-            ),
-            improvement_degrees_of_freedom
-        )
+        when {{ gain }} >= 0 then p_of_own_side
+        else 1 - p_of_own_side
     end
 {%- endmacro %}
 

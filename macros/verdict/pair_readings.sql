@@ -39,15 +39,26 @@
 {%- endmacro %}
 
 
+{# Whether each run of an arm has one: the usual case, asked before dividing. #}
+{% macro has_every_run(arm) -%}
+    {{ arm }}_value is not null and {{ arm }}_repetitions >= {{ arm }}_runs
+    and {{ arm }}_repetitions > 0
+{%- endmacro %}
+
+
 {# The share of an arm's runs without a value; 1 where it lacks the task. #}
 {% macro missing_share(arm) -%}
-    1 - {{ scored_runs(arm) }}::float8 / {{ expected_runs(arm) }}
+    case
+        when {{ has_every_run(arm) }} then 0
+        else 1 - {{ scored_runs(arm) }}::float8 / {{ expected_runs(arm) }}
+    end
 {%- endmacro %}
 
 
 {# The share of an arm's runs with a value, or that crashed; null without. #}
 {% macro covered_share(arm) -%}
     case
+        when {{ has_every_run(arm) }} then 1
         when {{ arm }}_runs > 0 or {{ arm }}_value is not null
             then least(
                 1,

@@ -69,10 +69,8 @@ metric_findings as (
     from phrased_metrics
     cross join
         lateral (
-            values
             {{ verdict_findings(settings, level) }}
-        ) as findings (place, code, holds, p, level, sentence)
-    where findings.holds
+        ) as findings
 ),
 
 composite_findings as (

@@ -13,6 +13,7 @@
         meta={"settings": ["alpha", "planned_tasks"]},
         pre_hook=[
             "set local enable_mergejoin = off",
+            "set local enable_sort = off",
             "set local work_mem = '64MB'",
         ],
     )
@@ -91,21 +92,33 @@ weighed_parts as materialized (
 segmented_pairs as (
     select
         *,
-        '' as segment
+        '' as segment,
+        {{ bounded_value('baseline_value') }} as baseline,
+        {{ bounded_value('candidate_value') }} as candidate
     from metric_pairs
-    where is_comparable
+    where
+        is_comparable
+        and baseline_value is not null
+        and candidate_value is not null
     union all
     select
         metric_pairs.*,
-        pair_segments.segment
+        pair_segments.segment,
+        {{ bounded_value('metric_pairs.baseline_value') }} as baseline,
+        {{ bounded_value('metric_pairs.candidate_value') }} as candidate
     from metric_pairs
     cross join
         lateral
         unnest(metric_pairs.segments) as pair_segments (segment)
-    where metric_pairs.is_comparable and metric_pairs.segments is not null
+    where
+        metric_pairs.is_comparable
+        and metric_pairs.baseline_value is not null
+        and metric_pairs.candidate_value is not null
+        and metric_pairs.segments is not null
 ),
 
-part_values as (
+-- read twice: hardly any comparison has both lone tasks and clusters
+part_values as not materialized (
     select
         weighed_parts.comparison_number,
         weighed_parts.metric,
@@ -118,13 +131,13 @@ part_values as (
             when weighed_parts.is_ratio
                 then {{ pair_log_ratio(
                     'segmented_pairs.kind',
-                    bounded_value('segmented_pairs.baseline_value'),
-                    bounded_value('segmented_pairs.candidate_value'),
+                    'segmented_pairs.baseline',
+                    'segmented_pairs.candidate',
                 ) }}
             else
                 {{ pair_difference(
-                    bounded_value('segmented_pairs.baseline_value'),
-                    bounded_value('segmented_pairs.candidate_value'),
+                    'segmented_pairs.baseline',
+                    'segmented_pairs.candidate',
                 ) }}
                 / case
                     when weighed_parts.is_difference_instead
@@ -141,9 +154,6 @@ part_values as (
             = weighed_parts.candidate_version
             and segmented_pairs.segment = weighed_parts.segment
             and segmented_pairs.metric = weighed_parts.metric
-    where
-        segmented_pairs.baseline_value is not null
-        and segmented_pairs.candidate_value is not null
 ),
 
 -- a task that stands alone is a cluster of one
@@ -155,8 +165,14 @@ task_influences as (
             coefficient * (task_improvement - improvement) / (n_part_pairs - 1)
         ) as influence
     from part_values
-    where cluster_id is null and task_improvement is not null
+    where cluster_id is null
     group by comparison_number, task_id
+),
+
+clustered_values as materialized (
+    select *
+    from part_values
+    where cluster_id is not null and task_improvement is not null
 ),
 
 part_clusters as (
@@ -165,8 +181,7 @@ part_clusters as (
         cluster_id,
         coefficient * sum(task_improvement - improvement)
         / nullif(n_part_pairs - count(*), 0) as influence
-    from part_values
-    where cluster_id is not null and task_improvement is not null
+    from clustered_values
     group by
         comparison_number, cluster_id, metric, coefficient, n_part_pairs
 ),
@@ -176,8 +191,7 @@ cluster_tasks as (
         comparison_number,
         cluster_id,
         count(distinct task_id) as n_tasks
-    from part_values
-    where cluster_id is not null and task_improvement is not null
+    from clustered_values
     group by comparison_number, cluster_id
 ),
 
@@ -200,6 +214,8 @@ cluster_influences as (
 
 influences as (
     select * from task_influences
+    -- null where the task has a value in no part
+    where influence is not null
     union all
     select * from cluster_influences
 ),
@@ -283,6 +299,35 @@ named as (
     from errors
 ),
 
+all_degrees_of_freedom as (
+    select distinct improvement_degrees_of_freedom as degrees_of_freedom
+    from named
+    where method = 't'
+),
+
+-- a quantile is a search: once for each number of degrees of freedom
+quantiles as materialized (
+    select
+        degrees_of_freedom,
+        {{ statistical_function('student_t_ppf') }}(
+            1 - {{ alpha }} / 2.0::float8, degrees_of_freedom
+        ) as critical_value
+    from all_degrees_of_freedom
+),
+
+tests as materialized (
+    select
+        named.*,
+        quantiles.critical_value * named.composite_error as half_width,
+        {{ p_value_of_own_side() }} as p_of_own_side
+    from named
+    left join quantiles
+        on
+            named.method = 't'
+            and named.improvement_degrees_of_freedom
+            = quantiles.degrees_of_freedom
+),
+
 composite_improvements as (
     select
         experiment_id,
@@ -296,17 +341,13 @@ composite_improvements as (
         composite_error,
         case when n_clusters > 1 then improvement_degrees_of_freedom end
             as composite_degrees_of_freedom,
-        composite_improvement - {{ statistical_function('student_t_ppf') }}(
-            1 - {{ alpha }} / 2.0::float8, improvement_degrees_of_freedom
-        ) * nullif(composite_error, 0) as composite_low,
-        composite_improvement + {{ statistical_function('student_t_ppf') }}(
-            1 - {{ alpha }} / 2.0::float8, improvement_degrees_of_freedom
-        ) * nullif(composite_error, 0) as composite_high,
-        {{ p_value_of_gain('improvement', 'n_better') }} as p_better,
-        {{ p_value_of_gain('-improvement', 'n_worse') }} as p_worse,
+        composite_improvement - half_width as composite_low,
+        composite_improvement + half_width as composite_high,
+        {{ p_value_of_gain('improvement') }} as p_better,
+        {{ p_value_of_gain('-improvement') }} as p_worse,
         {{ anytime_p_value_of_gain('improvement') }} as p_better_anytime,
         {{ anytime_p_value_of_gain('-improvement') }} as p_worse_anytime
-    from named
+    from tests
 )
 
 select * from composite_improvements

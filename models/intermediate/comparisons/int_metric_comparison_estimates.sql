@@ -240,7 +240,8 @@ half_widths as materialized (
             = improvement_quantiles.degrees_of_freedom
 ),
 
-intervals as materialized (
+-- searches and series, once for all that they answer
+searches as materialized (
     select
         *,
         case
@@ -248,20 +249,31 @@ intervals as materialized (
                 then {{ statistical_function('tango_lower') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
                 )
-            else mean_difference - half_width
-        end as ci_low,
+        end as tango_low,
         case
             when method = 'mcnemar_tango'
                 then {{ statistical_function('tango_upper') }}(
                     n_greater, n_less, n_pairs, {{ alpha }}
                 )
+        end as tango_high,
+        {{ p_value_of_own_side() }} as p_of_own_side
+    from half_widths
+),
+
+intervals as materialized (
+    select
+        *,
+        case
+            when method = 'mcnemar_tango' then tango_low
+            else mean_difference - half_width
+        end as ci_low,
+        case
+            when method = 'mcnemar_tango' then tango_high
             else mean_difference + half_width
         end as ci_high,
         case
-            when method = 'mcnemar_tango'
-                then {{ statistical_function('tango_lower') }}(
-                    n_better, n_worse, n_pairs, {{ alpha }}
-                )
+            when method = 'mcnemar_tango' and direction_sign = 1 then tango_low
+            when method = 'mcnemar_tango' then -tango_high
             when is_ratio then improvement - log_half_width
             else
                 improvement - {{ statistical_function('safe_multiply') }}(
@@ -269,10 +281,8 @@ intervals as materialized (
                 )
         end as improvement_low,
         case
-            when method = 'mcnemar_tango'
-                then {{ statistical_function('tango_upper') }}(
-                    n_better, n_worse, n_pairs, {{ alpha }}
-                )
+            when method = 'mcnemar_tango' and direction_sign = 1 then tango_high
+            when method = 'mcnemar_tango' then -tango_low
             when is_ratio then improvement + log_half_width
             else
                 improvement + {{ statistical_function('safe_multiply') }}(
@@ -295,7 +305,7 @@ intervals as materialized (
                 and sqrt(noise_sum) > 1e-12 * scale
                 then noise_sum * (noise_sum / nullif(squared_noise_sum, 0))
         end as degrees_of_freedom_fixed_tasks
-    from half_widths
+    from searches
 ),
 
 -- one-sided: is it better, is it worse, is the margin lost
@@ -317,8 +327,8 @@ tests as materialized (
             (improvement + improvement_margin) / standard_error_fixed_tasks,
             degrees_of_freedom_fixed_tasks
         ) as p_lost_fixed_tasks,
-        {{ p_value_of_gain('improvement', 'n_better') }} as p_better,
-        {{ p_value_of_gain('-improvement', 'n_worse') }} as p_worse,
+        {{ p_value_of_gain('improvement') }} as p_better,
+        {{ p_value_of_gain('-improvement') }} as p_worse,
         {{
             p_value_of_loss_beyond_margin('improvement', 'n_better', 'n_worse')
         }} as p_lost,
@@ -373,7 +383,7 @@ plans as materialized (
                 then 0
         end as variance_between_tasks,
         case
-            when stddev_difference > 0
+            when variance_within_task > 0 and stddev_difference > 0
                 then {{ statistical_function('safe_square') }}(
                     {{ statistical_function('safe_divide') }}(
                         robust_error, standard_error
@@ -386,12 +396,15 @@ plans as materialized (
 requirements as materialized (
     select
         *,
-        {{ statistical_function('safe_divide') }}(
-            {{ statistical_function('safe_square') }}(
-                improvement_margin / normal_detectable_errors
-            ) * n_pairs,
-            design_effect
-        ) - variance_between_tasks as affordable_noise
+        case
+            when design_effect > 0
+                then {{ statistical_function('safe_divide') }}(
+                    {{ statistical_function('safe_square') }}(
+                        improvement_margin / normal_detectable_errors
+                    ) * n_pairs,
+                    design_effect
+                ) - variance_between_tasks
+        end as affordable_noise
     from plans
 ),
 

@@ -71,12 +71,21 @@ incomplete_scores as (
         )
 ),
 
+-- what is worked out in the parts of a union is not repeated where it is used
 recorded_values as (
     select
         *,
         false as counts_missing,
-        baseline_value as baseline_reading,
-        candidate_value as candidate_reading
+        {{ bounded_value('baseline_value') }} as baseline,
+        {{ bounded_value('candidate_value') }} as candidate,
+        case
+            when kind = 'score' and is_comparable
+                then {{ missing_share('baseline') }}
+        end as baseline_missing,
+        case
+            when kind = 'score' and is_comparable
+                then {{ missing_share('candidate') }}
+        end as candidate_missing
     from segmented_pairs
 ),
 
@@ -84,8 +93,10 @@ missing_as_worst as (
     select
         segmented_pairs.*,
         true as counts_missing,
-        {{ missing_as_worst('baseline') }} as baseline_reading,
-        {{ missing_as_worst('candidate') }} as candidate_reading
+        {{ bounded_value(missing_as_worst('baseline')) }} as baseline,
+        {{ bounded_value(missing_as_worst('candidate')) }} as candidate,
+        null::float8 as baseline_missing,
+        null::float8 as candidate_missing
     from segmented_pairs
     inner join incomplete_scores
         on
@@ -101,16 +112,6 @@ read_values as (
     select * from recorded_values
     union all
     select * from missing_as_worst
-),
-
-bounded_values as (
-    select
-        *,
-        baseline_reading is not null and candidate_reading is not null
-            as has_both,
-        {{ bounded_value('baseline_reading') }} as baseline,
-        {{ bounded_value('candidate_reading') }} as candidate
-    from read_values
 ),
 
 differences as materialized (
@@ -150,44 +151,28 @@ differences as materialized (
         and candidate_runs > 0
         and baseline_runs != candidate_runs
             as is_uneven,
+        case when is_comparable and candidate is null then baseline end
+            as lone_baseline,
+        case when is_comparable and baseline is null then candidate end
+            as lone_candidate,
+        case when is_comparable and candidate is not null then baseline end
+            as baseline,
+        case when is_comparable and baseline is not null then candidate end
+            as candidate,
         case
-            when is_comparable and not has_both then baseline
-        end as lone_baseline,
-        case
-            when is_comparable and not has_both then candidate
-        end as lone_candidate,
-        case when has_both and is_comparable then baseline end as baseline,
-        case when has_both and is_comparable then candidate end as candidate,
-        case
-            when has_both and is_comparable
+            when is_comparable
                 then {{ pair_difference('baseline', 'candidate') }}
         end as difference,
         case
-            when has_both and is_comparable
+            when is_comparable
                 then {{ pair_log_ratio('kind', 'baseline', 'candidate') }}
         end as log_ratio,
         {{ covered_share('baseline') }} as baseline_covered,
         {{ covered_share('candidate') }} as candidate_covered,
-        case
-            when kind = 'score' and is_comparable and not counts_missing
-                then {{ missing_share('baseline') }}
-        end as baseline_missing,
-        case
-            when kind = 'score' and is_comparable and not counts_missing
-                then {{ missing_share('candidate') }}
-        end as candidate_missing,
-        case
-            when kind = 'score' and is_comparable and not counts_missing
-                then
-                    coalesce(baseline, 0)
-                    * (1 - ({{ missing_share('baseline') }}))
-        end as baseline_recorded,
-        case
-            when kind = 'score' and is_comparable and not counts_missing
-                then
-                    coalesce(candidate, 0)
-                    * (1 - ({{ missing_share('candidate') }}))
-        end as candidate_recorded,
+        baseline_missing,
+        candidate_missing,
+        coalesce(baseline, 0) * (1 - baseline_missing) as baseline_recorded,
+        coalesce(candidate, 0) * (1 - candidate_missing) as candidate_recorded,
         case
             when counts_missing then {{ expected_runs('baseline') }}
             else coalesce(baseline_repetitions, 1)
@@ -198,7 +183,7 @@ differences as materialized (
         end as candidate_repetitions,
         {{ variance_of_runs('baseline') }} as baseline_variance,
         {{ variance_of_runs('candidate') }} as candidate_variance
-    from bounded_values
+    from read_values
 ),
 
 grouped as (
@@ -374,10 +359,14 @@ clusters as (
         sum(flushed_log_ratio * flushed_log_ratio) as log_ratio_squares,
         sum(baseline_noise + candidate_noise) as noise_sum,
         sum(
-            {{ bounded_square('baseline_noise') }}
-            / nullif(baseline_repetitions - 1, 0)
-            + {{ bounded_square('candidate_noise') }}
-            / nullif(candidate_repetitions - 1, 0)
+            case
+                when baseline_noise is not null
+                    then
+                        {{ bounded_square('baseline_noise') }}
+                        / (baseline_repetitions - 1)
+                        + {{ bounded_square('candidate_noise') }}
+                        / (candidate_repetitions - 1)
+            end
         ) as squared_noise_sum,
         bool_and(is_binary) as is_binary
     from flushed_deviations
