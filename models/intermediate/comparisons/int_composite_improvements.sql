@@ -148,12 +148,11 @@ part_values as not materialized (
     from segmented_pairs
     inner join weighed_parts
         on
-            segmented_pairs.experiment_id = weighed_parts.experiment_id
-            and segmented_pairs.candidate_group = weighed_parts.candidate_group
-            and segmented_pairs.candidate_version
-            = weighed_parts.candidate_version
-            and segmented_pairs.segment = weighed_parts.segment
-            and segmented_pairs.metric = weighed_parts.metric
+            {{
+                is_same_comparison(
+                    'segmented_pairs', 'weighed_parts', ['segment', 'metric']
+                )
+            }}
 ),
 
 -- a task that stands alone is a cluster of one
@@ -266,7 +265,8 @@ errors as materialized (
             when moments.n_clusters < 2 then null
             when
                 sqrt(moments.squared_influences)
-                > 1e-12 * greatest(abs(composites.composite_improvement), 1)
+                > {{ rounding_noise() }}
+                * greatest(abs(composites.composite_improvement), 1)
                 then
                     sqrt(
                         moments.squared_influences * (moments.n_clusters - 1)

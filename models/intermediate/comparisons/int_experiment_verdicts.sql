@@ -61,7 +61,8 @@ legacy_inputs as (
         ) as is_degraded,
         bool_or(
             kind = 'score'
-            and candidate_mean < {{ var('legacy_min_candidate_mean') }} - 1e-12
+            and candidate_mean
+            < {{ var('legacy_min_candidate_mean') }} - {{ rounding_noise() }}
         ) as is_low
     from evidence
     where weight > 0
@@ -127,19 +128,18 @@ experiment_verdicts as (
     from verdicts
     left join legacy_recommendations
         on
-            verdicts.experiment_id = legacy_recommendations.experiment_id
-            and verdicts.candidate_group
-            = legacy_recommendations.candidate_group
-            and verdicts.candidate_version
-            = legacy_recommendations.candidate_version
-            and verdicts.segment = legacy_recommendations.segment
+            {{
+                is_same_comparison(
+                    'verdicts', 'legacy_recommendations', ['segment']
+                )
+            }}
     left join required_repetitions
         on
-            verdicts.experiment_id = required_repetitions.experiment_id
-            and verdicts.candidate_group = required_repetitions.candidate_group
-            and verdicts.candidate_version
-            = required_repetitions.candidate_version
-            and verdicts.segment = required_repetitions.segment
+            {{
+                is_same_comparison(
+                    'verdicts', 'required_repetitions', ['segment']
+                )
+            }}
 )
 
 select * from experiment_verdicts

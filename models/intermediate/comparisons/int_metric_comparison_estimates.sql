@@ -1,8 +1,7 @@
 {#
     Estimates, intervals and tests of each reading of a comparison, from its
     moments: one row in, one row out, no pass over the pairs. A standard
-    deviation below 1e-12 of the values is rounding noise and counts as 0. What
-    is undefined is null.
+    deviation that is rounding noise counts as 0. What is undefined is null.
 
     The improvement is what decides: signed so that more is better, on the
     scale of the margin; differences of scores, the mean log ratio of latency,
@@ -70,24 +69,27 @@ spreads as materialized (
         n_ratio_pairs * (n_ratio_pairs / nullif(squared_ratio_sizes, 0))
             as effective_ratio_clusters,
         case
-            when raw_stddev > 1e-12 * scale then raw_stddev
+            when raw_stddev > {{ rounding_noise() }} * scale then raw_stddev
             when raw_stddev is not null then 0
         end as stddev_difference,
         case
             when n_clusters < 2 then null
             when
-                raw_stddev > 1e-12 * scale
-                and raw_clustered_error * sqrt(n_clusters) > 1e-12 * scale
+                raw_stddev > {{ rounding_noise() }} * scale
+                and raw_clustered_error * sqrt(n_clusters)
+                > {{ rounding_noise() }} * scale
                 then raw_clustered_error
             when raw_clustered_error is not null then 0
         end as standard_error_clustered,
         case
-            when raw_log_stddev > 1e-12 then raw_log_stddev
+            when raw_log_stddev > {{ rounding_noise() }} then raw_log_stddev
             when raw_log_stddev is not null then 0
         end as log_stddev,
         case
             when n_ratio_clusters < 2 then null
-            when raw_log_clustered_error * sqrt(n_ratio_clusters) > 1e-12
+            when
+                raw_log_clustered_error * sqrt(n_ratio_clusters)
+                > {{ rounding_noise() }}
                 then raw_log_clustered_error
             when raw_log_clustered_error is not null then 0
         end as log_clustered_error
@@ -112,7 +114,8 @@ errors as materialized (
             as degrees_of_freedom,
         case when n_ratio_clusters > 1 then effective_ratio_clusters - 1 end
             as log_degrees_of_freedom,
-        abs(baseline_mean) <= 1e-12 * baseline_scale as has_zero_baseline
+        abs(baseline_mean) <= {{ rounding_noise() }} * baseline_scale
+            as has_zero_baseline
     from spreads
 ),
 
@@ -294,7 +297,7 @@ intervals as materialized (
                 n_pairs > 1
                 and n_repeated_pairs = n_pairs
                 and kind in ('score', 'success', 'measurement')
-                and sqrt(noise_sum) > 1e-12 * scale
+                and sqrt(noise_sum) > {{ rounding_noise() }} * scale
                 then sqrt(noise_sum) / n_pairs
         end as standard_error_fixed_tasks,
         case
@@ -302,7 +305,7 @@ intervals as materialized (
                 n_pairs > 1
                 and n_repeated_pairs = n_pairs
                 and kind in ('score', 'success', 'measurement')
-                and sqrt(noise_sum) > 1e-12 * scale
+                and sqrt(noise_sum) > {{ rounding_noise() }} * scale
                 then noise_sum * (noise_sum / nullif(squared_noise_sum, 0))
         end as degrees_of_freedom_fixed_tasks
     from searches
@@ -519,9 +522,9 @@ estimates as (
             when
                 n_pairs > 1
                 and sqrt(baseline_squares / (n_pairs - 1))
-                > 1e-12 * baseline_scale
+                > {{ rounding_noise() }} * baseline_scale
                 and sqrt(candidate_squares / (n_pairs - 1))
-                > 1e-12 * candidate_scale
+                > {{ rounding_noise() }} * candidate_scale
                 then greatest(-1, least(1, cross_products / (
                     sqrt(baseline_squares) * sqrt(candidate_squares)
                 )))

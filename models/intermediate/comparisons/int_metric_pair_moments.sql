@@ -100,12 +100,11 @@ missing_as_worst as (
     from segmented_pairs
     inner join incomplete_scores
         on
-            segmented_pairs.experiment_id = incomplete_scores.experiment_id
-            and segmented_pairs.candidate_group
-            = incomplete_scores.candidate_group
-            and segmented_pairs.candidate_version
-            = incomplete_scores.candidate_version
-            and segmented_pairs.metric = incomplete_scores.metric
+            {{
+                is_same_comparison(
+                    'segmented_pairs', 'incomplete_scores', ['metric']
+                )
+            }}
 ),
 
 read_values as (
@@ -272,7 +271,7 @@ deviations as (
         differences.baseline_variance,
         differences.candidate_variance,
         centres.direction_sign * differences.difference as gain,
-        centres.tie_width + 1e-12 * greatest(
+        centres.tie_width + {{ rounding_noise() }} * greatest(
             centres.tie_width,
             abs(differences.baseline),
             abs(differences.candidate)
@@ -285,12 +284,13 @@ deviations as (
     from differences
     inner join centres
         on
-            differences.experiment_id = centres.experiment_id
-            and differences.candidate_group = centres.candidate_group
-            and differences.candidate_version = centres.candidate_version
-            and differences.segment = centres.segment
-            and differences.metric = centres.metric
-            and differences.counts_missing = centres.counts_missing
+            {{
+                is_same_comparison(
+                    'differences',
+                    'centres',
+                    ['segment', 'metric', 'counts_missing'],
+                )
+            }}
     where differences.difference is not null
 ),
 
