@@ -50,6 +50,10 @@
 {% macro p_value_of_loss_beyond_margin(gain, gained, lost) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_loss_beyond_margin() %}improvement{% endmacro %}
+{% macro estimate_errors() %}methods as (select moments.* from moments){% endmacro %}
+{% macro estimate_intervals() %}intervals as (select methods.* from methods){% endmacro %}
+{% macro estimate_tests() %}tests as (select intervals.* from intervals){% endmacro %}
+{% macro estimate_plans() %}requirements as (select tests.* from tests){% endmacro %}
 {% macro shown_improvement(improvement) %}{{ improvement }}{% endmacro %}
 {% macro unpaired_code() %}'code'{% endmacro %}
 {% macro unpaired_headline() %}'sentence'{% endmacro %}
