@@ -37,6 +37,7 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 		--exclude-rules RF02,RF04,LT05,ST06 loader/*/sql
 	$(BIN)/python tests/check_descriptions.py
 	$(BIN)/python tests/check_rooms.py
+	$(BIN)/python tests/check_settings.py
 
 format: $(INSTALLED)  ## let the formatters do what they can
 	$(BIN)/ruff check --fix .

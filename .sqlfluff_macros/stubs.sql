@@ -6,8 +6,6 @@
 {% macro is_in_build(load_id) %}true{% endmacro %}
 {% macro current_build_number() %}1{% endmacro %}
 {% macro build_watermarks() %}build_watermarks{% endmacro %}
-{% macro start_build(parents, seeds, settings, include_linked) %}{% endmacro %}
-{% macro finish_build() %}{% endmacro %}
 {% macro result_id(experiment_id, task_id, experiment_group, extension_version) %}experiment_id{% endmacro %}
 {% macro improvement_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
 {% macro reduction_pct(baseline, candidate) %}{{ baseline }}{% endmacro %}
@@ -15,6 +13,7 @@
 {% macro version_sort_key_among(sort_key, label, partition_by) %}{{ sort_key }}{% endmacro %}
 {% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
+{% macro rounding_noise() %}1e-12{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
 {% macro comparison_flags() %}flags{% endmacro %}
 {% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}
@@ -30,6 +29,9 @@
 {% macro keep_purged_rollups() %}{% endmacro %}
 {% macro subtract_live_rollups() %}{% endmacro %}
 {% macro is_same_version(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
+{% macro delete_gone_versions(relation, more) %}{% endmacro %}
+{% macro is_same_series(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
+{% macro is_same_comparison(left, right, more) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
 {% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
 {% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}
@@ -43,10 +45,15 @@
 {% macro covered_share(arm) %}{{ arm }}_runs{% endmacro %}
 {% macro missing_as_worst(arm) %}segmented_pairs.{{ arm }}_value{% endmacro %}
 {% macro variance_of_runs(arm) %}{{ arm }}_stddev{% endmacro %}
-{% macro p_value_of_gain(gain, tasks_that_gain) %}({{ gain }}){% endmacro %}
+{% macro p_value_of_own_side() %}improvement{% endmacro %}
+{% macro p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
 {% macro p_value_of_loss_beyond_margin(gain, gained, lost) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_gain(gain) %}({{ gain }}){% endmacro %}
 {% macro anytime_p_value_of_loss_beyond_margin() %}improvement{% endmacro %}
+{% macro estimate_errors() %}methods as (select moments.* from moments){% endmacro %}
+{% macro estimate_intervals() %}intervals as (select methods.* from methods){% endmacro %}
+{% macro estimate_tests() %}tests as (select intervals.* from intervals){% endmacro %}
+{% macro estimate_plans() %}requirements as (select tests.* from tests){% endmacro %}
 {% macro shown_improvement(improvement) %}{{ improvement }}{% endmacro %}
 {% macro unpaired_code() %}'code'{% endmacro %}
 {% macro unpaired_headline() %}'sentence'{% endmacro %}

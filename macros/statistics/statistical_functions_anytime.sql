@@ -34,20 +34,23 @@ as $function$
 declare
     rho float8 := {{ schema }}.confidence_sequence_rho(alpha, planned_n);
     information float8;
+    deviations float8;
 begin
     if rho is null or not (stddev >= 0 and n >= 1)
         or stddev >= 'Infinity'::float8 or n >= 'Infinity'::float8
     then
         return null;
     end if;
-    information := {{ schema }}.safe_multiply({{ schema }}.safe_multiply(n, rho), rho);
+    information := {{ schema }}.safe_multiply(n, rho);
+    information := {{ schema }}.safe_multiply(information, rho);
     if information < 1e-300 or information > 1e300 then
         return null;
     end if;
-    return {{ schema }}.safe_multiply(stddev, sqrt(
+    deviations := sqrt(
         2 * (1 + 1 / information) / n
         * (0.5 * {{ schema }}.log1p(information) - ln(alpha))
-    ));
+    );
+    return {{ schema }}.safe_multiply(stddev, deviations);
 end
 $function$;
 comment on function {{ schema }}.confidence_sequence_halfwidth(float8, float8, float8, float8) is
@@ -63,6 +66,7 @@ declare
     rho float8 := {{ schema }}.confidence_sequence_rho(alpha, planned_n);
     information float8;
     score float8;
+    log_p_value float8;
 begin
     if rho is null or not (stddev >= 0 and n >= 1 and abs(estimate) < 'Infinity'::float8)
         or stddev >= 'Infinity'::float8 or n >= 'Infinity'::float8
@@ -71,17 +75,17 @@ begin
     elsif stddev = 0 then
         return null;
     end if;
-    information := {{ schema }}.safe_multiply({{ schema }}.safe_multiply(n, rho), rho);
+    information := {{ schema }}.safe_multiply(n, rho);
+    information := {{ schema }}.safe_multiply(information, rho);
     if information < 1e-300 or information > 1e300 then
         return null;
     end if;
-    score := {{ schema }}.safe_square({{ schema }}.safe_divide(estimate, stddev));
-    return least(1, {{ schema }}.safe_exp(
-        0.5 * {{ schema }}.log1p(information)
-        - {{ schema }}.safe_multiply(
-            {{ schema }}.safe_divide(score, 1 + 1 / information), n / 2
-        )
-    ));
+    score := {{ schema }}.safe_divide(estimate, stddev);
+    score := {{ schema }}.safe_square(score);
+    score := {{ schema }}.safe_divide(score, 1 + 1 / information);
+    log_p_value := 0.5 * {{ schema }}.log1p(information)
+        - {{ schema }}.safe_multiply(score, n / 2);
+    return least(1, {{ schema }}.safe_exp(log_p_value));
 end
 $function$;
 comment on function {{ schema }}.confidence_sequence_p_value(float8, float8, float8, float8, float8) is

@@ -2,6 +2,10 @@
     Arithmetic that PostgreSQL refuses: it raises on float underflow, on
     overflow, on division by zero, on ln(0) and on sqrt(negative), and one such
     row would stop a build.
+
+    PostgreSQL puts the body of such a function where it is called, unless an
+    argument is itself dear (a function, a formula): then each call is a query
+    of its own, ten times as slow. So the callers give them variables.
 #}
 {% macro statistical_functions_arithmetic(schema) %}
 
@@ -184,7 +188,8 @@ as $function$
                 then candidate - baseline
             when
                 abs(candidate - baseline)
-                <= 1e-12 * greatest(abs(baseline), abs(candidate))
+                <= {{ rounding_noise() }}
+                * greatest(abs(baseline), abs(candidate))
                 then 0::float8
             else candidate - baseline
         end

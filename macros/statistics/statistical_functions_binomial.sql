@@ -147,6 +147,8 @@ declare
     z float8;
     z2n float8;
     proportion float8;
+    product float8;
+    divisor float8;
 begin
     if not (trials >= 0 and successes >= 0 and successes <= trials
         and alpha > 0 and alpha < 1) or trials >= 1e300
@@ -164,11 +166,10 @@ begin
     z2n := z * z / trials;
     proportion := {{ schema }}.safe_divide(successes, trials);
     -- the product of the two bounds is proportion^2 / (1 + z^2/n): no cancellation
-    return {{ schema }}.safe_divide(
-        {{ schema }}.safe_square(proportion),
-        proportion + z2n / 2
-        + sqrt(z2n) * sqrt({{ schema }}.safe_multiply(proportion, 1 - proportion) + z2n / 4)
-    );
+    product := {{ schema }}.safe_square(proportion);
+    divisor := proportion + z2n / 2
+        + sqrt(z2n) * sqrt({{ schema }}.safe_multiply(proportion, 1 - proportion) + z2n / 4);
+    return {{ schema }}.safe_divide(product, divisor);
 end
 $function$;
 comment on function {{ schema }}.wilson_lower(float8, float8, float8) is

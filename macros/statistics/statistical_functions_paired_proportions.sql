@@ -69,35 +69,48 @@ returns float8
 language plpgsql immutable parallel safe strict
 as $function$
 declare
-    estimate float8 := (b - c) / n;
-    low float8;
-    high float8;
-    middle float8;
     target float8 := case when is_upper then -z else z end;
-begin
-    if is_upper then
-        low := estimate;
-        high := 1;
-    else
-        low := -1;
-        high := estimate;
-    end if;
+    low float8 := case when is_upper then (b - c) / n else -1 end;
+    high float8 := case when is_upper then 1 else (b - c) / n end;
     -- the score falls as delta grows; it is 0 at the estimate
+    low_excess float8 := case when is_upper then z else 'Infinity'::float8 end;
+    high_excess float8 := case when is_upper then '-Infinity'::float8 else -z end;
+    middle float8;
+    previous float8;
+    excess float8;
+    side int := 0;
+begin
     for iteration in 1 .. 100 loop
-        middle := (low + high) / 2;
-        exit when middle = low or middle = high
-            or high - low <= 1e-17;
-        if {{ schema }}.tango_score(b, c, n, middle) > target then
+        previous := middle;
+        if low_excess < 1e100 and high_excess > -1e100 and low_excess > high_excess then
+            middle := low + (high - low) * (low_excess / (low_excess - high_excess));
+            exit when abs(middle - previous) <= 1e-16 * abs(middle);
+        else
+            middle := low;
+        end if;
+        if middle <= low or middle >= high then
+            middle := (low + high) / 2;
+            exit when middle = low or middle = high or high - low <= 1e-17;
+        end if;
+        excess := {{ schema }}.tango_score(b, c, n, middle) - target;
+        -- an end that stays twice counts half: it would stay forever
+        if excess > 0 then
             low := middle;
+            low_excess := excess;
+            high_excess := case when side > 0 then 0.5 else 1 end * high_excess;
+            side := 1;
         else
             high := middle;
+            high_excess := excess;
+            low_excess := case when side < 0 then 0.5 else 1 end * low_excess;
+            side := -1;
         end if;
     end loop;
-    return (low + high) / 2;
+    return middle;
 end
 $function$;
 comment on function {{ schema }}.tango_bound(float8, float8, float8, float8, boolean) is
-'The delta at which the score of Tango reaches z, by bisection.';
+'The delta at which the score of Tango reaches z: false position, by the Illinois rule (M. Dowell, P. Jarratt 1971, BIT 11), and bisection where that has no step.';
 
 create or replace function {{ schema }}.tango_lower(
     b float8, c float8, n float8, alpha float8

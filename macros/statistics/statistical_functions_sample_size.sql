@@ -128,7 +128,9 @@ begin
     step := 1;
     while found_step - failed_step > 1 loop
         -- less the rounding noise of the power, so that 1.03 * 100 is 103
-        m := ceil(n * power(1.03::float8, step) * (1 - 1e-12::float8));
+        m := ceil(
+            n * power(1.03::float8, step) * (1 - {{ rounding_noise() }}::float8)
+        );
         if {{ schema }}.chance_to_decide(
             n, m, improvements, deviations, offsets, slopes,
             other_offsets, other_slopes, least_deviate
@@ -147,7 +149,8 @@ begin
         return null;
     end if;
     return ceil(
-        n * power(1.03::float8, found_step) * (1 - 1e-12::float8)
+        n * power(1.03::float8, found_step)
+        * (1 - {{ rounding_noise() }}::float8)
     ) - n;
 end
 $function$;

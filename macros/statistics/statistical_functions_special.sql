@@ -274,16 +274,16 @@ declare
     total float8 := 0;
     previous float8;
     log_prefix float8;
+    log_y float8;
 begin
     if a < 1 then
         -- ln(x^a / (a B(a, b))), and 1 / (a B(a, b)) = 1 / ((a + b) B(a + 1, b))
         log_prefix := {{ schema }}.safe_multiply(a, ln(x)) - ln(a + b)
             - {{ schema }}.log_beta(a + 1, b);
     else
+        log_y := case when y < 0.5 then ln(y) else {{ schema }}.log1p(-x) end;
         log_prefix := {{ schema }}.log_beta_prefix(a, b, x, y, lambda) - ln(a)
-            - {{ schema }}.safe_multiply(
-                b, case when y < 0.5 then ln(y) else {{ schema }}.log1p(-x) end
-            );
+            - {{ schema }}.safe_multiply(b, log_y);
     end if;
     if x > 1e-100 then
         loop
@@ -294,7 +294,8 @@ begin
             exit when total = previous or abs(term) < 1e-100 or n >= 10000;
         end loop;
     end if;
-    return log_prefix + {{ schema }}.log1p({{ schema }}.safe_multiply(a, total));
+    total := {{ schema }}.safe_multiply(a, total);
+    return log_prefix + {{ schema }}.log1p(total);
 end
 $function$;
 comment on function {{ schema }}.beta_series(float8, float8, float8, float8, float8) is
@@ -361,13 +362,17 @@ begin
     end if;
     lambda := {{ schema }}.beta_lambda(a, b, x, y);
     if is_upper and y <= least(0.7, 0.7 / a) then
-        return {{ schema }}.safe_exp(least(0, {{ schema }}.beta_series(b, a, y, x, -lambda)));
+        log_tail := least(0, {{ schema }}.beta_series(b, a, y, x, -lambda));
+        return {{ schema }}.safe_exp(log_tail);
     elsif not is_upper and x <= least(0.7, 0.7 / b) then
-        return {{ schema }}.safe_exp(least(0, {{ schema }}.beta_series(a, b, x, y, lambda)));
+        log_tail := least(0, {{ schema }}.beta_series(a, b, x, y, lambda));
+        return {{ schema }}.safe_exp(log_tail);
     elsif is_upper and x <= least(0.7, 0.7 / b) then
-        return -{{ schema }}.expm1(least(0, {{ schema }}.beta_series(a, b, x, y, lambda)));
+        log_tail := least(0, {{ schema }}.beta_series(a, b, x, y, lambda));
+        return -{{ schema }}.expm1(log_tail);
     elsif not is_upper and y <= least(0.7, 0.7 / a) then
-        return -{{ schema }}.expm1(least(0, {{ schema }}.beta_series(b, a, y, x, -lambda)));
+        log_tail := least(0, {{ schema }}.beta_series(b, a, y, x, -lambda));
+        return -{{ schema }}.expm1(log_tail);
     end if;
     log_prefix := {{ schema }}.log_beta_prefix(a, b, x, y, lambda);
     if log_prefix < -760 then

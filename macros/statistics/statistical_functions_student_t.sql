@@ -111,23 +111,18 @@ comment on function {{ schema }}.student_t_p_value(float8, float8) is
 
 create or replace function {{ schema }}.student_t_sf(x float8, df float8)
 returns float8
-language sql immutable parallel safe
+language plpgsql immutable parallel safe strict
 as $function$
-    select
-        case
-            when x is null or df is null then null
-            when x = 'NaN'::float8 or df = 'NaN'::float8 or df <= 0 then null
-            when x >= 0 then
-                {{ schema }}.safe_multiply(
-                    0.5,
-                    {{ schema }}.student_t_area(x, greatest(df, 1e-300), false)
-                )
-            else
-                0.5 + {{ schema }}.safe_multiply(
-                    0.5,
-                    {{ schema }}.student_t_area(x, greatest(df, 1e-300), true)
-                )
-        end
+declare
+    area float8;
+begin
+    if x = 'NaN'::float8 or df = 'NaN'::float8 or df <= 0 then
+        return null;
+    end if;
+    area := {{ schema }}.student_t_area(x, greatest(df, 1e-300), x < 0);
+    return case when x >= 0 then 0 else 0.5 end
+        + {{ schema }}.safe_multiply(0.5, area);
+end
 $function$;
 comment on function {{ schema }}.student_t_sf(float8, float8) is
 'P(T > x). scipy.stats.t.sf.';

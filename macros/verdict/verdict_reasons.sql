@@ -36,7 +36,7 @@ worded_metrics as materialized (
         end as margin_in_words
     from judged_metrics
     inner join recommended
-        on {{ same_comparison('judged_metrics', 'recommended') }}
+        on {{ is_same_verdict('judged_metrics', 'recommended') }}
 ),
 
 phrased_metrics as materialized (
@@ -69,10 +69,8 @@ metric_findings as (
     from phrased_metrics
     cross join
         lateral (
-            values
             {{ verdict_findings(settings, level) }}
-        ) as findings (place, code, holds, p, level, sentence)
-    where findings.holds
+        ) as findings
 ),
 
 composite_findings as (
@@ -226,6 +224,6 @@ headlines as (
         {{ verdict_headline() }} as headline
     from recommended
     left join phrases
-        on {{ same_comparison('recommended', 'phrases') }}
+        on {{ is_same_verdict('recommended', 'phrases') }}
 )
 {%- endmacro %}

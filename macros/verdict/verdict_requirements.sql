@@ -48,7 +48,7 @@ obstacles as (
         end as obstacle
     from recommended
     left join deciding_metrics
-        on {{ same_comparison('recommended', 'deciding_metrics') }}
+        on {{ is_same_verdict('recommended', 'deciding_metrics') }}
 ),
 
 required_parts as (
@@ -83,7 +83,7 @@ required_parts as (
         ) as z_gain
     from obstacles
     inner join judged_metrics
-        on {{ same_comparison('obstacles', 'judged_metrics') }}
+        on {{ is_same_verdict('obstacles', 'judged_metrics') }}
     where
         obstacles.obstacle is null
         and judged_metrics.role in ('deciding', 'guardrail')
@@ -181,7 +181,7 @@ tasks_to_be_kept as (
         ) as tasks
     from required_parts
     inner join possible_gains
-        on {{ same_comparison('required_parts', 'possible_gains') }}
+        on {{ is_same_verdict('required_parts', 'possible_gains') }}
     group by
         required_parts.experiment_id,
         required_parts.candidate_group,
@@ -215,7 +215,7 @@ tasks_to_be_rejected as (
         ) as tasks
     from required_parts
     -- one loss of 20 is the margin, whatever its last digit is
-    where is_deciding and improvement < -margin - 1e-12
+    where is_deciding and improvement < -margin - {{ rounding_noise() }}
 ),
 
 required_numbers as (
@@ -230,11 +230,11 @@ required_numbers as (
         end as tasks_for_not_worse
     from obstacles
     left join tasks_to_be_better
-        on {{ same_comparison('obstacles', 'tasks_to_be_better') }}
+        on {{ is_same_verdict('obstacles', 'tasks_to_be_better') }}
     left join tasks_of_routes
-        on {{ same_comparison('obstacles', 'tasks_of_routes') }}
+        on {{ is_same_verdict('obstacles', 'tasks_of_routes') }}
     left join tasks_to_be_rejected
-        on {{ same_comparison('obstacles', 'tasks_to_be_rejected') }}
+        on {{ is_same_verdict('obstacles', 'tasks_to_be_rejected') }}
 ),
 
 requirements as (

@@ -16,255 +16,9 @@
     experiment_id, candidate_group, candidate_version, segment, is_anytime
 {%- endset -%}
 {%- set level = '(' ~ settings.alpha ~ ' / 2.0::float8)' -%}
-bounds as (
-    select false as is_anytime
-    union all
-    select true as is_anytime
-),
+{{ verdict_claims(settings, comparison) }},
 
-bounded_evidence as (
-    select
-        evidence.*,
-        bounds.is_anytime,
-        coalesce(
-            evidence.n_pairs >= {{ settings.minimum_tasks }}
-            and evidence.effective_clusters
-            >= {{ settings.minimum_clusters }} - 1e-9,
-            false
-        ) as has_enough_tasks,
-        evidence.role = 'deciding'
-        and {{ settings.is_these_tasks }}
-        and not bounds.is_anytime
-            as is_of_these_tasks
-    from evidence
-    cross join bounds
-),
-
--- the p-values and bounds that the verdict goes by
-metric_tests as (
-    select
-        experiment_id,
-        candidate_group,
-        candidate_version,
-        segment,
-        is_anytime,
-        metric,
-        kind,
-        role,
-        role_note,
-        direction_source,
-        flags,
-        n_pairs,
-        n_tasks,
-        n_incomparable,
-        n_candidates,
-        effective_clusters,
-        pair_coverage,
-        baseline_mean,
-        candidate_mean,
-        has_enough_tasks,
-        is_fraction,
-        is_of_ratio_kind,
-        is_difference_instead,
-        improvement,
-        improvement_error,
-        improvement_margin,
-        lower_improvement,
-        lower_improvement_error,
-        improvement_pct,
-        margin_pct,
-        p_value,
-        mean_difference,
-        case
-            when is_anytime then improvement_sequence_low
-            when is_of_these_tasks then fixed_tasks_low
-            else improvement_low
-        end as low,
-        case
-            when is_anytime then improvement_sequence_high
-            when is_of_these_tasks then fixed_tasks_high
-            else improvement_high
-        end as high,
-        case
-            when is_anytime then either_improvement_sequence_low
-            when is_of_these_tasks then fixed_tasks_low
-            else either_improvement_low
-        end as lowest,
-        case
-            when is_anytime then p_better_anytime
-            when is_of_these_tasks then p_better_fixed_tasks
-            when role = 'deciding' and {{ settings.is_holm_candidates }}
-                then p_better_holm_candidates
-            else p_better
-        end as p_better,
-        case
-            when is_anytime then p_worse_anytime
-            when is_of_these_tasks then p_worse_fixed_tasks
-            else p_worse
-        end as p_worse,
-        case
-            when is_anytime then p_lost_anytime
-            when is_of_these_tasks then p_lost_fixed_tasks
-            else p_lost
-        end as p_lost,
-        case
-            when is_anytime then either_p_worse_anytime
-            when is_of_these_tasks then either_p_worse_fixed_tasks
-            else either_p_worse
-        end as either_p_worse
-    from bounded_evidence
-    where role != 'none' or role_note = 'one_arm_only'
-),
-
-composite_tests as (
-    select
-        composites.experiment_id,
-        composites.candidate_group,
-        composites.candidate_version,
-        composites.segment,
-        bounds.is_anytime,
-        composites.composite_improvement,
-        case
-            when bounds.is_anytime then composites.p_better_anytime
-            else composites.p_better
-        end as p_better,
-        case
-            when bounds.is_anytime then composites.p_worse_anytime
-            else composites.p_worse
-        end as p_worse
-    from composites
-    cross join bounds
-),
-
--- every claim there is; each family is adjusted for its own number of claims
-claims as (
-    select
-        *,
-        case when role in ('guardrail', 'success') then p_worse end
-            as p_harm_of_guards,
-        case when role in ('tripwire', 'success') then p_worse end
-            as p_harm_of_tripwires,
-        case when role = 'guardrail' then p_better end as p_gain
-    from metric_tests
-),
-
--- the composite is one more claim of a gain
-gain_claims as (
-    select
-        {{ comparison }},
-        metric,
-        p_gain
-    from claims
-    where p_gain is not null
-    union all
-    select
-        {{ comparison }},
-        null as metric,
-        p_better as p_gain
-    from composite_tests
-    where p_better is not null
-),
-
-stepped_gains as (
-    select
-        *,
-        {{ holm_step('p_gain', comparison) }} as step
-    from gain_claims
-),
-
-adjusted_gains as (
-    select
-        {{ comparison }},
-        metric,
-        {{ holm_p_value('step', 'p_gain', comparison) }} as p_gain_holm
-    from stepped_gains
-),
-
-stepped_harms as (
-    select
-        *,
-        {{ holm_step('p_harm_of_guards', comparison) }} as step_of_guards,
-        {{ holm_step('p_harm_of_tripwires', comparison) }}
-            as step_of_tripwires
-    from claims
-),
-
-adjusted_harms as (
-    select
-        *,
-        {{ holm_p_value('step_of_guards', 'p_harm_of_guards', comparison) }}
-            as p_guard_holm,
-        {{
-            holm_p_value('step_of_tripwires', 'p_harm_of_tripwires', comparison)
-        }} as p_tripwire_holm
-    from stepped_harms
-),
-
--- each metric by itself
-judged_metrics as materialized (
-    select
-        adjusted_harms.*,
-        adjusted_gains.p_gain_holm,
-        coalesce(adjusted_harms.p_better <= {{ level }}, false) as is_better,
-        coalesce(adjusted_harms.p_worse <= {{ level }}, false) as is_worse,
-        coalesce(adjusted_harms.either_p_worse <= {{ level }}, false)
-            as is_worse_in_either_reading,
-        coalesce(adjusted_harms.p_lost <= {{ settings.kept_level }}, false)
-            as is_kept,
-        coalesce(adjusted_harms.p_lost <= {{ level }}, false) as is_proven_kept,
-        coalesce(
-            adjusted_harms.improvement < 0
-            and not coalesce(
-                adjusted_harms.p_lost <= {{ settings.kept_level }}, false
-            ),
-            false
-        ) as is_losing,
-        coalesce(
-            adjusted_harms.lower_improvement
-            >= {{ settings.minimum_gain }} * adjusted_harms.improvement_margin
-            and adjusted_gains.p_gain_holm <= {{ settings.gain_level }},
-            false
-        ) as is_gain,
-        coalesce(
-            adjusted_harms.pair_coverage
-            < {{ settings.minimum_coverage }} - 1e-12,
-            false
-        ) as has_low_coverage
-    from adjusted_harms
-    left join adjusted_gains
-        on
-            adjusted_harms.experiment_id = adjusted_gains.experiment_id
-            and adjusted_harms.candidate_group
-            = adjusted_gains.candidate_group
-            and adjusted_harms.candidate_version
-            = adjusted_gains.candidate_version
-            and adjusted_harms.segment = adjusted_gains.segment
-            and adjusted_harms.is_anytime = adjusted_gains.is_anytime
-            and adjusted_harms.metric = adjusted_gains.metric
-),
-
-judged_composites as (
-    select
-        composite_tests.*,
-        adjusted_gains.p_gain_holm,
-        coalesce(
-            composite_tests.composite_improvement >= {{ settings.minimum_gain }}
-            and adjusted_gains.p_gain_holm <= {{ settings.gain_level }},
-            false
-        ) as is_gain,
-        coalesce(composite_tests.p_worse <= {{ level }}, false) as is_worse
-    from composite_tests
-    left join adjusted_gains
-        on
-            composite_tests.experiment_id = adjusted_gains.experiment_id
-            and composite_tests.candidate_group
-            = adjusted_gains.candidate_group
-            and composite_tests.candidate_version
-            = adjusted_gains.candidate_version
-            and composite_tests.segment = adjusted_gains.segment
-            and composite_tests.is_anytime = adjusted_gains.is_anytime
-            and adjusted_gains.metric is null
-),
+{{ verdict_judgements(settings, level) }},
 
 comparisons as (
     select distinct {{ comparison }}
@@ -372,9 +126,9 @@ ruled as (
         coalesce(conditions.is_direction_unknown, false) as is_direction_unknown
     from comparisons
     left join conditions
-        on {{ same_comparison('comparisons', 'conditions') }}
+        on {{ is_same_verdict('comparisons', 'conditions') }}
     left join judged_composites
-        on {{ same_comparison('comparisons', 'judged_composites') }}
+        on {{ is_same_verdict('comparisons', 'judged_composites') }}
 ),
 
 recommended as materialized (
@@ -433,23 +187,12 @@ verdicts as (
         requirements.required_note
     from recommended
     left join headlines
-        on {{ same_comparison('recommended', 'headlines') }}
+        on {{ is_same_verdict('recommended', 'headlines') }}
     left join reasons
-        on {{ same_comparison('recommended', 'reasons') }}
+        on {{ is_same_verdict('recommended', 'reasons') }}
     left join requirements
-        on {{ same_comparison('recommended', 'requirements') }}
+        on {{ is_same_verdict('recommended', 'requirements') }}
 )
-{%- endmacro %}
-
-
-{# The condition that two CTEs of the rule speak of one comparison. #}
-{% macro same_comparison(left_side, right_side) -%}
-    {{ left_side }}.experiment_id = {{ right_side }}.experiment_id
-        and {{ left_side }}.candidate_group = {{ right_side }}.candidate_group
-        and {{ left_side }}.candidate_version
-        = {{ right_side }}.candidate_version
-        and {{ left_side }}.segment = {{ right_side }}.segment
-        and {{ left_side }}.is_anytime = {{ right_side }}.is_anytime
 {%- endmacro %}
 
 

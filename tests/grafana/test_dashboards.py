@@ -357,7 +357,7 @@ def test_the_reader_reads_marts_and_can_do_nothing_else(
 def test_queries_read_marts_only() -> None:
     every = [query for path in DASHBOARDS for query in dashboard_queries.panels(path)]
     every += [query for query, _ in dashboard_queries.alerts()]
-    marts = {path.stem for path in (HERE.parent / "models" / "marts").glob("*.sql")}
+    marts = {path.stem for path in (HERE.parent / "models" / "marts").rglob("*.sql")}
     for query in every:
         read = re.findall(r"\b(evals\w*|raw_evals)\.(\w+)", query.sql)
         assert read, query.title

@@ -18,7 +18,7 @@ _MACROS = Path(__file__).resolve().parents[2] / "macros" / "statistics"
 
 def creation_statement(schema: str = SCHEMA) -> str:
     """Render the on-run-start macro: it needs nothing of dbt's context."""
-    text = "".join(path.read_text() for path in sorted(_MACROS.glob("*statistical_functions*.sql")))
+    text = "".join(path.read_text() for path in sorted(_MACROS.glob("*.sql")))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  SQL
     template = environment.from_string(text + "{{ create_statistical_functions(schema) }}")
     return template.render(schema=schema)

@@ -256,7 +256,7 @@ def test_no_trend_can_be_told_of_equal_or_impossible_values(connection: Connecti
 
 def adjusted(connection: Connection, rows: list[tuple[str, float | None]]) -> list[Any]:
     """Give Holm's and BH's p-values of (family, p) by the macros, in order."""
-    macros = servers.REPOSITORY / "macros" / "adjusted_p_values.sql"
+    macros = servers.REPOSITORY / "macros" / "statistics" / "adjusted_p_values.sql"
     query = """
         with tests as (
             select * from unnest(%s::text[], %s::float8[]) with ordinality

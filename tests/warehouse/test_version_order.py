@@ -63,7 +63,8 @@ def _source(directory: str, name: str) -> str:
 
 def ordered(connection: Connection, seen: dict[str, datetime]) -> tuple[list[str], set[str]]:
     """Return the labels oldest first, and those that are version numbers."""
-    macros = _source("macros", "version_anchor") + _source("macros", "version_order")
+    macros = _source("macros/versions", "version_anchor")
+    macros += _source("macros/versions", "version_order")
     query = jinja2.Template(macros + QUERY).render()
     rows = connection.execute(query.encode(), [list(seen), list(seen.values())]).fetchall()
     return [label for label, _ in rows], {label for label, is_number in rows if is_number}

@@ -76,7 +76,7 @@ def test_every_command_appears_in_a_guide() -> None:
 
 def test_every_mart_appears_in_the_readme() -> None:
     readme = (servers.REPOSITORY / "README.md").read_text(encoding="utf-8")
-    marts = [model.stem for model in (servers.REPOSITORY / "models" / "marts").glob("*.sql")]
+    marts = [model.stem for model in (servers.REPOSITORY / "models" / "marts").rglob("*.sql")]
     assert marts
     assert [mart for mart in marts if f"`{mart}`" not in readme] == []
 

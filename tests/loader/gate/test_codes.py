@@ -29,7 +29,7 @@ _CODE = re.compile(r"""['"]([a-z]+(?:_[a-z]+)*)['"]""")
 
 def _listed(mart: str, column: str) -> set[str]:
     """Return the codes that the check of a mart's column allows: the one place that lists them."""
-    path = _REPOSITORY / "models" / "marts" / f"{mart}.yml"
+    (path,) = (_REPOSITORY / "models" / "marts").rglob(f"{mart}.yml")
     (model,) = yaml.safe_load(path.read_text(encoding="utf-8"))["models"]
     (found,) = (item for item in model["columns"] if item["name"] == column)
     checks = [
@@ -59,17 +59,17 @@ def test_a_part_may_have_the_codes_of_the_whole() -> None:
 
 
 def test_the_codes_that_are_listed_are_those_the_models_write() -> None:
-    flags = re.findall(r"then '(\w+)'", _sql("macros/comparison_flags.sql"))
+    flags = re.findall(r"then '(\w+)'", _sql("macros/verdict/comparison_flags.sql"))
     assert set(flags) == FLAGS
-    paired = _sql("models/intermediate/int_results_paired.sql")
+    paired = _sql("models/intermediate/comparisons/int_results_paired.sql")
     column = paired[: paired.index("end as not_comparable_reason")]
     assert set(re.findall(r"then '(\w+)'", column[column.rindex("case") :])) == LEFT_OUT
-    sentences = _sql("macros/verdict/verdict_sentences.sql")
+    of_metrics = _sql("macros/verdict/verdict_findings.sql")
     reasons = _sql("macros/verdict/verdict_reasons.sql")
     unpaired = _sql("macros/verdict/unpaired_headline.sql")
-    findings = re.findall(r"^\(\n    \d+,\n    '(\w+)'", sentences, re.MULTILINE)
+    findings = re.findall(r"'(\w+)' as code", of_metrics)
     # a finding whose code depends: the alternatives of its case
-    cases = re.findall(r"^\(\n    [^\n]*,\n    (case[^\n]*end),$", sentences, re.MULTILINE)
+    cases = re.findall(r"^    (case[^\n]*end) as code,$", of_metrics, re.MULTILINE)
     either = [code for case in cases for code in re.findall(r"(?:then|else) '(\w+)'", case)]
     composite = re.findall(r"(?:then|else) '(composite_\w+)'", reasons)
     plain = re.findall(r"'(\w+)' as code", reasons)

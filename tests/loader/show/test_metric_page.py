@@ -270,10 +270,10 @@ def test_every_code_of_the_marts_has_words() -> None:
         ("experiment_summaries", "required_note", {**wording.OBSTACLES, "decided": ""}),
         ("experiment_summaries", "recommendation", wording.VERDICTS),
     ):
-        path = servers.REPOSITORY / "models" / "marts" / f"{mart}.yml"
+        (path,) = (servers.REPOSITORY / "models" / "marts").rglob(f"{mart}.yml")
         described = path.read_text(encoding="utf-8").partition(f"- name: {column}\n")[2]
         codes = re.search(r"\b(?:in|values:)\s*[\[(](.*?)[\])]", described, re.DOTALL)
         assert codes is not None, column
         assert set(re.findall(r"\w+", codes[1])) == set(known), column
-    macro = (servers.REPOSITORY / "macros" / "comparison_flags.sql").read_text(encoding="utf-8")
+    macro = (servers.REPOSITORY / "macros" / "verdict" / "comparison_flags.sql").read_text("utf-8")
     assert set(re.findall(r"then\s+'(\w+)'", macro)) == set(wording.FLAGS)

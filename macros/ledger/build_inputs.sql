@@ -1,0 +1,28 @@
+{#
+    What the rows of a model are made of: `parents`, the models of the ledger,
+    and `seeds`, that it reads itself or by way of views and of tables that
+    every build makes anew. Asked of dbt's graph, since what a list forgets
+    would leave a mart stale and nobody would know.
+#}
+{% macro build_inputs(node) %}
+    {% set inputs = {'parents': {}, 'seeds': {}} %}
+    {% do collect_build_inputs(node, inputs) %}
+    {% do return({
+        'parents': inputs.parents.values() | sort,
+        'seeds': inputs.seeds.values() | sort,
+    }) %}
+{% endmacro %}
+
+
+{% macro collect_build_inputs(node, inputs) %}
+    {% for unique_id in node.depends_on.nodes if unique_id in graph.nodes %}
+        {% set input = graph.nodes[unique_id] %}
+        {% if input.resource_type == 'seed' %}
+            {% do inputs.seeds.update({unique_id: input.relation_name}) %}
+        {% elif input.config.incremental_strategy == 'replace_experiments' %}
+            {% do inputs.parents.update({unique_id: input.alias}) %}
+        {% else %}
+            {% do collect_build_inputs(input, inputs) %}
+        {% endif %}
+    {% endfor %}
+{% endmacro %}

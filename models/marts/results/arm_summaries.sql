@@ -1,0 +1,79 @@
+{{
+    config(
+        unique_key=["experiment_id", "experiment_group", "extension_version"],
+        meta={"settings": ["alpha"]},
+    )
+}}
+
+with
+
+evaluation_results as (
+    {{ changed_rows(ref('evaluation_results')) }}
+),
+
+arms as (
+    select
+        experiment_id,
+        experiment_group,
+        extension_version,
+        max(pass_metric) as pass_metric,
+        count(*)::integer as total_tasks,
+        sum(repetitions)::bigint as total_runs,
+        count(success_rate)::integer as said_tasks,
+        count(pass_at_k)::integer as repeated_tasks,
+        avg(success_rate) as success_rate,
+        avg(pass_at_k) as pass_at_k,
+        avg(pass_hat_k) as pass_hat_k,
+        avg(accuracy) as avg_accuracy,
+        count(accuracy) as accuracy_tasks
+    from evaluation_results
+    group by experiment_id, experiment_group, extension_version
+),
+
+-- the task is the unit: repetitions of one are no further evidence
+bounded as (
+    select
+        experiment_id,
+        experiment_group,
+        extension_version,
+        pass_metric,
+        total_tasks,
+        total_runs,
+        said_tasks,
+        repeated_tasks,
+        success_rate,
+        {{ statistical_function('wilson_lower') }}(
+            success_rate * said_tasks, said_tasks, {{ var('alpha') }}
+        ) as success_rate_low,
+        {{ statistical_function('wilson_upper') }}(
+            success_rate * said_tasks, said_tasks, {{ var('alpha') }}
+        ) as success_rate_high,
+        pass_at_k,
+        {{ statistical_function('wilson_lower') }}(
+            pass_at_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_at_k_low,
+        {{ statistical_function('wilson_upper') }}(
+            pass_at_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_at_k_high,
+        pass_hat_k,
+        {{ statistical_function('wilson_lower') }}(
+            pass_hat_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_hat_k_low,
+        {{ statistical_function('wilson_upper') }}(
+            pass_hat_k * repeated_tasks, repeated_tasks, {{ var('alpha') }}
+        ) as pass_hat_k_high,
+        avg_accuracy,
+        {{ statistical_function('wilson_lower') }}(
+            coalesce(avg_accuracy * accuracy_tasks, 0),
+            accuracy_tasks,
+            {{ var('alpha') }}
+        ) as avg_accuracy_low,
+        {{ statistical_function('wilson_upper') }}(
+            coalesce(avg_accuracy * accuracy_tasks, 0),
+            accuracy_tasks,
+            {{ var('alpha') }}
+        ) as avg_accuracy_high
+    from arms
+)
+
+select * from bounded

@@ -1,0 +1,74 @@
+{{
+    config(
+        unique_key=["experiment_id", "source", "source_run_id"],
+        indexes=[{"columns": ["experiment_id", "result_id"]}],
+    )
+}}
+
+with
+
+runs_latest as (
+    {{ changed_rows(ref('int_runs_latest')) }}
+),
+
+dated_runs as (
+    select
+        *,
+        coalesce(recorded_at, first_loaded_at) as dated_at
+    from runs_latest
+),
+
+numbered_runs as (
+    select
+        experiment_id,
+        source,
+        source_run_id,
+        {{
+            result_id(
+                'experiment_id',
+                'task_id',
+                'experiment_group',
+                'extension_version'
+            )
+        }} as result_id,
+        task_id,
+        experiment_group,
+        extension_version,
+        model_version,
+        agent_name,
+        dataset_version,
+        baseline_experiment_id,
+        error_message,
+        run_version,
+        (
+            row_number() over (
+                partition by
+                    experiment_id,
+                    task_id,
+                    experiment_group,
+                    extension_version
+                order by
+                    repetition asc nulls last,
+                    dated_at asc,
+                    source_run_id collate "C" asc,
+                    source collate "C" asc
+            )
+        )::integer as trial_number,
+        repetition,
+        latency_ms,
+        tokens_used,
+        cost_usd,
+        load_id,
+        success,
+        scores,
+        measurements,
+        evaluator_versions,
+        feedback,
+        metadata,
+        dated_at as recorded_at,
+        first_loaded_at,
+        loaded_at
+    from dated_runs
+)
+
+select * from numbered_runs
