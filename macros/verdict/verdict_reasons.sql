@@ -200,7 +200,8 @@ phrases as (
             order by lowest / improvement_margin nulls first, metric
         )
         filter (where role = 'guardrail' and not is_kept) as open_guardrails,
-        array_agg(name order by pair_coverage, metric)
+        -- shares that are equal but for rounding are told by name
+        array_agg(name order by round(pair_coverage::numeric, 9), metric)
         filter (
             where role in ('deciding', 'guardrail') and has_low_coverage
         ) as uncovered,
