@@ -20,8 +20,7 @@ demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) report --experiment exp-2025-01-001 -o report.html
 
 test: $(INSTALLED)  ## every test, on every PostgreSQL found here
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
-		tests/warehouse tests
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(INSTALLED)  ## for the working day: nothing that builds marts, kills or simulates
 	EVALMART_TEST_SERVERS=newest $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m 'not slow'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 import servers
 from loader.warehouse.connection import connect
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from xdist.remote import Producer
+
+# long tests that share nothing with their file
+_ALONE = ("test_every_command_of_a_guide_runs_as_written", "test_compare_models.py::")
 _TARGETS = ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
 
 
@@ -76,14 +81,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         servers.end_run()
 
 
+class ByFile(LoadFileScheduling):
+    """Keep a file in one process, for the sake of its fixtures; what shares none goes anywhere."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        is_alone = any(name in nodeid for name in _ALONE)
+        return nodeid if is_alone else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Deal the tests to processes."""
+    return ByFile(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Call slow what builds marts."""
+    if "dbt" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.slow)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what does not depend on the server's version on the newest one only.
 
-    What builds marts is slow.
+    What is slow begins first, so that no process is left alone with it at the end.
     """
-    for item in items:
-        if "dbt" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     newest = f"postgres{servers.available()[0]}"
 
     def is_elsewhere(item: pytest.Item) -> bool:

@@ -8,6 +8,9 @@
     minimum_clusters, minimum_coverage, harm_level, gain_level, minimum_gain,
     peeking (boolean), inference (tasks_like_these or these_tasks) and
     candidates (each or holm).
+
+    No database is named in it: a body of text is read when it is called, and a
+    warehouse may be restored or copied under another name.
 #}
 {% macro create_judge() -%}
 {%- set project = verdict_settings() -%}
@@ -73,12 +76,12 @@ with
 evidence as (
     select
         '' as segment, {{ columns }}
-    from {{ ref('experiment_metric_comparisons') }}
+    from {{ ref('experiment_metric_comparisons').include(database=false) }}
     where experiment_id = $1
     union all
     select
         segment_kind || ':' || segment as segment, {{ columns }}
-    from {{ ref('experiment_segment_comparisons') }}
+    from {{ ref('experiment_segment_comparisons').include(database=false) }}
     where experiment_id = $1
 ),
 
@@ -93,7 +96,7 @@ composites as (
         p_composite_worse as p_worse,
         p_composite_better_anytime as p_better_anytime,
         p_composite_worse_anytime as p_worse_anytime
-    from {{ ref('experiment_summaries') }}
+    from {{ ref('experiment_summaries').include(database=false) }}
     where experiment_id = $1 and composite_improvement is not null
     union all
     select
@@ -102,7 +105,7 @@ composites as (
         p_composite_worse as p_worse,
         p_composite_better_anytime as p_better_anytime,
         p_composite_worse_anytime as p_worse_anytime
-    from {{ this }}
+    from {{ this.include(database=false) }}
     where experiment_id = $1 and composite_improvement is not null
 ),
 

@@ -61,9 +61,8 @@ def warehouse(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) ->
     with sample_marts(postgres_server) as url:
         for arguments in (
             ["ingest", "--file", str(_bad(directory))],
-            ["build", "--quiet"],
             ["gate", "--experiment", "exp-2025-01-001"],
-            ["build", "--quiet", "--select", "gate_decisions"],
+            ["build", "--quiet"],
         ):
             _loader(url, *arguments)
         _create_reader(url)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 _ROLE = "reads_what_is_exposed"
 _SAMPLE = "exp-2025-01-001"
 _POLICY = """
@@ -49,10 +50,9 @@ _ANSWERED = (0, 1, 5)
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(postgres_server: str) -> Iterator[str]:
     """Give a database with the sample's marts, and a role that may read none of them."""
-    directory = tmp_path_factory.mktemp("sample")
-    with servers.embedded() as server, sample_marts(server, directory) as url:
+    with sample_marts(postgres_server) as url:
         with psycopg.connect(url) as connection:
             connection.execute(
                 f"""
@@ -63,6 +63,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 """
             )
         yield url
+        with psycopg.connect(url) as connection:
+            connection.execute(f"drop owned by {_ROLE}; drop role {_ROLE}")
 
 
 def exposed(name: str) -> list[str]:

@@ -13,10 +13,11 @@ from click.testing import CliRunner
 import servers
 from loader.cli import cli
 from loader.gate.verdict import RULE_VERSION
-from loader.sources.sample import EXPERIMENT_ID, write_sample
+from loader.sources.sample import EXPERIMENT_ID
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
+from sample_marts import ingest, sample_marts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,20 +43,10 @@ VERDICTS = {
 @pytest.fixture(scope="module")
 def url(postgres_server: str, dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Give the sample's marts, and an experiment that is worse in every way."""
-    directory = tmp_path_factory.mktemp("sample")
-    write_sample(directory)
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
-        for path in sorted(directory.glob("*.jsonl")):
-            result = CliRunner().invoke(cli, ["ingest", "--file", str(path), "--database-url", url])
-            assert result.exit_code == 0, result.output
-        records = [*worse(), *agents(), *only(), *equal()]
-        (directory / "more.jsonl").write_text("\n".join(map(json.dumps, records)))
-        result = CliRunner().invoke(
-            cli, ["ingest", "--file", str(directory / "more.jsonl"), "--database-url", url]
-        )
-        assert result.exit_code == 0, result.output
+    path = tmp_path_factory.mktemp("more") / "more.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*worse(), *agents(), *only(), *equal()])))
+    with sample_marts(postgres_server) as url:
+        ingest(url, path)
         dbt.build(url)
         yield url
 
@@ -122,17 +113,30 @@ def asked(
     return result.exit_code, json.loads(result.stdout or "[]"), result.stderr
 
 
+@pytest.fixture(scope="module")
+def answers(url: str, dbt: Dbt) -> dict[str, int]:
+    """Ask for every verdict, then build the mart of decisions; give the exit codes."""
+    codes = {}
+    for experiment in VERDICTS:
+        result = CliRunner().invoke(
+            cli, ["gate", "--experiment", experiment, "--database-url", url]
+        )
+        codes[experiment] = result.exit_code
+    dbt.run(url, "run", "--select", "stg_gate_decisions", "gate_decisions")
+    return codes
+
+
 @pytest.mark.parametrize("experiment", VERDICTS)
-def test_command_dbt_test_and_mart_say_the_same(experiment: str, url: str, dbt: Dbt) -> None:
+def test_command_dbt_test_and_mart_say_the_same(
+    experiment: str, url: str, answers: dict[str, int], dbt: Dbt
+) -> None:
     verdict, exit_code = VERDICTS[experiment]
-    result = CliRunner().invoke(cli, ["gate", "--experiment", experiment, "--database-url", url])
-    assert result.exit_code == exit_code, result.output
+    assert answers[experiment] == exit_code
     passed, messages = dbt.attempt(
         url, "test", "--select", "assert_gate_passes",
         "--vars", json.dumps({"gate_experiment": experiment}),
     )  # fmt: skip
     assert passed == (verdict == "pass"), messages
-    dbt.run(url, "run", "--select", "stg_gate_decisions", "gate_decisions")
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "select verdict, exit_code, rule_version from evals.gate_decisions"

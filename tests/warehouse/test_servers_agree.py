@@ -19,6 +19,7 @@ import servers
 import verdict_cases
 import verdict_simulation
 from close_values import agrees
+from loader.marts import catalog, evidence, exported, questions, regressions
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
 from planted_histories import plant
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from warehouse_dbt import Dbt
 
 Connection = psycopg.Connection[Any]
-EXPERIMENTS = 25
-RUNS = 1_500
+EXPERIMENTS = 15
+RUNS = 1_000
 AGENTS = {"quiet-00", "quiet-01", "dented", "growing", "moved", "down", "slowed"}
 # when a build did it, and where: not what was built
 LEDGERS = ("build_changes", "build_watermarks", "build_fingerprints", "build_numbers")
@@ -102,7 +103,9 @@ def built(dbt: Dbt) -> Iterator[tuple[Connection, Connection]]:
 def relations(connection: Connection) -> list[tuple[str, str]]:
     rows = connection.execute(
         "select relnamespace::regnamespace::text, relname::text from pg_class"
-        " where relnamespace::regnamespace::text like 'evals%' and relkind in ('r', 'v')"
+        # a step that is a view shows in the table that is made of it
+        " where relnamespace::regnamespace::text like 'evals%'"
+        " and (relkind = 'r' or relkind = 'v' and relnamespace = 'evals'::regnamespace)"
     ).fetchall()
     return sorted((schema, name) for schema, name in rows if name not in LEDGERS)
 
@@ -126,11 +129,44 @@ def rows_of(connection: Connection, schema: str, name: str) -> list[dict[str, An
     return sorted(rows, key=lambda row: (exact(row), rounded(row)))
 
 
+def test_both_servers_answer_the_same(built: tuple[Connection, Connection]) -> None:
+    def answers(connection: Connection) -> list[Any]:
+        experiments = ["e1", "linked", *(f"random-{number}" for number in range(3))]
+        there = {str(row[0]) for row in questions.experiments(connection).rows}
+        return [
+            questions.experiments(connection).rows,
+            questions.trend(connection, "dented", "accuracy").rows,
+            regressions.tasks(connection).rows,
+            [row[0] for row in catalog.metrics_seen(connection).rows],
+            exported.arms(connection),
+            exported.results(connection, (1.0, 1000.0), (0.01, 1.0)),
+            [
+                [
+                    questions.summary(connection, name).rows,
+                    questions.metrics(connection, name).rows,
+                    questions.comparison(connection, name).rows,
+                    evidence.segment_verdicts(connection, name).rows,
+                ]
+                for name in experiments
+                if name in there
+            ],
+        ]
+
+    def plain(value: object) -> object:
+        if isinstance(value, tuple | list):
+            return [plain(each) for each in value]
+        return float(value) if isinstance(value, Decimal) else value
+
+    first, second = built
+    for one, other in zip(answers(first), answers(second), strict=True):
+        assert agrees(plain(one), plain(other))
+
+
 def test_both_servers_build_the_same(built: tuple[Connection, Connection]) -> None:
     first, second = built
     names = relations(first)
     assert names == relations(second)
-    assert len(names) > 50
+    assert len(names) > 30
     empty = set()
     for schema, name in names:
         one, other = rows_of(first, schema, name), rows_of(second, schema, name)

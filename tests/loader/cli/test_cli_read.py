@@ -23,7 +23,7 @@ from loader.tables import Kind
 from loader.warehouse.connection import connect
 from servers import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 
 SHARED = servers.SHARED_DATA / "popularity_gpt5_vs_gemini.jsonl"
 FORMATS = ["table", "json", "csv", "markdown"]
