@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 import servers
+from close_values import agrees
 from loader.ingest import retention
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
@@ -127,4 +128,6 @@ def test_kept_rollups_outlive_the_purge_and_a_full_refresh(raw: RawRows, dbt: Db
     # the var off again: rollups are those of raw, and nothing else ever depended on it
     dbt.build(url, "--full-refresh")
     assert rollups(connection)[OLD_DAY][0] == 3 * 2
-    assert {mart: rows(connection, mart) for mart in OF_WHAT_REMAINS} == of_what_remains
+    for mart, there in of_what_remains.items():
+        now = rows(connection, mart)
+        assert agrees([row for (row,) in now], [row for (row,) in there]), mart
