@@ -116,6 +116,7 @@ def incomplete_beta_rows() -> list[tuple[float, float, float]]:
     return rows
 
 
+@pytest.mark.slow
 def test_incomplete_beta_is_exact_to_1e_12(connection: Connection) -> None:
     rows = incomplete_beta_rows()
     lower = [oracle.beta_inc(*row) for row in rows]
@@ -428,6 +429,7 @@ INTERNAL = [
 UNDEFINED_IN = [None, math.nan]
 
 
+@pytest.mark.slow
 def test_no_argument_raises_and_nothing_unknown_becomes_a_number(connection: Connection) -> None:
     functions = scalar_functions(connection)
     assert len(functions) >= 30
@@ -442,6 +444,7 @@ def test_no_argument_raises_and_nothing_unknown_becomes_a_number(connection: Con
                 assert value is None, (function, row, value)
 
 
+@pytest.mark.slow
 def test_probabilities_stay_between_0_and_1(connection: Connection) -> None:
     for function, arity in (
         ("student_t_p_value", 2), ("student_t_sf", 2), ("beta_inc", 3), ("binomial_cdf", 3),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import paired_readings
 import verdict_oracle
@@ -18,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import verdict_rule
 import verdict_worlds as worlds
 from verdict_rule import Metric
+
+pytestmark = pytest.mark.slow
 
 COUNT = 24
 
