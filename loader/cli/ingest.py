@@ -223,6 +223,9 @@ def _print(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:
     click.echo(f"{line} · dry run, nothing written" if dry_run else line)
     for reason in summary.reasons[:_MOST_REASONS]:
         click.echo(f"  {reason.count} x {reason.reason_code}: {reason.example}")
+    if len(summary.reasons) > _MOST_REASONS:
+        rest = len(summary.reasons) - _MOST_REASONS
+        click.echo(f"  and {rest} more {'reason' if rest == 1 else 'reasons'}")
     if summary.reasons and summary.load_id is not None:
         click.echo(f"  all of them are in raw_evals.rejected_rows, load_id {summary.load_id}")
 

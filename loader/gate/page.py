@@ -262,7 +262,7 @@ def _row(policy: Policy, metric: Metric, *, is_primary: bool) -> tuple[object, .
         None
         if policy.peeking or policy.inference is Inference.THESE_TASKS
         else wording.FINDINGS.get(metric.finding or ""),
-        ", ".join(wording.FLAGS.get(flag, flag) for flag in metric.flags) or None,
+        ", ".join(wording.notes(metric.flags, metric.finding)) or None,
     )
 
 

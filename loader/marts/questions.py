@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import check_experiment, distinct, fetch, reading, schema_name, select_all
+from loader.marts.reading import (
+    check_experiment,
+    check_names,
+    distinct,
+    fetch,
+    on_marts,
+    reading,
+    select_all,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from loader.tables import Table
     from loader.warehouse.connection import Connection
 
@@ -122,7 +126,7 @@ def trend(
             {"agent": agent, "metric": metric, "group": group, "days": days},
         )
         if not table.rows:
-            _check_trend(connection, {"agent_name": agent, "metric": metric})
+            check_names(connection, "version_trends", {"agent_name": agent, "metric": metric})
         return table
 
 
@@ -156,12 +160,12 @@ def experiments(connection: Connection, limit: int | None = None) -> Table:
     with reading(connection):
         return fetch(
             connection,
-            sql.SQL(
+            on_marts(
                 """
-                with experiments as (select distinct experiment_id from {arms})
+                with experiments as (select distinct experiment_id from {arm_summaries})
 
                 select * from experiments
-                left join {summaries} using (experiment_id)
+                left join {experiment_summaries} using (experiment_id)
                 order by
                     last_recorded_at desc nulls last,
                     experiment_id,
@@ -169,9 +173,6 @@ def experiments(connection: Connection, limit: int | None = None) -> Table:
                     candidate_version
                 limit %(limit)s
                 """
-            ).format(
-                arms=sql.Identifier(schema_name(), "arm_summaries"),
-                summaries=sql.Identifier(schema_name(), "experiment_summaries"),
             ),
             {"limit": limit},
         )
@@ -181,16 +182,3 @@ def _check_task(connection: Connection, experiment_id: str, task_id: str) -> Non
     names = distinct(connection, "evaluation_results", "task_id", {"experiment_id": experiment_id})
     if task_id not in names:
         raise ConfigurationError(f"no task {task_id!r} in {experiment_id}{nearest(task_id, names)}")
-
-
-def _check_trend(connection: Connection, names: Mapping[str, str]) -> None:
-    """Raise for the first of agent and metric that no version has."""
-    known: dict[str, str] = {}
-    for column, name in names.items():
-        present = distinct(connection, "version_trends", column, known)
-        if name not in present:
-            raise ConfigurationError(
-                f"no {column.removesuffix('_name')} {name!r}{nearest(name, present)}; "
-                f"there are: {', '.join(present) or 'none'}"
-            )
-        known[column] = name

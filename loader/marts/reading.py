@@ -181,6 +181,19 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
         )
 
 
+def check_names(connection: Connection, mart: str, names: Mapping[str, str]) -> None:
+    """Raise for the first of some columns in which no row of a mart has its name."""
+    known: dict[str, str] = {}
+    for column, name in names.items():
+        present = distinct(connection, mart, column, known)
+        if name not in present:
+            raise ConfigurationError(
+                f"no {column.removesuffix('_name')} {name!r}{nearest(name, present)}; "
+                f"there are: {', '.join(present) or 'none'}"
+            )
+        known[column] = name
+
+
 def distinct(
     connection: Connection, mart: str, column: str, where: Mapping[str, str]
 ) -> Sequence[str]:

@@ -7,17 +7,14 @@ Raises what `loader.marts.reading` raises.
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003  the fields of a row are read at run time
-from typing import TYPE_CHECKING, LiteralString, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from psycopg import sql
 from psycopg.rows import class_row
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import fetch, reading, schema_name
+from loader.marts.reading import check_names, fetch, on_marts, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from loader.tables import Table
     from loader.warehouse.connection import Connection
 
@@ -36,21 +33,24 @@ def alerts(connection: Connection, agent: str | None = None, since: str | None =
         since: a version; only alerts found at it or later, and those still open.
     """
     with reading(connection):
-        return _mart(
+        found = fetch(
             connection,
-            "metric_alerts",
-            """
-            where
-                (%(agent)s::text is null or agent_name = %(agent)s)
-                and (
-                    %(since)s::timestamptz is null
-                    or is_open
-                    or found_at >= %(since)s
-                )
-            order by is_open desc, found_at desc, agent_name, metric, began_version
-            """,
+            on_marts(
+                """
+                select * from {metric_alerts}
+                where
+                    (%(agent)s::text is null or agent_name = %(agent)s)
+                    and (
+                        %(since)s::timestamptz is null
+                        or is_open
+                        or found_at >= %(since)s
+                    )
+                order by is_open desc, found_at desc, agent_name, metric, began_version
+                """
+            ),
             {"agent": agent, "since": _first_seen(connection, agent, since)},
         )
+        return _known(connection, agent, found)
 
 
 def tasks(connection: Connection, agent: str | None = None, since: str | None = None) -> Table:
@@ -62,28 +62,35 @@ def tasks(connection: Connection, agent: str | None = None, since: str | None = 
         since: a version; only those first recorded with it or later.
     """
     with reading(connection):
-        return _mart(
+        found = fetch(
             connection,
-            "regression_tasks",
-            """
-            inner join (
-                select
-                    agent_name, experiment_group, extension_version, model_version, metric,
-                    first_recorded_at
-                from {regressions}
-            ) as regressions
-            using (agent_name, experiment_group, extension_version, model_version, metric)
-            where
-                (%(agent)s::text is null or agent_name = %(agent)s)
-                and (
-                    %(since)s::timestamptz is null
-                    or regressions.first_recorded_at >= %(since)s
-                )
-            order by
-                regressions.first_recorded_at desc, agent_name, metric, abs(change) desc, task_id
-            """,
+            on_marts(
+                """
+                select tasks.* from {regression_tasks} as tasks
+                inner join (
+                    select
+                        agent_name, experiment_group, extension_version, model_version, metric,
+                        first_recorded_at
+                    from {version_regressions}
+                ) as regressions
+                using (agent_name, experiment_group, extension_version, model_version, metric)
+                where
+                    (%(agent)s::text is null or agent_name = %(agent)s)
+                    and (
+                        %(since)s::timestamptz is null
+                        or regressions.first_recorded_at >= %(since)s
+                    )
+                order by
+                    regressions.first_recorded_at desc,
+                    agent_name,
+                    metric,
+                    abs(change) desc,
+                    task_id
+                """
+            ),
             {"agent": agent, "since": _first_seen(connection, agent, since)},
         )
+        return _known(connection, agent, found)
 
 
 def of_version(connection: Connection, agent: str, version: str) -> Table:
@@ -93,16 +100,18 @@ def of_version(connection: Connection, agent: str, version: str) -> Table:
     chance, all metrics of the version taken together. No row means nothing of the kind.
     """
     with reading(connection):
-        return _mart(
+        return fetch(
             connection,
-            "version_regressions",
-            """
-            where
-                agent_name = %(agent)s
-                and extension_version = %(version)s
-                and is_significant
-            order by change_pct, metric, experiment_group, model_version
-            """,
+            on_marts(
+                """
+                select * from {version_regressions}
+                where
+                    agent_name = %(agent)s
+                    and extension_version = %(version)s
+                    and is_significant
+                order by change_pct, metric, experiment_group, model_version
+                """
+            ),
             {"agent": agent, "version": version},
         )
 
@@ -111,14 +120,14 @@ def _first_seen(connection: Connection, agent: str | None, version: str | None) 
     """Return when a version was first recorded; None without a version."""
     if version is None:
         return None
-    query = sql.SQL(
+    query = on_marts(
         """
         select extension_version::text, min(first_recorded_at) as first_at
-        from {}
+        from {version_trends}
         where %(agent)s::text is null or agent_name = %(agent)s
         group by extension_version
         """
-    ).format(sql.Identifier(schema_name(), "version_trends"))
+    )
     cursor = connection.cursor(row_factory=class_row(_Seen)).execute(query, {"agent": agent})
     seen = {row.extension_version: row.first_at for row in cursor}
     if version not in seen:
@@ -126,11 +135,8 @@ def _first_seen(connection: Connection, agent: str | None, version: str | None) 
     return seen[version]
 
 
-def _mart(
-    connection: Connection, mart: str, rest: LiteralString, parameters: Mapping[str, object]
-) -> Table:
-    marts = {"regressions": sql.Identifier(schema_name(), "version_regressions")}
-    query = sql.SQL("select {mart}.* from {schema}.{mart} ").format(
-        schema=sql.Identifier(schema_name()), mart=sql.Identifier(mart)
-    ) + sql.SQL(rest).format(**marts)
-    return fetch(connection, query, parameters)
+def _known(connection: Connection, agent: str | None, found: Table) -> Table:
+    """Return what was found; of an agent that no version is of, nothing is no answer."""
+    if not found.rows and agent is not None:
+        check_names(connection, "version_trends", {"agent_name": agent})
+    return found

@@ -22,7 +22,7 @@ from loader.report.grids import (
 )
 from loader.show.metric_page import kind_of_values
 from loader.show.render import NULL
-from loader.show.wording import FLAGS, RATIOS, ROLES, finding, improvement_of, say
+from loader.show.wording import RATIOS, ROLES, finding, improvement_of, notes, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +125,7 @@ def _metric_cells(row: Record) -> list[Cell]:
         Cell(shown.accepted()),
         Cell(probability(number_of(row, "p_value"))),
         Cell(finding(row)),
-        Cell(", ".join(FLAGS.get(flag, flag) for flag in texts_of(row, "flags")) or NULL),
+        Cell(", ".join(notes(texts_of(row, "flags"), text_of(row, "finding"))) or NULL),
     ]
 
 

@@ -202,6 +202,17 @@ def finding(row: Record) -> str:
     return f"{told} ({named_p(p_value)})"
 
 
+def notes(flags: Sequence[str], found: str | None) -> list[str]:
+    """Return what to know of a comparison; what was shown did not want more tasks.
+
+    Args:
+        flags: of the comparison.
+        found: its finding.
+    """
+    is_shown = found in _SHOWN or found == "proven_kept"
+    return [FLAGS.get(flag, flag) for flag in flags if not (is_shown and flag == "underpowered")]
+
+
 def word(summary: Record) -> str:
     """Return the recommendation as a word, with its label where it has one."""
     decided = str(summary["recommendation"])

@@ -562,6 +562,8 @@ def test_text_from_records_never_drives_the_terminal(built: Built, output: str) 
         ),
         (["trend", "--agent", "feature-dev", "--metric", "accuracy"], "did you mean feature_dev"),
         (["trend", "--agent", "cicd", "--metric", "acuracy"], "did you mean accuracy"),
+        (["regressions", "--agent", "feature-dev"], "did you mean feature_dev"),
+        (["regressions", "--tasks", "--agent", "feature-dev"], "did you mean feature_dev"),
     ],
 )
 def test_an_unknown_name_is_an_error_that_names_the_nearest(

@@ -280,7 +280,7 @@ def test_the_page_opens_with_what_decided_and_says_what_would(connection: Connec
                 "required_note": None,
             },
             LATENCY,
-            {**ACCURACY, "flags": ["underpowered"]},
+            {**ACCURACY, "flags": ["underpowered", "uneven_repetitions"]},
         )
         lines = run_gate(connection).stdout.splitlines()
         markdown = run_gate(connection, "--format", "markdown").stdout

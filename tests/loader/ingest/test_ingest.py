@@ -353,6 +353,21 @@ def test_the_command_prints_what_became_of_the_records(database_url: str, tmp_pa
     assert done.stderr == b""
 
 
+def test_the_command_says_how_many_reasons_it_left_out(database_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    broken = [
+        line(accuracy=2),
+        line(experiment_group="nobody"),
+        b"{",
+        line(latency_ms=-1),
+        line(x=1),
+    ]
+    path.write_bytes(b"\n".join([line(task_id="fine"), *broken]))
+    lines = run(database_url, "--file", str(path)).stdout.decode().splitlines()
+    assert len([told for told in lines if told.startswith("  1 x ")]) == 3
+    assert lines[4] == "  and 2 more reasons"
+
+
 def test_the_command_reads_several_files_and_standard_input(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -277,3 +277,12 @@ def test_every_code_of_the_marts_has_words() -> None:
         assert set(re.findall(r"\w+", codes[1])) == set(known), column
     macro = (servers.REPOSITORY / "macros" / "verdict" / "comparison_flags.sql").read_text("utf-8")
     assert set(re.findall(r"then\s+'(\w+)'", macro)) == set(wording.FLAGS)
+
+
+def test_what_is_shown_does_not_want_more_tasks() -> None:
+    flags = ["low_coverage", "underpowered"]
+    missing, tasks = wording.FLAGS["low_coverage"], wording.FLAGS["underpowered"]
+    for finding in ("open", "kept", "unchanged", None):
+        assert wording.notes(flags, finding) == [missing, tasks]
+    for finding in ("better", "worse", "harmed", "changed", "proven_kept"):
+        assert wording.notes(flags, finding) == [missing]
