@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from click.testing import CliRunner, Result
 
 from loader.cli import cli
+from loader.cli.gate import gate
 
 if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
@@ -43,3 +44,26 @@ def answer(connection: Connection, *arguments: str, policy: str = "") -> dict[st
 def codes(found: dict[str, Any]) -> list[str]:
     """Return the codes of a verdict's reasons, in their order."""
     return [reason["code"] for reason in found["reasons"]]
+
+
+def call_gate(connection: Connection, *arguments: str, policy: str | None = None) -> Result:
+    """Call the command itself: what it raises comes as it is. The policy is a whole file."""
+    with TemporaryDirectory() as directory:
+        if policy is not None:
+            file = Path(directory, "policy.yml")
+            file.write_text(policy, encoding="utf-8")
+            arguments = (*arguments, "--policy", str(file))
+        if "--agent" not in arguments:
+            arguments = ("--experiment", "exp-1", *arguments)
+        return CliRunner().invoke(
+            gate, [*arguments, "--database-url", connection.info.dsn], standalone_mode=True
+        )
+
+
+def ledger(connection: Connection, columns: str = "*") -> list[tuple[object, ...]]:
+    """Return what the gate has recorded, the earliest first."""
+    rows = connection.execute(
+        f"select {columns} from raw_evals.gate_decisions order by decided_at".encode()
+    ).fetchall()
+    connection.commit()
+    return rows

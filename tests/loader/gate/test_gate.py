@@ -1,14 +1,10 @@
 import json
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import psycopg
 import pytest
-from click.testing import CliRunner, Result
 
 import gate_marts
+from gate_calls import call_gate
 from gate_marts import ACCURACY, LATENCY, SUMMARY
-from loader.cli.gate import gate
 from loader.errors import NothingToJudge
 from loader.warehouse.connection import Connection, connect
 
@@ -24,32 +20,11 @@ def connection(database_url: str) -> Connection:
     return connection
 
 
-def run_gate(connection: Connection, *arguments: str, policy: str | None = None) -> Result:
-    with TemporaryDirectory() as directory:
-        if policy is not None:
-            file = Path(directory, "policy.yml")
-            file.write_text(policy, encoding="utf-8")
-            arguments = (*arguments, "--policy", str(file))
-        if "--agent" not in arguments:
-            arguments = ("--experiment", "exp-1", *arguments)
-        return CliRunner().invoke(
-            gate, [*arguments, "--database-url", connection.info.dsn], standalone_mode=True
-        )
-
-
 def verdict(connection: Connection, policy: str | None = None) -> tuple[str, int, list[str]]:
-    result = run_gate(connection, "--format", "json", policy=policy)
+    result = call_gate(connection, "--format", "json", policy=policy)
     (answer,) = json.loads(result.stdout)
     assert answer["exit_code"] == result.exit_code
     return answer["verdict"], result.exit_code, [reason["code"] for reason in answer["reasons"]]
-
-
-def ledger(connection: Connection, columns: str = "*") -> list[tuple[object, ...]]:
-    rows = connection.execute(
-        f"select {columns} from raw_evals.gate_decisions order by decided_at".encode()
-    ).fetchall()
-    connection.commit()
-    return rows
 
 
 @pytest.mark.parametrize(
@@ -237,7 +212,7 @@ def test_a_changed_setting_is_asked_of_the_rule_itself(
             settings,
             {"recommendation": "reject", "headline": "Worse.", "required_note": "decided"},
         )
-        result = run_gate(connection, "--format", "json", policy=f"version: 1\n{text}\n")
+        result = call_gate(connection, "--format", "json", policy=f"version: 1\n{text}\n")
         (answer,) = json.loads(result.stdout)
         assert (answer["verdict"], result.exit_code) == ("blocked", 1)
         assert answer["headline"] == "Worse."
@@ -252,7 +227,7 @@ def test_marts_without_the_rule_as_a_function_are_of_another_version(
         connection.execute("drop function evals.judge")
         connection.commit()
         assert verdict(connection)[0] == "pass"
-        found = run_gate(connection, policy="version: 1\nkept_level: 0.1\n")
+        found = call_gate(connection, policy="version: 1\nkept_level: 0.1\n")
         assert "the marts are of another version" in str(found.exception)
 
 
@@ -261,7 +236,7 @@ def test_marts_of_another_version_are_said_to_be(connection: Connection) -> None
         gate_marts.store(connection, SUMMARY, ACCURACY)
         connection.execute("alter table evals.experiment_metric_comparisons drop column finding")
         connection.commit()
-        message = str(run_gate(connection).exception)
+        message = str(call_gate(connection).exception)
         assert "the marts are of another version" in message
         assert "finding" in message
 
@@ -282,9 +257,9 @@ def test_the_page_opens_with_what_decided_and_says_what_would(connection: Connec
             LATENCY,
             {**ACCURACY, "flags": ["underpowered", "uneven_repetitions"]},
         )
-        lines = run_gate(connection).stdout.splitlines()
-        markdown = run_gate(connection, "--format", "markdown").stdout
-        (plain,) = json.loads(run_gate(connection, "--format", "json").stdout)
+        lines = call_gate(connection).stdout.splitlines()
+        markdown = call_gate(connection, "--format", "markdown").stdout
+        (plain,) = json.loads(call_gate(connection, "--format", "json").stdout)
     assert lines[:5] == [
         "INCONCLUSIVE  code-chef 1.2.3 against its baseline, exp-1, 60 tasks",
         "",
@@ -331,74 +306,12 @@ def test_what_overrules_the_rule_is_said_first(connection: Connection) -> None:
     with connection:
         gate_marts.store(connection, SUMMARY, {**ACCURACY, "improvement_low": -0.01})
         text = "version: 1\nmetrics: {accuracy: {margin: 0.005}}\n"
-        (plain,) = json.loads(run_gate(connection, "--format", "json", policy=text).stdout)
+        (plain,) = json.loads(call_gate(connection, "--format", "json", policy=text).stdout)
     assert plain["headline"] == (
         "accuracy changes by -1 to +13 points (+ is better), across the margin of 0.5 points. "
         "More accurate (+8 points, p = .0021), and nothing got worse."
     )
     assert [reason["code"] for reason in plain["reasons"]] == ["margin_not_excluded", "better"]
-
-
-def test_every_look_is_kept_with_what_it_rested_on(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        gate_marts.load(connection, 7, "exp-1", is_built=True)
-        for _ in range(2):
-            assert "state" not in run_gate(connection).stderr
-        gate_marts.load(connection, 9, "exp-1", is_built=True)
-        third = run_gate(connection)
-        assert "look 3 at this candidate" in third.stdout
-        assert "2 states of the data" in third.stdout
-        assert "each look is another chance of a false alarm" in third.stderr
-        peeking = run_gate(connection, policy="version: 1\npeeking: true\n")
-        assert "false alarm" not in peeking.stderr
-        rows = ledger(
-            connection, "load_id, verdict, exit_code, policy ->> 'peeking', numbers, policy_hash"
-        )
-    assert [row[:4] for row in rows] == [
-        (7, "pass", 0, "false"), (7, "pass", 0, "false"),
-        (9, "pass", 0, "false"), (9, "pass", 0, "true"),
-    ]  # fmt: skip
-    assert rows[0][4]["metrics"][0]["mean_difference"] == 0.08  # type: ignore[index]
-    assert len({row[5] for row in rows}) == 2
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "update raw_evals.gate_decisions set verdict = 'pass'",
-        "delete from raw_evals.gate_decisions",
-        "truncate raw_evals.gate_decisions",
-        "delete from raw_evals.gate_calibrations",
-    ],
-)
-def test_the_ledger_refuses_to_forget(connection: Connection, statement: str) -> None:
-    with connection, pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
-        connection.execute(statement.encode())
-
-
-def test_results_that_the_marts_lack_are_announced(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, {**SUMMARY, "baseline_experiment_id": "reference"}, ACCURACY)
-        gate_marts.load(connection, 3, "reference", is_built=True)
-        gate_marts.load(connection, 4, "exp-1", is_built=True)
-        gate_marts.load(connection, 5, "other", is_built=False)
-        assert "newer" not in run_gate(connection).stderr
-        gate_marts.load(connection, 6, "reference", is_built=False)
-        assert "1 newer load is not in the marts yet" in run_gate(connection).stderr
-        # where the build's own ledger is readable, it counts
-        connection.execute("create schema evals_staging")
-        connection.execute(
-            "create table evals_staging.build_watermarks as "
-            "select * from (values ('experiment_summaries', 6), "
-            "('experiment_metric_comparisons', 5)) as rows (model, built_load_id)"
-        )
-        connection.commit()
-        assert "newer" in run_gate(connection).stderr
-        connection.execute("update evals_staging.build_watermarks set built_load_id = 6")
-        connection.commit()
-        assert "newer" not in run_gate(connection).stderr
-        assert [row[0] for row in ledger(connection, "load_id")] == [4, 4, 4, 6]
 
 
 def test_the_latest_candidate_is_judged_unless_another_is_named(connection: Connection) -> None:
@@ -414,15 +327,15 @@ def test_the_latest_candidate_is_judged_unless_another_is_named(connection: Conn
             },
             ACCURACY,
         )
-        latest = run_gate(connection)
+        latest = call_gate(connection)
         assert latest.exit_code == 1
         assert "judged code-chef 1.10.0, the latest of 2 candidates" in latest.stderr
-        named = run_gate(connection, "--candidate-version", "1.2.3")
+        named = call_gate(connection, "--candidate-version", "1.2.3")
         assert (named.exit_code, named.stderr) == (0, "")
-        both = run_gate(connection, policy="version: 1\njudge: all\n")
+        both = call_gate(connection, policy="version: 1\njudge: all\n")
         assert both.exit_code == 1
         assert both.stdout.count("against its baseline") == 2
-        wrong = run_gate(connection, "--candidate-version", "1.2.4")
+        wrong = call_gate(connection, "--candidate-version", "1.2.4")
         assert wrong.exit_code != 0
         assert "did you mean 1.2.3?" in str(wrong.exception)
 
@@ -440,16 +353,16 @@ def test_an_agent_and_a_version_find_their_latest_experiment(connection: Connect
             },
             ACCURACY,
         )
-        found = run_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.3")
+        found = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.3")
         assert found.exit_code == 1
         assert "judged exp-2, the latest of 2 experiments with feature_dev 1.2.3" in found.stderr
-        agent = run_gate(connection, "--agent", "feature_dve", "--extension-version", "1.2.3")
+        agent = call_gate(connection, "--agent", "feature_dve", "--extension-version", "1.2.3")
         assert "did you mean feature_dev?" in str(agent.exception)
         assert isinstance(agent.exception, NothingToJudge)
-        version = run_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.2")
+        version = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.2")
         assert "did you mean 1.2.3?" in str(version.exception)
-        latest = run_gate(connection, "--agent", "feature_dev")
+        latest = call_gate(connection, "--agent", "feature_dev")
         assert latest.exit_code == 1
         assert "judged feature_dev 1.2.3, the latest" in latest.stderr
-        missing = run_gate(connection, "--agent", "feature_dve")
+        missing = call_gate(connection, "--agent", "feature_dve")
         assert "did you mean feature_dev?" in str(missing.exception)
