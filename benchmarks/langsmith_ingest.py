@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STAND_IN = REPOSITORY / "tests" / "loader" / "langsmith_server.py"
+STAND_IN = REPOSITORY / "tests" / "support" / "langsmith_server.py"
 MEMORY_CEILING_MB = 200
 SECONDS_PER_ROW = 5.0 / 50_000
 SPARE_REQUESTS = 4
@@ -31,7 +31,7 @@ READ = """
 import json, resource, sys, time
 from loader.records.checker import Checker, Defaults
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
-from loader.records.vocabulary import read_vocabulary
+from loader.warehouse.seeds import read_vocabulary
 
 def seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg.rows import class_row
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import check_names, fetch, on_marts, reading
+from loader.marts.reading import check_names, fetch, on_marts, reading, statement
 
 if TYPE_CHECKING:
     from loader.tables import Table
@@ -64,30 +64,7 @@ def tasks(connection: Connection, agent: str | None = None, since: str | None = 
     with reading(connection):
         found = fetch(
             connection,
-            on_marts(
-                """
-                select tasks.* from {regression_tasks} as tasks
-                inner join (
-                    select
-                        agent_name, experiment_group, extension_version, model_version, metric,
-                        first_recorded_at
-                    from {version_regressions}
-                ) as regressions
-                using (agent_name, experiment_group, extension_version, model_version, metric)
-                where
-                    (%(agent)s::text is null or agent_name = %(agent)s)
-                    and (
-                        %(since)s::timestamptz is null
-                        or regressions.first_recorded_at >= %(since)s
-                    )
-                order by
-                    regressions.first_recorded_at desc,
-                    agent_name,
-                    metric,
-                    abs(change) desc,
-                    task_id
-                """
-            ),
+            statement("regression_tasks"),
             {"agent": agent, "since": _first_seen(connection, agent, since)},
         )
         return _known(connection, agent, found)

@@ -5,7 +5,7 @@ the langsmith SDK sends (also as multipart), answers both run queries, and misbe
 request: see `Fault`. It is as strict as the service where that has bitten somebody.
 
 As a program it fills itself, prints its address, and serves until it is killed:
-    python tests/loader/langsmith_server.py --runs 10000 --feedback 4
+    python tests/support/langsmith_server.py --runs 10000 --feedback 4
 """
 
 from __future__ import annotations
