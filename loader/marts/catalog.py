@@ -11,7 +11,8 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ConfigurationError
-from loader.marts.reading import check_experiment, fetch, reading, statement
+from loader.marts.names import check_experiment
+from loader.marts.reading import fetch, reading, statement
 from loader.show.render import NULL, printable
 from loader.show.wording import RATIOS, ROLES, SHARES, say
 from loader.tables import Column, Kind, Table
