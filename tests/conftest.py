@@ -8,8 +8,6 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 import servers
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
@@ -59,14 +57,8 @@ def empty_database_url(postgres_server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """Give a new database with the raw schema in it; dropped afterwards."""
-    raw = servers.template(postgres_server, "raw", _migrate)
-    with servers.fresh_database(postgres_server, raw) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
-
-
-def _migrate(url: str) -> None:
-    with connect(url) as connection:
-        migrate(connection)
 
 
 def pytest_configure(config: pytest.Config) -> None:
