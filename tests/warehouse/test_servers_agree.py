@@ -21,8 +21,6 @@ import verdict_cases
 import verdict_simulation
 from close_values import agrees
 from loader.marts import catalog, evidence, exported, questions, regressions
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from planted_histories import plant
 from random_records import random_record
 from raw_rows import RawRows
@@ -95,20 +93,18 @@ def built(dbt: Dbt) -> Iterator[tuple[Connection, Connection]]:
     if len(servers.available()) == 1:
         pytest.skip("one version of the server is here")
     newest, oldest = (servers.shared(name) for name in servers.available())
-    with servers.fresh_database(newest) as one, servers.fresh_database(oldest) as other:
-        for url in (one, other):
-            with connect(url) as connection:
-                migrate(connection)
-        with (
-            psycopg.connect(one, autocommit=True) as first,
-            psycopg.connect(other, autocommit=True) as second,
-        ):
-            for last in raw_rows(first):
-                copy_raw(first, second, last)
-                for url, connection in ((one, first), (other, second)):
-                    connection.execute("analyze")
-                    dbt.build(url)
-            yield first, second
+    with (
+        servers.migrated(newest) as one,
+        servers.migrated(oldest) as other,
+        psycopg.connect(one, autocommit=True) as first,
+        psycopg.connect(other, autocommit=True) as second,
+    ):
+        for last in raw_rows(first):
+            copy_raw(first, second, last)
+            for url, connection in ((one, first), (other, second)):
+                connection.execute("analyze")
+                dbt.build(url)
+        yield first, second
 
 
 def relations(connection: Connection) -> list[tuple[str, str]]:

@@ -6,18 +6,11 @@ import gate_marts
 from gate_calls import call_gate
 from gate_marts import ACCURACY, LATENCY, SUMMARY
 from loader.errors import NothingToJudge
-from loader.warehouse.connection import Connection, connect
+from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
 
 NON_INFERIORITY = "version: 1\nrequire: non_inferiority\n"
-
-
-@pytest.fixture
-def connection(database_url: str) -> Connection:
-    connection = connect(database_url)
-    gate_marts.create(connection)
-    return connection
 
 
 def verdict(connection: Connection, policy: str | None = None) -> tuple[str, int, list[str]]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 import gate_marts
 from gate_calls import answer, codes, run_gate
 from gate_marts import ACCURACY, SEGMENT, SUMMARY
 from loader.warehouse.connection import Connection, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.newest_server
 
@@ -22,13 +17,6 @@ ALPHA: dict[str, object] = {
     "improvement_low": -0.28, "improvement_high": -0.12, "improvement_pct": -20.0,
     "lower_improvement": -0.2, "finding": "harmed",
 }  # fmt: skip
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        yield connection
 
 
 def mixed(connection: Connection) -> None:

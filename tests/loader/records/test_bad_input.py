@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_support import VOCABULARY, line, load_file, migrated_database, record, select
+import servers
+from ingest_support import VOCABULARY, line, load_file, record, select
 from loader.errors import InvalidRecord
 from loader.records.checker import Checker
 
@@ -167,7 +168,7 @@ INTACT: list[tuple[str, dict[str, object], str, object]] = [
 @pytest.fixture(scope="module")
 def shared_url(postgres_server: str) -> Iterator[str]:
     """One migrated database for all tests that do not mind the others' rows."""
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
 
 
