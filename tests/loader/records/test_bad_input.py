@@ -14,6 +14,7 @@ import servers
 from ingest_support import VOCABULARY, line, load_file, record, select
 from loader.errors import InvalidRecord
 from loader.records.checker import Checker
+from loader.records.json_text import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -184,7 +185,7 @@ def test_a_broken_record_is_refused_with_its_own_reason(text: bytes, code: str, 
     checker = Checker(VOCABULARY)
     assert checker.admit_json([line(), text, line()]) is None
     with pytest.raises(InvalidRecord) as caught:
-        checker.check_json(text)
+        checker.check(decode_object(text))
     assert caught.value.code == code
     assert word in caught.value.reason
     assert len(caught.value.reason) < 400
