@@ -54,6 +54,36 @@
 {% macro estimate_intervals() %}intervals as (select methods.* from methods){% endmacro %}
 {% macro estimate_tests() %}tests as (select intervals.* from intervals){% endmacro %}
 {% macro estimate_plans() %}requirements as (select tests.* from tests){% endmacro %}
+{% macro moment_readings() %}differences as (select metric_pairs.* from metric_pairs){% endmacro %}
+{% macro moment_centres() %}centres as (select differences.* from differences){% endmacro %}
+{% macro moment_clusters() %}totals as (select centres.* from centres){% endmacro %}
+{% macro pair_tasks() %}tasks as (
+    select evaluation_results.* from evaluation_results
+    inner join results_paired
+        on evaluation_results.experiment_id = results_paired.experiment_id
+    left join arm_plans
+        on evaluation_results.experiment_id = arm_plans.experiment_id
+){% endmacro %}
+{% macro pair_segments() %}segments as (select tasks.* from tasks){% endmacro %}
+{% macro pair_scores() %}recorded_pairs as (select evaluation_scores.* from evaluation_scores){% endmacro %}
+{% macro pair_outcomes() %}outcome_pairs as (select tasks.* from tasks){% endmacro %}
+{% macro arm_deciding_metrics() %}primary_metrics as (
+    select evaluation_scores.* from evaluation_scores
+    inner join metrics
+        on evaluation_scores.metric = metrics.metric
+){% endmacro %}
+{% macro arm_controls() %}version_controls as (select controls.* from controls),
+
+latest_controls as (select version_controls.* from version_controls),
+
+control_tasks as (select arms.* from arms){% endmacro %}
+{% macro evaluator_differences() %}evaluator_conflicts as (
+    select pairs.* from pairs
+    inner join evaluator_metrics
+        on pairs.metric = evaluator_metrics.metric
+),
+
+one_sided_scores as (select pairs.* from pairs){% endmacro %}
 {% macro shown_improvement(improvement) %}{{ improvement }}{% endmacro %}
 {% macro unpaired_code() %}'code'{% endmacro %}
 {% macro unpaired_headline() %}'sentence'{% endmacro %}
