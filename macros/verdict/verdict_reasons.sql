@@ -68,7 +68,7 @@ metric_findings as (
         findings.sentence
     from phrased_metrics
     cross join
-        lateral (
+        lateral (  -- noqa: ST05
             {{ verdict_findings(settings, level) }}
         ) as findings
 ),
