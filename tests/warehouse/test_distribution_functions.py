@@ -291,6 +291,31 @@ def test_tango_bounds_solve_an_independent_search_of_the_likelihood(connection: 
     assert evaluate(connection, "tango_lower", [(0, 4, 4, 0.05), (0, 0, 0, 0.05)]) == [-1, -1]
 
 
+def test_tango_bounds_hold_at_the_ends_of_what_can_be_counted(connection: Connection) -> None:
+    """The score passes its quantile within some steps of float8 around the bound."""
+    rows = [
+        (10**6, 1, 10**9, 0.05), (10**9, 0, 10**9, 0.05), (0, 10**9 - 1, 10**9, 0.05),
+        (99999, 1, 100000, 0.05), (1, 999, 1000, 0.5), (0, 10**6 - 1, 10**6, 1e-9),
+        (1, 0, 10**8, 1e-6), (5, 5, 10, 1e-12), (5, 0, 5, 1e-15), (500, 500, 1000, 1e-300),
+        (5, 5, 10, 0.999), (3, 2, 10, 1 - 1e-12),
+    ]  # fmt: skip
+    lower = evaluate(connection, "tango_lower", rows)
+    upper = evaluate(connection, "tango_upper", rows)
+    for (b, c, n, alpha), low, high in zip(rows, lower, upper, strict=True):
+        z = -mpf(special.ndtri(alpha / 2))
+        assert -1 <= low < (b - c) / n
+        assert (b - c) / n < high <= 1 or high == 1 == b / n
+        for bound, target in ((low, z), (high, -z)):
+            if abs(bound) < 1:
+                step, close = 4 * math.ulp(bound), z * mpf("1e-12")
+                assert tango_score(b, c, n, bound - step) >= target - close
+                assert tango_score(b, c, n, bound + step) <= target + close
+    ties = [(0, 0, n, alpha) for n in (1, 10**6, 10**12) for alpha in (1e-12, 0.05, 0.999)]
+    squares = [(float(special.ndtri(alpha / 2)) ** 2, n) for _, _, n, alpha in ties]
+    expected = [square / (n + square) for square, n in squares]
+    assert evaluate(connection, "tango_upper", ties) == pytest.approx(expected, rel=1e-12)
+
+
 def test_tango_score_of_zero_is_the_mcnemar_statistic(connection: Connection) -> None:
     rows = [(b, c, n, 0.0) for b, c, n in [(5, 2, 9), (1, 0, 1), (20, 70, 300)]]
     expected = [(b - c) / math.sqrt(b + c) for b, c, _, _ in rows]
