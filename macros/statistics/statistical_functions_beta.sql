@@ -256,42 +256,6 @@ $function$;
 comment on function {{ schema }}.beta_tail(float8, float8, float8, float8, boolean) is
 'Lower or upper tail of the beta distribution with x and y = 1 - x both given, so that neither tail cancels. a, b > 0 finite. Relative error below 1e-12 for a, b in [0.25, 1e8].';
 
-create or replace function {{ schema }}.beta_inc(a float8, b float8, x float8)
-returns float8
-language sql immutable parallel safe
-as $function$
-    select
-        case
-            when a is null or b is null or x is null then null
-            when
-                not (a > 0 and b > 0 and x >= 0 and x <= 1)
-                or a > 1e300 or b > 1e300
-                then null
-            else {{ schema }}.beta_tail(a, b, x, 1 - x, false)
-        end
-$function$;
-comment on function {{ schema }}.beta_inc(float8, float8, float8) is
-'Regularized incomplete beta function I_x(a, b), a, b in (0, 1e300]. scipy.special.betainc.';
-
-create or replace function {{ schema }}.beta_inc_complement(
-    a float8, b float8, x float8
-)
-returns float8
-language sql immutable parallel safe
-as $function$
-    select
-        case
-            when a is null or b is null or x is null then null
-            when
-                not (a > 0 and b > 0 and x >= 0 and x <= 1)
-                or a > 1e300 or b > 1e300
-                then null
-            else {{ schema }}.beta_tail(a, b, x, 1 - x, true)
-        end
-$function$;
-comment on function {{ schema }}.beta_inc_complement(float8, float8, float8) is
-'1 - I_x(a, b) without cancellation. scipy.special.betaincc.';
-
 create or replace function {{ schema }}.beta_quantile(
     a float8, b float8, tail float8, is_upper boolean
 )
