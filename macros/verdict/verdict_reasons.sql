@@ -11,9 +11,7 @@ worded_metrics as materialized (
         recommended.recommendation,
         recommended.recommendation_route as route,
         recommended.label,
-        recommended.deciding_metric,
         recommended.is_better as is_comparison_better,
-        recommended.is_all_kept,
         role = 'deciding' as is_deciding,
         {{ metric_name('metric') }} as name,
         {{ change_in_words('improvement') }} as change,
@@ -153,8 +151,7 @@ reasons as (
                 )
             )
             order by place, metric collate "C" nulls last
-        ) as recommendation_reasons,
-        array_agg(code order by place, metric collate "C" nulls last) as codes
+        ) as recommendation_reasons
     from all_findings
     group by {{ comparison }}
 ),
