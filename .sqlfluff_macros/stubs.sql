@@ -33,8 +33,13 @@
 {% macro is_same_series(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
 {% macro is_same_comparison(left, right, more) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
-{% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
-{% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}
+{% macro version_tasks(versions) %}wanted_results as (
+    select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}
+    inner join rollups
+        on {{ versions }}.agent_name = rollups.agent_name
+),
+
+task_means as (select *, 'accuracy' as metric, 0 as mean_value from wanted_results){% endmacro %}
 {% macro metric_direction(metric, kind, declared_direction) %}{{ declared_direction }}{% endmacro %}
 {% macro bounded_value(value) %}{{ value }}{% endmacro %}
 {% macro bounded_square(value) %}{{ value }}{% endmacro %}
