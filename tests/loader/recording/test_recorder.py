@@ -10,6 +10,8 @@ import statistics
 import threading
 import time
 from contextlib import contextmanager
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,10 +162,85 @@ def test_a_bad_record_is_refused_at_once_and_named(fields: dict[str, Any], field
     assert waiting() == []
 
 
-def test_numbers_of_numpy_are_numbers(database_url: str) -> None:
+def test_numbers_of_numpy_and_decimals_are_numbers(database_url: str) -> None:
+    given: list[dict[str, Any]] = [
+        {"accuracy": np.float32(0.5), "tokens_used": np.int64(3)},
+        {"scores": {"accuracy": np.array(0.5)}, "tokens_used": Decimal(3)},
+        {"accuracy": Decimal("0.50"), "tokens_used": Decimal("3.0")},
+        {"scores": MappingProxyType({"accuracy": 0.5}), "tokens_used": np.float64(3)},
+    ]
     with Recorder(**ARM, database_url=database_url) as recorder:
-        recorder.record(task_id="t", accuracy=np.float32(0.5), tokens_used=np.int64(3))  # type: ignore[arg-type]
-    assert tasks(database_url) == ["t"]
+        for fields in given:
+            recorder.record(task_id="t", success=np.bool_(1), metadata={"x": Decimal(2)}, **fields)  # type: ignore[arg-type]
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "select scores, tokens_used, success, metadata from raw_evals.evaluation_runs"
+        ).fetchall()
+    assert rows == [({"accuracy": 0.5}, 3, True, {"x": 2})] * 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"accuracy": np.array([0.5, 1.0])}, "accuracy"),
+        ({"scores": {"accuracy": np.array([0.5])}}, "scores.accuracy"),
+        ({"metadata": {"all": [np.zeros((2, 3))]}}, "metadata.all"),
+        ({"metrics": {"latency_ms": np.array([1.0, 2.0])}}, "latency_ms"),
+        ({"cost_usd": Decimal("NaN")}, "cost_usd"),
+        ({"scores": {"accuracy": np.float64("nan")}}, "scores.accuracy"),
+    ],
+)
+def test_arrays_and_what_is_no_number_are_refused_and_named(
+    fields: dict[str, Any], field: str
+) -> None:
+    with Recorder(**ARM, database_url=NOWHERE) as recorder:
+        with pytest.raises(InvalidRecord) as refused:
+            recorder.record(task_id="t", **fields)
+        assert refused.value.field == field
+        assert recorder.spooled_count == 0
+
+
+def test_the_old_trackers_call_is_taken_as_it_was(database_url: str) -> None:
+    with Recorder(database_url=database_url) as recorder:
+        recorder.record(
+            **ARM,
+            task_id="t",
+            model_version="qwen-coder-32b-v2",
+            agent_name="feature_dev",
+            scores={"accuracy": 0.92, "completeness": None},
+            metrics={"latency_ms": 1850.5, "tokens_used": 2450.0, "cost_usd": None, "retries": 2},
+            error_message=None,
+            metadata=None,  # type: ignore[arg-type]
+        )
+    with connect(database_url) as connection:
+        row = connection.execute(
+            "select latency_ms, tokens_used, cost_usd, measurements, scores, success "
+            "from raw_evals.evaluation_runs"
+        ).fetchone()
+    scores = {"accuracy": 0.92, "completeness": None}
+    assert row == (1850.5, 2450, None, {"retries": 2.0}, scores, None)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "field"),
+    [
+        ([1850.5], "metrics"),
+        ({"latency_ms": 3}, "metrics.latency_ms"),
+        ({"retries": 3}, "metrics.retries"),
+        ({"cost_usd": -1}, "cost_usd"),
+        ({"accuracy": 0.5}, "measurements.accuracy"),
+    ],
+)
+def test_metrics_that_contradict_or_are_none_are_refused(metrics: object, field: str) -> None:
+    with Recorder(**ARM, database_url=NOWHERE) as recorder:
+        with pytest.raises(InvalidRecord) as refused:
+            recorder.record(
+                task_id="t",
+                latency_ms=2,
+                measurements={"retries": 2},
+                metrics=metrics,  # type: ignore[arg-type]
+            )
+        assert refused.value.field == field
 
 
 def test_what_is_changed_after_recording_is_not_recorded(database_url: str) -> None:
