@@ -105,7 +105,7 @@ class _Slot(NamedTuple):
 
 @dataclass(slots=True)
 class _Task:
-    """The runs of one task: how many were there, and what the session has done."""
+    """The runs of one task: what was there, and what the session has done."""
 
     runs: int = 0
     stored: int = 0
@@ -144,7 +144,9 @@ class Session:
         self.as_of_load = as_of_load
         self._arms: dict[Arm, dict[str, _Task] | None] = {}
         """None for an arm that could not be looked up."""
-        self._replaced = 0
+        self._there = self._replaceable = 0
+        """Runs that were there, and those of them that are of this source."""
+        self.replaced_count = 0
         self.notes: list[str] = []
         """What was there at the beginning, for a person."""
         self._begin_anew()
@@ -195,7 +197,7 @@ class Session:
                 return self._new_id(), repetition
             task = tasks.setdefault(task_id, _Task())
             if task.slots:
-                self._replaced += 1
+                self.replaced_count += 1
                 slot = _taken(task.slots, repetition)
                 return slot.run_id, repetition or slot.repetition
             if repetition is None or repetition <= task.stored:
@@ -203,31 +205,26 @@ class Session:
             task.highest = max(task.highest, repetition)
             return self._new_id(), repetition
 
-    def remaining(self) -> str:
-        """Say what a session that replaces has replaced, and what stays; empty for nothing."""
-        if self.on_existing is not OnExisting.REPLACE:
+    def remaining(self, replaced_elsewhere: int = 0) -> str:
+        """Say what a session that replaces has replaced, and what stays; empty for nothing.
+
+        Args:
+            replaced_elsewhere: what other processes of the session have replaced.
+
+        """
+        if self.on_existing is not OnExisting.REPLACE or not self._there:
             return ""
-        with self._lock:
-            staying = [
-                (len(task.slots), task.runs)
-                for tasks in self._arms.values()
-                for task in (tasks or {}).values()
-                if task.runs
-            ]
-        ours = sum(count for count, _ in staying)
-        runs = sum(count for _, count in staying)
-        stay = runs - self._replaced
-        if not runs:
-            return ""
-        others = stay - ours
-        foreign = f", {others:,} of them of another source than {self._source}" if others else ""
+        replaced = self.replaced_count + replaced_elsewhere
+        staying = self._there - replaced
+        foreign = self._there - self._replaceable
+        whose = f", {foreign:,} of them of another source than {self._source}" if foreign else ""
         left = (
-            f"; {stay:,} stay, since they were not recorded again{foreign}: "
+            f"; {staying:,} stay, since they were not recorded again{whose}: "
             "withdraw them if they should not count"
-            if stay
+            if staying
             else ""
         )
-        return f"{self._replaced:,} of {_count(runs, 'run')} replaced{left}"
+        return f"{replaced:,} of {_count(self._there, 'run')} replaced{left}"
 
     def _new_id(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"
@@ -249,6 +246,8 @@ class Session:
             )
             return None
         runs = sum(task.runs for task in tasks.values())
+        self._there += runs
+        self._replaceable += sum(len(task.slots) for task in tasks.values())
         if not runs:
             return tasks
         there = f"{name} has {_count(runs, 'run')} of {_count(len(tasks), 'task')} already"

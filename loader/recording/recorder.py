@@ -204,8 +204,8 @@ class Recorder:
         if not self._is_closed:
             self._delivery.close()
             self._is_closed = True
-            remaining = self._session.remaining()
-            if remaining:
+            remaining = self._session.remaining()  # of one process among several means nothing
+            if remaining and self._session.as_of_load is None:
                 _log.warning("%s", remaining)
 
     @property
@@ -219,9 +219,18 @@ class Recorder:
         return self._delivery.spooled_count
 
     @property
+    def replaced_count(self) -> int:
+        """How many runs that were there have got new versions so far."""
+        return self._session.replaced_count
+
+    @property
     def notes(self) -> list[str]:
         """What was there when the session began, and what it has not replaced; for a person."""
-        remaining = self._session.remaining()
+        return self.notes_with(0)
+
+    def notes_with(self, replaced_elsewhere: int) -> list[str]:
+        """Return `notes`, counting what other processes of the session have replaced."""
+        remaining = self._session.remaining(replaced_elsewhere)
         return [*self._session.notes, *([remaining] if remaining else [])]
 
     def _look(self) -> None:
