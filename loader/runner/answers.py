@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -37,6 +38,12 @@ class Answer:
     completion_tokens: int | None = None
     cost_usd: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def known_cost_usd(self) -> float | None:
+        """The cost, unless it is none that anybody can have paid."""
+        is_sound = self.cost_usd is not None and 0 <= self.cost_usd < math.inf
+        return self.cost_usd if is_sound else None
 
 
 class CallFailed(Exception):  # noqa: N818  reads as what happened

@@ -57,12 +57,14 @@ class Scores:
         values: key → score; None for one that could not be given.
         versions: key → version of the evaluator.
         notes: key → label, comment or error beside the score.
+        errors: evaluator → why it failed; None if it did not.
 
     """
 
     values: dict[str, float | bool | None] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, dict[str, object]] = field(default_factory=dict)
+    errors: dict[str, str | None] = field(default_factory=dict)
 
 
 def prepare(evaluators: Sequence[EvaluatorLike]) -> list[Evaluator]:
@@ -136,7 +138,10 @@ async def score(evaluators: Sequence[Evaluator], task: Task, answer: Answer) -> 
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:
     scores = Scores()
     for evaluator in evaluators:
+        scores.errors[evaluator.name] = None
         for result in evaluator.apply(run, example):
+            if result.error:
+                scores.errors[evaluator.name] = redact(result.error)
             for key in [result.key] if result.key else evaluator.known_keys():
                 scores.values[key] = result.score
                 scores.versions[key] = evaluator.version

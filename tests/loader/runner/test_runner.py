@@ -14,7 +14,7 @@ import pytest
 
 from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.runner.arms import Arm, Outcome, Settings
+from loader.runner.arms import Arm, Settings
 from loader.runner.budget import Budget
 from loader.runner.chat import ChatTarget
 from loader.runner.pricing import Price, price_of, read_prices
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from loader.runner.outcome import Outcome
     from loader.runner.scoring import ScoredExample, ScoredRun
 
 pytestmark = pytest.mark.newest_server
