@@ -28,7 +28,7 @@ from loader.recording.values import (
     with_metrics,
 )
 from loader.records.checker import Checker, Defaults
-from loader.records.form import decode
+from loader.records.form import ABSENT, decode
 from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.warehouse.seeds import read_vocabulary
 
@@ -70,6 +70,7 @@ class Recorder:
         source: str = SOURCE,
         on_existing: str = OnExisting.ADD,
         as_of_load: int | None = None,
+        with_io: bool = False,
     ) -> None:
         """Begin to record: see what is there, if experiment, group and version are given.
 
@@ -96,6 +97,7 @@ class Recorder:
                 the database.
             as_of_load: what came with later loads is the session's own, not there already:
                 for the processes of one session.
+            with_io: whether inputs and outputs are kept; else only what tells equal ones.
 
         Raises:
             ConfigurationError: the project's seeds cannot be read, the database's address
@@ -126,6 +128,7 @@ class Recorder:
             flush_records=flush_records,
             queue_records=queue_records,
             exit_seconds=exit_seconds,
+            keep_contents=with_io,
         )
         self._session = Session(
             source, self._vocabulary, database_url, OnExisting.of(on_existing), as_of_load
@@ -270,6 +273,7 @@ class Recorder:
             return run["source_run_id"], to_json(run)
         # puts right what can be, or says what is wrong and where
         record = checker.check(plain(run))
+        record.is_id_derived = ABSENT  # it gets one of its own
         if not is_named:
             arm = Arm(record.experiment_id, record.experiment_group, record.extension_version)
             found = {"task_id": record.task_id, "repetition": record.repetition}
@@ -310,12 +314,13 @@ class _OneByOne(Checker):
             decode_object(text)  # refuses it
         if not text.isascii() or b"\\u00" in text:
             # lengths count in bytes, and NUL is looked for, where a row is made
-            return self.admit_json([text]) is not None
+            admitted = self.admit_json([text])
+            return admitted is not None and not admitted.asides
         try:
             record = decode(text)
         except msgspec.DecodeError:
             return False
-        self._finish(record)
+        self._finish(record, strict=True)
         return True
 
 

@@ -46,6 +46,16 @@ class RecordFields(TypedDict, total=False):
     evaluator_versions: Mapping[str, str]
     baseline_experiment_id: str | None
     metadata: Mapping[str, object]
+    score_scales: Mapping[str, list[float]]
+    comments: Mapping[str, str]
+    trace_url: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cached_tokens: int | None
+    reasoning_tokens: int | None
+    inputs: object
+    outputs: object
+    reference_outputs: object
 
 
 def _text(value: object) -> str:

@@ -151,6 +151,9 @@ def test_ten_thousand_records_from_two_hundred_tasks_arrive_once(database_url: s
         ({"task_id": "t", "colour": "red"}, "colour"),
         ({"task_id": "t", "error_message": "a\0b"}, "error_message"),
         ({"task_id": "é" * 300}, "task_id"),
+        ({"task_id": "é", "scores": {"accuracy": 1.2}}, "scores.accuracy"),
+        ({"task_id": "é", "cost_usd": -1}, "cost_usd"),
+        ({"task_id": "t", "repetition": 0}, "repetition"),
     ],
 )
 def test_a_bad_record_is_refused_at_once_and_named(fields: dict[str, Any], field: str) -> None:
@@ -396,3 +399,34 @@ def test_the_package_offers_them_by_name() -> None:
     with pytest.raises(AttributeError):
         _ = loader.nothing
     assert not spool_directory().exists()
+
+
+def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> None:
+    given: dict[str, Any] = {
+        "inputs": {"prompt": "What is 3 + 4?"},
+        "outputs": ["7"],
+        "prompt_tokens": 9,
+        "cached_tokens": 4,
+        "comments": {"accuracy": "exact"},
+        "trace_url": "https://traces.example/1",
+    }
+    for with_io in (False, True):
+        with Recorder(**ARM, database_url=database_url, with_io=with_io) as recorder:
+            recorder.record(task_id="t", **RUN, **given)
+    away = Recorder(**ARM, database_url=database_url, with_io=True, flush_seconds=60)
+    with blocked(database_url):
+        away.record(task_id="spooled", inputs={"prompt": "é"}, scores={"accuracy": Decimal(1)})
+        away.flush(timeout=0.1)
+        assert len(waiting()) == 1
+    away.close()
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "select distinct inputs_id, prompt_tokens, cached_tokens, comments, trace_url "
+            "from raw_evals.evaluation_runs where task_id = 't'"
+        ).fetchall()
+        kept = connection.execute(
+            "select content from raw_evals.contents order by content::text"
+        ).fetchall()
+    assert len(rows) == 1
+    assert rows[0][1:] == (9, 4, {"accuracy": "exact"}, "https://traces.example/1")
+    assert kept == [(["7"],), ({"prompt": "What is 3 + 4?"},), ({"prompt": "é"},)]
