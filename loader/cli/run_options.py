@@ -95,7 +95,8 @@ def run_options(function: Callable[P, R]) -> Callable[P, R]:
         click.option("--on-existing", type=click.Choice(["add", "replace", "refuse"]),
                      help="Where there are runs already: make further repetitions, make all "
                      "anew as new versions, or none; else only those that are missing."),
-        click.option("--with-io", is_flag=True, help="Keep inputs and outputs in the metadata."),
+        click.option("--with-io", is_flag=True,
+                     help="Keep inputs and outputs, not only what tells equal ones."),
         click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
         click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,

@@ -26,6 +26,8 @@ class Answer:
         tokens_used: as the target reports; None if it does not.
         prompt_tokens: likewise.
         completion_tokens: likewise.
+        cached_tokens: those of the prompt that came from a cache; likewise.
+        reasoning_tokens: those of the completion spent on reasoning; likewise.
         cost_usd: as the target reports or by its prices; None if unknown.
         metadata: kept with the run: `attempts`, `answered_model`, ….
 
@@ -36,6 +38,8 @@ class Answer:
     tokens_used: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     cost_usd: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -108,12 +112,34 @@ def read_answer(value: object, latency_ms: float) -> Answer:
         tokens_used=total,
         prompt_tokens=prompt,
         completion_tokens=completion,
+        cached_tokens=_kind(
+            usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens"
+        ),
+        reasoning_tokens=_kind(
+            usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
+        ),
         cost_usd=None if cost is None else float(cost),
         metadata={
             **(metadata if isinstance(metadata, Mapping) else {}),
             **({"answered_model": str(value["model"])} if value.get("model") else {}),
         },
     )
+
+
+def detail(details: object, name: str) -> int | None:
+    """Return a count of `usage`'s details; None if it is not there, or no count.
+
+    Servers agree on these less than on anything else, and an answer is not lost over them.
+    """
+    value = details.get(name) if isinstance(details, Mapping) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_count else None
+
+
+def _kind(usage: Mapping[str, Any], places: tuple[str, ...], name: str) -> int | None:
+    """Return how many tokens are of one kind, wherever a usage says so."""
+    found = (detail(place, name) for place in (usage, *map(usage.get, places)))
+    return next((count for count in found if count is not None), None)
 
 
 def _count(value: object, latency_ms: float) -> int | None:

@@ -64,7 +64,7 @@ class Settings:
         retry_failed: whether runs that failed earlier are missing.
         on_existing: where an arm has runs already: None makes what is missing; `add` makes
             further repetitions, `replace` makes all anew as new versions, `refuse` none.
-        with_outputs: whether inputs and outputs are kept, in the metadata.
+        with_outputs: whether inputs and outputs are kept, not only what tells equal ones.
         agent_name: the record's.
         dataset_version: the record's.
         baseline_experiment_id: the record's.

@@ -9,6 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord, LoaderError
+from loader.records.checks import CONTENTS, TOKEN_KINDS
 from loader.runner.answers import Answer, CallFailed, redact_all
 from loader.runner.budget import Budget, Pace
 from loader.runner.outcome import Failures, Outcome, Stop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from loader.runner.stopping import StoppingRule
     from loader.runner.tracing import Tracer
 
+_MAY_BE_LEFT_OUT: Final = ("tokens_used", "cost_usd", "comments", *TOKEN_KINDS, *CONTENTS)
 _SCORING_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
@@ -236,8 +238,6 @@ class Runner:
             run |= {"failed_after_ms": failure.latency_ms, "attempts": failure.attempts}
         if scores.notes:
             run["evaluations"] = scores.notes
-        if settings.with_outputs:
-            run |= {"inputs": job.task.inputs, "outputs": answer.outputs if answer else None}
         fields: RecordFields = {
             "experiment_id": settings.experiment_id,
             "task_id": job.task.task_id,
@@ -252,13 +252,21 @@ class Runner:
             "error_message": None if failure is None else redact_all(str(failure)),
             "dataset_version": settings.dataset_version,
             "evaluator_versions": scores.versions,
+            "comments": redact_all(scores.comments),
+            "inputs": redact_all(job.task.inputs),
+            "reference_outputs": redact_all(job.task.reference_outputs),
             "metadata": redact_all({**job.task.metadata, "run": run}),
         }
         if answer is not None:
             # a failure's latency is not that of an answer; it stands in the metadata
             fields |= {
                 "latency_ms": answer.latency_ms,
+                "outputs": redact_all(answer.outputs),
                 "tokens_used": answer.tokens_used,
+                "prompt_tokens": answer.prompt_tokens,
+                "completion_tokens": answer.completion_tokens,
+                "cached_tokens": answer.cached_tokens,
+                "reasoning_tokens": answer.reasoning_tokens,
                 "cost_usd": answer.cost_usd,
             }
         if settings.baseline_experiment_id is not None:
@@ -280,10 +288,14 @@ class Runner:
                 if name == "scores" and scores.get(key) is not None:
                     scores[key] = None
                     fields["scores"] = scores
-                elif name in ("tokens_used", "cost_usd") and name in fields:
+                elif name in _MAY_BE_LEFT_OUT and fields.get(name) is not None:
                     fields[name] = None  # type: ignore[literal-required]
                 elif name == "metadata" and "metadata" not in left_out:
                     fields["metadata"] = {}
+                elif any(fields.get(content) is not None for content in CONTENTS):
+                    # too long altogether, or nested too deeply
+                    name = "inputs and outputs"
+                    fields |= dict.fromkeys(CONTENTS)  # type: ignore[typeddict-item]
                 else:
                     raise
                 left_out[error.field if key and name == "scores" else name] = error.reason

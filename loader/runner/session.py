@@ -71,7 +71,9 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
         work = await asyncio.to_thread(_begin, arms, tasks, settings, planned_tasks, database_url)
         if stop_when_decided is not None:
             rule = await asyncio.to_thread(StoppingRule, stop_when_decided, vocabulary, look_every)
-        async with AsyncRecorder(source=SOURCE, database_url=database_url) as recorder:
+        async with AsyncRecorder(
+            source=SOURCE, database_url=database_url, with_io=settings.with_outputs
+        ) as recorder:
             if rule is not None and work.jobs:
                 decision = await rule.look(recorder)
                 if decision is not None:
