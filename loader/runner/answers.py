@@ -91,7 +91,7 @@ def read_answer(value: object, latency_ms: float) -> Answer:
     if not isinstance(value, Mapping):
         return Answer(outputs={"output": value}, latency_ms=latency_ms)
     if value.get("success") is False or (value.get("error") and "success" not in value):
-        raise CallFailed(str(value.get("error") or "the target failed"), latency_ms=latency_ms)
+        raise _failed(str(value.get("error") or "the target failed"), latency_ms)
     if "outputs" not in value and "output" not in value:
         return Answer(outputs=dict(value), latency_ms=latency_ms)
     outputs = value["outputs"] if "outputs" in value else value["output"]
@@ -104,7 +104,7 @@ def read_answer(value: object, latency_ms: float) -> Answer:
         total = prompt + completion
     cost = value.get("cost_usd")
     if cost is not None and (isinstance(cost, bool) or not isinstance(cost, int | float)):
-        raise CallFailed("the target's cost_usd is no number", latency_ms=latency_ms)
+        raise _failed("the target's cost_usd is no number", latency_ms)
     metadata = value.get("metadata")
     return Answer(
         outputs=dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs},
@@ -124,6 +124,10 @@ def read_answer(value: object, latency_ms: float) -> Answer:
             **({"answered_model": str(value["model"])} if value.get("model") else {}),
         },
     )
+
+
+def _failed(reason: str, latency_ms: float) -> CallFailed:
+    return CallFailed(reason, latency_ms=latency_ms, may_be_charged=True)
 
 
 def detail(details: object, name: str) -> int | None:
@@ -146,7 +150,7 @@ def _count(value: object, latency_ms: float) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CallFailed("the target's count of tokens is no whole number", latency_ms=latency_ms)
+        raise _failed("the target's count of tokens is no whole number", latency_ms)
     return int(value)
 
 

@@ -97,7 +97,7 @@ def test_what_failed_is_counted_with_its_commonest_errors(
     assert "very-secret" not in said
     assert "fine" not in said
     assert exit_code(outcome) == 0
-    assert '"unknown_costs":14' in msgspec.json.encode(outcome).decode()
+    assert '"cost_usd":null,"unknown_costs":24' in msgspec.json.encode(outcome).decode()
 
 
 def test_when_everything_failed_the_exit_code_says_so(database_url: str) -> None:
@@ -110,6 +110,7 @@ def test_when_everything_failed_the_exit_code_says_so(database_url: str) -> None
     assert "5 of 5 answers failed; 5 of 5 tasks have none" in said
     assert "\n  and 2 other errors\n" in said
     assert said.endswith("nothing came of it: every answer failed")
+    assert "cost unknown" in said  # whatever it did before it failed
     assert exit_code(run(database_url, fail, 5)) == 0  # nothing was to be made
 
     def no_judge(outputs: Mapping[str, Any]) -> float:
