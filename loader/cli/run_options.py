@@ -208,6 +208,7 @@ def run_progress() -> Iterator[Callable[[Outcome], None]]:
                 outcome.made,
                 f"{outcome.made} of {outcome.planned} runs, {outcome.failed} failed, "
                 f"{_cost(outcome)}",
+                outcome.planned,
             )
 
         yield show

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError
-from loader.warehouse.seeds import read_seed, seed_path
+from loader.warehouse.seeds import read_table, seed_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,14 +73,14 @@ def read_prices(path: Path | None = None, on: date | None = None) -> Mapping[str
         on: the day whose prices are wanted; today in UTC if not given.
 
     Raises:
-        ConfigurationError: it is missing, a cell of it is no number, negative or no date, or
+        ConfigurationError: it cannot be read, a cell of it is no number, negative or no date, or
             two rows say what a model costs from the same day on.
 
     """
     path = path or seed_path("model_prices")
     day = on or datetime.now(UTC).date()
     found: dict[str, dict[date, Price]] = {}
-    for number, row in enumerate(read_seed("model_prices", path), start=2):
+    for number, row in enumerate(read_table(path)[1], start=2):
         try:
             begin = date.fromisoformat(row.get("valid_from") or "0001-01-01")
             known, price = found.setdefault(row["model"], {}), _price(row)

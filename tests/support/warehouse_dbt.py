@@ -102,6 +102,8 @@ class Dbt:
         settings = {
             **environment(database_url),
             "EVALMART_SCHEMA": schema,
+            "DBT_LOG_LEVEL_FILE": "none",
+            "DBT_WRITE_JSON": "false",
             "DBT_PROFILES_DIR": str(self.directory),
             "DBT_TARGET_PATH": str(self.directory / "target"),
             "DBT_LOG_PATH": str(self.directory / "logs"),
