@@ -263,7 +263,7 @@ def regressions(  # noqa: PLR0913  one parameter per option
     """List what got worse over versions: one line per fall in level, open ones first.
 
     An alert is open until the level is back or a person accepts it in
-    seeds/accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
+    accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
 
     \b
     Example:

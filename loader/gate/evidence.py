@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.gate.policy import MARKED, OnSegment, Policy, resolve
+from loader.gate.policy import MARKED, OnSegment, Policy
 from loader.marts import conditions
 from loader.marts.evidence import examples
 from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.warehouse.project import project_variables
-from loader.warehouse.seeds import read_seed
+from loader.tools.metric_names import resolve
+from loader.warehouse.seeds import read_seed, seed_path
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ _PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
 
 
 class Declared(NamedTuple):
-    """What `seeds/metrics.csv` says of a metric."""
+    """What the seed `metrics` says of a metric."""
 
     direction: str
     tie_margin: float
@@ -68,13 +68,12 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
 
 
 def declarations() -> dict[str, Declared]:
-    """Return the metrics that `seeds/metrics.csv` declares; none where it is not there."""
-    try:
-        rows = read_seed("metrics")
-    except ConfigurationError:
+    """Return the metrics that the seed declares; none where it is not there."""
+    if not seed_path("metrics").is_file():
         return {}
     return {
-        row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0)) for row in rows
+        row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0))
+        for row in read_seed("metrics")
     }
 
 

@@ -18,7 +18,7 @@ from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, Source
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from loader.records.checker import Checker, Defaults
     from loader.records.form import AdmittedBatch
@@ -31,6 +31,8 @@ _PARTS: Final = 8
 _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
 _LONGEST_REASON: Final = 1000
+_MOST_GROUPS: Final = 1000
+"""Unknown groups that are counted each: more are a wrong column, not groups."""
 _WITHHELD: Final = Rejection(
     WITHHELD, "sound, but the load is strict and other rows were rejected; correct those"
 )
@@ -62,6 +64,8 @@ class LoadSummary:
     """Every kind of fault met, the commonest first."""
     is_refused: bool
     """Whether the load was strict and refused because of its rejected rows."""
+    unknown_groups: tuple[tuple[str, int], ...] = ()
+    """Groups that nobody declared, each with the rows rejected for it; the commonest first."""
 
     @property
     def has_nothing(self) -> bool:
@@ -78,6 +82,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     strict: bool = False,
     dry_run: bool = False,
     accept_feedback: bool = False,
+    roles: Mapping[str, str] | None = None,
     most_processes: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> LoadSummary:
@@ -93,6 +98,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             rejected, the sound ones with the reason `withheld`.
         dry_run: check and decide everything, write nothing.
         accept_feedback: whether records may carry `feedback`.
+        roles: of groups, in the experiments of this load: group → control or treatment.
         most_processes: how many may be started to check a large load on every core. They
             import the main module, so a script then needs its `__name__` guard.
         on_progress: called now and then with the number of rows read.
@@ -130,6 +136,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             rejected,
             refuse=is_refused,
             plans=source.plans() if isinstance(source, Planning) else (),
+            roles=roles,
         )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - rejected)
@@ -143,6 +150,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
         seconds=time.monotonic() - started,
         reasons=tally.reasons(),
         is_refused=is_refused,
+        unknown_groups=tally.unknown_groups(),
     )
 
 
@@ -154,6 +162,7 @@ class _Tally:
         self.rejected = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._groups: Counter[str] = Counter()
 
     def note(self, rejection: Rejection, place: str, count: int = 1) -> None:
         if count:
@@ -161,6 +170,14 @@ class _Tally:
             self._examples.setdefault(
                 rejection.reason_code, f"{place}: {rejection.reason}" if place else rejection.reason
             )
+
+    def note_group(self, error: InvalidRecord) -> None:
+        group = _printable(error.value)
+        if group and (group in self._groups or len(self._groups) < _MOST_GROUPS):
+            self._groups[group] += 1
+
+    def unknown_groups(self) -> tuple[tuple[str, int], ...]:
+        return tuple(self._groups.most_common())
 
     def reasons(self) -> tuple[ReasonCount, ...]:
         return tuple(
@@ -269,6 +286,7 @@ def _admit(
         fields = row.fields
         stored, labels = checker.admit(decode_object(row.original) if fields is None else fields)
     except InvalidRecord as error:
+        tally.note_group(error)
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
     writer.add([stored], {labels.link})

@@ -28,9 +28,11 @@ class Vocabulary:
         groups: values of `experiment_group`.
         scales: evaluator key → metric and scale; any other key is its own metric on 0…1.
         reserved: names no measurement may have, because a metric of another kind has them.
+        groups_file: where the groups were read, for messages.
 
     """
 
     groups: frozenset[str]
     scales: Mapping[str, Scale] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset(BUILT_IN_METRICS)
+    groups_file: str = "seeds/experiment_groups.csv"
