@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import nearest
 from loader.tools import csv_text
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loader.warehouse.seed_rules import SeedRules
+
+
+_ADVICE: Final = "put a text with a comma in quotes"
 
 
 class SeedFile(NamedTuple):
@@ -55,30 +58,31 @@ def read_seed_file(name: str, path: Path) -> SeedFile:
         fault = f"{shown(path)}, line 1: has no header; begin with {','.join(rules.header)}"
         return SeedFile([], [], "", [fault])
     head, *body = found
-    faults = [f"{shown(path)}, line {line}{said}" for line, said in _header_faults(head, rules)]
-    if faults:
-        return SeedFile([], [], "", faults)
-    header = csv_text.values(head.text)
+    said = list(_header_faults(head, rules))
+    header = [] if said else csv_text.values(head.text)
     lines, rows = [], []
-    for record in body:
+    for record in body if header else ():
         try:
             cells = csv_text.values(record.text)
         except ValueError as error:
-            faults.append(f"{shown(path)}, line {record.line}: {error}")
+            said.append((record.line, f": {error}"))
             continue
         if len(cells) != len(header):
-            faults.append(
-                f"{shown(path)}, line {record.line}: has {len(cells)} fields, the header has "
-                f"{len(header)}; put a text with a comma in quotes"
+            said.append(
+                (record.line, f": has {len(cells)} fields, the header {len(header)}; {_ADVICE}")
             )
             continue
         lines.append(record.line)
         rows.append(dict.fromkeys(rules.header, "") | dict(zip(header, cells, strict=True)))
-    said = _row_faults(rules, header, lines, rows)
-    faults += [f"{shown(path)}, line {line}{fault}" for line, fault in said]
+    said += _row_faults(rules, header, lines, rows)
+    faults = [f"{shown(path)}, line {line}{fault}" for line, fault in sorted(said, key=_line)]
     is_whole = set(header) == set(rules.header)
     plain = "".join(record.text for record in found) if is_whole else _written(rules.header, rows)
     return SeedFile(header, rows, plain, faults)
+
+
+def _line(said: tuple[int, str]) -> int:
+    return said[0]
 
 
 def _header_faults(head: csv_text.Record, rules: SeedRules) -> Iterator[tuple[int, str]]:
