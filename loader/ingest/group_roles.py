@@ -29,7 +29,8 @@ def insert(
     if not roles or not tables:
         return set()
     parts = [
-        sql.SQL("select experiment_id from {}").format(sql.Identifier(table)) for table in tables
+        sql.SQL("select distinct experiment_id from {}").format(sql.Identifier(table))
+        for table in tables
     ]
     experiments = [row[0] for row in connection.execute(sql.SQL(" union ").join(parts)).fetchall()]
     rows = connection.execute(

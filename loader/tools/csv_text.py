@@ -46,7 +46,7 @@ def raw_fields(text: str) -> list[str]:
     fields = [""]
     is_quoted = False
     for character in text.rstrip("\r\n"):
-        if character == '"':
+        if character == '"' and (is_quoted or not fields[-1] or fields[-1].startswith('"')):
             is_quoted = not is_quoted
         if character == "," and not is_quoted:
             fields.append("")
@@ -66,7 +66,7 @@ def values(text: str) -> list[str]:
     for raw in raw_fields(text):
         if not raw.startswith('"'):
             if '"' in raw:
-                raise ValueError(f"a quote inside {raw}: put the whole field in quotes")
+                raise ValueError(f"a quote inside {raw[:40]}: put the whole field in quotes")
             found.append(raw)
             continue
         inner = raw[1:-1]

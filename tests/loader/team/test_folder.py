@@ -50,7 +50,7 @@ Error: the team's folder {team} has 16 faults:
   evalmart/evaluator_metrics.csv, line 1, metric: is missing from the header; add the column
   evalmart/model_prices.csv, line 1: has no header; begin with {prices}
   evalmart/accepted_changes.csv, line 2: is not UTF-8 text; save it as CSV UTF-8
-  evalmart/vars.yml, line 2, primary_metrc: is no var of this project (did you mean primary_metric?)
+  evalmart/vars.yml, line 2, primary_metrc: is no var of this project{near}
   evalmart/vars.yml, line 3, peeking: is 1; write true or false, such as False
   evalmart/vars.yml, line 4, alpha: is given twice; keep one
 """
@@ -194,7 +194,9 @@ def test_every_fault_of_a_folder_is_said_at_once_with_file_line_and_field(team: 
     prices = own.read_text(encoding="utf-8").splitlines()[0]
     result = run("ingest", "--file", "none.jsonl", "--database-url", "postgresql://nowhere/x")
     assert result.exit_code == 2
-    assert result.output == _TOLD.format(team=team, prices=prices)
+    assert result.output == _TOLD.format(
+        team=team, prices=prices, near=" (did you mean primary_metric, pass_metric?)"
+    )
 
 
 def test_semicolons_are_named_as_what_they_are(team: Path) -> None:
