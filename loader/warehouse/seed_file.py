@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import nearest
@@ -44,18 +45,29 @@ def read_seed_file(name: str, path: Path) -> SeedFile:
         ConfigurationError: the project's own seed is missing.
 
     """
+    try:
+        stamp = path.stat()
+    except OSError as error:
+        return SeedFile([], [], "", [f"{shown(path)}: cannot be read: {error.strerror}"])
+    return _read(name, path, shown(path), (stamp.st_mtime_ns, stamp.st_size, stamp.st_ino))
+
+
+@lru_cache(maxsize=32)
+def _read(name: str, path: Path, place: str, stamp: tuple[int, ...]) -> SeedFile:
+    """Read a file once for as long as it is as it is."""
+    del stamp
     rules = seed_rules(name)
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        return SeedFile([], [], "", [f"{shown(path)}: cannot be read: {error.strerror}"])
+        return SeedFile([], [], "", [f"{place}: cannot be read: {error.strerror}"])
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        fault = f"{shown(path)}, line {line}: is not UTF-8 text; save it as CSV UTF-8"
+        fault = f"{place}, line {line}: is not UTF-8 text; save it as CSV UTF-8"
         return SeedFile([], [], "", [fault])
     found = [record for record in csv_text.records(text) if record.is_data]
     if not found:
-        fault = f"{shown(path)}, line 1: has no header; begin with {','.join(rules.header)}"
+        fault = f"{place}, line 1: has no header; begin with {','.join(rules.header)}"
         return SeedFile([], [], "", [fault])
     head, *body = found
     said = list(_header_faults(head, rules))
@@ -75,7 +87,7 @@ def read_seed_file(name: str, path: Path) -> SeedFile:
         lines.append(record.line)
         rows.append(dict.fromkeys(rules.header, "") | dict(zip(header, cells, strict=True)))
     said += _row_faults(rules, header, lines, rows)
-    faults = [f"{shown(path)}, line {line}{fault}" for line, fault in sorted(said, key=_line)]
+    faults = [f"{place}, line {line}{fault}" for line, fault in sorted(said, key=_line)]
     is_whole = set(header) == set(rules.header)
     plain = "".join(record.text for record in found) if is_whole else _written(rules.header, rows)
     return SeedFile(header, rows, plain, faults)

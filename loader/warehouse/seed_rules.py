@@ -94,7 +94,9 @@ def _seed_rules(seeds: Path, name: str) -> SeedRules:
             header = next(csv.reader(file), [])
     except OSError:
         raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
-    node = _properties(seeds, name)
+    node = _properties(seeds).get(name)
+    if node is None:
+        raise ConfigurationError(f"no YAML in {seeds} describes the seed {name}; restore it")
     types = node.get("config", {}).get("column_types", {})
     told = {column["name"]: column.get("data_tests", []) for column in node.get("columns", [])}
     rules, keys = [], []
@@ -117,14 +119,13 @@ def _seed_rules(seeds: Path, name: str) -> SeedRules:
     return SeedRules(tuple(rules), tuple(keys))
 
 
-def _properties(seeds: Path, name: str) -> dict[str, Any]:
-    for path in sorted(seeds.glob("*.yml")):
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        for node in document.get("seeds", []):
-            if node["name"] == name:
-                found: dict[str, Any] = node
-                return found
-    raise ConfigurationError(f"no YAML in {seeds} describes the seed {name}; restore it")
+@cache
+def _properties(seeds: Path) -> dict[str, dict[str, Any]]:
+    """Return what the YAML beside the seeds says of each."""
+    documents = (
+        yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in seeds.glob("*.yml")
+    )
+    return {node["name"]: node for document in documents for node in document.get("seeds", [])}
 
 
 def _test(test: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:

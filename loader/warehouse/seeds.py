@@ -45,7 +45,7 @@ def read_seed(name: str, path: Path | None = None) -> list[dict[str, str]]:
     own = team_file(f"{name}.csv")
     if path is None and own is not None:
         check_team_folder()
-        return read_seed_file(name, own).rows
+        return [dict(row) for row in read_seed_file(name, own).rows]
     path = path or seed_path(name)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:

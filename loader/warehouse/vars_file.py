@@ -43,6 +43,8 @@ def read_vars_file() -> VarsFile:
 
 
 def _checked(text: str, place: str) -> VarsFile:
+    if all(not line.strip() or line.startswith("#") for line in text.splitlines()):
+        return VarsFile({}, [])  # as `init --here` wrote it; YAML is slow to say so
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     values = yaml.safe_load(text)
     if values is None:

@@ -134,7 +134,7 @@ def test_the_folder_decides_and_an_edit_is_carried_into_what_was_built(team: Tea
     gate = team.run("gate", "--experiment", "e1", "--format", "json", exit_code=1)
     [bar] = [
         reason
-        for reason in json.loads(gate.stdout)["candidates"][0]["reasons"]
+        for reason in json.loads(gate.stdout)[0]["reasons"]
         if reason["metric"] == "latency_ms" and "50" in reason["sentence"]
     ]
     assert "ceiling" in bar["sentence"]
