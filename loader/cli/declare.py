@@ -31,7 +31,9 @@ def declare() -> None:
 )
 @click.option("--scale", metavar="LOW:HIGH", help="Scale of the scores of that key, such as 1:5.")
 @click.option("--kind", metavar="KIND", help="score, latency, tokens, cost or measurement.")
-@click.option("--weight", metavar="X", help="Share in the weighted improvement; 0 leaves it out.")
+@click.option(
+    "--weight", metavar="X", help="Its share in the sum of all metrics, in margins; 0: none."
+)
 @click.option("--tie-margin", metavar="X", help="Largest difference of a task that is still a tie.")
 @click.option("--unit", metavar="UNIT", help="Unit of its values, for display.")
 @click.option("--position", metavar="N", help="Place in the order of preference; else the last.")

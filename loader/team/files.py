@@ -26,11 +26,15 @@ _MAPPING_TEXT: Final = """\
 task_id: id
 experiment_group: variant
 model_version: model
-scores.correct: correct
+scores.accuracy: correct
+scores.judge: judge_score_1_to_5
 latency_ms: latency_s*1000
 cost_usd: cost
 recorded_at: timestamp
 metadata.*: "*"
+scales: {judge: [1, 5]}
+groups: {control: [old], treatment: [new]}
+defaults: {experiment_id: exp-1, extension_version: 1.2.3}
 """
 _ENTRY: Final = re.compile(r"^(\w+:)")
 
