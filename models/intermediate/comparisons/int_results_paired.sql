@@ -33,6 +33,11 @@ experiment_groups as (
     select * from {{ ref('experiment_groups') }}
 ),
 
+-- what a load said of an experiment's groups goes before the seed
+group_roles as (
+    select * from {{ ref('stg_experiment_group_roles') }}
+),
+
 evaluator_metrics as (
     select * from {{ ref('evaluator_metrics') }}
 ),
@@ -54,11 +59,16 @@ candidates as (
         evaluation_results.load_id,
         evaluation_results.success_rate is not null as is_said
     from evaluation_results
-    inner join experiment_groups
+    left join experiment_groups
         on
             evaluation_results.experiment_group
             = experiment_groups.experiment_group
-    where experiment_groups.role = 'treatment'
+    left join group_roles
+        on
+            evaluation_results.experiment_id = group_roles.experiment_id
+            and evaluation_results.experiment_group
+            = group_roles.experiment_group
+    where coalesce(group_roles.role, experiment_groups.role) = 'treatment'
 ),
 
 -- one control experiment for a whole arm: the one its latest records name
@@ -100,11 +110,15 @@ controls as (
         control_results.success_rate is not null as is_said,
         control_results.recorded_at
     from control_results
-    inner join experiment_groups
+    left join experiment_groups
         on
             control_results.experiment_group
             = experiment_groups.experiment_group
-    where experiment_groups.role = 'control'
+    left join group_roles
+        on
+            control_results.experiment_id = group_roles.experiment_id
+            and control_results.experiment_group = group_roles.experiment_group
+    where coalesce(group_roles.role, experiment_groups.role) = 'control'
 ),
 
 read_experiments as (
