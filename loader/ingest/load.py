@@ -30,7 +30,7 @@ _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8
 _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
-_LONGEST_REASON: Final = 1000
+_LONGEST_REASON: Final = 8000
 _WITHHELD: Final = Rejection(
     WITHHELD, "sound, but the load is strict and other rows were rejected; correct those"
 )

@@ -23,24 +23,33 @@ from loader.sources import (
     delimited,
     json_document,
     jsonl,
+    legacy,
+    parquet,
 )
+from loader.sources.binding import advised
 from loader.sources.blocks import Blocks, InputBroken
+from loader.sources.mapped import Objects
+from loader.sources.mapping import Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    import collections.abc
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-Format = Literal["jsonl", "json", "csv", "baseline"]
+Format = Literal["jsonl", "json", "csv", "parquet", "baseline", "legacy"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 STANDARD_INPUT: Final = "-"
 
-_FORMAT_OF_SUFFIX: Final[Mapping[str, Format]] = {
+_FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
     ".csv": "csv",
     ".tsv": "csv",
+    ".parquet": "parquet",
 }
+_NOTHING_SAID: Final = Mapping()
+_WORKBOOK: Final = b"PK\x03\x04"
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -62,6 +71,7 @@ class FileSource:
         *,
         groups: Collection[str] = (),
         supplied: Collection[str] = (),
+        mapping: Mapping = _NOTHING_SAID,
     ) -> None:
         """Find the files; none is opened yet.
 
@@ -70,16 +80,18 @@ class FileSource:
             format: of every file; told from name and content if None.
             groups: the known experiment groups, which a baseline runner's mode may name.
             supplied: the fields that options supply.
+            mapping: what was said of the columns of every file.
 
         Raises:
             ConfigurationError: a path does not exist, is a folder, or matches nothing.
 
         """
-        self.name = "baseline" if format == "baseline" else "file"
+        self.name = format if format in ("baseline", "legacy") else "file"
         self._paths = expand(paths)
         self._format = format
         self._groups = groups
         self._supplied = supplied
+        self._mapping = mapping.over(legacy.MAPPING) if format == "legacy" else mapping
         self._rows_of: dict[str, int] = {}
         self._finished_bytes = 0
         self._current: IO[bytes] | None = None
@@ -93,7 +105,7 @@ class FileSource:
         here = self._current.tell() if self._current and self.never_waits else 0
         return self._finished_bytes + here
 
-    def reference(self) -> Mapping[str, object]:
+    def reference(self) -> collections.abc.Mapping[str, object]:
         """Name the files."""
         named: dict[str, object] = {"files": self._paths[:_MOST_NAMED]}
         if len(self._paths) > _MOST_NAMED:
@@ -156,19 +168,64 @@ class FileSource:
         yield from batches
 
     def _read(self, blocks: Blocks, head: bytes, origin: str) -> Iterator[JsonBatch | SourceRow]:
-        chosen = self._format
-        named = None if chosen == "baseline" else chosen
+        chosen, mapping = self._format, self._mapping
+        named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
-        rows: Iterator[JsonBatch | SourceRow]
+        if head.startswith(_WORKBOOK):
+            return iter([_workbook(origin)])
         if inner == "csv":
-            rows = delimited.read(blocks, origin, self._supplied)
-        elif inner == "json":
-            rows = json_document.read(blocks, origin)
+            rows: Iterator[JsonBatch | SourceRow] = delimited.read(
+                blocks, origin, self._supplied, mapping
+            )
+        elif inner == "parquet":
+            rows = parquet.read(blocks, origin, self._supplied, mapping)
         else:
-            rows = jsonl.read(blocks, origin)
+            rows = (
+                json_document.read(blocks, origin, mapping.records or json_document.RESULTS)
+                if inner == "json"
+                else jsonl.read(blocks, origin)
+            )
+            if mapping.says_of_columns:
+                rows = Objects(mapping, self._supplied, origin).rows(single_rows(rows))
+            elif chosen is None or chosen == inner:
+                rows = _advised(rows, self._supplied)
         if chosen == "baseline":
             return baseline.adapt(single_rows(rows), self._groups)
         return rows
+
+
+def _advised(
+    batches: Iterator[JsonBatch | SourceRow], supplied: Collection[str]
+) -> Iterator[JsonBatch | SourceRow]:
+    """Say of the first record all that is wrong with its names; leave the others as they are."""
+    for batch in batches:
+        if isinstance(batch, SourceRow):
+            yield batch if batch.rejection else _advised_row(batch, supplied)
+        elif batch.texts:
+            first = SourceRow(batch.numbers[0], batch.origin, batch.texts[0], None, None)
+            told = _advised_row(first, supplied)
+            if told is first:
+                yield batch
+            else:
+                yield told
+                yield JsonBatch(batch.origin, batch.numbers[1:], batch.texts[1:])
+        else:
+            continue
+        break
+    yield from batches
+
+
+def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
+    try:
+        told = advised(decode_object(row.original), supplied)
+    except InvalidRecord:
+        return row  # whoever checks it says what is wrong
+    return row._replace(rejection=Rejection("unknown_field", told)) if told else row
+
+
+def _workbook(origin: str) -> SourceRow:
+    reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
+    return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
 
 
 def _is_empty(batch: JsonBatch | SourceRow) -> bool:

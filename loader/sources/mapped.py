@@ -1,0 +1,235 @@
+"""Records made of rows and objects by a mapping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from loader.errors import InvalidRecord, close_names
+from loader.records.checks import REQUIRED
+from loader.records.json_text import decode_object, shown
+from loader.sources import Rejection, SourceRow
+from loader.sources.binding import (
+    TOGETHER,
+    Assignment,
+    Bound,
+    explicit,
+    file_name,
+    measured,
+    told_lacking,
+    told_unknown,
+)
+from loader.sources.mapping import FILE
+from loader.sources.targets import put, target, under
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from loader.sources.mapping import Mapping
+
+_ABSENT: Any = object()
+_MOST_SHAPES: Final = 100
+_ALL = True
+"""In a tree of the names used: everything below is."""
+
+
+class Cells:
+    """Makes records of the cells of rows, whose header was bound already."""
+
+    def __init__(self, bound: Bound, names: Sequence[str], mapping: Mapping, origin: str) -> None:
+        """Look up where each column stands."""
+        places = {name: place for place, name in enumerate(names)}
+        columns = [*bound.assignments, *bound.rest]
+        self._columns = [(places[each.column], each) for each in columns if each.column in places]
+        self._count = len(names)
+        self._mapping = mapping
+        self._style = mapping.style
+        self._fixed = list(bound.constants)
+        for each in bound.assignments:
+            if each.column == FILE:
+                value = each.read(file_name(origin), self._style, is_cell=True)
+                self._fixed.append((each.place, value))
+
+    def fields(self, cells: Sequence[str]) -> dict[str, object]:
+        """Return the fields of one record.
+
+        Raises:
+            InvalidRecord: too many or too few cells, or one that is not what its place wants.
+
+        """
+        if len(cells) != self._count:
+            raise InvalidRecord(
+                "",
+                "wrong_cell_count",
+                f"the row has {len(cells)} cells and the header {self._count}; "
+                "put cells that hold the delimiter in quotes",
+            )
+        fields: dict[str, object] = {}
+        style = self._style
+        missing = style.missing
+        for place, assignment in self._columns:
+            cell = cells[place]
+            if cell and cell not in missing:
+                value = assignment.read(cell, style, is_cell=True)
+                if value is not None and not put(fields, assignment.place.path, value):
+                    raise filled_twice(assignment)
+        for target_place, value in self._fixed:
+            if value is not None:
+                put(fields, target_place.path, value)
+        return finished(fields, self._mapping)
+
+
+class Objects:
+    """Makes records of objects, whose names may differ from one to the next."""
+
+    def __init__(self, mapping: Mapping, supplied: Collection[str], origin: str) -> None:
+        """Take what was said of their names.
+
+        Args:
+            mapping: said of them.
+            supplied: required fields that options supply.
+            origin: the file's name.
+
+        """
+        self._mapping = mapping
+        self._style = mapping.style
+        self._supplied = supplied
+        self._bound: dict[frozenset[str], Bound] = {}
+        """By the names of an object, where what holds depends on them; else by none."""
+        self._depends = any(entry.is_optional for entry in mapping.entries)
+        self._file = file_name(origin)
+        self._left_out = [each.source for each in mapping.entries if each.target is None]
+
+    def rows(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
+        """Turn rows of objects into rows of records."""
+        for row in rows:
+            if row.rejection is not None:
+                yield row
+                continue
+            try:
+                found = decode_object(row.original) if row.fields is None else row.fields
+                yield row._replace(fields=self.fields(found))
+            except InvalidRecord as error:
+                yield row._replace(fields=None, rejection=Rejection(error.code, error.reason))
+
+    def fields(self, found: dict[str, Any]) -> dict[str, object]:
+        """Return the fields of one record.
+
+        Raises:
+            InvalidRecord: a name is no field and mapped to none, or a value not what its
+                place wants.
+
+        """
+        fields: dict[str, object] = {}
+        used: dict[str, Any] = {}
+        bound = self._bound_of(found)
+        for assignment in bound.assignments:
+            is_file = assignment.column == FILE
+            value = self._file if is_file else look_up(found, assignment.column, used)
+            self._put(fields, assignment, value, found)
+        for column in self._left_out:
+            look_up(found, column, used)
+        for place, value in bound.constants:
+            self._put(fields, Assignment(place.name, place), value, found)
+        unknown: list[str] = []
+        for name, value in _unused(found, used).items():
+            named = target(name)
+            if named is not None:
+                assignment = Assignment(name, measured(named, self._mapping))
+            elif self._mapping.keeps_rest:
+                assignment = Assignment(name, under("metadata", name))
+            else:
+                inner = used.get(name)
+                unknown += [name] if inner is None else [f"{name}.{key}" for key in value]
+                continue
+            self._put(fields, assignment, value, found)
+        if unknown:
+            lacking = told_lacking(fields.keys(), self._supplied)
+            raise InvalidRecord("", "unknown_field", TOGETHER.join(told_unknown(unknown) + lacking))
+        return finished(fields, self._mapping)
+
+    def _bound_of(self, found: dict[str, Any]) -> Bound:
+        names = frozenset(found) if self._depends else frozenset()
+        bound = self._bound.get(names)
+        if bound is None:
+            bound = explicit(self._mapping.of(names))
+            if len(self._bound) < _MOST_SHAPES:
+                self._bound[names] = bound
+        return bound
+
+    def _put(
+        self, fields: dict[str, object], assignment: Assignment, value: object, found: object
+    ) -> None:
+        if value is _ABSENT:
+            self._refuse_absent(assignment, found)
+        elif value is not None and value not in self._style.missing:
+            read = assignment.read(value, self._style)
+            if read is not None and not put(fields, assignment.place.path, read):
+                raise filled_twice(assignment)
+
+    def _refuse_absent(self, assignment: Assignment, found: object) -> None:
+        """Raise where what a record must have is mapped to a name that is not there."""
+        name = assignment.place.name
+        if name in REQUIRED and name not in self._supplied and isinstance(found, dict):
+            near = close_names(assignment.column, found)
+            meant = f"; did you mean {', '.join(near)}?" if near else ""
+            raise InvalidRecord(
+                name,
+                "missing_field",
+                f"{name} is to come from {shown(assignment.column)}, which the record lacks{meant}",
+            )
+
+
+def filled_twice(assignment: Assignment) -> InvalidRecord:
+    """Say that a column fills what another has filled already."""
+    name = assignment.place.name
+    return InvalidRecord(
+        name,
+        "duplicate_key",
+        f"{name} is filled twice, once by {shown(assignment.column)}; keep one of them",
+    )
+
+
+def look_up(found: Any, name: str, used: dict[str, Any]) -> Any:  # noqa: ANN401  any JSON value
+    """Return what an object holds under a name, dots for nesting; note it as used."""
+    if name in found:
+        used[name] = _ALL
+        return found[name]
+    start = 0
+    while (dot := name.find(".", start)) >= 0:
+        outer = name[:dot]
+        if isinstance(found.get(outer), dict):
+            inner = used.setdefault(outer, {})
+            return look_up(found[outer], name[dot + 1 :], {} if inner is _ALL else inner)
+        start = dot + 1
+    return _ABSENT
+
+
+def _unused(found: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
+    """Return what is left of an object without the names used."""
+    left = {}
+    for name, value in found.items():
+        inner = used.get(name)
+        if inner is None:
+            left[name] = value
+        elif isinstance(inner, dict) and isinstance(value, dict):
+            rest = _unused(value, inner)
+            if rest:
+                left[name] = rest
+    return left
+
+
+def finished(fields: dict[str, object], mapping: Mapping) -> dict[str, object]:
+    """Put what the whole mapping says of a record into it: measurements, scales."""
+    scores = fields.get("scores")
+    if not isinstance(scores, dict):
+        scores = {}
+    for key in mapping.measures & scores.keys():
+        put(fields, ("measurements", key), scores.pop(key))
+    scales = {
+        key: list(scale)
+        for key, scale in mapping.scales.items()
+        if scores.get(key) is not None or fields.get(key) is not None
+    }
+    if scales:
+        put(fields, ("score_scales",), scales)
+    return fields
