@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.langsmith import build_sources, langsmith_options
+from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import progress
 from loader.errors import ConfigurationError, InputRejected
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.sources.files import Format
+    from loader.sources.mapping import Mapping
 
 _MOST_REASONS = 3
 
@@ -40,10 +42,11 @@ _MOST_REASONS = 3
 @click.option(
     "--format",
     "input_format",
-    type=click.Choice(["jsonl", "json", "csv", "baseline"]),
+    type=click.Choice(["jsonl", "json", "csv", "parquet", "baseline", "legacy"]),
     help="Format of the files; else told from name and content. baseline: a baseline "
-    "runner's result files.",
+    "runner's result files. legacy: a dump of the old system's evaluation_results.",
 )
+@mapping_options
 @click.option("--experiment-id", metavar="ID", help="Experiment of every record.")
 @click.option("--experiment-group", metavar="GROUP", help="baseline, code-chef, …")
 @click.option("--extension-version", metavar="VERSION", help="Version of what is evaluated.")
@@ -75,6 +78,7 @@ def ingest(  # noqa: PLR0913  one for each option
     files: tuple[str, ...],
     paths: tuple[str, ...],
     input_format: Format | None,
+    mapping_options: MappingOptions,
     experiment_id: str | None,
     experiment_group: str | None,
     extension_version: str | None,
@@ -112,7 +116,7 @@ def ingest(  # noqa: PLR0913  one for each option
     from loader.warehouse.seeds import read_vocabulary
 
     vocabulary = read_vocabulary()
-    defaults = Defaults(
+    given = Defaults(
         experiment_id=experiment_id,
         experiment_group=experiment_group,
         extension_version=extension_version,
@@ -120,11 +124,22 @@ def ingest(  # noqa: PLR0913  one for each option
         model_version=model_version,
         baseline_experiment_id=baseline_experiment_id,
     )
+    if mapping_options.guess:
+        from loader.cli.guessing import agreed_mapping  # only where it is asked for
+
+        mapping = agreed_mapping((*files, *paths), input_format, mapping_options, given, vocabulary)
+        if mapping is None:
+            return
+    else:
+        mapping = mapping_options.mapping()
+    defaults = Defaults(**{**mapping.defaults, **given.given()})
+    vocabulary = replace(vocabulary, groups=vocabulary.groups | mapping.groups.keys())
+    vocabulary = vocabulary.with_options(mapping.scales, mapping.measures)
     sources: list[Source] = []
     if files or paths:
         if projects or dataset:
             raise ConfigurationError("give files or a LangSmith project, not both")
-        sources.append(_file_source((*files, *paths), input_format, vocabulary, defaults))
+        sources.append(_file_source((*files, *paths), input_format, vocabulary, defaults, mapping))
     elif projects or dataset:
         sources += build_sources(
             projects=projects,
@@ -169,11 +184,15 @@ def _file_source(
     input_format: Format | None,
     vocabulary: Vocabulary,
     defaults: Defaults,
+    mapping: Mapping,
 ) -> Source:
     from loader.sources.files import FileSource  # keep --help quick
+    from loader.sources.mapping import refuse_percent
 
+    refuse_percent(mapping)
+    supplied = defaults.given().keys()
     return FileSource(
-        paths, input_format, groups=vocabulary.groups, supplied=defaults.given().keys()
+        paths, input_format, groups=vocabulary.groups, supplied=supplied, mapping=mapping
     )
 
 

@@ -79,7 +79,7 @@ class MappingOptions(NamedTuple):
 
         said = parse_all(map(_taken_apart, self.entries))
         said = replace(said, decimal=self.decimal, records=self.records)
-        return said.over(read_mapping(self.path)) if self.path else said.over(Mapping())
+        return said.over(read_mapping(self.path) if self.path else Mapping())
 
 
 def mapping_options(function: Callable[P, R]) -> Callable[..., R]:

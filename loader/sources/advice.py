@@ -45,6 +45,8 @@ _NAMES: Final = {
     "reference_outputs": "expected reference ground_truth gold target expected_output "
     "expected_answer reference_answer ideal",
 }
+FIELD_NAMES: Final = tuple(_NAMES)
+"""Fields that a name may mean."""
 _MEANING: Final[Mapping[str, str]] = {
     name: field for field, names in _NAMES.items() if field in FIELDS for name in names.split()
 }
@@ -84,6 +86,17 @@ def meaning(name: str) -> str | None:
             is_long = field == "recorded_at" and unit is not None and unit.quantity == "time"
             return "latency_ms" if is_long else field
     return None
+
+
+def rank(name: str) -> int:
+    """Return how usual a name is for what it means; the lower, the more."""
+    goal = meaning(name)
+    names = _NAMES[goal].split() if goal else []
+    last = name.rpartition(".")[2]
+    found = [
+        names.index(words) for words in ("_".join(tokens(last)), words_of(last)) if words in names
+    ]
+    return min(found, default=len(names))
 
 
 def scale_in(name: str) -> tuple[str, tuple[float, float] | None]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from loader.errors import InvalidRecord, close_names
 from loader.records.checks import FIELDS, REQUIRED
 from loader.records.json_text import shown
-from loader.sources.advice import advice
+from loader.sources.advice import advice, meaning
 from loader.sources.mapping import FILE
-from loader.sources.targets import target, under
+from loader.sources.targets import as_number, target, under
+from loader.sources.values import exact_sum
 
 if TYPE_CHECKING:
     import collections.abc
@@ -30,11 +31,29 @@ TOGETHER: Final = "\n    "
 
 
 class Assignment(NamedTuple):
-    """One column and the place that it fills."""
+    """Columns, one unless they are summed up, and the place that they fill."""
 
-    column: str
+    columns: tuple[str, ...]
     place: Target
     steps: Sequence[Step] = ()
+
+    @property
+    def told(self) -> str:
+        """The columns, for messages."""
+        return " + ".join(self.columns)
+
+    def total(self, values: Sequence[object], style: Style) -> object:
+        """Return what the columns hold together: the one, the sum, None where one is missing.
+
+        Raises:
+            InvalidRecord: a part of a sum is no number.
+
+        """
+        if len(values) == 1:
+            return values[0]
+        if any(value is None or value == "" for value in values):
+            return None
+        return exact_sum([as_number(self.place.name, value, style) for value in values])
 
     def read(self, value: object, style: Style, *, is_cell: bool = False) -> object:
         """Turn what the column holds into what its place wants.
@@ -71,7 +90,7 @@ class Bound(NamedTuple):
 
     def places(self) -> Iterator[tuple[Target, str]]:
         """Yield every place with who fills it."""
-        yield from ((each.place, each.column) for each in self.assignments)
+        yield from ((each.place, each.told) for each in self.assignments)
         yield from ((place, f"the constant for {place.name}") for place, _ in self.constants)
 
 
@@ -81,9 +100,9 @@ def explicit(mapping: Mapping) -> Bound:
     for entry in mapping.entries:
         if entry.target is None:
             continue
-        place = measured(entry.target, mapping)
+        place = entry.target
         if entry.constant is None:
-            bound.assignments.append(Assignment(entry.source, place, entry.steps))
+            bound.assignments.append(Assignment(entry.columns, place, entry.steps))
         else:
             bound.constants.append((place, place.read_cell(entry.constant, mapping.style)))
     return bound
@@ -109,34 +128,26 @@ def bind(
     mapping = mapping.of(names)
     bound = explicit(mapping)
     faults = list(_repeated(names)) + list(_absent(names, mapping, is_nested=is_nested))
-    used = {entry.source for entry in mapping.entries if entry.constant is None}
+    used = {column for entry in mapping.entries for column in entry.columns}
     if is_nested:
-        used |= {source.partition(".")[0] for source in used}
+        used |= {column.partition(".")[0] for column in used}
     unknown = []
     for name in dict.fromkeys(names):
         if name in used:
             continue
         place = target(name)
         if place is not None:
-            bound.assignments.append(Assignment(name, measured(place, mapping)))
+            bound.assignments.append(Assignment((name,), place))
         elif mapping.keeps_rest:
-            bound.rest.append(Assignment(name, under("metadata", name)))
+            bound.rest.append(Assignment((name,), under("metadata", name)))
         else:
             unknown.append(name)
     faults += _overlapping(bound)
     filled = {place.name for place, _ in bound.places()}
-    told = told_unknown(unknown) + told_lacking(filled, supplied)
+    told = told_unknown(unknown) + told_lacking(filled, supplied, unknown)
     if faults or told:
         _refuse(faults + told)
     return bound
-
-
-def measured(place: Target, mapping: Mapping) -> Target:
-    """Return the place of a score that is said to be a measurement, else the place itself."""
-    key = place.path[-1]
-    if place.kind != "scores" or key not in mapping.measures or place.name == "scores":
-        return place
-    return under("measurements", key)
 
 
 def file_name(origin: str) -> str:
@@ -157,11 +168,12 @@ def _absent(names: Sequence[str], mapping: Mapping, *, is_nested: bool) -> Itera
     """Yield what a mapping names and the header has not."""
     known = {*names, FILE}
     for entry in mapping.entries:
-        outer = entry.source.partition(".")[0] if is_nested else entry.source
-        if entry.constant is None and entry.source not in known and outer not in known:
-            near = close_names(entry.source, names)
-            meant = f"; did you mean {', '.join(near)}?" if near else ""
-            yield f"{entry.text}: there is no column {shown(entry.source)}{meant}"
+        for column in entry.columns:
+            outer = column.partition(".")[0] if is_nested else column
+            if column not in known and outer not in known:
+                near = close_names(column, names)
+                meant = f"; did you mean {', '.join(near)}?" if near else ""
+                yield f"{entry.text}: there is no column {shown(column)}{meant}"
 
 
 def _overlapping(bound: Bound) -> list[str]:
@@ -213,14 +225,17 @@ def advised(found: collections.abc.Mapping[str, object], supplied: Collection[st
     unknown = [name for name in found if name not in FIELDS]
     if not unknown:
         return None
-    return TOGETHER.join(told_unknown(unknown) + told_lacking(found.keys(), supplied))
+    return TOGETHER.join(told_unknown(unknown) + told_lacking(found.keys(), supplied, unknown))
 
 
-def told_lacking(filled: Collection[str], supplied: Collection[str]) -> list[str]:
-    """Say which required fields nobody gives."""
+def told_lacking(
+    filled: Collection[str], supplied: Collection[str], unknown: Collection[str]
+) -> list[str]:
+    """Say which required fields nobody gives, and no unknown column is told to be."""
     told = []
+    meant = set(map(meaning, unknown))
     for name in REQUIRED:
-        if name not in filled and name not in supplied:
+        if name not in filled and name not in supplied and name not in meant:
             option = "" if name == "task_id" else f", or give --{name.replace('_', '-')}"
             told.append(f"{name} is missing; add the column, or --map {name}=COLUMN{option}")
     return told

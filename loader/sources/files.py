@@ -49,7 +49,7 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
     ".parquet": "parquet",
 }
 _NOTHING_SAID: Final = Mapping()
-_WORKBOOK: Final = b"PK\x03\x04"
+WORKBOOK: Final = b"PK\x03\x04"
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -134,7 +134,7 @@ class FileSource:
         """
         for path in self._paths:
             origin = "" if path == STANDARD_INPUT else path
-            with _opened(path) as stream:
+            with open_input(path) as stream:
                 self._current = stream
                 try:
                     yield from self._batches(Blocks(stream), origin)
@@ -171,7 +171,7 @@ class FileSource:
         chosen, mapping = self._format, self._mapping
         named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
-        if head.startswith(_WORKBOOK):
+        if head.startswith(WORKBOOK):
             return iter([_workbook(origin)])
         if inner == "csv":
             rows: Iterator[JsonBatch | SourceRow] = delimited.read(
@@ -301,7 +301,8 @@ def guess_format(origin: str, head: bytes) -> Format:
         return "json" if line.strip() == b"{" or b"\n" in text else "jsonl"
 
 
-def _opened(path: str) -> AbstractContextManager[IO[bytes]]:
+def open_input(path: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file, or standard input; raises ConfigurationError where it cannot be read."""
     if path == STANDARD_INPUT:
         return nullcontext(sys.stdin.buffer)
     try:

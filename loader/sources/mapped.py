@@ -14,7 +14,6 @@ from loader.sources.binding import (
     Bound,
     explicit,
     file_name,
-    measured,
     told_lacking,
     told_unknown,
 )
@@ -38,14 +37,14 @@ class Cells:
     def __init__(self, bound: Bound, names: Sequence[str], mapping: Mapping, origin: str) -> None:
         """Look up where each column stands."""
         places = {name: place for place, name in enumerate(names)}
-        columns = [*bound.assignments, *bound.rest]
-        self._columns = [(places[each.column], each) for each in columns if each.column in places]
+        columns = [each for each in (*bound.assignments, *bound.rest) if each.columns != (FILE,)]
+        self._columns = [([places[name] for name in each.columns], each) for each in columns]
         self._count = len(names)
         self._mapping = mapping
         self._style = mapping.style
         self._fixed = list(bound.constants)
         for each in bound.assignments:
-            if each.column == FILE:
+            if each.columns == (FILE,):
                 value = each.read(file_name(origin), self._style, is_cell=True)
                 self._fixed.append((each.place, value))
 
@@ -66,8 +65,10 @@ class Cells:
         fields: dict[str, object] = {}
         style = self._style
         missing = style.missing
-        for place, assignment in self._columns:
-            cell = cells[place]
+        for places, assignment in self._columns:
+            cell: object = cells[places[0]]
+            if len(places) > 1:
+                cell = assignment.total([cells[place] for place in places], style)
             if cell and cell not in missing:
                 value = assignment.read(cell, style, is_cell=True)
                 if value is not None and not put(fields, assignment.place.path, value):
@@ -75,7 +76,7 @@ class Cells:
         for target_place, value in self._fixed:
             if value is not None:
                 put(fields, target_place.path, value)
-        return finished(fields, self._mapping)
+        return fields
 
 
 class Objects:
@@ -97,7 +98,9 @@ class Objects:
         """By the names of an object, where what holds depends on them; else by none."""
         self._depends = any(entry.is_optional for entry in mapping.entries)
         self._file = file_name(origin)
-        self._left_out = [each.source for each in mapping.entries if each.target is None]
+        self._left_out = [
+            column for each in mapping.entries if not each.target for column in each.columns
+        ]
 
     def rows(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
         """Turn rows of objects into rows of records."""
@@ -122,30 +125,35 @@ class Objects:
         fields: dict[str, object] = {}
         used: dict[str, Any] = {}
         bound = self._bound_of(found)
+        value: Any
         for assignment in bound.assignments:
-            is_file = assignment.column == FILE
-            value = self._file if is_file else look_up(found, assignment.column, used)
+            value = self._file
+            if assignment.columns != (FILE,):
+                values = [look_up(found, column, used) for column in assignment.columns]
+                is_absent = _ABSENT in values
+                value = _ABSENT if is_absent else assignment.total(values, self._style)
             self._put(fields, assignment, value, found)
         for column in self._left_out:
             look_up(found, column, used)
         for place, value in bound.constants:
-            self._put(fields, Assignment(place.name, place), value, found)
+            self._put(fields, Assignment((place.name,), place), value, found)
         unknown: list[str] = []
         for name, value in _unused(found, used).items():
             named = target(name)
             if named is not None:
-                assignment = Assignment(name, measured(named, self._mapping))
+                assignment = Assignment((name,), named)
             elif self._mapping.keeps_rest:
-                assignment = Assignment(name, under("metadata", name))
+                assignment = Assignment((name,), under("metadata", name))
             else:
                 inner = used.get(name)
-                unknown += [name] if inner is None else [f"{name}.{key}" for key in value]
+                is_part = isinstance(inner, dict) and isinstance(value, dict)
+                unknown += [f"{name}.{key}" for key in value] if is_part else [name]
                 continue
             self._put(fields, assignment, value, found)
         if unknown:
-            lacking = told_lacking(fields.keys(), self._supplied)
+            lacking = told_lacking(fields.keys(), self._supplied, unknown)
             raise InvalidRecord("", "unknown_field", TOGETHER.join(told_unknown(unknown) + lacking))
-        return finished(fields, self._mapping)
+        return fields
 
     def _bound_of(self, found: dict[str, Any]) -> Bound:
         names = frozenset(found) if self._depends else frozenset()
@@ -159,9 +167,10 @@ class Objects:
     def _put(
         self, fields: dict[str, object], assignment: Assignment, value: object, found: object
     ) -> None:
+        missing = self._style.missing
         if value is _ABSENT:
             self._refuse_absent(assignment, found)
-        elif value is not None and value not in self._style.missing:
+        elif value is not None and not (isinstance(value, str) and value in missing):
             read = assignment.read(value, self._style)
             if read is not None and not put(fields, assignment.place.path, read):
                 raise filled_twice(assignment)
@@ -170,12 +179,12 @@ class Objects:
         """Raise where what a record must have is mapped to a name that is not there."""
         name = assignment.place.name
         if name in REQUIRED and name not in self._supplied and isinstance(found, dict):
-            near = close_names(assignment.column, found)
+            near = close_names(assignment.told, found)
             meant = f"; did you mean {', '.join(near)}?" if near else ""
             raise InvalidRecord(
                 name,
                 "missing_field",
-                f"{name} is to come from {shown(assignment.column)}, which the record lacks{meant}",
+                f"{name} is to come from {shown(assignment.told)}, which the record lacks{meant}",
             )
 
 
@@ -185,7 +194,7 @@ def filled_twice(assignment: Assignment) -> InvalidRecord:
     return InvalidRecord(
         name,
         "duplicate_key",
-        f"{name} is filled twice, once by {shown(assignment.column)}; keep one of them",
+        f"{name} is filled twice, once by {shown(assignment.told)}; keep one of them",
     )
 
 
@@ -216,20 +225,3 @@ def _unused(found: dict[str, Any], used: dict[str, Any]) -> dict[str, Any]:
             if rest:
                 left[name] = rest
     return left
-
-
-def finished(fields: dict[str, object], mapping: Mapping) -> dict[str, object]:
-    """Put what the whole mapping says of a record into it: measurements, scales."""
-    scores = fields.get("scores")
-    if not isinstance(scores, dict):
-        scores = {}
-    for key in mapping.measures & scores.keys():
-        put(fields, ("measurements", key), scores.pop(key))
-    scales = {
-        key: list(scale)
-        for key, scale in mapping.scales.items()
-        if scores.get(key) is not None or fields.get(key) is not None
-    }
-    if scales:
-        put(fields, ("score_scales",), scales)
-    return fields

@@ -25,7 +25,7 @@ from loader.sources.units import unit_of
 
 if TYPE_CHECKING:
     import collections.abc
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from loader.sources.steps import Operation, Step
     from loader.sources.values import DecimalMark
@@ -48,8 +48,8 @@ class Entry:
     """As written, for messages."""
     target: Target | None
     """None: the column is left out."""
-    source: str = ""
-    """The column; empty for a constant."""
+    columns: tuple[str, ...] = ()
+    """More than one are summed up; none for a constant."""
     constant: str | None = None
     steps: tuple[Step, ...] = ()
     is_optional: bool = False
@@ -88,13 +88,14 @@ class Mapping:
         """Whether records have to be looked at one by one for it."""
         return bool(self.entries or self.keeps_rest or self.scales or self.measures or self.missing)
 
-    def of(self, names: Collection[str]) -> Mapping:
+    def of(self, names: Iterable[str]) -> Mapping:
         """Return what of it holds for columns of these names."""
+        names = set(names)
         held = [
             each
             for each in self.entries
             if not each.is_optional
-            or (each.source in names and each.target and each.target.name not in names)
+            or (names.issuperset(each.columns) and each.target and each.target.name not in names)
         ]
         return self if len(held) == len(self.entries) else replace(self, entries=held)
 
@@ -143,7 +144,7 @@ def parse_all(texts: Iterable[tuple[str, str, str]]) -> Mapping:
         except ConfigurationError as error:
             faults.append(f"{place}: {error}")
             continue
-        key = entry.target.name if entry.target else f"{LEFT_OUT}{entry.source}"
+        key = entry.target.name if entry.target else f"{LEFT_OUT}{entry.columns[0]}"
         if key in entries:
             faults.append(f"{place}: {key} is given twice; keep one of them")
         entries[key] = entry
@@ -174,12 +175,18 @@ def parse(goal: str, source: str) -> Entry:
         return Entry(text=text, target=place, constant=said)
     column, operations = _taken_apart(source)
     if place is None:
-        return Entry(text=text, target=None, source=column)
+        return Entry(text=text, target=None, columns=(column,))
+    columns = (column,) if source.startswith("[") else _summed(column)
     try:
-        steps = steps_of(column, place, operations)
+        [steps, *_] = [steps_of(each, place, operations) for each in columns]
     except ConfigurationError as error:
         raise ConfigurationError(f"{text}: {error}") from None
-    return Entry(text=text, target=place, source=column, steps=steps)
+    return Entry(text=text, target=place, columns=columns, steps=steps)
+
+
+def _summed(column: str) -> tuple[str, ...]:
+    parts = [part.strip() for part in column.split("+")]
+    return tuple(parts) if all(parts) else (column,)
 
 
 def _target(goal: str, source: str) -> Target:
@@ -225,11 +232,12 @@ def refuse_percent(mapping: Mapping) -> None:
         place = entry.target
         if place is None or place.kind != "scores" or entry.steps:
             continue
-        key, carried = place.path[-1], unit_of(entry.source)
+        key, column = place.path[-1], "+".join(entry.columns)
+        carried = unit_of(column)
         if carried and carried.quantity == "share" and key not in mapping.scales:
             faults.append(
-                f"{entry.text}: {entry.source} is in per cent; write "
-                f"{place.name}={entry.source}:percent, or --scale {key}=0:100"
+                f"{entry.text}: {column} is in per cent; write "
+                f"{place.name}={column}:percent, or --scale {key}=0:100"
             )
     if faults:
         raise ConfigurationError("\n".join(faults))

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from loader.errors import ConfigurationError, nearest
+from loader.errors import ConfigurationError, close_names, nearest
 from loader.records.checker import Defaults
+from loader.records.checks import FIELDS
 from loader.sources.mapping import LEFT_OUT, Mapping, parse_all
 from loader.sources.values import DECIMAL_MARKS
 
@@ -59,18 +60,14 @@ def parse_mapping(text: str, name: str) -> Mapping:
     found = Mapping()
     entries: list[tuple[str, str, str]] = []
     faults: list[str] = []
-    for key, node in _sections(text, name):
+    for key, node in _top(text, name):
         try:
-            if key.value == "map":
-                entries += _entries(node, name)
-            elif key.value == "leave_out":
+            if key.value == "leave_out":
                 entries += [(f"{name}, line {_line(node)}", LEFT_OUT, each) for each in _list(node)]
             elif key.value in _SECTIONS:
                 found = _SECTIONS[key.value](node).over(found)
             else:
-                known = ("map", "leave_out", *_SECTIONS)
-                meant = nearest(key.value, known)
-                raise _Fault(key, f"{key.value} is unknown{meant}; known are {', '.join(known)}")
+                entries += _entries(key, node, name)
         except _Fault as fault:
             faults.append(f"{name}, line {fault.line}: {fault}")
     try:
@@ -82,7 +79,7 @@ def parse_mapping(text: str, name: str) -> Mapping:
     return found
 
 
-def _sections(text: str, name: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
+def _top(text: str, name: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
     """Return what stands at the top of the file; raises ConfigurationError if nothing can."""
     try:
         root = yaml.compose(text, yaml.SafeLoader)
@@ -113,21 +110,27 @@ def _pairs(node: yaml.Node) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
         yield key, value
 
 
-def _entries(node: yaml.Node, name: str, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Yield place, target and source of every entry; those of a nested one with its name."""
-    for key, value in _pairs(node):
-        if isinstance(value, yaml.MappingNode):
-            yield from _entries(value, name, f"{prefix}{key.value}.")
-            continue
-        if not isinstance(value, yaml.ScalarNode):
-            raise _Fault(value, f"{key.value} is a list; write one column")
-        if value.tag != "tag:yaml.org,2002:str":
-            raise _Fault(
-                value,
-                f"{key.value}: {value.value or 'nothing'} is no column and no constant; write "
-                f'"\'{value.value}\'" for the constant, "[{value.value}]" for the column',
-            )
-        yield f"{name}, line {_line(key)}", f"{prefix}{key.value}", value.value
+def _entries(
+    key: yaml.ScalarNode, value: yaml.Node, name: str, prefix: str = ""
+) -> Iterator[tuple[str, str, str]]:
+    """Yield place, target and source of an entry, or of those nested in it."""
+    goal = f"{prefix}{key.value}"
+    known = ("leave_out", *_SECTIONS)
+    if not prefix and goal.partition(".")[0] not in FIELDS and close_names(goal, known):
+        raise _Fault(key, f"{goal} is unknown{nearest(goal, known)}")
+    if isinstance(value, yaml.MappingNode):
+        for inner, node in _pairs(value):
+            yield from _entries(inner, node, name, f"{goal}.")
+        return
+    if not isinstance(value, yaml.ScalarNode):
+        raise _Fault(value, f"{goal} is a list; write one column")
+    if value.tag != "tag:yaml.org,2002:str":
+        raise _Fault(
+            value,
+            f"{goal}: {value.value or 'nothing'} is no column and no constant; write "
+            f'"\'{value.value}\'" for the constant, "[{value.value}]" for the column',
+        )
+    yield f"{name}, line {_line(key)}", goal, value.value
 
 
 def _list(node: yaml.Node) -> list[str]:

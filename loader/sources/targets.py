@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.errors import InvalidRecord
-from loader.records.checks import FIELDS
+from loader.records.checks import CONTENTS, FIELDS
 from loader.records.json_text import shown, tolerant_decode
 from loader.sources.values import boolean, iso_time, number, plain_number, truth
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from loader.records.checks import Kind
     from loader.sources.values import DecimalMark
 
-FREE: Final = ("metadata",)
+FREE: Final = ("metadata", *CONTENTS)
 """Fields in which any depth may be nested, and any value stands."""
-NESTING: Final = ("scores", "measurements", "evaluator_versions", *FREE)
-_WHOLE: Final = ("scores", "numbers", "texts", "object")
+NESTING: Final = (
+    *("scores", "score_scales", "measurements", "evaluator_versions", "comments"), *FREE,
+)  # fmt: skip
 _DEEPEST: Final = 100
 _MOST_DIGITS: Final = 15
 """Of a whole number that a float still holds exactly."""
@@ -56,7 +57,7 @@ class Target(NamedTuple):
 
         """
         if isinstance(value, str):
-            is_any = self.path[0] in FREE and len(self.path) > 1
+            is_any = self.path[0] in FREE and (len(self.path) > 1 or self.path[0] in CONTENTS)
             return value if is_any else self.read_cell(value, style)
         if self.name == "recorded_at":
             return iso_time(self.name, value)
@@ -71,10 +72,12 @@ class Target(NamedTuple):
             InvalidRecord: it is not what the place wants.
 
         """
-        if self.path[0] in NESTING and len(self.path) == 1:
+        field, is_whole = self.path[0], len(self.path) == 1
+        if field in FREE and not (is_whole and field not in CONTENTS):
+            is_text = field in CONTENTS and cell[0] not in "{["
+            return cell if is_text else _literal(cell)
+        if field == "score_scales" or (field in NESTING and is_whole):
             return _json(self.name, cell)
-        if self.path[0] in FREE:
-            return _literal(cell)
         if self.name == "recorded_at":
             return iso_time(self.name, cell)
         if self.kind == "boolean":

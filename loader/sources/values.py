@@ -8,10 +8,13 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from loader.errors import InvalidRecord
 from loader.records.json_text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DecimalMark = Literal["point", "comma"]
 DECIMAL_MARKS: Final[tuple[DecimalMark, ...]] = get_args(DecimalMark)
@@ -31,7 +34,7 @@ _GROUPED: Final = {
 _WITH_COMMA: Final = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 _ONE_GROUP: Final = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 
-_DATE: Final = re.compile(
+DATE: Final = re.compile(
     r"(\d{1,4})[./-](\d{1,2})[./-](\d{1,4})"
     r"(?:(?:\s*,\s*|\s+|T)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?\s*([AaPp][Mm])?)?"
     r"\s*(Z|[-+]\d{2}:?\d{2})?"
@@ -76,6 +79,18 @@ def number(name: str, text: str, mark: DecimalMark | None = None) -> int | float
             "or --decimal point (between thousands)",
         )
     raise _no_number(name, text)
+
+
+def is_decimal_comma(text: str) -> bool | None:
+    """Say whether the comma of a number stands before decimals.
+
+    Returns:
+        False where it could as well stand between thousands, None where there is no such number.
+
+    """
+    if not _WITH_COMMA.fullmatch(text.removesuffix("%").rstrip()):
+        return None
+    return not _ONE_GROUP.fullmatch(text)
 
 
 def plain_number(text: str) -> int | float | None:
@@ -130,6 +145,14 @@ def scaled(value: float, factor: Decimal) -> float:
     return int(product) if product == product.to_integral_value() else float(product)
 
 
+def exact_sum(values: Sequence[float]) -> float:
+    """Add up as on paper: 0.1 and 0.2 are 0.3."""
+    try:
+        return scaled(1, sum((Decimal(repr(value)) for value in values), Decimal(0)))
+    except InvalidOperation:
+        return float(sum(values))
+
+
 def truth(text: str) -> bool | None:
     """Read true or false, yes or no, t or f, y or n, in any case; None for anything else."""
     return _TRUTHS.get(text.strip().lower())
@@ -175,7 +198,7 @@ def iso_time(name: str, value: object, form: str | None = None) -> object:
             pass
         else:
             return value
-    found = _DATE.fullmatch(text)
+    found = DATE.fullmatch(text)
     if found and form is None and len(found[1]) == _YEAR_DIGITS:
         form = "ymd"
     if found and form:
