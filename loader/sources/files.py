@@ -95,6 +95,8 @@ class FileSource:
         self._rows_of: dict[str, int] = {}
         self._finished_bytes = 0
         self._current: IO[bytes] | None = None
+        self._unseen: set[str] | None = None
+        """Mapped names that no object of any file had; None before one was read."""
         sizes = [_size(path) for path in self._paths]
         self.never_waits = None not in sizes
         self.total_bytes = sum(size or 0 for size in sizes) if self.never_waits else None
@@ -112,6 +114,8 @@ class FileSource:
             named["file_count"] = len(self._paths)
         if self._format:
             named["format"] = self._format
+        if self._mapping.entries:
+            named["mapping"] = [entry.text for entry in self._mapping.entries[:_MOST_NAMED]]
         return named
 
     def rows(self) -> Iterator[SourceRow]:
@@ -186,12 +190,26 @@ class FileSource:
                 else jsonl.read(blocks, origin)
             )
             if mapping.says_of_columns:
-                rows = Objects(mapping, self._supplied, origin).rows(single_rows(rows))
+                rows = self._mapped(rows, origin)
             elif chosen is None or chosen == inner:
                 rows = _advised(rows, self._supplied)
         if chosen == "baseline":
             return baseline.adapt(single_rows(rows), self._groups)
         return rows
+
+    def _mapped(
+        self, rows: Iterator[JsonBatch | SourceRow], origin: str
+    ) -> Iterator[JsonBatch | SourceRow]:
+        objects = Objects(self._mapping, self._supplied, origin)
+        yield from objects.rows(single_rows(rows))
+        unseen = objects.unseen
+        self._unseen = unseen if self._unseen is None else self._unseen & unseen
+
+    def notes(self) -> Iterator[str]:
+        """Say which mapped names no object had."""
+        for entry in self._mapping.entries:
+            if not entry.is_optional and self._unseen and self._unseen & set(entry.columns):
+                yield f"{entry.text}: no record has {' + '.join(entry.columns)}; check its name"
 
 
 def _advised(

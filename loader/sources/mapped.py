@@ -98,6 +98,8 @@ class Objects:
         """By the names of an object, where what holds depends on them; else by none."""
         self._depends = any(entry.is_optional for entry in mapping.entries)
         self._file = file_name(origin)
+        self.unseen = {column for entry in mapping.entries for column in entry.columns} - {FILE}
+        """Columns that were mapped, and that no object had so far."""
         self._left_out = [
             column for each in mapping.entries if not each.target for column in each.columns
         ]
@@ -125,35 +127,38 @@ class Objects:
         fields: dict[str, object] = {}
         used: dict[str, Any] = {}
         bound = self._bound_of(found)
-        value: Any
         for assignment in bound.assignments:
-            value = self._file
-            if assignment.columns != (FILE,):
-                values = [look_up(found, column, used) for column in assignment.columns]
-                is_absent = _ABSENT in values
-                value = _ABSENT if is_absent else assignment.total(values, self._style)
-            self._put(fields, assignment, value, found)
+            self._put(fields, assignment, self._held(assignment, found, used), found)
         for column in self._left_out:
-            look_up(found, column, used)
+            if look_up(found, column, used) is not _ABSENT:
+                self.unseen.discard(column)
         for place, value in bound.constants:
             self._put(fields, Assignment((place.name,), place), value, found)
         unknown: list[str] = []
         for name, value in _unused(found, used).items():
             named = target(name)
             if named is not None:
-                assignment = Assignment((name,), named)
+                self._put(fields, Assignment((name,), named), value, found)
             elif self._mapping.keeps_rest:
-                assignment = Assignment((name,), under("metadata", name))
+                self._put(fields, Assignment((name,), under("metadata", name)), value, found)
             else:
-                inner = used.get(name)
-                is_part = isinstance(inner, dict) and isinstance(value, dict)
+                is_part = isinstance(used.get(name), dict)
                 unknown += [f"{name}.{key}" for key in value] if is_part else [name]
-                continue
-            self._put(fields, assignment, value, found)
         if unknown:
             lacking = told_lacking(fields.keys(), self._supplied, unknown)
             raise InvalidRecord("", "unknown_field", TOGETHER.join(told_unknown(unknown) + lacking))
         return fields
+
+    def _held(self, assignment: Assignment, found: dict[str, Any], used: dict[str, Any]) -> object:
+        """Return what the columns of an assignment hold, `_ABSENT` where one is not there."""
+        if assignment.columns == (FILE,):
+            return self._file
+        values = [look_up(found, column, used) for column in assignment.columns]
+        if any(value is _ABSENT for value in values):
+            return _ABSENT
+        if self.unseen:
+            self.unseen.difference_update(assignment.columns)
+        return assignment.total(values, self._style)
 
     def _bound_of(self, found: dict[str, Any]) -> Bound:
         names = frozenset(found) if self._depends else frozenset()

@@ -190,11 +190,11 @@ def _summed(column: str) -> tuple[str, ...]:
 
 
 def _target(goal: str, source: str) -> Target:
+    if goal == "metadata.*" or source == REST:
+        raise ConfigurationError("what is left over goes to one place: write metadata.*=*")
     place = target(goal)
     if place is not None:
         return place
-    if goal == "metadata.*" or source == REST:
-        raise ConfigurationError("what is left over goes to one place: write metadata.*=*")
     field_name, _, rest = goal.partition(".")
     if field_name in FIELDS and rest:
         raise ConfigurationError(f"{goal}: the field {field_name} has no parts; write {field_name}")
