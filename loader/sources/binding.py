@@ -193,7 +193,10 @@ def _overlapping(bound: Bound) -> list[str]:
             branch[last] = name
         else:
             by = shown(other) if isinstance(other, str) else f"columns of {place.name}"
-            faults.append(f"{shown(name)} and {by} overlap in {place.name}; keep one")
+            faults.append(
+                f"{shown(name)} and {by} overlap in {place.name}; "
+                f"keep one, the other is left out by --map -=COLUMN"
+            )
     return faults
 
 

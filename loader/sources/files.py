@@ -49,6 +49,7 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
     ".parquet": "parquet",
 }
 _NOTHING_SAID: Final = Mapping()
+_DELIMITERS: Final = (b",", b"\t", b";")
 WORKBOOK: Final = b"PK\x03\x04"
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
@@ -306,12 +307,15 @@ def guess_format(origin: str, head: bytes) -> Format:
     known = _FORMAT_OF_SUFFIX.get(suffix.lower())
     if known:
         return known
+    if head.startswith(parquet.MAGIC):
+        return "parquet"
     text = head.lstrip()
     if text.startswith(b"["):
         return "json"
-    if not text.startswith(b"{"):
-        return "csv" if text[:1].isalpha() or text.startswith(b'"') else "jsonl"
     line = text.split(b"\n", 1)[0]
+    if not text.startswith(b"{"):
+        is_table = text[:1].isalpha() or text.startswith(b'"') or any(map(line.count, _DELIMITERS))
+        return "csv" if is_table else "jsonl"
     try:
         return "json" if "results" in decode_object(line) else "jsonl"
     except InvalidRecord:

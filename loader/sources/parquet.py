@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from decimal import Decimal
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -13,6 +13,7 @@ import msgspec
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.sources import Rejection, SourceRow
 from loader.sources.binding import bind
+from loader.sources.blocks import InputBroken
 from loader.sources.mapped import Objects
 
 if TYPE_CHECKING:
@@ -42,21 +43,21 @@ def read(
         ConfigurationError: the extra that reads Parquet is not installed.
 
     """
-    with _stored(blocks) as stream:
-        yield from _rows(stream, origin, supplied, mapping)
+    try:
+        with _stored(blocks) as stream:
+            yield from _rows(stream, origin, supplied, mapping)
+    except InputBroken as end:
+        yield SourceRow(1, origin, b"", None, end.rejection)
 
 
 def sample(blocks: Blocks, most: int) -> list[dict[str, Any]]:
     """Return the first rows; none of a file that cannot be read."""
     found: list[dict[str, Any]] = []
-    with _stored(blocks) as stream:
-        try:
-            for batch in _batches(stream):
-                found += batch
-                if len(found) >= most:
-                    break
-        except InvalidRecord:
-            pass
+    with suppress(InvalidRecord, InputBroken), _stored(blocks) as stream:
+        for batch in _batches(stream):
+            found += batch
+            if len(found) >= most:
+                break
     return found[:most]
 
 
@@ -105,11 +106,24 @@ def _batches(stream: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
     try:
         for batch in parquet.ParquetFile(stream).iter_batches(batch_size=_ROWS):
             if batch.num_rows:
-                yield [_plain(row) for row in batch.to_pylist()]
-    except (pa.ArrowException, OSError) as error:
+                columns = [_in_microseconds(column) for column in batch.columns]
+                table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+                yield [_plain(row) for row in table.to_pylist()]
+    # dates past the year 9999, text that is not UTF-8
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InvalidRecord(
             "", "corrupt_parquet", f"not Parquet, or damaged ({error}); write the file again"
         ) from None
+
+
+def _in_microseconds(column: Any) -> Any:  # noqa: ANN401  an Arrow array
+    """Cut times in nanoseconds, which data frames write, to what a record keeps."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return column.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+    return column
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a table
