@@ -71,6 +71,8 @@ class Assignment(NamedTuple):
 
         """
         for step in self.steps:
+            if value is None or value == "":
+                return None
             value = step(self.place.name, value, style)
             is_cell = isinstance(value, str)
         if value is None or value == "":

@@ -38,7 +38,16 @@ class Cells:
         """Look up where each column stands."""
         places = {name: place for place, name in enumerate(names)}
         columns = [each for each in (*bound.assignments, *bound.rest) if each.columns != (FILE,)]
-        self._columns = [([places[name] for name in each.columns], each) for each in columns]
+        self._direct = [
+            (places[each.columns[0]], each.place.reader(mapping.style), each)
+            for each in columns
+            if not each.steps and len(each.columns) == 1
+        ]
+        self._others = [
+            ([places[name] for name in each.columns], each)
+            for each in columns
+            if each.steps or len(each.columns) > 1
+        ]
         self._count = len(names)
         self._mapping = mapping
         self._style = mapping.style
@@ -65,12 +74,16 @@ class Cells:
         fields: dict[str, object] = {}
         style = self._style
         missing = style.missing
-        for places, assignment in self._columns:
-            cell: object = cells[places[0]]
-            if len(places) > 1:
-                cell = assignment.total([cells[place] for place in places], style)
+        for place, read, assignment in self._direct:
+            cell = cells[place]
             if cell and cell not in missing:
-                value = assignment.read(cell, style, is_cell=True)
+                value = cell if read is None else read(cell)
+                if not put(fields, assignment.place.path, value):
+                    raise filled_twice(assignment)
+        for places, assignment in self._others:
+            held = [cells[place] for place in places]
+            if missing.isdisjoint(held):
+                value = assignment.read(assignment.total(held, style), style, is_cell=True)
                 if value is not None and not put(fields, assignment.place.path, value):
                     raise filled_twice(assignment)
         for target_place, value in self._fixed:

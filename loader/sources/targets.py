@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.errors import InvalidRecord
@@ -11,7 +12,7 @@ from loader.records.json_text import shown, tolerant_decode
 from loader.sources.values import boolean, iso_time, number, plain_number, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from loader.records.checks import Kind
     from loader.sources.values import DecimalMark
@@ -66,34 +67,37 @@ class Target(NamedTuple):
         return value
 
     def read_cell(self, cell: str, style: Style = PLAIN) -> object:
-        """Read the text of a cell that is not empty.
+        """Read the text of a cell that is not empty; raises InvalidRecord as `reader` tells."""
+        read = self.reader(style)
+        return cell if read is None else read(cell)
 
-        Raises:
-            InvalidRecord: it is not what the place wants.
+    def reader(self, style: Style = PLAIN) -> Callable[[str], object] | None:
+        """Return what reads the text of a cell that is not empty; None where it stays as it is.
 
+        What is returned raises InvalidRecord where the cell is not what the place wants.
         """
         field, is_whole = self.path[0], len(self.path) == 1
-        if field in FREE and not (is_whole and field not in CONTENTS):
-            is_text = field in CONTENTS and cell[0] not in "{["
-            return cell if is_text else _literal(cell)
+        if field in CONTENTS:
+            return _contents
         if field == "score_scales" or (field in NESTING and is_whole):
-            return _json(self.name, cell)
-        if self.name == "recorded_at":
-            return iso_time(self.name, cell)
-        if self.kind == "boolean":
-            return boolean(self.name, cell)
-        if self.kind == "scores":
-            return self._score(cell, style)
-        is_text = self.kind in ("text", "texts")
-        return cell if is_text else number(self.name, cell, style.mark)
+            return partial(_json, self.name)
+        if field in FREE:
+            return _literal
+        return {
+            "text": partial(iso_time, self.name) if self.name == "recorded_at" else None,
+            "texts": None,
+            "boolean": partial(boolean, self.name),
+            "scores": partial(self._score, style=style),
+        }.get(self.kind, partial(number, self.name, mark=style.mark))
 
     def _score(self, cell: str, style: Style) -> object:
-        is_true = truth(cell)
-        if is_true is not None:
-            return is_true
+        if cell[0] not in "0123456789.-":
+            is_true = truth(cell)
+            if is_true is not None:
+                return is_true
         text = cell.rstrip()
         if not text.endswith("%"):
-            return number(self.name, cell, style.mark)
+            return number(self.name, text, style.mark)
         if self.path[-1] in style.scales:
             return number(self.name, text[:-1], style.mark)
         raise InvalidRecord(
@@ -129,18 +133,19 @@ def under(field: str, key: str) -> Target:
 
 def put(fields: dict[str, object], path: Sequence[str], value: object) -> bool:
     """Put a value at its place; return whether that was free."""
-    *parents, last = path
     place: Any = fields
-    for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
-            return False
-    if isinstance(value, dict) and isinstance(place.get(last), dict):
+    if len(path) > 1:
+        for parent in path[:-1]:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                return False
+    last = path[-1]
+    if last not in place:
+        place[last] = value
+        return True
+    if isinstance(value, dict) and isinstance(place[last], dict):
         return all(put(place[last], (key,), inner) for key, inner in value.items())
-    if last in place:
-        return False
-    place[last] = value
-    return True
+    return False
 
 
 def as_text(value: object) -> object:
@@ -150,6 +155,11 @@ def as_text(value: object) -> object:
     if isinstance(value, float) and value.is_integer() and abs(value) < 10**_MOST_DIGITS:
         return str(int(value))
     return str(value) if isinstance(value, int | float) else value
+
+
+def _contents(cell: str) -> object:
+    """Read what was asked or answered: an object or array in JSON, else text."""
+    return _literal(cell) if cell[0] in "{[" else cell
 
 
 def _literal(cell: str) -> object:

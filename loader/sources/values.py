@@ -98,14 +98,12 @@ def plain_number(text: str) -> int | float | None:
     # int() and float() also take 1_000
     if "_" in text:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    for read in (float,) if "." in text else (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return None
 
 
 def _with_comma(name: str, text: str) -> int | float:
