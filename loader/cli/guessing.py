@@ -58,6 +58,10 @@ def agreed_mapping(
     """
     if chosen in ("baseline", "legacy"):
         raise ConfigurationError(f"--format {chosen} says what its columns are; leave --guess out")
+    if options.path is not None:
+        raise ConfigurationError(
+            "--guess writes a mapping; leave --mapping out, --map may add to it"
+        )
     if not paths:
         raise ConfigurationError("--guess looks at files; give --file PATH")
     said = options.mapping()
@@ -65,17 +69,17 @@ def agreed_mapping(
     sample = probe(files, chosen, said.decimal, said.records)
     proposal = guess(
         sample,
-        said={
-            *given.given(),
-            *said.defaults,
-            *(each.target.name for each in said.entries if each.target),
-        },
+        said={*given.given(), *(entry.target.name for entry in said.entries if entry.target)},
         used={column for entry in said.entries for column in entry.columns},
         known_groups=vocabulary.groups,
+        known_scales={key: (each.low, each.high) for key, each in vocabulary.scales.items()},
     )
-    for entry in said.entries:
+    for entry in reversed(said.entries):
         goal, _, source = entry.text.partition("=")
-        proposal.entries.insert(0, (goal, source, "as said"))
+        if entry.target is None:
+            proposal.left_out += entry.columns
+        else:
+            proposal.entries.insert(0, (goal, source, "as said"))
     named = ", ".join(files[:_SHOWN])
     text = proposal.text(f"Proposed from the first {sample.rows:,} records of {named}")
     mapping = parse_mapping(text, _FILE)
@@ -83,14 +87,14 @@ def agreed_mapping(
     _show_records(files, chosen, mapping, given)
     path = _write(text)
     command = _command(paths, chosen, path, given)
-    if (
-        sys.stdin.isatty()
-        and STANDARD_INPUT not in files
-        and click.confirm("Load it so?", err=True)
-    ):
+    if STANDARD_INPUT not in files and (options.yes or _is_agreed()):
         return mapping
     click.echo(f"look at {path}, then: {command}")
     return None
+
+
+def _is_agreed() -> bool:
+    return sys.stdin.isatty() and click.confirm("Load it so?", err=True)
 
 
 def _show(proposal: Proposal) -> None:

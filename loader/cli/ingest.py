@@ -107,6 +107,8 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --file results.jsonl --experiment-id exp-1
       python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
       zcat results.gz | python -m loader ingest --file - --format jsonl
+      python -m loader ingest --guess results.csv
+      python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
 
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
@@ -124,6 +126,8 @@ def ingest(  # noqa: PLR0913  one for each option
         model_version=model_version,
         baseline_experiment_id=baseline_experiment_id,
     )
+    if (projects or dataset) and mapping_options.says_anything:
+        raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 

@@ -43,6 +43,7 @@ _OPTIONS = (
         help="Look at the first 1,000 records and propose a mapping with its reasons; loads "
         "nothing before it is agreed to.",
     ),
+    click.option("--yes", is_flag=True, help="Load by what --guess proposes without asking."),
     click.option(
         "--decimal",
         type=click.Choice(["point", "comma"]),
@@ -62,8 +63,14 @@ class MappingOptions(NamedTuple):
     entries: tuple[str, ...]
     path: Path | None
     guess: bool
+    yes: bool
     decimal: DecimalMark | None
     records: str | None
+
+    @property
+    def says_anything(self) -> bool:
+        """Whether one of the options was given."""
+        return self != MappingOptions((), None, guess=False, yes=False, decimal=None, records=None)
 
     def mapping(self) -> Mapping:
         """Return it all as one mapping.

@@ -54,14 +54,17 @@ _SCORES: Final = (
     "score scores judge rating grade correct correctness accuracy accurate passed pass f1 bleu "
     "rouge exact match helpfulness helpful faithfulness faithful relevance relevancy "
     "groundedness grounded completeness efficiency quality precision recall similarity "
-    "coherence fluency politeness tone safety toxicity hallucination"
+    "coherence fluency politeness tone safety toxicity hallucination "
+    "resolved solved hit valid won win"
 )
 _COUNTS: Final = (
     "count num number n turns steps calls retries length chars words size tokens bytes "
     "latency duration seconds ms lines files"
 )
+_SETTINGS: Final = "temperature top p k seed threshold penalty index row line year max min"
 _SCORE_WORDS: Final = frozenset(_SCORES.split())
 _COUNT_WORDS: Final = frozenset(_COUNTS.split())
+_SETTING_WORDS: Final = frozenset(_SETTINGS.split())
 _SCALE: Final = re.compile(
     r"[ _(\[-]+(?:scale[ _]?)?([01])[ _]?(?:to|-|\u2013|_|\.\.)[ _]?(1|[3-7]|10|20|100)[)\]]*",
     re.IGNORECASE,
@@ -119,6 +122,11 @@ def is_score_name(name: str) -> bool:
 def is_count_name(name: str) -> bool:
     """Return whether a name sounds like a count or a size."""
     return not _COUNT_WORDS.isdisjoint(tokens(name))
+
+
+def is_setting_name(name: str) -> bool:
+    """Return whether a name sounds like a setting of the run."""
+    return not _SETTING_WORDS.isdisjoint(tokens(name))
 
 
 def key_of(name: str) -> str:

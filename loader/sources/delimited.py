@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import InvalidRecord
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from loader.sources.blocks import Blocks
 
 _DELIMITERS: Final = ",\t;"
+_TOLD: Final = re.compile(r"sep=([,;|\t])", re.IGNORECASE)
 _NOTHING_SAID: Final = Mapping()
 
 
@@ -90,10 +92,14 @@ class _Table:
         """Return the names of the columns, `#3` for one without; a rejection if there are none."""
         text = self._text
         header_line = text.first()
+        told = _TOLD.fullmatch(header_line.strip("\r\n "))
+        if told:  # a spreadsheet's own line
+            next(text)
+            header_line = text.first()
         if text.problem or not header_line.strip():
             problem = text.problem or Rejection("invalid_header", "the header is blank; add one")
             return SourceRow(1, "", text.consumed(), None, problem)
-        delimiter = max(_DELIMITERS, key=header_line.count)
+        delimiter = told[1] if told else max(_DELIMITERS, key=header_line.count)
         self._reader = csv.reader(text, delimiter=delimiter, strict=True)
         # the largest cell the csv module takes; one process-wide setting
         csv.field_size_limit(LARGEST_RECORD)

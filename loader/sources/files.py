@@ -84,9 +84,12 @@ class FileSource:
             mapping: what was said of the columns of every file.
 
         Raises:
-            ConfigurationError: a path does not exist, is a folder, or matches nothing.
+            ConfigurationError: a path does not exist, is a folder, or matches nothing; or
+                columns are mapped of a format that says what they are.
 
         """
+        if format == "baseline" and mapping.says_of_columns:
+            raise ConfigurationError("--format baseline says what its columns are; leave --map out")
         self.name = format if format in ("baseline", "legacy") else "file"
         self._paths = expand(paths)
         self._format = format

@@ -15,7 +15,7 @@ from loader.sources.proposal import Proposal
 from loader.sources.targets import target
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from loader.sources.probe import Column, Sample
 
@@ -26,6 +26,7 @@ _CONTROLS: Final = (
     *("baseline", "control", "reference", "base", "original", "main", "master", "production"),
     *("prod", "current", "before", "old", "without", "default", "a", "v1"),
 )
+NO_SCALES: Final[Mapping[str, tuple[float, float]]] = {}
 UNVERSIONED: Final = "unversioned"
 """The version where nobody says one."""
 
@@ -36,6 +37,7 @@ def guess(
     said: Collection[str] = (),
     used: Collection[str] = (),
     known_groups: Collection[str] = (),
+    known_scales: Mapping[str, tuple[float, float]] = NO_SCALES,
 ) -> Proposal:
     """Propose what the columns of a sample mean.
 
@@ -44,9 +46,15 @@ def guess(
         said: fields that options or entries give already.
         used: columns that entries name already.
         known_groups: experiment groups that are declared.
+        known_scales: score keys whose scale is declared, and its ends.
 
     """
-    return _Guess(sample, said, used, known_groups).proposal
+    proposal = _Guess(sample, said, used, known_groups).proposal
+    for key, (low, high, _) in list(proposal.scales.items()):
+        declared = known_scales.get(key)
+        if declared and declared[0] <= low and high <= declared[1]:
+            del proposal.scales[key]
+    return proposal
 
 
 class _Guess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.sources.advice import is_count_name, is_score_name, key_of, scale_in
+from loader.sources.advice import is_count_name, is_score_name, is_setting_name, key_of, scale_in
 from loader.sources.units import unit_of
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from loader.sources.probe import Column
     from loader.sources.proposal import Proposal
 
+_LEAST_VALUES: Final = 2
 _TOPS: Final = (1.0, 5.0, 10.0, 100.0)
 """Of scales that people and judges grade on."""
 
@@ -38,8 +39,11 @@ def guess_scores(
         is_own: whether they are scores by the record's own names.
 
     """
+    scored = any(is_score_name(name) for name in columns)
     for name, column in columns.items():
         if not column.filled or not (column.is_numeric or column.is_truth):
+            continue
+        if not is_own and _is_setting(column, is_only=not scored):
             continue
         key = name.partition(".")[2] or name if is_own else key_of(name)
         scale = _scale(column, is_score=is_own or is_score_name(name))
@@ -54,6 +58,21 @@ def guess_scores(
             proposal.add(f"scores.{key}", name, scale.reason)
         if not scale.is_plain or column.has_percent:
             proposal.scales[key] = scale
+
+
+def _is_setting(column: Column, *, is_only: bool) -> bool:
+    """Return whether a column says how a run was made rather than what came of it.
+
+    Args:
+        column: of numbers or truths.
+        is_only: whether no column has the name of a score, so that truths may be one.
+
+    """
+    if is_score_name(column.name) or scale_in(column.name)[1] is not None:
+        return False
+    if column.name.startswith("#") or len(column.distinct) < _LEAST_VALUES:
+        return True
+    return is_setting_name(column.name) or (column.is_truth and not is_only)
 
 
 def _scale(column: Column, *, is_score: bool) -> _Scale | None:

@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError, nearest
+from loader.errors import ConfigurationError, InvalidRecord, nearest
 from loader.records.checks import FIELDS
 from loader.sources.steps import is_named, steps_of
 from loader.sources.targets import PLAIN, Style, Target, target
@@ -37,6 +37,7 @@ _NUMBER: Final = r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _ARITHMETIC: Final = re.compile(rf"(.*\S)\s*([*/])\s*({_NUMBER})", re.DOTALL)
 _NAMED: Final = re.compile(r"(.*\S)\s*:\s*(\w+)", re.DOTALL)
 _WORDS: Final = re.compile(r"(.*\S)\s*\{([^{}]*)\}", re.DOTALL)
+_BETWEEN: Final = re.compile(r"\]\s*\+\s*\[")
 _CONSTANT: Final = re.compile(r"'(.*)'|\"(.*)\"", re.DOTALL)
 
 
@@ -172,11 +173,15 @@ def parse(goal: str, source: str) -> Entry:
         said = constant[1] if constant[1] is not None else constant[2]
         if place is None or not said:
             raise ConfigurationError(f"{text} is a constant that says nothing; leave it out")
+        try:
+            place.read_cell(said)
+        except InvalidRecord as error:
+            raise ConfigurationError(f"{text}: {error.reason}") from None
         return Entry(text=text, target=place, constant=said)
-    column, operations = _taken_apart(source)
+    named, operations = _taken_apart(source)
+    columns = _columns(named)
     if place is None:
-        return Entry(text=text, target=None, columns=(column,))
-    columns = (column,) if source.startswith("[") else _summed(column)
+        return Entry(text=text, target=None, columns=columns)
     try:
         [steps, *_] = [steps_of(each, place, operations) for each in columns]
     except ConfigurationError as error:
@@ -184,9 +189,12 @@ def parse(goal: str, source: str) -> Entry:
     return Entry(text=text, target=place, columns=columns, steps=steps)
 
 
-def _summed(column: str) -> tuple[str, ...]:
-    parts = [part.strip() for part in column.split("+")]
-    return tuple(parts) if all(parts) else (column,)
+def _columns(named: str) -> tuple[str, ...]:
+    """Return the columns that a source names, more than one where they are summed up."""
+    if named.startswith("[") and named.endswith("]"):
+        return tuple(_BETWEEN.split(named[1:-1]))
+    parts = [part.strip() for part in named.split("+")]
+    return tuple(parts) if all(parts) else (named,)
 
 
 def _target(goal: str, source: str) -> Target:
@@ -215,9 +223,9 @@ def _taken_apart(source: str) -> tuple[str, list[Operation]]:
         elif (found := _NAMED.fullmatch(source)) and is_named(found[2]):
             operations.append((":", found[2]))
         else:
-            return source, operations[::-1]
+            break
         source = found[1]
-    return source[1:-1], operations[::-1]
+    return source, operations[::-1]
 
 
 def refuse_percent(mapping: Mapping) -> None:

@@ -33,14 +33,14 @@ class Column:
     name: str
     values: list[object] = field(default_factory=list)
     """One for each record; None where there is nothing."""
-
-    def __post_init__(self) -> None:
-        """Leave the look for later."""
-        self.filled: list[object] = []
-        self.numbers: list[float] = []
-        self.gaps: set[str] = set()
-        self.distinct: Counter[str] = Counter()
-        self.has_percent = False
+    filled: list[object] = field(default_factory=list)
+    """Those that say something."""
+    numbers: list[float] = field(default_factory=list)
+    """The same, if every one is a number."""
+    gaps: set[str] = field(default_factory=set)
+    """Words among numbers or truths that say nothing."""
+    distinct: Counter[str] = field(default_factory=Counter)
+    has_percent: bool = False
 
     def look(self, mark: DecimalMark | None) -> None:
         """Work out what the values have in common."""
@@ -169,8 +169,9 @@ def probe(
     columns: dict[str, Column] = {}
     for place, row in enumerate(found):
         for name, value in row.items():
-            column = columns.setdefault(name, Column(name, [None] * place))
-            column.values.append(value)
+            if name not in columns:
+                columns[name] = Column(name, [None] * place)
+            columns[name].values.append(value)
         for column in columns.values():
             if len(column.values) <= place:
                 column.values.append(None)

@@ -27,6 +27,7 @@ class Proposal:
         decimal: what stands before decimals, where it is a comma.
         records: name of the list that holds the records of a document.
         columns: those that fill something.
+        left_out: columns that are not wanted.
         notes: what could not be told, or was assumed.
 
     """
@@ -40,6 +41,7 @@ class Proposal:
     decimal: DecimalMark | None = None
     records: str | None = None
     columns: set[str] = field(default_factory=set)
+    left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -67,6 +69,8 @@ class Proposal:
             f"{_scalar(goal)}: {_scalar(source)}  # {_line(reason)}"
             for goal, source, reason in self.entries
         ]
+        if self.left_out:
+            lines.append(f"leave_out: {_flow(self.left_out)}")
         if self.scales:
             lines.append("scales:")
             lines += [

@@ -74,6 +74,15 @@ def test_a_table_is_read_whatever_its_encoding(tmp_path: Path, encoded: bytes) -
     }  # fmt: skip
 
 
+def test_the_line_in_which_a_spreadsheet_names_its_delimiter_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    for sign in ";|\t":
+        path.write_text(f"sep={sign}\ntask_id{sign}metadata.a,b\nt-1{sign}1\n")
+        [row] = read(path)
+        assert row.fields == {"task_id": "t-1", "metadata": {"a,b": 1}}
+        assert row.row_number == 3
+
+
 def test_lines_of_json_are_read_from_utf_16_too(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes('{"task_id": "é"}\n{"task_id": "b"}\n'.encode("utf-16"))

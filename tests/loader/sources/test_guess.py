@@ -149,3 +149,67 @@ def test_on_a_terminal_it_asks_before_it_loads(here: Path, database_url: str, an
     assert "Load it so?" in done.stderr
     assert ("loaded 24" in done.stdout) == (answer == "y")
     assert (here / "evalmart-mapping.yml").is_file()
+
+
+def test_a_guess_may_be_taken_at_once(here: Path, database_url: str) -> None:
+    files = ordinary().write(here)
+    done = run("ingest", "--guess", "--yes", *files, "--database-url", database_url)
+    assert "read 24 · loaded 24 · unchanged 0 · rejected 0" in done.stdout
+    assert (here / "evalmart-mapping.yml").is_file()
+
+
+def test_a_scale_that_is_declared_is_not_proposed_again(here: Path) -> None:
+    rows = [
+        {"id": 1, "variant": arm, "accuracy": score, "efficiency": 100 * score}
+        for arm, score in (("a", 0.5), ("b", 0.75))
+    ]
+    (here / "some.csv").write_text(table(rows))
+    result = run("ingest", "--guess", "some.csv")
+    assert "scale of accuracy" not in result.stdout
+    assert "scale of efficiency: 0 to 100" in result.stdout
+
+
+def test_columns_left_out_and_of_any_spelling_survive_the_file(
+    here: Path, database_url: str
+) -> None:
+    rows = [
+        {"": n, "id": "a", "variant": arm, "input tokens:": 3, "output tokens:": 4, "tmp": "x",
+         "exact*match": 1, "#note": "n"}
+        for n, arm in enumerate(("baseline", "candidate"))
+    ]  # fmt: skip
+    (here / "some.csv").write_text(table(rows))
+    guessed = run("ingest", "--guess", "some.csv", "--map", "-=tmp", "--map", "-=#1")
+    loaded = run(*told_command(guessed), "--database-url", database_url)
+    assert "loaded 2 · unchanged 0 · rejected 0" in loaded.stdout
+    names = "tokens_used, scores, metadata"
+    assert select(database_url, f"select distinct {names} from raw_evals.evaluation_runs") == [
+        (7, {"exact*match": 1.0}, {"#note": "n"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--project", "p", "--map", "task_id=id"], "are for files"),
+        (["--file", "a.csv", "--format", "baseline", "--map", "task_id=id"], "leave --map out"),
+        (["--file", "a.csv", "--format", "legacy", "--guess"], "leave --guess out"),
+        (["--file", "a.csv", "--guess", "--mapping", "m.yml"], "leave --mapping out"),
+        (["--guess"], "give --file PATH"),
+        (["--file", "empty.csv", "--guess"], "no record to guess from"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(here: Path, options: list[str], said: str) -> None:
+    (here / "a.csv").write_text("id\n1\n")
+    (here / "empty.csv").write_text("id\n")
+    result = run("ingest", *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_standard_input_is_guessed_at_but_not_loaded(here: Path) -> None:
+    result = CliRunner().invoke(
+        cli, ["ingest", "--guess", "--yes", "-"], input=",id,variant,score\n0,a,x,1\n"
+    )
+    assert result.exit_code == 0, result.output
+    assert "--file - --mapping evalmart-mapping.yml" in result.stdout
+    assert "scores.score: score" in (here / "evalmart-mapping.yml").read_text()

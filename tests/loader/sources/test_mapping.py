@@ -136,6 +136,11 @@ def test_a_decimal_comma_that_is_stated_is_read(tmp_path: Path, cell: str, numbe
     assert fields(path, said) == [{"task_id": "t-1", "latency_ms": number}]
 
 
+def test_columns_of_any_spelling_are_summed_up() -> None:
+    [entry] = mapping("tokens_used=[in+side:] + [out*]*2").entries
+    assert entry.columns == ("in+side:", "out*")
+
+
 def test_columns_are_summed_up_where_both_are_there(tmp_path: Path) -> None:
     path = tmp_path / "some.csv"
     path.write_text("task_id,a,b\nt-1,1,2\nt-2,1,\n")
@@ -252,6 +257,7 @@ def test_a_required_field_from_a_name_that_is_not_there_says_which(tmp_path: Pat
         ("measurements.wait_s=wait_ms", "write measurements.wait_s=wait_ms:ms"),
         ("measurements.wait=x:s", "put it into its name"),
         ("latency_ms=x:cents", "cents does not become ms"),
+        ("latency_ms='fast'", "number is wanted"),
         ("latency_ms=x*0", "makes everything 0"),
         ("task_id=x:dmy", "is no time"),
         ("success=x{yes}", "write {word:meaning"),
