@@ -13,7 +13,6 @@ Messages say what is wrong and what to do, and never contain a secret.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -72,9 +71,13 @@ class WarehouseUnavailable(LoaderError):  # noqa: N818  the architecture names i
 
 def close_names(name: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
     """Return the names most like one that was asked for, whatever their case; the nearest first."""
-    by_folded = {each.casefold(): each for each in names}
+    import difflib  # only who mistypes waits for it
+
+    by_folded: dict[str, list[str]] = {}
+    for each in dict.fromkeys(names):
+        by_folded.setdefault(each.casefold(), []).append(each)
     found = difflib.get_close_matches(name.casefold(), list(by_folded), most, cutoff)
-    return [by_folded[each] for each in found]
+    return [each for folded in found for each in by_folded[folded]][:most]
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ import click
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
-from loader.cli.progress import progress
+from loader.cli.progress import is_shown, progress
 from loader.errors import ConfigurationError, InputRejected
 from loader.sources import Noting
 
@@ -229,8 +229,11 @@ def _load(  # noqa: PLR0913  what a load takes
 
 
 @contextmanager
-def _progress(source: Source) -> Iterator[Callable[[int], None]]:
-    """Show how far a load is, on a terminal only."""
+def _progress(source: Source) -> Iterator[Callable[[int], None] | None]:
+    """Show how far a load is, on a terminal only; None elsewhere, so that no row pays for it."""
+    if not is_shown():
+        yield None
+        return
     with progress("reading", getattr(source, "total_bytes", None) or None) as advance:
         yield lambda rows: advance(getattr(source, "position", 0), f"{rows:,} rows")
 

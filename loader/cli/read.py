@@ -1,4 +1,4 @@
-"""Commands that read: summary, compare, trend, recent, experiments."""
+"""Commands that read: summary, compare, trend, recent, experiments, regressions."""
 
 from __future__ import annotations
 
@@ -163,7 +163,6 @@ def trend(  # noqa: PLR0913  one parameter per option
     from loader.marts.as_of import believed
     from loader.show import views
     from loader.show.render import for_people, render
-    from loader.tables import Format
     from loader.warehouse.connection import connect
 
     with (

@@ -202,6 +202,7 @@ def run_progress() -> Iterator[Callable[[Outcome], None]]:
                 done,
                 f"{done} of {outcome.planned} runs, {outcome.failed} failed, "
                 f"${outcome.cost_usd:.4f}",
+                outcome.planned,
             )
 
         yield show

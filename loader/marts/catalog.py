@@ -11,11 +11,12 @@ import io
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ConfigurationError
-from loader.marts.reading import check_experiment, fetch, reading, statement
+from loader.marts.names import check_experiment
+from loader.marts.reading import fetch, reading, statement
 from loader.show.render import NULL, printable
 from loader.show.wording import RATIOS, ROLES, SHARES, say
 from loader.tables import Column, Kind, Table
-from loader.warehouse.seeds import read_seed, seed_columns
+from loader.warehouse.seeds import read_table, seed_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,7 +219,7 @@ def _declared(row: Record, declared: Mapping[str, Mapping[str, str]]) -> Record:
 def _seed() -> tuple[Sequence[str], Mapping[str, Mapping[str, str]]]:
     """Return the columns of the seed, and its rows by metric; nothing where it is not at hand."""
     try:
-        rows = {row["metric"]: row for row in read_seed("metrics")}
-        return seed_columns("metrics") or _COLUMNS_OF_SEED, rows
+        columns, rows = read_table(seed_path("metrics"))
     except ConfigurationError:
         return _COLUMNS_OF_SEED, {}
+    return columns or _COLUMNS_OF_SEED, {row["metric"]: row for row in rows}

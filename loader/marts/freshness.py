@@ -67,6 +67,16 @@ def loads_of(connection: Connection, experiment_id: str | None = None) -> int | 
     )
 
 
+def is_loaded(connection: Connection, experiment_id: str) -> bool:
+    """Tell whether raw has runs of an experiment; False where this role may not look."""
+    if not may_read(connection, "evaluation_runs"):
+        return False
+    found = connection.execute(
+        "select from raw_evals.evaluation_runs where experiment_id = %s limit 1", (experiment_id,)
+    ).fetchone()
+    return found is not None
+
+
 def _built_load_id(connection: Connection) -> int | None:
     """Return the load up to which the marts are built; None where this role may not see it."""
     schema = f"{schema_name()}_staging"

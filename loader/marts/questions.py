@@ -9,15 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import (
-    check_experiment,
-    check_names,
-    distinct,
-    fetch,
-    on_marts,
-    reading,
-    select_all,
-)
+from loader.marts.names import check_experiment, check_names, distinct
+from loader.marts.reading import fetch, on_marts, reading, select_all
 
 if TYPE_CHECKING:
     from loader.tables import Table

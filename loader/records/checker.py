@@ -193,18 +193,6 @@ class Checker:
             setattr(record, name, getattr(labels, name))
         return record
 
-    def check_json(self, text: bytes) -> RunRecord:
-        """Check one record written as a JSON object, and fill what is missing.
-
-        Args:
-            text: UTF-8.
-
-        Raises:
-            InvalidRecord: why not.
-
-        """
-        return self.check(json_text.decode_object(text))
-
     def admit(self, fields: Mapping[str, object]) -> Admitted:
         """Check one record given as its fields.
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from loader.marts.rows import Candidate, Metric, Reason, Summary
     from loader.runner.scoring import EvaluatorLike
 
-
-"""A target, a function, or `module:function`."""
 TasksLike = Path | str | Iterable[Task | Mapping[str, Any]]
 UNVERSIONED: Final = "unversioned"
 

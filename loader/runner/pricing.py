@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError
-from loader.warehouse.seeds import read_seed, seed_path
+from loader.warehouse.seeds import read_table, seed_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,13 +32,13 @@ def read_prices(path: Path | None = None) -> Mapping[str, Price]:
     """Read the seed: model → price.
 
     Raises:
-        ConfigurationError: it is missing, or a price is no number or negative.
+        ConfigurationError: it cannot be read, or a price is no number or negative.
 
     """
     path = path or seed_path("model_prices")
     prices = {}
     try:
-        for row in read_seed("model_prices", path):
+        for row in read_table(path)[1]:
             price = Price(
                 float(row["input_usd_per_million_tokens"]),
                 float(row["output_usd_per_million_tokens"]),

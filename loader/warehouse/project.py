@@ -1,4 +1,4 @@
-"""Where the dbt project and evalmart's own files are, and what its seeds say."""
+"""Where the dbt project and evalmart's own files are, and the vars of the project."""
 
 from __future__ import annotations
 

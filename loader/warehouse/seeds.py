@@ -19,33 +19,29 @@ def seed_path(name: str) -> Path:
     return project_directory() / "seeds" / f"{name}.csv"
 
 
-def read_seed(name: str, path: Path | None = None) -> list[dict[str, str]]:
-    """Return the rows of a seed, each by the names of its columns.
+def read_seed(name: str) -> list[dict[str, str]]:
+    """Return the rows of a seed of the project, as `read_table` does."""
+    return read_table(seed_path(name))[1]
+
+
+def read_table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
+    """Return the columns of a seed in their order, and its rows by the names of the columns.
 
     Args:
-        name: of the seed, without `.csv`.
-        path: another file of the same form.
+        path: of the seed, or of another file of the same form.
 
     Raises:
-        ConfigurationError: it is missing.
+        ConfigurationError: it is missing, or cannot be read.
 
     """
-    path = path or seed_path(name)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError:
+            reader = csv.DictReader(file)
+            return reader.fieldnames or [], list(reader)
+    except FileNotFoundError:
         raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
-
-
-def seed_columns(name: str) -> Sequence[str]:
-    """Return the columns of a seed, in their order; raises as `read_seed` does."""
-    path = seed_path(name)
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return next(csv.reader(file), [])
-    except OSError:
-        raise ConfigurationError(f"{path} is missing; restore it from the repository") from None
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
 def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
@@ -55,13 +51,13 @@ def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
         seeds: the folder of the seeds; the project's own if not given.
 
     Raises:
-        ConfigurationError: a seed is missing, or a cell of one makes no sense.
+        ConfigurationError: a seed cannot be read, or a cell of one makes no sense.
 
     """
 
     def rows(name: str) -> tuple[Path, list[dict[str, str]]]:
         path = seeds / f"{name}.csv" if seeds else seed_path(name)
-        return path, read_seed(name, path)
+        return path, read_table(path)[1]
 
     path, found = rows("experiment_groups")
     groups = frozenset(_cell(row, "experiment_group", path) for row in found)
@@ -80,7 +76,7 @@ def default_groups() -> tuple[str, str]:
     """Return the first control and the first treatment group of the seed.
 
     Raises:
-        ConfigurationError: the seed is missing or lacks one.
+        ConfigurationError: the seed cannot be read, or lacks one.
 
     """
     path = seed_path("experiment_groups")

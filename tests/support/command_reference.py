@@ -49,6 +49,6 @@ def _block(command: click.Command, name: str, parent: click.Context | None = Non
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         if REFERENCE.read_text(encoding="utf-8") != render():
-            sys.exit(f"{REFERENCE} is out of date: run python tests/support/command_reference.py")
+            sys.exit(f"{REFERENCE} is out of date: run python {PROGRAM}")
     else:
         REFERENCE.write_text(render(), encoding="utf-8")

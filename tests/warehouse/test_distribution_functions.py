@@ -426,7 +426,6 @@ INTERNAL = [
     "stirling_error", "deviance_part", "beta_lambda", "log_beta_prefix", "beta_series",
     "beta_continued_fraction", "student_t_log_density",
 ]  # fmt: skip
-UNDEFINED_IN = [None, math.nan]
 
 
 @pytest.mark.slow

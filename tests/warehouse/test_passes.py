@@ -20,7 +20,6 @@ from loader.cli import cli
 from loader.ingest import arm_plans
 from loader.sources import ArmPlan
 from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,9 +81,7 @@ def url(postgres_server: str, dbt: Dbt, tmp_path_factory: pytest.TempPathFactory
     directory = tmp_path_factory.mktemp("passes")
     path = directory / "passes.jsonl"
     path.write_text("\n".join(map(json.dumps, records())))
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
+    with servers.migrated(postgres_server) as url:
         ask(url, "ingest", "--file", path)
         dbt.build(url)
         yield url

@@ -15,11 +15,11 @@ from gate_calls import run_gate
 from gate_marts import ACCURACY, JUDGED, SEGMENT, SUMMARY
 from loader.cli import cli
 from loader.gate import ledger as gate_ledger
-from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
 
@@ -33,11 +33,9 @@ _OLD_COLUMNS = (
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        yield connection
+def connection(connection: Connection) -> Connection:
+    gate_marts.store(connection, SUMMARY, ACCURACY)
+    return connection
 
 
 def replayed(connection: Connection, *arguments: str) -> Result:

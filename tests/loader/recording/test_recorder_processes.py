@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import servers
 from loader import Recorder
 from loader.recording.spool import waiting
 from loader.warehouse import embedded as server
@@ -21,6 +20,7 @@ from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 
@@ -112,9 +112,8 @@ def test_a_program_that_ends_delivers_first(database_url: str, end: str) -> None
 @pytest.fixture
 def mortal_server() -> Iterator[tuple[str, Path]]:
     """Give a server of its own that the test may kill, and its data directory."""
-    # a socket's name must be short
-    with tempfile.TemporaryDirectory(prefix="evalmart-", dir="/tmp") as directory:
-        data = Path(directory) / "data"
+    with servers.short_directory() as directory:
+        data = directory / "data"
         url = server.start(data)
         with connect(url) as connection:
             migrate(connection)
