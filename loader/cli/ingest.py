@@ -44,7 +44,7 @@ _MOST_REASONS = 3
     "input_format",
     type=click.Choice(["jsonl", "json", "csv", "parquet", "baseline", "legacy"]),
     help="Format of the files; else told from name and content. baseline: a baseline "
-    "runner's result files. legacy: a dump of the old system's evaluation_results.",
+    "runner's result files. legacy: a dump of the old system's table of results.",
 )
 @mapping_options
 @click.option("--experiment-id", metavar="ID", help="Experiment of every record.")
