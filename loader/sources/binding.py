@@ -5,13 +5,15 @@ Whatever is wrong with a header is said at once.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.errors import InvalidRecord, close_names
-from loader.records.checks import FIELDS, REQUIRED
+from loader.records.checks import REQUIRED
 from loader.records.json_text import shown
 from loader.sources.advice import advice, meaning
+from loader.sources.json_document import lists_inside
 from loader.sources.mapping import FILE
 from loader.sources.targets import as_number, target, under
 from loader.sources.values import exact_sum
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS: Final = 10_000
 _MOST_TOLD: Final = 40
+NO_ADVICE: Final[collections.abc.Mapping[str, str]] = {}
 TOGETHER: Final = "\n    "
 """Between faults that are told at once."""
 
@@ -202,8 +205,10 @@ def _overlapping(bound: Bound) -> list[str]:
     return faults
 
 
-def told_unknown(unknown: Sequence[str]) -> list[str]:
-    """Say of columns that are no field what to write for each."""
+def told_unknown(
+    unknown: Sequence[str], known: collections.abc.Mapping[str, str] = NO_ADVICE
+) -> list[str]:
+    """Say of columns that are no field what to write for each; `known` says it of some."""
     if not unknown:
         return []
     is_one = len(unknown) == 1
@@ -213,24 +218,28 @@ def told_unknown(unknown: Sequence[str]) -> list[str]:
         "(--map 'metadata.*=*' keeps what is left):"
     )
     told = [heading]
-    told += [f"  {name}: {advice(name)}" for name in unknown[:_MOST_TOLD]]
+    told += [f"  {name}: {known.get(name) or advice(name)}" for name in unknown[:_MOST_TOLD]]
     if len(unknown) > _MOST_TOLD:
         told.append(f"  and {len(unknown) - _MOST_TOLD:,} more")
     return told
 
 
-def advised(found: collections.abc.Mapping[str, object], supplied: Collection[str]) -> str | None:
-    """Say of an object all that is wrong with its names, None where nothing is.
+def advised(
+    found: collections.abc.Mapping[str, object], unknown: Sequence[str], lacking: Sequence[str]
+) -> str:
+    """Say of an object all that is wrong with its names.
 
     Args:
         found: its members.
-        supplied: required fields that options supply.
+        unknown: names that are no field and mapped to none, dots for nesting.
+        lacking: what is said of required fields that nobody gives.
 
     """
-    unknown = [name for name in found if name not in FIELDS]
-    if not unknown:
-        return None
-    return TOGETHER.join(told_unknown(unknown) + told_lacking(found.keys(), supplied, unknown))
+    lists = {
+        path.partition(".")[0]: f"--records {shlex.quote(path)} if those are the records"
+        for path, _ in lists_inside(found)
+    }
+    return TOGETHER.join([*told_unknown(unknown, lists), *lacking])
 
 
 def told_lacking(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
+from loader.records.checks import FIELDS
 from loader.records.json_text import decode_object
 from loader.sources import (
     JsonBatch,
@@ -26,7 +27,7 @@ from loader.sources import (
     legacy,
     parquet,
 )
-from loader.sources.binding import advised
+from loader.sources.binding import advised, told_lacking
 from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
@@ -238,10 +239,14 @@ def _advised(
 
 def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
     try:
-        told = advised(decode_object(row.original), supplied)
+        found = decode_object(row.original)
     except InvalidRecord:
         return row  # whoever checks it says what is wrong
-    return row._replace(rejection=Rejection("unknown_field", told)) if told else row
+    unknown = [name for name in found if name not in FIELDS]
+    if not unknown:
+        return row
+    told = advised(found, unknown, told_lacking(found.keys(), supplied, unknown))
+    return row._replace(rejection=Rejection("unknown_field", told))
 
 
 def _workbook(origin: str) -> SourceRow:

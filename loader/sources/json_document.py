@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loader.records.json_text import LARGEST_RECORD, oversized
 from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES, InputBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from loader.sources.blocks import Blocks
 
 RESULTS: Final = "results"
 """Name of the list of records, where none is told."""
+_DEEPEST_LIST: Final = 3
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 # Everything up to the next bracket that is not inside a string, or to the quotation
 # mark of a string that is not complete yet.
@@ -47,6 +48,16 @@ def read(blocks: Blocks, origin: str, records: str = RESULTS) -> Iterator[Source
     names = [json.dumps(name, ensure_ascii=False).encode() for name in records.split(".")]
     for number, (text, problem) in enumerate(_documents(scanner, names), 1):
         yield SourceRow(number, origin, text, None, problem)
+
+
+def lists_inside(found: Mapping[str, Any], outer: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists of objects inside an object, dots for nesting, the outermost first."""
+    for name, value in found.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            yield outer + name, value
+    for name, value in found.items():
+        if isinstance(value, dict) and outer.count(".") < _DEEPEST_LIST:
+            yield from lists_inside(value, f"{outer}{name}.")
 
 
 _Piece = tuple[bytes, Rejection | None]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from loader.errors import InvalidRecord, close_names
 from loader.records.checks import REQUIRED
 from loader.records.json_text import decode_object, shown
 from loader.sources import Rejection, SourceRow
 from loader.sources.binding import (
-    TOGETHER,
     Assignment,
     Bound,
+    advised,
     explicit,
     file_name,
     told_lacking,
-    told_unknown,
 )
 from loader.sources.mapping import FILE
 from loader.sources.targets import put, target, under
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 _ABSENT: Any = object()
 _MOST_SHAPES: Final = 100
+_MOST_NAMED: Final = 10
 _ALL = True
 """In a tree of the names used: everything below is."""
 
@@ -111,6 +111,7 @@ class Objects:
         """By the names of an object, where what holds depends on them; else by none."""
         self._depends = any(entry.is_optional for entry in mapping.entries)
         self._file = file_name(origin)
+        self._has_advised = False
         self.unseen = {column for entry in mapping.entries for column in entry.columns} - {FILE}
         """Columns that were mapped, and that no object had so far."""
         self._left_out = [
@@ -158,9 +159,23 @@ class Objects:
                 is_part = isinstance(used.get(name), dict)
                 unknown += [f"{name}.{key}" for key in value] if is_part else [name]
         if unknown:
-            lacking = told_lacking(fields.keys(), self._supplied, unknown)
-            raise InvalidRecord("", "unknown_field", TOGETHER.join(told_unknown(unknown) + lacking))
+            self._refuse_unknown(unknown, fields, found)
         return fields
+
+    def _refuse_unknown(
+        self, unknown: list[str], fields: dict[str, object], found: dict[str, Any]
+    ) -> NoReturn:
+        """Say of the first such object what to write for each name, of the others only which."""
+        if self._has_advised:
+            told = ", ".join(map(shown, unknown[:_MOST_NAMED]))
+            reason = (
+                f"{told}: no field of a record, and mapped to none; --map 'metadata.*=*' keeps it"
+            )
+        else:
+            lacking = told_lacking(fields.keys(), self._supplied, unknown)
+            reason = advised(found, unknown, lacking)
+        self._has_advised = True
+        raise InvalidRecord("", "unknown_field", reason)
 
     def _held(self, assignment: Assignment, found: dict[str, Any], used: dict[str, Any]) -> object:
         """Return what the columns of an assignment hold, `_ABSENT` where one is not there."""

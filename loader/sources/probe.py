@@ -208,7 +208,7 @@ def _first_rows(
         return inner, [_flat(each) for each in objects], records
     objects = _decoded(json_document.read(blocks, path, records or json_document.RESULTS), most)
     if len(objects) == 1 and records is None:
-        inside = next(_lists(objects[0], ""), None)
+        inside = next(json_document.lists_inside(objects[0]), None)
         if inside is not None:
             records, objects = inside[0], inside[1][:most]
     return inner, [_flat(each) for each in objects], records
@@ -226,16 +226,6 @@ def _decoded(rows: Iterator[SourceRow], most: int) -> list[dict[str, Any]]:
         if len(objects) >= most:
             break
     return objects
-
-
-def _lists(found: dict[str, Any], outer: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield lists of objects inside an object, the outermost first."""
-    for name, value in found.items():
-        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-            yield outer + name, value
-    for name, value in found.items():
-        if isinstance(value, dict):
-            yield from _lists(value, f"{outer}{name}.")
 
 
 def _flat(found: dict[str, Any], outer: str = "", depth: int = 1) -> dict[str, object]:

@@ -221,6 +221,25 @@ def test_the_names_of_a_first_object_come_at_once_and_the_rest_is_read(tmp_path:
     assert (second.rejection, second.original) == (None, b'{"task_id": "t"}')
 
 
+def test_a_list_inside_a_document_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text('{"suite": "x", "data": {"runs": [{"task_id": "a"}]}}')
+    [row] = rows(path)
+    assert row.rejection is not None
+    assert "data: --records data.runs if those are the records" in row.rejection.reason
+
+
+def test_unknown_names_are_explained_once_and_named_in_every_object(tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"id": "a", "variant": 1}\n' * 3)
+    first, *others = [row.rejection for row in rows(path, mapping("task_id=id"))]
+    assert first is not None
+    assert "--map experiment_group=variant" in first.reason
+    for other in others:
+        assert other is not None
+        assert other.reason.startswith('"variant": no field')
+
+
 def test_a_name_that_no_record_has_is_said(tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     path.write_text('{"task_id": "t", "score": 1}\n')
