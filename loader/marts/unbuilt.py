@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from loader.warehouse.grants import may_read
+
 if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 
 def is_loaded(connection: Connection, experiment_id: str) -> bool:
-    """Tell whether raw has runs of an experiment; False where this role may not look."""
-    visible = connection.execute(
-        """
-        select
-            has_schema_privilege(namespace.oid, 'usage')
-            and has_table_privilege(class.oid, 'select')
-        from pg_class as class
-        inner join pg_namespace as namespace on class.relnamespace = namespace.oid
-        where namespace.nspname = 'raw_evals' and class.relname = 'evaluation_runs'
-        """
-    ).fetchone()
-    if not visible or not visible[0]:
+    """Tell whether raw has runs of an experiment that count; False where this role may not look."""
+    if not all(may_read(connection, name) for name in ("evaluation_runs", "withdrawn_versions")):
         return False
     found = connection.execute(
-        "select from raw_evals.evaluation_runs where experiment_id = %s limit 1", (experiment_id,)
+        """
+        select from raw_evals.evaluation_runs as runs
+        where
+            runs.experiment_id = %s
+            and not exists (
+                select from raw_evals.withdrawn_versions as withdrawn
+                where
+                    withdrawn.experiment_id = runs.experiment_id
+                    and withdrawn.source = runs.source
+                    and withdrawn.source_run_id = runs.source_run_id
+                    and withdrawn.run_version = runs.run_version
+            )
+        limit 1
+        """,
+        (experiment_id,),
     ).fetchone()
     return found is not None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from loader.ingest import withdrawals
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -52,7 +54,8 @@ class RawRows:
         """Write through this connection, one transaction a load."""
         self.connection = connection
         self.versions: dict[RunKey, list[Record]] = {}
-        self._load_id = 0
+        self.withdrawn: dict[int, withdrawals.Slice] = {}
+        """Withdrawals in force, by their load id."""
 
     def load(self, records: Iterable[Mapping[str, Any]], source: str = "file") -> int:
         """Write one load; a record whose run exists becomes its next version."""
@@ -122,16 +125,44 @@ class RawRows:
             del self.versions[key]
         return load_id
 
+    def withdraw(self, meant: withdrawals.Slice) -> None:
+        """Take a slice back, as a person does."""
+        for entry in withdrawals.withdraw(self.connection, meant, "a test", None):
+            self.withdrawn[entry.load_id] = meant._replace(experiment=entry.experiment)
+
+    def undo(self, load_id: int) -> None:
+        """Lift a withdrawal."""
+        withdrawals.undo(self.connection, [load_id], "a test", None)
+        del self.withdrawn[load_id]
+
+    def standing(self, versions: Sequence[Record]) -> list[Record]:
+        """Return the versions of a run that no withdrawal covers."""
+        return [
+            version
+            for version in versions
+            if not any(
+                version["load_id"] < load_id
+                and (meant.load or version["load_id"]) == version["load_id"]
+                and meant.experiment == version["experiment_id"]
+                and (meant.group or version["experiment_group"]) == version["experiment_group"]
+                and (meant.version or version["extension_version"]) == version["extension_version"]
+                and (meant.task or version["task_id"]) == version["task_id"]
+                for load_id, meant in self.withdrawn.items()
+            )
+        ]
+
     def current(self) -> list[Record]:
-        """Return the latest version of every run, with the time of its first."""
+        """Return the latest version of every run that was not withdrawn, dated by its first."""
+        standing = [self.standing(versions) for versions in self.versions.values()]
         return [
             {**versions[-1], "first_loaded_at": versions[0]["loaded_at"]}
-            for versions in self.versions.values()
+            for versions in standing
+            if versions
         ]
 
     def _next_load_id(self) -> int:
-        self._load_id += 1
-        return self._load_id
+        [(load_id,)] = self.connection.execute("select nextval('raw_evals.load_ids')").fetchall()
+        return int(load_id)
 
     def _announce(
         self, load_id: int, source: str, count: int, links: set[tuple[str, str | None]]

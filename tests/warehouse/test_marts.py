@@ -20,6 +20,7 @@ import independent_pairs
 import independent_passes
 import servers
 from close_values import agrees
+from loader.ingest.withdrawals import Slice
 from loader.sources.sample import write_sample
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
@@ -147,6 +148,8 @@ def live(raw: RawRows, dbt: Dbt, url: str) -> None:
     for model in rng.sample(INCREMENTAL, 2):
         assert dbt.kill_while_building(url, moment_after(raw.connection, model, rng.random() / 5))
         raw.load(changed(5))
+    take_back(raw, rng)
+    raw.load(changed(20))
     # an experiment loses its control, another everything; the linked ones' control changes
     current = raw.current()
     raw.purge([
@@ -159,6 +162,28 @@ def live(raw: RawRows, dbt: Dbt, url: str) -> None:
         [record for record in new(80) if record["experiment_id"] == "e1"] or new(1), source="other"
     )
     dbt.build(url)
+    raw.undo(rng.choice(sorted(raw.withdrawn)))
+    take_back(raw, rng)
+    dbt.build(url)
+
+
+def take_back(raw: RawRows, rng: random.Random) -> None:
+    """Withdraw a load, and parts of experiments; lift one of it again."""
+    one, other, third, fourth = rng.sample(raw.current(), 4)
+    raw.withdraw(Slice(load=one["load_id"], experiment=one["experiment_id"]))
+    raw.withdraw(
+        Slice(
+            experiment=other["experiment_id"],
+            group=other["experiment_group"],
+            version=other["extension_version"],
+        )
+    )
+    raw.undo(rng.choice(sorted(raw.withdrawn)))
+    for run, name in ((third, "experiment"), (fourth, "load")):
+        versions = raw.versions[run["experiment_id"], run["source"], run["source_run_id"]]
+        if versions[-1] in raw.standing(versions):
+            within = {name: run[f"{name}_id"], "task": run["task_id"]}
+            raw.withdraw(Slice(**within))
 
 
 def test_marts_equal_those_computed_independently(history: tuple[Connection, RawRows]) -> None:

@@ -52,7 +52,7 @@ metrics as (
 ),
 
 arm_plans as (
-    select * from {{ ref('stg_arm_plans') }}
+    select * from {{ ref('int_arm_plans') }}
 ),
 
 -- what a task is, told by the candidate's record where there is one
