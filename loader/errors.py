@@ -50,6 +50,10 @@ class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
         self.reason = reason
 
 
+class CountsFromZero(InvalidRecord):
+    """A record has the repetition 0: what it belongs to counts from 0, not from 1."""
+
+
 class InputRejected(LoaderError):  # noqa: N818  reads as what happened
     """Nothing could be loaded, or `--strict` met a rejected record."""
 

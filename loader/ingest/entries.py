@@ -24,6 +24,7 @@ class Counts(NamedTuple):
     loaded: int = 0
     unchanged: int = 0
     rejected: int = 0
+    set_aside: int = 0
 
 
 def draw_load_id(connection: Connection) -> int:

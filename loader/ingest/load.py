@@ -5,23 +5,32 @@ from __future__ import annotations
 import time
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from loader.errors import ConfigurationError, InvalidRecord, WarehouseUnavailable
+from loader.errors import (
+    ConfigurationError,
+    CountsFromZero,
+    InvalidRecord,
+    WarehouseUnavailable,
+)
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
 from loader.ingest.writer import WITHHELD, LoadWriter, RejectedRow
-from loader.records.json_text import LARGEST_RECORD, decode_object
+from loader.records.checker import Checker
+from loader.records.json_text import LARGEST_RECORD, decode_object, shown
+from loader.records.scales import merge_asides
 from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from loader.records.checker import Checker, Defaults
-    from loader.records.form import AdmittedBatch
+    from loader.ingest.writer import Outcome
+    from loader.records.checker import Defaults
+    from loader.records.form import AdmittedBatch, Asides
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.warehouse.connection import Connection
@@ -32,8 +41,11 @@ _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
 _LONGEST_REASON: Final = 1000
 _WITHHELD: Final = Rejection(
-    WITHHELD, "sound, but the load is strict and other rows were rejected; correct those"
+    WITHHELD,
+    "sound, but the load is strict and other rows were rejected or had values set aside; "
+    "correct those",
 )
+_FROM_ZERO: Final = "repetitions are counted from 0 here; they are stored counted from 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,19 @@ class ReasonCount:
     count: int
     example: str
     """The reason of the first such row, in words, behind its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Values of one field that were not taken, or do not count."""
+
+    field: str
+    """`scores.helpfulness`, `cost_usd`."""
+    reason_code: str
+    """`off_scale`, `undeclared_scale`, `negative`."""
+    runs: int
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +87,24 @@ class LoadSummary:
     """Every kind of fault met, the commonest first."""
     is_refused: bool
     """Whether the load was strict and refused because of its rejected rows."""
+    set_aside: tuple[SetAside, ...] = ()
+    """Values that were not taken or do not count; their runs are loaded without them."""
+    records_aside: int = 0
+    """Records with such a value."""
+    replaced: int = 0
+    """Of the loaded: runs that were loaded before, with other content."""
+    notes: tuple[str, ...] = ()
+    """What else was assumed or noticed, a sentence each."""
 
     @property
     def has_nothing(self) -> bool:
         """Whether there was nothing that could be loaded."""
         return self.loaded == 0 and self.unchanged == 0
+
+    @property
+    def troubled_share(self) -> float:
+        """Share of the records that were rejected or have a value set aside, 0 to 1."""
+        return (self.rejected + self.records_aside) / self.read if self.read else 0.0
 
 
 def load(  # noqa: PLR0913  a load's own options, by name
@@ -78,6 +116,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
     strict: bool = False,
     dry_run: bool = False,
     accept_feedback: bool = False,
+    keep_contents: bool = False,
+    first_repetition: int = 1,
     most_processes: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> LoadSummary:
@@ -93,6 +133,9 @@ def load(  # noqa: PLR0913  a load's own options, by name
             rejected, the sound ones with the reason `withheld`.
         dry_run: check and decide everything, write nothing.
         accept_feedback: whether records may carry `feedback`.
+        keep_contents: whether inputs and outputs are kept, not only their ids.
+        first_repetition: the number of a task's first run, 1 or 0. A source that can be
+            read again is, counted from 0, when a record of it has the repetition 0.
         most_processes: how many may be started to check a large load on every core. They
             import the main module, so a script then needs its `__name__` guard.
         on_progress: called now and then with the number of rows read.
@@ -102,16 +145,51 @@ def load(  # noqa: PLR0913  a load's own options, by name
         or `dry_run` is set.
 
     Raises:
-        ConfigurationError: the raw schema or a right on it is missing, or a file cannot
-            be opened.
+        ConfigurationError: the raw schema or a right on it is missing, a file cannot be
+            opened, or a source that cannot be read again has the repetition 0.
         SourceUnavailable: the source fails; nothing is written.
         WarehouseUnavailable: the server fails; nothing is written.
 
     """
     started = time.monotonic()
-    checks = ParallelChecker(
-        vocabulary, defaults, accept_feedback=accept_feedback, most_processes=most_processes
-    )
+
+    def once(first_repetition: int) -> LoadSummary:
+        make_checker = partial(
+            Checker,
+            vocabulary,
+            defaults,
+            accept_feedback=accept_feedback,
+            keep_contents=keep_contents,
+            first_repetition=first_repetition,
+        )
+        checks = ParallelChecker(make_checker, most_processes=most_processes)
+        return _load_once(
+            connection, source, checks, strict=strict, dry_run=dry_run, on_progress=on_progress
+        )
+
+    try:
+        summary = once(first_repetition)
+    except CountsFromZero:
+        if not getattr(source, "never_waits", False):
+            raise ConfigurationError(
+                "repetitions are counted from 0 here, and this input cannot be read again; "
+                "give --first-repetition 0"
+            ) from None
+        summary = once(0)
+        first_repetition = 0
+    notes = (_FROM_ZERO, *summary.notes) if first_repetition == 0 else summary.notes
+    return replace(summary, notes=notes, seconds=time.monotonic() - started)
+
+
+def _load_once(
+    connection: Connection,
+    source: Source,
+    checks: ParallelChecker,
+    *,
+    strict: bool,
+    dry_run: bool,
+    on_progress: Callable[[int], None] | None,
+) -> LoadSummary:
     may_hold_lock = getattr(source, "never_waits", False) and not (strict or dry_run)
     with (
         _server_errors(),
@@ -120,7 +198,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=on_progress)
         rejected = tally.rejected
-        is_refused = strict and rejected > 0
+        is_refused = strict and (rejected > 0 or tally.records_aside > 0)
         if dry_run or tally.read == 0:
             outcome = writer.preview(tally.read, rejected, refuse=is_refused)
             raise psycopg.Rollback
@@ -128,6 +206,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             source.reference(),
             tally.read,
             rejected,
+            set_aside=sum(aside.runs for aside in tally.asides.values()),
             refuse=is_refused,
             plans=source.plans() if isinstance(source, Planning) else (),
         )
@@ -140,10 +219,26 @@ def load(  # noqa: PLR0913  a load's own options, by name
         loaded=outcome.loaded,
         unchanged=outcome.unchanged,
         rejected=tally.read if is_refused else rejected,
-        seconds=time.monotonic() - started,
+        seconds=0.0,
         reasons=tally.reasons(),
         is_refused=is_refused,
+        set_aside=tuple(
+            SetAside(field, reason, *aside) for (field, reason), aside in tally.asides.items()
+        ),
+        records_aside=tally.records_aside,
+        replaced=outcome.replaced,
+        notes=tuple(_notes(outcome)),
     )
+
+
+def _notes(outcome: Outcome) -> Iterator[str]:
+    if outcome.doubled_count:
+        rest = outcome.doubled_count - len(outcome.doubled)
+        named = ", ".join(map(shown, outcome.doubled)) + (f" and {rest} more" if rest else "")
+        yield (
+            f"one task_id stands for different inputs: {named}; their runs count as repetitions "
+            "of one task, give each task an id of its own if they are not"
+        )
 
 
 class _Tally:
@@ -152,8 +247,14 @@ class _Tally:
     def __init__(self) -> None:
         self.read = 0
         self.rejected = 0
+        self.asides: Asides = {}
+        self.records_aside = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+
+    def set_aside(self, asides: Asides, records: int) -> None:
+        merge_asides(self.asides, asides)
+        self.records_aside += records
 
     def note(self, rejection: Rejection, place: str, count: int = 1) -> None:
         if count:
@@ -188,7 +289,7 @@ def _transfer(
                 if admitted is None:
                     _narrow_down(part, checks.checker, writer, tally, strict=strict)
                 else:
-                    _add(part, admitted, writer, strict=strict)
+                    _add(part, admitted, writer, tally, strict=strict)
             tally.read += len(batch.texts)
         else:
             _admit(item, checks.checker, writer, tally, strict=strict)
@@ -231,8 +332,12 @@ def _part(batch: JsonBatch, start: int, count: int) -> JsonBatch:
     return JsonBatch(batch.origin, batch.numbers[start:end], batch.texts[start:end])
 
 
-def _add(batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, *, strict: bool) -> None:
-    writer.add(admitted.rows, admitted.links)
+def _add(
+    batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, tally: _Tally, *, strict: bool
+) -> None:
+    writer.add(admitted.rows, admitted.links, admitted.contents)
+    if admitted.asides:
+        tally.set_aside(admitted.asides, admitted.records_aside)
     if strict:
         for number in batch.numbers:
             _withhold(batch.origin, number, writer)
@@ -255,7 +360,7 @@ def _narrow_down(
         if admitted is None:
             _narrow_down(part, checker, writer, tally, strict=strict)
         else:
-            _add(part, admitted, writer, strict=strict)
+            _add(part, admitted, writer, tally, strict=strict)
 
 
 def _admit(
@@ -267,11 +372,15 @@ def _admit(
         return
     try:
         fields = row.fields
-        stored, labels = checker.admit(decode_object(row.original) if fields is None else fields)
+        admitted = checker.admit(decode_object(row.original) if fields is None else fields)
+    except CountsFromZero:
+        raise
     except InvalidRecord as error:
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
-    writer.add([stored], {labels.link})
+    writer.add([admitted.row], {admitted.labels.link}, admitted.contents)
+    if admitted.asides:
+        tally.set_aside(admitted.asides, 1)
     if strict:
         _withhold(row.origin, row.row_number, writer)
 

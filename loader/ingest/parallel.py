@@ -15,18 +15,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from loader.records.checker import Checker
 from loader.sources import JsonBatch, SourceRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
     from types import TracebackType
 
-    from loader.records.checker import Defaults
+    from loader.records.checker import Checker
     from loader.records.form import AdmittedBatch
-    from loader.records.vocabulary import Vocabulary
 
     Parts = Sequence[AdmittedBatch | None]
 
@@ -59,15 +57,19 @@ class ParallelChecker:
 
     def __init__(
         self,
-        vocabulary: Vocabulary,
-        defaults: Defaults | None,
+        make_checker: Callable[[], Checker],
         *,
-        accept_feedback: bool,
         most_processes: int,
     ) -> None:
-        """Prepare; no process is started before the load proves large."""
-        self.checker = Checker(vocabulary, defaults, accept_feedback=accept_feedback)
-        self._rules = (vocabulary, defaults, accept_feedback)
+        """Prepare; no process is started before the load proves large.
+
+        Args:
+            make_checker: makes the checker of each process; can be pickled.
+            most_processes: how many may be started.
+
+        """
+        self.checker = make_checker()
+        self._make_checker = make_checker
         self._count = min(most_processes, len(os.sched_getaffinity(0)))
         self._processes: list[SpawnProcess] = []
         self._connections: list[Connection] = []
@@ -127,7 +129,7 @@ class ParallelChecker:
         context = multiprocessing.get_context("spawn")
         for _ in range(self._count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, *self._rules), daemon=True)
+            process = context.Process(target=_serve, args=(theirs, self._make_checker), daemon=True)
             process.start()
             theirs.close()
             self._processes.append(process)
@@ -165,12 +167,10 @@ class ParallelChecker:
         return Checked(batch, check(self.checker, batch.texts) if found is None else found)
 
 
-def _serve(
-    connection: Connection, vocabulary: Vocabulary, defaults: Defaults | None, accept_feedback: bool
-) -> None:
+def _serve(connection: Connection, make_checker: Callable[[], Checker]) -> None:
     """Check what comes until the other end closes, also when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    checker = Checker(vocabulary, defaults, accept_feedback=accept_feedback)
+    checker = make_checker()
     try:
         connection.send(None)
         while True:

@@ -26,6 +26,16 @@ select origin, row_number, reason_code, reason, payload, payload_bytes
 from raw_evals.rejected_rows
 with no data
 """
+CREATE_CONTENTS: Final = """
+create temporary table incoming_contents (content_id uuid, content jsonb) on commit drop
+"""
+INSERT_CONTENTS: Final = """
+insert into raw_evals.contents (content_id, content, load_id)
+select distinct on (content_id) content_id, content, %(load_id)s
+from incoming_contents
+order by content_id
+on conflict (content_id) do nothing
+"""
 COPY_INCOMING: Final = f"copy incoming ({COLUMN_LIST}) from stdin (format binary)"
 COPY_RUNS: Final = (
     f"copy raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source) "
@@ -45,6 +55,12 @@ select distinct incoming.experiment_id, incoming.baseline_experiment_id
 from incoming
 inner join decided on incoming.ordinal = decided.ordinal
 """
+COUNT_DECIDED: Final = """
+select
+    count(*),
+    count(*) filter (where run_version > 1)
+from decided
+"""
 INSERT_TOUCHED: Final = """
 insert into raw_evals.load_experiments (load_id, experiment_id, baseline_experiment_id)
 select distinct %(load_id)s::bigint, experiment_id, baseline_experiment_id
@@ -53,12 +69,12 @@ from touched
 INSERT_LOAD: Final = """
 insert into raw_evals.loads (
     load_id, source, source_ref, experiment_id, loader_version, started_at, finished_at,
-    rows_read, rows_loaded, rows_unchanged, rows_rejected
+    rows_read, rows_loaded, rows_unchanged, rows_rejected, values_set_aside
 )
 values (
     %(load_id)s, %(source)s, %(source_ref)s, %(experiment_id)s, %(loader_version)s,
     transaction_timestamp(), clock_timestamp(),
-    %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s
+    %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s, %(set_aside)s
 )
 """
 INSERT_REJECTED: Final = """

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -51,7 +52,9 @@ _FIELD_COUNT: Final = Struct(">h").pack
 _CONSTANTS: Final = Struct(">iqiii").pack
 """load_id, run_version and the length of the source, which follows."""
 _REJECT_BYTES: Final = 4 * 1024 * 1024
+_CONTENT_BYTES: Final = 4 * 1024 * 1024
 _MOST_TOUCHED: Final = 20_000
+_MOST_DOUBLED: Final = 5
 WITHHELD: Final = "withheld"
 """Reason code of the sound rows of a strict load that was refused."""
 
@@ -73,6 +76,11 @@ class Outcome(NamedTuple):
     """None if nothing was written."""
     loaded: int
     unchanged: int
+    replaced: int
+    """Of the loaded: runs that were loaded before, with other content."""
+    doubled: tuple[str, ...] = ()
+    """Some of the tasks that were asked more than one thing under one id."""
+    doubled_count: int = 0
 
 
 class LoadWriter:
@@ -121,6 +129,11 @@ class LoadWriter:
         self._touched: set[tuple[str, str | None]] = set()
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
+        self._repeated_count = 0
+        """Lines that are not the first run of their task."""
+        self._has_contents = False
+        self._contents: dict[bytes, bytes] = {}
+        self._contents_bytes = 0
         self._rejected: list[RejectedRow] = []
         self._rejected_bytes = 0
 
@@ -148,14 +161,22 @@ class LoadWriter:
             raise
         return self._transaction.__exit__(exception_type, exception, traceback)
 
-    def add(self, rows: list[bytes], links: set[tuple[str, str | None]]) -> None:
+    def add(
+        self,
+        rows: list[bytes],
+        links: set[tuple[str, str | None]],
+        contents: Mapping[bytes, bytes],
+    ) -> None:
         """Add some rows, far fewer than a chunk.
 
         Args:
             rows: their fields as `loader.records.canonical.copy_rows` makes them.
             links: their experiments, each with the one that it is compared with.
+            contents: inputs and outputs to be kept, by id.
 
         """
+        if contents:
+            self._keep(contents)
         self._rows += rows
         self._rows_bytes += sum(map(len, rows))
         self._chunk_links |= links
@@ -166,6 +187,17 @@ class LoadWriter:
             self._send()
             if self._sent_bytes >= CHUNK_BYTES or self._sent_count >= CHUNK_ROWS:
                 self._end_chunk()
+                self._begin_chunk()
+
+    def _keep(self, contents: Mapping[bytes, bytes]) -> None:
+        self._contents |= contents
+        self._contents_bytes += sum(map(len, contents.values()))
+        if self._contents_bytes >= _CONTENT_BYTES:
+            # a connection does one COPY at a time
+            was_copying = self._copy is not None
+            self._end_chunk()
+            self._write_contents()
+            if was_copying:
                 self._begin_chunk()
 
     def reject(self, row: RejectedRow) -> None:
@@ -186,6 +218,7 @@ class LoadWriter:
         read: int,
         rejected: int,
         *,
+        set_aside: int = 0,
         refuse: bool = False,
         plans: Sequence[ArmPlan] = (),
     ) -> Outcome:
@@ -195,6 +228,7 @@ class LoadWriter:
             source_ref: where the rows came from; no secrets.
             read: rows met at the source.
             rejected: rows given to `reject`, without those withheld.
+            set_aside: values of rows that were not taken.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
             plans: how much arms of the load were to run; kept for those that have runs.
 
@@ -203,12 +237,15 @@ class LoadWriter:
             self._begin_chunk(is_last=True)
         self._end_chunk()
         self._write_rejected()
+        self._write_contents()
         self._write_touched()
         self._take_lock()
-        loaded = 0 if refuse else self._straight_count + self._insert_staged()
+        staged, replaced = (0, 0) if refuse else self._insert_staged()
+        loaded = 0 if refuse else self._straight_count + staged
         if refuse:
             rejected = read
-        outcome = Outcome(self._load_id, loaded, read - rejected - loaded)
+        unchanged = read - rejected - loaded
+        outcome = Outcome(self._load_id, loaded, unchanged, replaced, *self._doubled())
         values: dict[str, object] = {
             "load_id": self._load_id,
             "source": self._source,
@@ -219,10 +256,13 @@ class LoadWriter:
             "loaded": outcome.loaded,
             "unchanged": outcome.unchanged,
             "rejected": rejected,
+            "set_aside": 0 if refuse else set_aside,
             "withheld": WITHHELD,
             "with_withheld": refuse,
         }
         self._connection.execute(statements.INSERT_LOAD, values)
+        if self._has_contents and not refuse:
+            self._connection.execute(statements.INSERT_CONTENTS, values)
         planned = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
         if planned:
             self._create_touched()
@@ -238,8 +278,8 @@ class LoadWriter:
         if self._copy is None and self._rows:
             self._begin_chunk(is_last=True)
         self._end_chunk()
-        loaded = 0 if refuse else self._decide()
-        return Outcome(None, loaded, 0 if refuse else read - rejected - loaded)
+        loaded, replaced = (0, 0) if refuse else self._decide()
+        return Outcome(None, loaded, 0 if refuse else read - rejected - loaded, replaced)
 
     def _begin_chunk(self, *, is_last: bool = False) -> None:
         """Open a COPY, straight or into the staging table, and send what waits."""
@@ -336,24 +376,43 @@ class LoadWriter:
         row = self._connection.execute("select nextval('raw_evals.load_ids')").fetchone()
         self._load_id = int(str(row[0])) if row else None
 
-    def _decide(self) -> int:
-        """Choose the staged rows that are loaded and their versions; return how many."""
-        if not self._staged_count:
-            return 0
-        self._connection.execute("analyze incoming")
-        return self._connection.execute(
-            read_sql("loader.ingest", "decide"), {"source": self._source}
-        ).rowcount
+    def _decide(self) -> tuple[int, int]:
+        """Choose the staged rows that are loaded, and their versions.
 
-    def _insert_staged(self) -> int:
-        count = self._decide()
+        Returns:
+            How many they are, and how many of them have a version before.
+
+        """
+        if not self._staged_count:
+            return 0, 0
+        self._connection.execute("analyze incoming")
+        values = {"source": self._source, "load_id": self._load_id}
+        self._repeated_count = self._connection.execute(
+            read_sql("loader.ingest", "number_lines"), values
+        ).rowcount
+        self._connection.execute(read_sql("loader.ingest", "decide"), values)
+        counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
+        return (int(str(counts[0])), int(str(counts[1]))) if counts else (0, 0)
+
+    def _doubled(self) -> tuple[tuple[str, ...], int]:
+        """Look for tasks that were asked more than one thing under one id."""
+        if not self._repeated_count:
+            return (), 0
+        rows = self._connection.execute(
+            read_sql("loader.ingest", "doubled_tasks"),
+            {"load_id": self._load_id, "most": _MOST_DOUBLED},
+        ).fetchall()
+        return tuple(str(row[1]) for row in rows), int(str(rows[0][3])) if rows else 0
+
+    def _insert_staged(self) -> tuple[int, int]:
+        count, replaced = self._decide()
         if count:
             self._connection.execute(
                 statements.INSERT_RUNS, {"source": self._source, "load_id": self._load_id}
             )
             self._create_touched()
             self._connection.execute(statements.COLLECT_TOUCHED)
-        return count
+        return count, replaced
 
     def _create_touched(self) -> None:
         if not self._has_touched:
@@ -366,6 +425,18 @@ class LoadWriter:
             self._create_touched()
             self._copy_rows("touched", self._touched)
             self._touched = set()
+
+    def _write_contents(self) -> None:
+        """Move inputs and outputs to their temporary table."""
+        if not self._contents:
+            return
+        if not self._has_contents:
+            self._connection.execute(statements.CREATE_CONTENTS)
+            self._has_contents = True
+        rows = ((UUID(bytes=key), text.decode()) for key, text in self._contents.items())
+        self._copy_rows("incoming_contents", rows)
+        self._contents = {}
+        self._contents_bytes = 0
 
     def _write_rejected(self) -> None:
         """Move rejected rows to their temporary table."""

@@ -7,7 +7,8 @@ Formats: every field is its length as a big-endian int32, -1 for null, and its b
 
 A record that does not say `success` has, bit for bit, the opposite hash of the same record
 that says true: for that is what such a record was stored as before null was possible, and
-`loader.ingest.statements` still knows it again.
+`loader.ingest.statements` still knows it again. What came with 0.2 (`EXTRAS`) is hashed only
+where a record has any of it, for the same reason; how its id was made never is.
 """
 
 from __future__ import annotations
@@ -56,6 +57,13 @@ COLUMNS: Final = (
     "evaluator_versions",
     "feedback",
     "metadata",
+    "score_scales",
+    "set_aside",
+    "comments",
+    "trace_url",
+    *checks.TOKEN_KINDS,
+    *(f"{name}_id" for name in checks.CONTENTS),
+    "is_id_derived",
 )
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
@@ -73,6 +81,7 @@ _NULL: Final = _pack_length(-1)
 _EMPTY_OBJECT: Final = _OF_JSON[2] + b"{}"
 _EMPTY_ARRAY: Final = _OF_JSON[2] + b"[]"
 _OF_DIGEST: Final = _LENGTHS[16]
+_NOTHING_EXTRA: Final = _EMPTY_OBJECT + 10 * _NULL
 _TRUE: Final = _LENGTHS[1] + b"\1"
 _FALSE: Final = _LENGTHS[1] + b"\0"
 _OPPOSITE: Final = bytes(range(255, -1, -1))
@@ -98,6 +107,15 @@ _fields_of = attrgetter(
     "feedback",
     "metadata",
 )
+_extras_of = attrgetter(
+    "score_scales",
+    "set_aside",
+    "comments",
+    "trace_url",
+    *checks.TOKEN_KINDS,
+    *checks.CONTENTS,
+)
+_has_nothing_extra = ((UNSET,) * 11).__eq__
 
 
 def pack_labels(labels: Iterable[str | None]) -> bytes:
@@ -111,7 +129,10 @@ def pack_labels(labels: Iterable[str | None]) -> bytes:
 
 
 def copy_rows(
-    records: Sequence[RunRecord], labels: Iterable[bytes], moments: Sequence[datetime | None]
+    records: Sequence[RunRecord],
+    labels: Iterable[bytes],
+    moments: Sequence[datetime | None],
+    contents: dict[bytes, bytes] | None = None,
 ) -> list[bytes]:
     """Return checked records as the fields `COLUMNS` and content_hash of binary COPY.
 
@@ -121,6 +142,7 @@ def copy_rows(
         records: their fields besides labels and recorded_at.
         labels: what `pack_labels` made of the labels of each.
         moments: their recorded_at in UTC.
+        contents: gets inputs and outputs by id, as canonical JSON; None keeps none.
 
     Raises:
         InvalidRecord: an identifier is longer than its column takes in UTF-8.
@@ -148,12 +170,13 @@ def copy_rows(
         else repeat(_EMPTY_ARRAY),
         *_objects(metadata),
     )
+    extras = _extras(records, contents)
     is_all_said = set(map(type, successes)) == {bool}
     if not is_all_said:
         before = (list(_joined(*before)),)  # read twice
     said = [_FALSE if success is False else _TRUE for success in successes]
     rows = list(_joined(*before, said, *after))
-    hashes = [sha256(row).digest()[:16] for row in rows]
+    hashes = _hashes(rows, extras)
     if not is_all_said:
         are_said = [type(success) is bool for success in successes]
         said = [one if is_said else _NULL for one, is_said in zip(said, are_said, strict=True)]
@@ -162,7 +185,56 @@ def copy_rows(
             one if is_said else one.translate(_OPPOSITE)
             for one, is_said in zip(hashes, are_said, strict=True)
         ]
-    return list(map(b"".join, zip(rows, repeat(_OF_DIGEST), hashes, strict=False)))
+    derived = [_TRUE if record.is_id_derived else _NULL for record in records]
+    ends = map(b"".join, zip(derived, repeat(_OF_DIGEST), hashes, strict=False))
+    parts = zip(rows, extras or repeat(_NOTHING_EXTRA), ends, strict=False)
+    return list(map(b"".join, parts))
+
+
+def _hashes(rows: Iterable[bytes], extras: Sequence[bytes] | None) -> list[bytes]:
+    """Return the first half of the SHA-256 of each."""
+    if extras:
+        rows = [
+            row if extra == _NOTHING_EXTRA else row + extra
+            for row, extra in zip(rows, extras, strict=True)
+        ]
+    return [sha256(row).digest()[:16] for row in rows]
+
+
+def _extras(
+    records: Sequence[RunRecord], contents: dict[bytes, bytes] | None
+) -> list[bytes] | None:
+    """Return the columns from score_scales to reference_outputs_id; None if all are empty."""
+    found = list(map(_extras_of, records))
+    if all(map(_has_nothing_extra, found)):
+        return None
+    return [
+        b"".join(
+            (
+                _json(scales) if scales else _EMPTY_OBJECT,
+                _json(set_aside) if set_aside else _NULL,
+                _json(comments) if comments else _NULL,
+                _long_text(trace_url) if trace_url else _NULL,
+                *(
+                    _NULL if count is None or count is UNSET else _pack_int8(8, count)
+                    for count in rest[: len(checks.TOKEN_KINDS)]
+                ),
+                *(_content(value, contents) for value in rest[len(checks.TOKEN_KINDS) :]),
+            )
+        )
+        for scales, set_aside, comments, trace_url, *rest in found
+    ]
+
+
+def _content(value: object, contents: dict[bytes, bytes] | None) -> bytes:
+    """Return the id of an input or output, which names it whether it is kept or not."""
+    if value is None or value is UNSET:
+        return _NULL
+    encoded = _encode(value)
+    content_id = sha256(encoded).digest()[:16]
+    if contents is not None:
+        contents[content_id] = encoded
+    return _OF_DIGEST + content_id
 
 
 def _joined(*columns: Iterable[bytes]) -> Iterable[bytes]:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from datetime import datetime
-from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
@@ -34,21 +33,21 @@ from loader.records.refusals import (
     derived_run_id,
     fill_success,
     merge_built_in,
-    refuse_conflict,
     refuse_contradiction,
     refuse_group,
     refuse_missing,
-    refuse_score,
     refuse_taken,
+    refuse_zero,
     utc,
     utc_times,
 )
+from loader.records.scales import NEGATIVE, ScaleChecker
 from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.records.form import Score
+    from loader.records.form import Asides, Contents
     from loader.records.vocabulary import Vocabulary
 
 __all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
@@ -76,23 +75,40 @@ class Defaults:
         return {name: value for name, value in values.items() if value}
 
 
-class _Plan(NamedTuple):
-    """How to check the scores of records with the same keys."""
-
-    bounds: tuple[tuple[float, float], ...]
-    has_shared_metric: bool
-    """Whether two of the keys are the same metric."""
-    is_plain: bool
-    """Whether every score is simply a number from 0 to 1."""
-
-
-_MOST_PLANS: Final = 1000
+_MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
 _built_ins_of = attrgetter(*BUILT_IN_METRICS)
 _NO_BUILT_INS: Final = {(ABSENT,) * len(BUILT_IN_METRICS)}
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
+
+
+def _is_from_outside(record: Incoming) -> bool:
+    return record.set_aside is ABSENT and record.is_id_derived is ABSENT
+
+
+def _has_asides(record: Incoming) -> bool:
+    """Whether a value of it was not taken, or does not count."""
+    return bool(record.set_aside) or None in (record.score_scales or {}).values()
+
+
+def _with_text_time(fields: Mapping[str, object]) -> Mapping[str, object]:
+    recorded_at = fields.get("recorded_at")
+    if isinstance(recorded_at, datetime):
+        return {**fields, "recorded_at": recorded_at.isoformat()}
+    return fields
+
+
+def _converted(fields: Mapping[str, object]) -> Incoming:
+    try:
+        record = msgspec.convert(fields, Incoming)
+        encode(record)
+    except msgspec.ValidationError as error:
+        raise InvalidRecord("", "wrong_type", f"the record is not valid: {error}") from None
+    except RecursionError:
+        raise json_text.too_deep() from None
+    return record
 
 
 def _fill(records: Sequence[Incoming]) -> None:
@@ -114,10 +130,12 @@ class Checker:
 
     __slots__ = (
         "_accept_feedback",
+        "_first_repetition",
         "_given",
+        "_keep_contents",
         "_labels",
         "_measurement_names",
-        "_plans",
+        "_scales",
         "_vocabulary",
     )
 
@@ -127,6 +145,8 @@ class Checker:
         defaults: Defaults | None = None,
         *,
         accept_feedback: bool = False,
+        keep_contents: bool = False,
+        first_repetition: int = 1,
     ) -> None:
         """Prepare to check.
 
@@ -134,6 +154,9 @@ class Checker:
             vocabulary: known groups, evaluators and metrics.
             defaults: what options say of every record.
             accept_feedback: whether a record may carry `feedback`.
+            keep_contents: whether inputs and outputs are handed on, not only their ids.
+            first_repetition: the number of the first run of a task, 1 or 0; numbers from 0
+                become numbers from 1.
 
         Raises:
             ConfigurationError: an option's value is no valid field.
@@ -141,19 +164,21 @@ class Checker:
         """
         self._vocabulary = vocabulary
         self._accept_feedback = accept_feedback
+        self._keep_contents = keep_contents
+        self._first_repetition = first_repetition
+        self._scales = ScaleChecker(vocabulary)
         self._given = (defaults or Defaults()).given()
         try:
             checks.repair(self._given)
         except InvalidRecord as error:
             raise ConfigurationError(f"an option is not valid: {error.reason}") from None
         self._labels: dict[tuple[str | None, ...], Labels] = {}
-        # By the keys of a record's scores, in order. The runs of one evaluation share
-        # theirs, so a handful of plans serves a million records.
-        self._plans: dict[tuple[str, ...], _Plan] = {}
         self._measurement_names: set[tuple[str, ...]] = set()
 
     def check(self, fields: Mapping[str, object]) -> RunRecord:
         """Check one record given as its fields, and fill what is missing.
+
+        Stricter than `admit`: nothing is set aside, a value that cannot be is refused.
 
         Args:
             fields: as in the contract; `recorded_at` may be a datetime. Not changed.
@@ -162,8 +187,8 @@ class Checker:
             InvalidRecord: why not.
 
         """
-        record = self._converted(fields)
-        labels = self._finish(record)
+        record = _converted(checks.repair(_with_text_time(fields)))
+        labels = self._finish(record, strict=True)
         for name in LABELS:
             setattr(record, name, getattr(labels, name))
         return record
@@ -190,10 +215,19 @@ class Checker:
             InvalidRecord: why not.
 
         """
-        record = self._converted(fields)
+        set_aside: dict[str, float] = {}
+        record = _converted(checks.repair(_with_text_time(fields), set_aside))
+        asides: Asides = {}
+        self._scales.asides = asides
+        if set_aside:
+            record.set_aside = dict(set_aside)
+            for name, value in set_aside.items():
+                self._scales.note(name, NEGATIVE, value)
         labels = self._finish(record)
-        [row] = copy_rows([record], [labels.packed], [record.recorded_at])
-        return Admitted(row, labels)
+        contents: Contents = {}
+        kept = contents if self._keep_contents else None
+        [row] = copy_rows([record], [labels.packed], [record.recorded_at], kept)
+        return Admitted(row, labels, asides, contents)
 
     def admit_json(self, texts: Sequence[bytes]) -> AdmittedBatch | None:
         """Check many records, each written as a JSON object: the fast way.
@@ -217,12 +251,19 @@ class Checker:
             # and there is none elsewhere.
             if joined.count(b":") != encode(records).count(b":"):
                 return None
+            if not all(map(_is_from_outside, records)):
+                return None
+            asides: Asides = {}
+            self._scales.asides = asides
+            contents: Contents = {}
             labels = self._labels_of(records)
             moments = self._finish_all(records, labels)
-            rows = copy_rows(records, [label.packed for label in labels], moments)
+            kept = contents if self._keep_contents else None
+            rows = copy_rows(records, [label.packed for label in labels], moments, kept)
         except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidRecord):
             return None
-        return AdmittedBatch(rows, set(map(_link_of, labels)))
+        records_aside = sum(map(_has_asides, records)) if asides else 0
+        return AdmittedBatch(rows, set(map(_link_of, labels)), asides, records_aside, contents)
 
     def _labels_of(self, records: Sequence[Incoming]) -> list[Labels]:
         keys = list(map(_label_fields_of, records))
@@ -239,15 +280,19 @@ class Checker:
     ) -> Sequence[datetime | None]:
         """Do what `_finish` does, for many at once; return their recorded_at."""
         tasks = [record.task_id for record in records]
+        for record in records:
+            self._count_from_one(record)
         runs = [record.source_run_id for record in records]
         if not all(tasks) or any(map(str.isspace, tasks)):
             refuse_missing(records[0], "task_id")
         if not all(runs) or any(map(str.isspace, runs)):
             for record, label in zip(records, labels, strict=True):
                 if not record.source_run_id or record.source_run_id.isspace():
-                    record.source_run_id = derived_run_id(record, label)
+                    self._derive_run_id(record, label)
         _fill(records)
-        self._check_all_scores([record.scores for record in records if record.scores])
+        scored = [record for record in records if record.scores]
+        if scored:
+            self._scales.check_all(scored)
         for record in records:
             if record.measurements:
                 self._check_measurements(record)
@@ -255,47 +300,36 @@ class Checker:
                 self._refuse_feedback()
         return utc_times([record.recorded_at for record in records])
 
-    def _check_all_scores(self, scores: Sequence[dict[str, Score]]) -> None:
-        plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
-        values = list(chain.from_iterable(map(dict.values, scores)))
-        if (
-            all(plan.is_plain for plan in plans)
-            and set(map(type, values)) <= {float}
-            and (not values or (min(values) >= 0.0 and max(values) <= 1.0))  # type: ignore[type-var,operator]
-        ):
+    def _count_from_one(self, record: Incoming) -> None:
+        """Make 1 the number of the first repetition."""
+        if record.repetition is ABSENT or record.repetition is None:
             return
-        for one in scores:
-            self._check_scores(one)
+        if self._first_repetition == 0:
+            record.repetition += 1
+        elif record.repetition == 0:
+            refuse_zero()
 
-    def _converted(self, fields: Mapping[str, object]) -> Incoming:
-        recorded_at = fields.get("recorded_at")
-        if isinstance(recorded_at, datetime):
-            fields = {**fields, "recorded_at": recorded_at.isoformat()}
-        try:
-            record = msgspec.convert(checks.repair(fields), Incoming)
-            encode(record)
-        except msgspec.ValidationError as error:
-            raise InvalidRecord("", "wrong_type", f"the record is not valid: {error}") from None
-        except RecursionError:
-            raise json_text.too_deep() from None
-        return record
+    def _derive_run_id(self, record: Incoming, labels: Labels) -> None:
+        record.is_id_derived = not record.repetition
+        record.source_run_id = derived_run_id(record, labels)
 
-    def _finish(self, record: Incoming) -> Labels:
+    def _finish(self, record: Incoming, *, strict: bool = False) -> Labels:
         """Check what msgspec does not know, fill what is missing besides the labels."""
         [labels] = self._labels_of([record])
         if not record.task_id or record.task_id.isspace():
             refuse_missing(record, "task_id")
         if record.repetition is ABSENT:
             record.repetition = None
+        self._count_from_one(record)
         if not record.source_run_id or record.source_run_id.isspace():
-            record.source_run_id = derived_run_id(record, labels)
+            self._derive_run_id(record, labels)
         if record.recorded_at is not None:
             record.recorded_at = utc(record.recorded_at)
         if not record.success:
             fill_success(record)
         merge_built_in(record)
         if record.scores:
-            self._check_scores(record.scores)
+            self._scales.check(record, strict=strict)
         if record.measurements:
             self._check_measurements(record)
         if record.feedback:
@@ -340,38 +374,10 @@ class Checker:
             packed=pack_labels(values),
             link=(record.experiment_id, record.baseline_experiment_id or None),
         )
-        if len(self._labels) >= _MOST_PLANS:
+        if len(self._labels) >= _MOST_LABELS:
             self._labels.clear()
         self._labels[key] = labels
         return labels
-
-    def _check_scores(self, scores: dict[str, Score]) -> None:
-        keys = tuple(scores)
-        plan = self._plans.get(keys) or self._plan(keys)
-        for (key, value), (low, high) in zip(scores.items(), plan.bounds, strict=True):
-            if value is None:
-                continue
-            if not low <= value <= high:
-                refuse_score(key, value, low, high)
-            scores[key] = float(value)
-        if plan.has_shared_metric:
-            refuse_conflict(scores, self._vocabulary.scales)
-
-    def _plan(self, keys: tuple[str, ...]) -> _Plan:
-        """Work out, once for a set of keys, the scale of each."""
-        bounds = []
-        metrics = set()
-        for key in keys:
-            checks.refuse_name("scores", key)
-            scale = self._vocabulary.scales.get(key)
-            bounds.append((scale.low, scale.high) if scale else (0.0, 1.0))
-            metrics.add(scale.metric if scale else key)
-        has_shared_metric = len(metrics) < len(keys)
-        is_plain = not has_shared_metric and set(bounds) == {(0.0, 1.0)}
-        plan = _Plan(tuple(bounds), has_shared_metric, is_plain)
-        if len(self._plans) < _MOST_PLANS:
-            self._plans[keys] = plan
-        return plan
 
     def _check_measurements(self, record: RunRecord) -> None:
         measurements = record.measurements
@@ -381,7 +387,7 @@ class Checker:
                 checks.refuse_name("measurements", key)
                 if key in self._vocabulary.reserved:
                     refuse_taken(key, "a metric of another kind")
-            if len(self._measurement_names) < _MOST_PLANS:
+            if len(self._measurement_names) < _MOST_LABELS:
                 self._measurement_names.add(keys)
         if record.scores and not record.scores.keys().isdisjoint(keys):
             refuse_taken(next(key for key in keys if key in record.scores), "a score of the record")

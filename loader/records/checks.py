@@ -13,7 +13,7 @@ from loader.records.json_text import shown, type_name
 from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 # Bytes of UTF-8. The four columns of the primary key must fit one index row of
 # PostgreSQL, 2,704 bytes.
@@ -26,9 +26,23 @@ LARGEST_INTEGER: Final = 2**31 - 1
 LARGEST_BIGINT: Final = 2**63 - 1
 LARGEST_FLOAT: Final = 1.7976931348623157e308
 
+LONGEST_URL: Final = 2048
+
 Kind = Literal[
-    "text", "number", "integer", "boolean", "scores", "numbers", "texts", "object", "objects"
+    "text",
+    "number",
+    "integer",
+    "boolean",
+    "scores",
+    "scales",
+    "numbers",
+    "texts",
+    "object",
+    "objects",
+    "anything",
 ]
+TOKEN_KINDS: Final = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
+CONTENTS: Final = ("inputs", "outputs", "reference_outputs")
 # Every field of a record, in the order in which faults are reported, and the longest text.
 FIELDS: Final[Mapping[str, tuple[Kind, int]]] = {
     "experiment_id": ("text", LONGEST_IDENTIFIER),
@@ -53,15 +67,26 @@ FIELDS: Final[Mapping[str, tuple[Kind, int]]] = {
     "feedback": ("objects", 0),
     "baseline_experiment_id": ("text", LONGEST_IDENTIFIER),
     "metadata": ("object", 0),
+    "score_scales": ("scales", LONGEST_NAME),
+    "comments": ("texts", LONGEST_NAME),
+    "trace_url": ("text", LONGEST_URL),
+    **dict.fromkeys(TOKEN_KINDS, ("integer", LARGEST_BIGINT)),
+    **dict.fromkeys(CONTENTS, ("anything", 0)),
 }
+_NOT_NEGATIVE: Final = frozenset({"latency_ms", "tokens_used", "cost_usd", *TOKEN_KINDS})
 REQUIRED: Final = ("experiment_id", "task_id", "experiment_group", "extension_version")
 
 
-def repair(fields: Mapping[str, Any]) -> dict[str, Any]:
+def repair(fields: Mapping[str, Any], set_aside: dict[str, Any] | None = None) -> dict[str, Any]:
     """Say what is wrong with a record's fields, or return them in the form wanted.
 
     What is put right: null is the same as absent, and a whole number written with a
     decimal point (2450.0, as data frames with gaps write integers) is an integer.
+
+    Args:
+        fields: of the record.
+        set_aside: gets what is negative and cannot be, which then counts as absent; None
+            refuses the record.
 
     Raises:
         InvalidRecord: the first fault, in the order of `FIELDS`.
@@ -76,6 +101,8 @@ def repair(fields: Mapping[str, Any]) -> dict[str, Any]:
                 "or a score of your own under scores",
             )
     present = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
+    if set_aside is not None:
+        set_aside |= _without_negatives(present)
     for name, value in present.items():
         kind, limit = FIELDS[name]
         if name in BUILT_IN_METRICS:
@@ -91,6 +118,16 @@ def repair(fields: Mapping[str, Any]) -> dict[str, Any]:
         else:
             _container(name, value, kind)
     return present
+
+
+def _without_negatives(present: dict[str, Any]) -> dict[str, Any]:
+    """Take out, and return, the numbers that are negative and cannot be."""
+    names = [
+        name
+        for name in sorted(present.keys() & _NOT_NEGATIVE)
+        if type(present[name]) in (int, float) and -LARGEST_FLOAT <= present[name] < 0
+    ]
+    return {name: present.pop(name) for name in names}
 
 
 def _text(name: str, value: Any, limit: int) -> None:  # noqa: ANN401  any JSON value
@@ -142,8 +179,6 @@ def _integer(name: str, value: Any, limit: int) -> int:  # noqa: ANN401  any JSO
         )
     if value > limit:
         _refuse_range(name, value, f"past {limit:,}")
-    if name == "repetition" and value < 1:
-        raise InvalidRecord(name, "number_out_of_range", "repetition is 0; count from 1")
     return int(value)
 
 
@@ -156,26 +191,39 @@ def _container(name: str, value: Any, kind: Kind) -> None:  # noqa: ANN401  any 
     if kind == "objects":
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             _refuse_type(name, value, "an array of objects", "write [{…}, …]")
-    elif not isinstance(value, dict):
+    elif kind != "anything" and not isinstance(value, dict):
         _refuse_type(name, value, "an object", "write {…}")
     for problem in unstorable(value, name):
         raise problem
-    if kind in ("object", "objects"):
+    if kind in ("object", "objects", "anything"):
         return
     for key, item in value.items():
         refuse_name(name, key)
-        path = f"{name}.{key}"
-        if kind == "scores":
-            _score(path, item)
-        elif kind == "numbers":
-            number(path, item, signed=True)
-        elif not isinstance(item, str):
-            _refuse_type(path, item, "text", "put it in quotes")
+        _CHECK_OF_KIND[kind](f"{name}.{key}", item)
 
 
 def _score(path: str, value: object) -> None:
     if value is not None and not isinstance(value, bool):
         number(path, value, signed=True)
+
+
+def scale(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+    """Raise InvalidRecord unless the value is a scale: [min, max], two numbers that differ."""
+    if not isinstance(value, list | tuple) or len(value) != 2:  # noqa: PLR2004  its two ends
+        _refuse_type(path, value, "[min, max]", "write the scale's two ends, such as [1, 5]")
+    for end in value:
+        number(path, end, signed=True)
+    if not value[0] < value[1]:
+        _refuse_range(path, list(value), "its low end first")
+
+
+def _plain_text(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+    if not isinstance(value, str):
+        _refuse_type(path, value, "text", "put it in quotes")
+
+
+def _signed(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+    number(path, value, signed=True)
 
 
 def refuse_name(field: str, key: str) -> None:
@@ -245,3 +293,11 @@ def _refuse_range(name: str, value: object, limit: str) -> None:
     raise InvalidRecord(
         name, "number_out_of_range", f"{name} is {shown(value)}, {limit}; correct it"
     )
+
+
+_CHECK_OF_KIND: Final[Mapping[Kind, Callable[[str, Any], None]]] = {
+    "scores": _score,
+    "scales": scale,
+    "numbers": _signed,
+    "texts": _plain_text,
+}

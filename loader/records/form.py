@@ -15,6 +15,7 @@ ABSENT: Final[Any] = UNSET
 _Identifier = Annotated[str, Meta(max_length=checks.LONGEST_IDENTIFIER)]
 _Label = Annotated[str, Meta(max_length=checks.LONGEST_LABEL)]
 _NotNegative = Annotated[float, Meta(ge=0, le=checks.LARGEST_FLOAT)]
+_TokenCount = Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None
 Score = float | bool | None
 
 
@@ -40,8 +41,11 @@ class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
         ),
     ] = ABSENT
     repetition: Annotated[
-        Annotated[int, Meta(ge=1, le=checks.LARGEST_INTEGER)] | None,
-        Meta(description="Which run of the task this is, from 1."),
+        Annotated[int, Meta(ge=0, le=checks.LARGEST_INTEGER)] | None,
+        Meta(
+            description="Which run of the task this is, from 1; a file with a 0 counts from 0. "
+            "Absent together with source_run_id: the runs of a task are counted as they come."
+        ),
     ] = ABSENT
     # text as written until it is checked, then a datetime in UTC
     recorded_at: Annotated[Any, Meta(description="ISO 8601; without a zone it is UTC.")] = ABSENT
@@ -78,6 +82,31 @@ class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
         Meta(description="The experiment whose control group this one is compared with."),
     ] = ABSENT
     metadata: Annotated[dict[str, Any], Meta(description="Anything else worth keeping.")] = ABSENT
+    score_scales: Annotated[
+        dict[str, Annotated[list[float], Meta(min_length=2, max_length=2)] | None],
+        Meta(description="Evaluator key to the ends of its scale, [min, max]."),
+    ] = ABSENT
+    comments: Annotated[
+        dict[str, str], Meta(description="Evaluator key to what was remarked with its score.")
+    ] = ABSENT
+    trace_url: Annotated[
+        Annotated[str, Meta(max_length=checks.LONGEST_URL)] | None,
+        Meta(description="Where the run's trace can be looked at."),
+    ] = ABSENT
+    prompt_tokens: _TokenCount = ABSENT
+    completion_tokens: _TokenCount = ABSENT
+    cached_tokens: Annotated[
+        _TokenCount, Meta(description="Those of prompt_tokens that came from a cache.")
+    ] = ABSENT
+    reasoning_tokens: Annotated[
+        _TokenCount, Meta(description="Those of completion_tokens spent on reasoning.")
+    ] = ABSENT
+    inputs: Annotated[Any, Meta(description="What the agent was given.")] = ABSENT
+    outputs: Annotated[Any, Meta(description="What it answered.")] = ABSENT
+    reference_outputs: Annotated[Any, Meta(description="What it should have answered.")] = ABSENT
+    # set by `Checker`, refused in what comes from outside
+    set_aside: dict[str, Any] = ABSENT
+    is_id_derived: bool = ABSENT
 
 
 class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -89,10 +118,24 @@ class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
     integration_quality: Score = ABSENT
 
 
+OF_CHECKER: Final = ("set_aside", "is_id_derived")
+"""Fields that no record brings along."""
 decode = msgspec.json.Decoder(Incoming).decode
 encode = msgspec.json.Encoder().encode
 
 
+class Aside(NamedTuple):
+    """Values of one field that were not taken, or do not count."""
+
+    runs: int
+    low: float
+    high: float
+
+
+Asides = dict[tuple[str, str], Aside]
+"""Field (`scores.helpfulness`, `cost_usd`) and why: `off_scale`, `undeclared_scale`, `negative`."""
+Contents = dict[bytes, bytes]
+"""Inputs and outputs to be kept: their id, 16 bytes, to their canonical JSON."""
 Link = tuple[str, str | None]
 """An experiment, and the one that it is compared with."""
 
@@ -118,6 +161,8 @@ class Admitted(NamedTuple):
     row: bytes
     """As `canonical.copy_rows` makes it."""
     labels: Labels
+    asides: Asides
+    contents: Contents
 
 
 class AdmittedBatch(NamedTuple):
@@ -126,6 +171,10 @@ class AdmittedBatch(NamedTuple):
     rows: list[bytes]
     """As `canonical.copy_rows` makes them."""
     links: set[Link]
+    asides: Asides
+    records_aside: int
+    """Records of which a value was not taken, or does not count."""
+    contents: Contents
 
 
 def json_schema() -> dict[str, Any]:
@@ -133,7 +182,8 @@ def json_schema() -> dict[str, Any]:
     schema = msgspec.json.schema(Incoming)
     definition: dict[str, Any] = schema["$defs"]["Incoming"]
     properties = definition["properties"]
-    del properties["feedback"]  # not for files
+    for name in ("feedback", *OF_CHECKER):
+        del properties[name]  # not for files
     for name, value in properties.items():
         # null is the same as absent everywhere but in what must be there
         value.pop("default", None)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from hashlib import sha256
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from loader.errors import InvalidRecord
+from loader.errors import CountsFromZero, InvalidRecord
 from loader.records import checks, json_text
 from loader.records.form import ABSENT, encode
-from loader.records.vocabulary import BUILT_IN_METRICS, Scale
+from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Sequence
 
     from loader.records.form import Incoming, Labels, RunRecord, Score
 
@@ -33,24 +32,6 @@ def refuse_group(group: str, known: Collection[str]) -> NoReturn:
         f"experiment_group is {json_text.shown(group)}; known are {', '.join(sorted(known))}: "
         "use one of them, or add a row to seeds/experiment_groups.csv",
     )
-
-
-def refuse_conflict(scores: Mapping[str, Score], scales: Mapping[str, Scale]) -> None:
-    """Raise InvalidRecord if two keys give one metric two values."""
-    seen: dict[str, tuple[str, float]] = {}
-    for key, value in scores.items():
-        if value is None:
-            continue
-        scale = scales.get(key, Scale(key, 0.0, 1.0))
-        unit = (value - scale.low) / (scale.high - scale.low)
-        other, known = seen.setdefault(scale.metric, (key, unit))
-        if not math.isclose(known, unit, abs_tol=1e-12):
-            raise InvalidRecord(
-                f"scores.{key}",
-                "conflicting_scores",
-                f"scores.{key} and scores.{other} are both {scale.metric} "
-                f"but say {unit:g} and {known:g}; keep one of them",
-            )
 
 
 def refuse_contradiction(name: str, found: object, option: str) -> NoReturn:
@@ -72,14 +53,12 @@ def refuse_missing(record: RunRecord, name: str) -> NoReturn:
     raise InvalidRecord(name, "empty_field", f"{name} is empty; give it a value")
 
 
-def refuse_score(key: str, value: float, low: float, high: float) -> NoReturn:
-    """Raise InvalidRecord: the score is off its scale."""
-    checks.number(f"scores.{key}", value, signed=True)
-    raise InvalidRecord(
-        f"scores.{key}",
-        "score_out_of_range",
-        f"scores.{key} is {json_text.shown(value)}, off its scale of {low:g} to {high:g}; "
-        "correct it, or state its scale in seeds/evaluator_metrics.csv",
+def refuse_zero() -> NoReturn:
+    """Raise CountsFromZero: a repetition is 0 where they count from 1."""
+    raise CountsFromZero(
+        "repetition",
+        "number_out_of_range",
+        "repetition is 0; count from 1, or give --first-repetition 0 if 0 is the first",
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 BUILT_IN_METRICS = ("accuracy", "completeness", "efficiency", "integration_quality")
 
@@ -28,9 +28,29 @@ class Vocabulary:
         groups: values of `experiment_group`.
         scales: evaluator key → metric and scale; any other key is its own metric on 0…1.
         reserved: names no measurement may have, because a metric of another kind has them.
+        measures: evaluator keys that are measurements, on no scale.
 
     """
 
     groups: frozenset[str]
     scales: Mapping[str, Scale] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset(BUILT_IN_METRICS)
+    measures: frozenset[str] = frozenset()
+
+    def with_options(
+        self, scales: Mapping[str, tuple[float, float]], measures: Collection[str]
+    ) -> Vocabulary:
+        """Return the vocabulary of one load, whose options state scales and measurements.
+
+        Args:
+            scales: evaluator key → the ends of its scale.
+            measures: evaluator keys whose values are counts, seconds or the like.
+
+        """
+        stated = {
+            key: Scale(self.scales[key].metric if key in self.scales else key, low, high)
+            for key, (low, high) in scales.items()
+        }
+        return replace(
+            self, scales={**self.scales, **stated}, measures=self.measures | set(measures)
+        )

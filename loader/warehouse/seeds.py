@@ -70,12 +70,10 @@ def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
     path, found = rows("evaluator_metrics")
     scales = {_cell(row, "evaluator_key", path): _scale(row, path) for row in found}
     path, found = rows("metrics")
-    reserved = frozenset(
-        _cell(row, "metric", path)
-        for row in found
-        if _cell(row, "kind", path).strip() != "measurement"
-    )
-    return Vocabulary(groups, scales, reserved | set(BUILT_IN_METRICS) | scales.keys())
+    kinds = {_cell(row, "metric", path): _cell(row, "kind", path).strip() for row in found}
+    measures = frozenset(name for name, kind in kinds.items() if kind == "measurement")
+    reserved = (kinds.keys() - measures) | set(BUILT_IN_METRICS) | scales.keys()
+    return Vocabulary(groups, scales, frozenset(reserved), measures - scales.keys())
 
 
 def default_groups() -> tuple[str, str]:

@@ -3,13 +3,20 @@
     The values of runs by metric: scores by way of the seed evaluator_metrics,
     measurements, and the fields of a record. One row per run and value.
 
-    relation: rows with scores, measurements, latency_ms, tokens_used, cost_usd.
+    relation: rows with scores, score_scales, measurements, latency_ms,
+        tokens_used, cost_usd.
     keys: those of its columns that come along.
+    set_aside_scores: the mart, whose keys of unknown scale are left out of
+        their experiment; none leaves out nothing.
+
+    A value that is off its scale after all, because a seed was edited, is null.
 
     Imports are not materialized, so that a condition on experiment_id reaches
     the index of the relation through every branch of the union.
 #}
-{% macro run_values(relation, keys) -%}
+{% macro run_values(relation, keys, set_aside_scores=none) -%}
+{%- set low = scale_end('runs', 'scores', 0) -%}
+{%- set high = scale_end('runs', 'scores', 1) -%}
 {%- set key_columns = 'runs.' ~ keys | join(',\n        runs.') -%}
 with
 
@@ -25,7 +32,17 @@ metrics as not materialized (
     select * from {{ ref('metrics') }}
 ),
 
-score_values as (
+{% if set_aside_scores is not none %}
+undeclared_keys as not materialized (
+    select distinct
+        experiment_id,
+        evaluator_key
+    from {{ set_aside_scores }}
+    where reason = 'undeclared_scale'
+),
+
+{% endif %}
+unit_scores as (
     select
         {{ key_columns }},
         coalesce(evaluator_metrics.metric, scores.evaluator_key) as metric,
@@ -36,15 +53,8 @@ score_values as (
             when 'number'
                 then
                     trim_scale(
-                        (
-                            scores.score::numeric
-                            - coalesce(evaluator_metrics.scale_min, 0)
-                        )
-                        / coalesce(
-                            evaluator_metrics.scale_max
-                            - evaluator_metrics.scale_min,
-                            1
-                        )
+                        (scores.score::numeric - {{ low }})
+                        / ({{ high }} - {{ low }})
                     )
         end as value
     from runs
@@ -57,6 +67,19 @@ score_values as (
         on
             coalesce(evaluator_metrics.metric, scores.evaluator_key)
             = metrics.metric
+    {% if set_aside_scores is not none %}
+        left join undeclared_keys
+            on
+                runs.experiment_id = undeclared_keys.experiment_id
+                and scores.evaluator_key = undeclared_keys.evaluator_key
+                and {{
+                    has_no_scale(
+                        'runs.score_scales',
+                        'scores.evaluator_key',
+                        'evaluator_metrics.evaluator_key'
+                    )
+                }}
+    {% endif %}
     where
         -- of several keys of one metric, the preferred one counts
         not jsonb_exists_any(
@@ -65,6 +88,19 @@ score_values as (
         )
         -- an evaluator named after a cost is not that cost
         and coalesce(metrics.kind, 'score') = 'score'
+        {% if set_aside_scores is not none %}
+            and undeclared_keys.evaluator_key is null
+        {% endif %}
+),
+
+score_values as (
+    select
+        {{ keys | join(',\n        ') }},
+        metric,
+        kind,
+        value_source,
+        case when value between 0 and 1 then value end as value
+    from unit_scores
 ),
 
 measurement_values as (

@@ -19,7 +19,11 @@ renamed as (
         baseline_experiment_id,
         error_message,
         run_version,
-        repetition,
+        -- what named neither run nor repetition says in its id which it was
+        case
+            when not is_id_derived or is_id_derived is null then repetition
+            else substring(source_run_id from '[,#]([0-9]+)]?$')::integer
+        end as repetition,
         latency_ms,
         tokens_used,
         cost_usd,
@@ -30,6 +34,17 @@ renamed as (
         evaluator_versions,
         feedback,
         metadata,
+        score_scales,
+        set_aside,
+        comments,
+        trace_url,
+        inputs_id,
+        outputs_id,
+        reference_outputs_id,
+        prompt_tokens,
+        completion_tokens,
+        cached_tokens,
+        reasoning_tokens,
         recorded_at,
         loaded_at
     from source

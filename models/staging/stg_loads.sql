@@ -14,6 +14,7 @@ renamed as (
         rows_loaded,
         rows_unchanged,
         rows_rejected,
+        coalesce(values_set_aside, 0) as values_set_aside,
         source_ref,
         started_at,
         finished_at

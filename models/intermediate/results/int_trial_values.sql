@@ -11,5 +11,6 @@
             'extension_version',
             'success',
         ],
+        ref('set_aside_scores'),
     )
 }}

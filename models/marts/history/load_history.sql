@@ -44,6 +44,7 @@ joined as (
         loads.rows_loaded,
         loads.rows_unchanged,
         loads.rows_rejected,
+        loads.values_set_aside,
         coalesce(reasons.reject_reasons, '{}') as reject_reasons,
         loads.source_ref,
         loads.started_at,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from ingest_support import VOCABULARY, line, select, stored_runs
 from loader.ingest import parallel
 from loader.ingest.load import load
 from loader.ingest.parallel import Checked, ParallelChecker
+from loader.records.checker import Checker
 from loader.sources import JsonBatch, SourceRow
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
@@ -48,9 +50,7 @@ def batches(between: Callable[[int], None]) -> Iterator[JsonBatch | SourceRow]:
 
 
 def check(most_processes: int, between: Callable[[int], None]) -> list[Checked | SourceRow]:
-    with ParallelChecker(
-        VOCABULARY, None, accept_feedback=False, most_processes=most_processes
-    ) as checks:
+    with ParallelChecker(partial(Checker, VOCABULARY), most_processes=most_processes) as checks:
         return list(checks.checked(batches(between)))
 
 
@@ -145,13 +145,15 @@ def test_the_processes_of_a_killed_load_end_with_it(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
         "import multiprocessing, time\n"
+        "from functools import partial\n"
         "from loader.ingest import parallel\n"
         "from loader.sources import JsonBatch\n"
+        "from loader.records.checker import Checker\n"
         "from loader.records.vocabulary import Vocabulary\n"
         "if __name__ == '__main__':\n"
         "    parallel.START_BYTES = 1\n"
         "    checks = parallel.ParallelChecker(\n"
-        "        Vocabulary(frozenset()), None, accept_feedback=False, most_processes=2)\n"
+        "        partial(Checker, Vocabulary(frozenset())), most_processes=2)\n"
         "    list(checks.checked([JsonBatch('', [1], [b'{}'])]))\n"
         "    print(*(child.pid for child in multiprocessing.active_children()), flush=True)\n"
         "    time.sleep(600)\n"
