@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest.entries import draw_load_id, write_entry
 from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
-from loader.tools.version import __version__
-from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,31 +169,17 @@ def remove(
 def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
     with connection.transaction():
         # as a load does: ids become visible in order, and no load adds a version meanwhile
-        connection.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
-        load_id = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
-        started_at = connection.execute("select clock_timestamp()").fetchone()
-        if load_id is None or started_at is None:
-            raise WarehouseUnavailable("a sequence returned no row")
-        counts = connection.execute(
+        load_id = draw_load_id(connection)
+        connection.execute("set local evalmart.purging to 'on'")
+        found = connection.execute(
             read_sql("loader.ingest", "remove_expired"),
-            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id[0]},
+            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id},
         ).fetchone()
-        versions, runs = (int(str(count)) for count in counts or (0, 0))
-        if versions:
-            connection.execute(_REMOVE_PLANS, load_id)
-            connection.execute(
-                """
-                insert into raw_evals.loads (
-                    load_id, source, source_ref, loader_version, started_at, finished_at,
-                    rows_read, rows_loaded, rows_unchanged, rows_rejected
-                )
-                values (%s, 'purge', %s, %s, %s, clock_timestamp(), 0, 0, 0, 0)
-                """,
-                (
-                    load_id[0],
-                    Jsonb({"before": cutoff.isoformat(), "runs": runs, "versions": versions}),
-                    __version__,
-                    started_at[0],
-                ),
-            )
-    return Removed(runs, versions)
+        versions, runs, of_loads = found or (0, 0, None)
+        removed = Removed(int(str(runs)), int(str(versions)))
+        if removed.versions:
+            connection.execute(_REMOVE_PLANS, [load_id])
+            told = {"before": cutoff.isoformat(), **removed._asdict(), "of_loads": of_loads}
+            # the statement that removed them has announced their experiments
+            write_entry(connection, load_id, "purge", told, experiments=())
+    return removed

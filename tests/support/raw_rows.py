@@ -115,6 +115,7 @@ class RawRows:
             for version in self.versions[key]
         }
         with self.connection.transaction():
+            self.connection.execute("set local evalmart.purging to 'on'")
             self.connection.cursor().executemany(
                 "delete from raw_evals.evaluation_runs"
                 " where (experiment_id, source, source_run_id) = (%s, %s, %s)",

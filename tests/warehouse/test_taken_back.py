@@ -151,3 +151,18 @@ def test_an_experiment_that_was_withdrawn_says_so_until_it_is_loaded_again(
     warehouse.build()
     assert_same(warehouse.versions(), GOOD)
     assert warehouse.select("select distinct load_id from evals.evaluation_results") == [(again,)]
+
+
+def test_rows_deleted_by_hand_are_gone_from_the_marts_too(warehouse: Warehouse) -> None:
+    warehouse.ingest(arm("u", "baseline", "1.1", 5))
+    warehouse.ingest(arm("u", "code-chef", "1.2", 8))
+    wrong = warehouse.ingest(arm("u", "code-chef", "1.3", 2))
+    warehouse.build()
+    with psycopg.connect(warehouse.url) as connection:
+        connection.execute("delete from raw_evals.evaluation_runs where load_id = %s", [wrong])
+    warehouse.build()
+    assert_same(warehouse.versions(), GOOD)
+    [(told,)] = warehouse.select(
+        "select source_ref from evals.load_history where source = 'deletion'"
+    )
+    assert told["of_loads"] == {str(wrong): 60}

@@ -64,3 +64,86 @@ where
 
 comment on view raw_evals.withdrawn_versions is
 'One row per version of a run and withdrawal in force that covers it.';
+
+-- Rows that somebody deletes by hand are gone from the marts with the next
+-- build, too: an entry of the ledger says that, and how many of which load.
+-- Retention writes its own entry, and says so by evalmart.purging.
+create function raw_evals.note_deletion()
+returns trigger
+language plpgsql
+as $function$
+declare
+    drawn_id bigint;
+begin
+    if current_setting('evalmart.purging', true) = 'on'
+        or not exists (select from removed)
+    then
+        return null;
+    end if;
+
+    -- as a load does: the key is that of loader/warehouse/locks.py
+    perform pg_advisory_xact_lock(7043116202);
+    drawn_id := nextval('raw_evals.load_ids');
+
+    insert into raw_evals.loads (
+        load_id, source, source_ref, experiment_id, loader_version,
+        started_at, finished_at,
+        rows_read, rows_loaded, rows_unchanged, rows_rejected
+    )
+    select
+        drawn_id,
+        'deletion',
+        jsonb_build_object(
+            'by', session_user,
+            'versions', sum(counted.version_count),
+            'of_loads', jsonb_object_agg(counted.load_id, counted.version_count)
+        ),
+        case
+            when min(counted.first_experiment) = max(counted.last_experiment)
+                then min(counted.first_experiment)
+        end,
+        'by hand',
+        transaction_timestamp(),
+        clock_timestamp(),
+        0, 0, 0, 0
+    from (
+        select
+            removed.load_id,
+            count(*) as version_count,
+            min(removed.experiment_id) as first_experiment,
+            max(removed.experiment_id) as last_experiment
+        from removed
+        group by removed.load_id
+    ) as counted;
+
+    insert into raw_evals.load_experiments (
+        load_id, experiment_id, baseline_experiment_id
+    )
+    select distinct
+        drawn_id,
+        removed.experiment_id,
+        removed.baseline_experiment_id
+    from removed;
+
+    return null;
+end
+$function$;
+
+create trigger deletions_are_noted
+after delete on raw_evals.evaluation_runs
+referencing old table as removed
+for each statement execute function raw_evals.note_deletion();
+
+create function raw_evals.delete_before_truncate()
+returns trigger
+language plpgsql
+as $function$
+begin
+    delete from raw_evals.evaluation_runs;
+    return null;
+end
+$function$;
+
+create trigger truncation_is_noted
+before truncate on raw_evals.evaluation_runs
+for each statement execute function raw_evals.delete_before_truncate();
