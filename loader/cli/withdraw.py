@@ -12,8 +12,8 @@ from loader.cli.options import database_option, format_option
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from loader.ingest.withdrawals import Slice, Written
-    from loader.tables import Format, Table
+    from loader.ingest.withdrawals import Found, Slice, Written
+    from loader.tables import Format
 
 
 @click.command()
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.option("--group", metavar="GROUP", help="Of it, only this experiment group.")
 @click.option("--version", metavar="V", help="Of it, only this extension version.")
 @click.option("--task", metavar="ID", help="Of it, only this task.")
+@click.option(
+    "--annotation", metavar="ID", type=int, help="What a person said; annotate --list has the ids."
+)
 @click.option(
     "--undo", metavar="ID", type=int, multiple=True, help="Lift this withdrawal; repeatable."
 )
@@ -39,6 +42,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
     group: str | None,
     version: str | None,
     task: str | None,
+    annotation: int | None,
     undo: tuple[int, ...],
     is_list: bool,
     reason: str | None,
@@ -65,7 +69,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
     from loader.show.render import render
     from loader.warehouse.connection import connect
 
-    meant = withdrawals.Slice(load, experiment, group, version, task)
+    meant = withdrawals.Slice(load, experiment, group, version, task, annotation)
     _check(meant, undo, reason, is_list=is_list, dry_run=dry_run)
     with connect(database_url) as connection:
         if is_list:
@@ -76,14 +80,16 @@ def withdraw(  # noqa: PLR0913  one parameter per option
         if undo:
             _tell(withdrawals.undo(connection, undo, reason or "", who), "lifts it")
             return
-        arms = withdrawals.find(connection, meant)
+        found = withdrawals.find(connection, meant)
         connection.rollback()
-        render(arms, output, sys.stdout, empty="Only what was planned; no run.")
+        render(found.arms, output, sys.stdout, empty="No run.")
+        if found.annotations:
+            click.echo(f"and {sum(found.annotations.values()):,} scores of people", err=True)
         if dry_run:
             click.echo("dry run, nothing written", err=True)
             return
         if not yes and is_terminal():
-            click.confirm(f"Withdraw {_runs(arms)}?", abort=True, err=True)
+            click.confirm(f"Withdraw {_what(found)}?", abort=True, err=True)
         _tell(withdrawals.withdraw(connection, meant, reason or "", who), "takes it back")
 
 
@@ -91,10 +97,11 @@ def _check(
     meant: Slice, undo: tuple[int, ...], reason: str | None, *, is_list: bool, dry_run: bool
 ) -> None:
     """Raise for options that do not go together, all at once."""
-    is_slice = meant.load is not None or meant.experiment is not None
+    wholes = (meant.load, meant.experiment, meant.annotation)
+    is_slice = any(whole is not None for whole in wholes)
     wrong = []
     if sum([is_slice, bool(undo), is_list]) != 1:
-        wrong.append("give --load N, --experiment ID, --undo ID or --list, one of them")
+        wrong.append("give --load, --experiment, --annotation, --undo or --list, one of them")
     if not is_slice and any(part is not None for part in meant):
         wrong.append("--group, --version and --task are parts of a --load or an --experiment")
     if not is_list and not dry_run and not (reason or "").strip():
@@ -115,10 +122,20 @@ def _own_name() -> str | None:
         return None
 
 
-def _runs(arms: Table) -> str:
-    runs = sum(int(str(row[3])) for row in arms.rows)
-    count = len(arms.rows)
-    return f"{runs:,} run{'' if runs == 1 else 's'} of {count:,} arm{'' if count == 1 else 's'}"
+def _what(found: Found) -> str:
+    """Return in words what is about to be withdrawn."""
+    arms = len(found.arms.rows)
+    parts = {
+        "run": sum(int(str(count)) for count in found.arms.values("run_count")),
+        "score of people": sum(found.annotations.values()),
+    }
+    said = [f"{_counted(count, what)}" for what, count in parts.items() if count]
+    return " and ".join(said) + (f" in {_counted(arms, 'arm')}" if arms else "")
+
+
+def _counted(count: int, what: str) -> str:
+    noun, _, rest = what.partition(" ")
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}{rest and f' {rest}'}"
 
 
 def _tell(written: list[Written], what: str) -> None:

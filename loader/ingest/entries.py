@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+import psycopg
 from psycopg.types.json import Jsonb
 
-from loader.errors import WarehouseUnavailable
+from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.ingest import statements
 from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from loader.warehouse.connection import Connection
+
+
+ANNOTATION: Final = "annotation"
+"""`source` of the entries in `raw_evals.loads` that hold what people said of runs."""
 
 
 class Counts(NamedTuple):
@@ -78,3 +84,21 @@ def write_entry(  # noqa: PLR0913  the columns of an entry
         "insert into raw_evals.load_experiments (load_id, experiment_id) values (%s, %s)",
         [(load_id, experiment_id) for experiment_id in touched],
     )
+
+
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Turn what the driver raises into the loader's own errors."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError(
+            "this database has no raw schema, or an older one; run `python -m loader init`"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"{error.diag.message_primary}; it needs the rights of the role evals_loader, "
+            "which `python -m loader init` creates"
+        ) from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"the database failed, nothing was written: {error}") from error

@@ -5,7 +5,8 @@ if it never said, the time it was first loaded) is before the cutoff, unless a v
 metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
-What an experiment was to run goes with its last run; the ledger itself and rejected rows stay.
+What an experiment was to run goes with its last run, what people said of a run with the run;
+the ledger itself and rejected rows stay.
 """
 
 from __future__ import annotations
@@ -56,6 +57,22 @@ where
     and not exists (
         select from raw_evals.evaluation_runs as runs
         where runs.experiment_id = plans.experiment_id
+    )
+"""
+
+# What people said of a run goes with it.
+_REMOVE_ANNOTATIONS = """
+delete from raw_evals.annotations as annotations
+using raw_evals.load_experiments as announced
+where
+    announced.load_id = %s
+    and announced.experiment_id = annotations.experiment_id
+    and not exists (
+        select from raw_evals.evaluation_runs as runs
+        where
+            runs.experiment_id = annotations.experiment_id
+            and runs.source = annotations.source
+            and runs.source_run_id = annotations.source_run_id
     )
 """
 
@@ -179,6 +196,7 @@ def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: in
         removed = Removed(int(str(runs)), int(str(versions)))
         if removed.versions:
             connection.execute(_REMOVE_PLANS, [load_id])
+            connection.execute(_REMOVE_ANNOTATIONS, [load_id])
             told = {"before": cutoff.isoformat(), **removed._asdict(), "of_loads": of_loads}
             # the statement that removed them has announced their experiments
             write_entry(connection, load_id, "purge", told, experiments=())

@@ -8,20 +8,18 @@ so that builds, watermarks and `--as-of` need to know nothing of it.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import psycopg
-from psycopg import sql
-
-from loader.errors import ConfigurationError, WarehouseUnavailable, nearest
-from loader.ingest.entries import draw_load_id, write_entry
+from loader.errors import ConfigurationError
+from loader.ingest import naming
+from loader.ingest.entries import ANNOTATION, draw_load_id, server_errors, write_entry
+from loader.ingest.naming import COLUMNS, exists
 from loader.records import checks
 from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from loader.warehouse.connection import Connection
 
@@ -42,14 +40,9 @@ _EXPERIMENTS_OF_LOAD = """
 select distinct experiment_id from raw_evals.evaluation_runs where load_id = %(load)s
 union
 select distinct experiment_id from raw_evals.arm_plans where load_id = %(load)s
+union
+select distinct experiment_id from raw_evals.annotations where load_id = %(load)s
 """
-_MOST_NAMES: Final = 20
-_NAMED: Final = {
-    "experiment": "experiment_id",
-    "group": "experiment_group",
-    "version": "extension_version",
-    "task": "task_id",
-}
 
 
 class Slice(NamedTuple):
@@ -64,8 +57,9 @@ class Slice(NamedTuple):
 
     def values(self) -> dict[str, object]:
         """Return it as the parameters of a statement."""
-        names = {_NAMED[name]: value for name, value in self._asdict().items() if name in _NAMED}
-        return {"load_id": self.load, **names}
+        parts = self._asdict()
+        names = {column: parts[part] for part, column in COLUMNS.items() if part in parts}
+        return {"load_id": self.load, "annotation_id": self.annotation, **names}
 
     def __str__(self) -> str:
         """Return it in words."""
@@ -80,8 +74,21 @@ class Written(NamedTuple):
     experiment: str
 
 
-def find(connection: Connection, meant: Slice) -> Table:
-    """Return the arms of a slice that have anything left to withdraw, with counts of runs.
+class Found(NamedTuple):
+    """What a slice has left to withdraw."""
+
+    arms: Table
+    """One row per arm, with counts of runs."""
+    annotations: Mapping[str, int]
+    """How many, by experiment."""
+
+    def experiments(self) -> list[str]:
+        """Return the experiments of either."""
+        return sorted({*map(str, self.arms.values("experiment_id")), *self.annotations})
+
+
+def find(connection: Connection, meant: Slice) -> Found:
+    """Return what a slice has left to withdraw.
 
     Args:
         connection: to a migrated warehouse.
@@ -93,24 +100,31 @@ def find(connection: Connection, meant: Slice) -> Table:
         WarehouseUnavailable: the server fails or forbids it.
 
     """
-    with _server_errors():
-        rows = connection.execute(
-            read_sql("loader.ingest", "find_slice"), meant.values()
-        ).fetchall()
-        if not rows and not _is_only_planned(connection, meant):
+    values = meant.values()
+    with server_errors():
+        rows = (
+            connection.execute(read_sql("loader.ingest", "find_slice"), values).fetchall()
+            if meant.annotation is None
+            else []
+        )
+        annotations = {
+            str(experiment): int(str(count))
+            for experiment, count in connection.execute(
+                read_sql("loader.ingest", "count_annotations"), values
+            )
+        }
+        if not rows and not annotations and not _is_only_planned(connection, meant):
             raise ConfigurationError(_why_nothing(connection, meant))
-    return Table(
-        (
-            Column("experiment_id", heading="experiment"),
-            Column("experiment_group", heading="group"),
-            Column("extension_version", heading="version"),
-            Column("run_count", Kind.INTEGER, "runs"),
-            Column("version_count", Kind.INTEGER, "versions"),
-            Column("gone_count", Kind.INTEGER, "leave the marts"),
-            Column("back_count", Kind.INTEGER, "go back to an earlier version"),
-        ),
-        rows,
+    columns = (
+        Column("experiment_id", heading="experiment"),
+        Column("experiment_group", heading="group"),
+        Column("extension_version", heading="version"),
+        Column("run_count", Kind.INTEGER, "runs"),
+        Column("version_count", Kind.INTEGER, "versions"),
+        Column("gone_count", Kind.INTEGER, "leave the marts"),
+        Column("back_count", Kind.INTEGER, "go back to an earlier version"),
     )
+    return Found(Table(columns, rows), annotations)
 
 
 def withdraw(
@@ -131,11 +145,10 @@ def withdraw(
     """
     _check(reason, author)
     written = []
-    with _server_errors(), connection.transaction():
+    with server_errors(), connection.transaction():
         first_id = draw_load_id(connection)
-        arms = find(connection, meant)
-        standing = sorted({str(row[0]) for row in arms.rows}) or _experiments(connection, meant)
-        for place, experiment in enumerate(standing):
+        standing = find(connection, meant).experiments()
+        for place, experiment in enumerate(standing or _experiments(connection, meant)):
             # each id names one entry, so that it can be lifted alone
             load_id = draw_load_id(connection) if place else first_id
             entry = meant._replace(experiment=experiment)
@@ -162,7 +175,7 @@ def undo(
     """
     _check(reason, author)
     written = []
-    with _server_errors(), connection.transaction():
+    with server_errors(), connection.transaction():
         first_id = draw_load_id(connection)
         in_force = {
             int(str(number)): str(experiment)
@@ -187,7 +200,7 @@ def undo(
 
 def entries(connection: Connection) -> Table:
     """Return every withdrawal, the latest first, and what lifted it."""
-    with _server_errors():
+    with server_errors():
         rows = connection.execute(read_sql("loader.ingest", "list_withdrawals")).fetchall()
     return Table(
         (
@@ -235,31 +248,31 @@ def _experiments(connection: Connection, meant: Slice) -> list[str]:
 
 def _is_only_planned(connection: Connection, meant: Slice) -> bool:
     """Whether a slice has no runs, but what an arm was to run."""
-    values = meant.values()
-    return (
-        meant.task is None
-        and not _exists(connection, "evaluation_runs", values)
-        and _exists(connection, "arm_plans", values)
+    if meant.task is not None or meant.annotation is not None:
+        return False
+    return not exists(connection, "evaluation_runs", _of_runs(meant)) and exists(
+        connection, "arm_plans", _of_runs(meant)
     )
 
 
-def _exists(connection: Connection, table: str, wanted: Mapping[str, object]) -> bool:
-    """Whether a table of the raw schema has a row with these values; None is any."""
-    given = {name: value for name, value in wanted.items() if value is not None}
-    conditions = sql.SQL(" and ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in given
-    )
-    query = sql.SQL("select from {} where {} limit 1").format(
-        sql.Identifier("raw_evals", table), conditions
-    )
-    return connection.execute(query, given).fetchone() is not None
+def _of_runs(meant: Slice) -> dict[str, object]:
+    """Return what is meant by columns that runs have; and plans, but for the task."""
+    given = {name: value for name, value in meant.values().items() if value is not None}
+    given.pop("annotation_id", None)
+    return given
 
 
 def _why_nothing(connection: Connection, meant: Slice) -> str:
     """Say why a slice has nothing to withdraw: an unknown name with its nearest, or no more."""
+    already = f"all of {meant} is withdrawn already; withdraw --list tells by whom"
+    if meant.annotation is not None:
+        known = exists(connection, "annotations", {"annotation_id": meant.annotation})
+        return already if known else f"no annotation {meant.annotation}; annotate --list has them"
+    within: dict[str, object] = {}
     if meant.load is not None:
+        within = {"load_id": meant.load}
         found = connection.execute(
-            "select source from raw_evals.loads where load_id = %s", [meant.load]
+            "select source from raw_evals.loads where load_id = %(load_id)s", within
         ).fetchone()
         if found is None:
             return f"no load {meant.load}{_nearest_load(connection, meant.load)}"
@@ -267,42 +280,9 @@ def _why_nothing(connection: Connection, meant: Slice) -> str:
             return f"load {meant.load} is a withdrawal; lift it with withdraw --undo {meant.load}"
         if not _experiments(connection, meant._replace(experiment=None)):
             return f"load {meant.load} ({found[0]}) has no runs"
-    wanted: dict[str, object] = {"load_id": meant.load} if meant.load is not None else {}
-    for name, column in _NAMED.items():
-        value = getattr(meant, name)
-        if value is None:
-            continue
-        if not _exists(connection, "evaluation_runs", {**wanted, column: value}):
-            names = _names(connection, column, wanted)
-            there = Slice(**{key: getattr(meant, key) for key in ("load", *_before(name))})
-            where = f" in {there}" if wanted else ""
-            return f"no {name} {value!r}{where}{nearest(value, names)}; there are: {_told(names)}"
-        wanted[column] = value
-    return f"all of {meant} is withdrawn already; withdraw --list tells by whom"
-
-
-def _told(names: Sequence[str]) -> str:
-    rest = len(names) - _MOST_NAMES
-    more = f" and {rest:,} more" if rest > 0 else ""
-    return f"{', '.join(names[:_MOST_NAMES]) or 'none'}{more}"
-
-
-def _before(name: str) -> list[str]:
-    names = list(_NAMED)
-    return names[: names.index(name)]
-
-
-def _names(connection: Connection, column: str, wanted: Mapping[str, object]) -> list[str]:
-    """Return the names that a column has among runs that have these values."""
-    conditions = sql.SQL("").join(
-        sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in wanted
-    )
-    table = "load_experiments" if not wanted else "evaluation_runs"
-    query = sql.SQL(
-        "select distinct {column} from raw_evals.{table} where true{conditions} order by {column}"
-    ).format(column=sql.Identifier(column), table=sql.Identifier(table), conditions=conditions)
-    return [str(name) for (name,) in connection.execute(query, wanted).fetchall()]
+        if found[0] == ANNOTATION:
+            return already
+    return naming.unknown(connection, meant._asdict(), within) or already
 
 
 def _nearest_load(connection: Connection, load: int) -> str:
@@ -321,20 +301,3 @@ def _check(reason: str, author: str | None) -> None:
     for field, text in (("--reason", reason), ("--author", author)):
         if any(checks.unstorable([text], field)):
             raise ConfigurationError(f"{field} holds what PostgreSQL cannot store")
-
-
-@contextmanager
-def _server_errors() -> Iterator[None]:
-    """Turn what the driver raises into the loader's own errors."""
-    try:
-        yield
-    except psycopg.errors.UndefinedTable:
-        raise ConfigurationError(
-            "this database has no raw schema, or an older one; run `python -m loader init`"
-        ) from None
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"{error.diag.message_primary}; it needs the rights of the role evals_loader"
-        ) from None
-    except psycopg.Error as error:
-        raise WarehouseUnavailable(f"the database failed, nothing was written: {error}") from error

@@ -35,6 +35,13 @@ counted_runs as (
     from {{ ref('stg_evaluation_runs') }}
     where load_id > (select watermarks.previous_load_id from watermarks)
     group by load_id
+    union all
+    select
+        load_id,
+        count(distinct annotation_id) as run_count
+    from {{ ref('stg_annotations') }}
+    where load_id > (select watermarks.previous_load_id from watermarks)
+    group by load_id
 ),
 
 counted_rejects as (

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from loader.ingest import withdrawals
+from loader.ingest.annotations import annotate
+from loader.ingest.said import Said
+from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -56,6 +59,7 @@ class RawRows:
         self.versions: dict[RunKey, list[Record]] = {}
         self.withdrawn: dict[int, withdrawals.Slice] = {}
         """Withdrawals in force, by their load id."""
+        self.annotations: list[Record] = []
 
     def load(self, records: Iterable[Mapping[str, Any]], source: str = "file") -> int:
         """Write one load; a record whose run exists becomes its next version."""
@@ -136,8 +140,40 @@ class RawRows:
         withdrawals.undo(self.connection, [load_id], "a test", None)
         del self.withdrawn[load_id]
 
+    def annotate(self, run: Record, key: str, score: float, author: str) -> None:
+        """Say what a person thinks of a run."""
+        names = [run[f"{part}_id"] for part in ("experiment", "task")]
+        said = Said(1, *names, None, None, run["source_run_id"], key, score, author, "a test")
+        outcome = annotate(self.connection, [said], read_vocabulary())
+        assert not outcome.faults
+        if outcome.load_id is not None:
+            new = {**run, "load_id": outcome.load_id, "key": key, "score": score, "author": author}
+            self.annotations.append(new)
+
+    def counted(self) -> list[Record]:
+        """Return the current runs with what people say in place of what judges gave."""
+        latest: dict[RunKey, dict[str, dict[str, float]]] = {}
+        for said in self.standing(self.annotations):
+            run = (said["experiment_id"], said["source"], said["source_run_id"])
+            latest.setdefault(run, {}).setdefault(said["key"], {})[said["author"]] = said["score"]
+        return [
+            {
+                **run,
+                "scores": {
+                    **run["scores"],
+                    **{
+                        key: sum(scores.values()) / len(scores)
+                        for key, scores in latest.get(
+                            (run["experiment_id"], run["source"], run["source_run_id"]), {}
+                        ).items()
+                    },
+                },
+            }
+            for run in self.current()
+        ]
+
     def standing(self, versions: Sequence[Record]) -> list[Record]:
-        """Return the versions of a run that no withdrawal covers."""
+        """Return the versions of a run, or annotations, that no withdrawal covers."""
         return [
             version
             for version in versions

@@ -56,7 +56,7 @@ def lift(url: str, *numbers: int) -> list[withdrawals.Written]:
 
 def arms(url: str, meant: Slice) -> Sequence[tuple[Any, ...]]:
     with connect(url) as connection:
-        return withdrawals.find(connection, meant).rows
+        return withdrawals.find(connection, meant).arms.rows
 
 
 def run(url: str, *arguments: str) -> Result:
@@ -167,7 +167,7 @@ def test_names_that_lead_nowhere_are_told_with_their_nearest(database_url: str) 
     told = refused(Slice(experiment="exp-1", group="baselin"))
     assert told.startswith("no group 'baselin' in experiment exp-1 (did you mean baseline?)")
     told = refused(Slice(load=loaded.load_id, task="t-2"))
-    assert told == "no task 't-2' in load 1 (did you mean t-1?); there are: t-1"
+    assert told == "no task 't-2' (did you mean t-1?); there are: t-1"
     assert not select(database_url, LEDGER)
     [entry] = take_back(database_url, Slice(load=loaded.load_id))
     assert "is withdrawn already" in refused(Slice(load=loaded.load_id))
@@ -239,7 +239,7 @@ def test_on_a_terminal_it_asks_first(database_url: str, monkeypatch: pytest.Monk
         database_url,
     ]
     refused = CliRunner().invoke(cli, arguments, input="n\n")
-    assert "Withdraw 1 run of 1 arm?" in refused.stderr
+    assert "Withdraw 1 run in 1 arm?" in refused.stderr
     assert refused.exit_code == 130
     assert not select(database_url, LEDGER)
     assert CliRunner().invoke(cli, [*arguments, "--yes"]).exit_code == 0
