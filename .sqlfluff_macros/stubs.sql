@@ -65,3 +65,4 @@
 {% macro verdict_rule(settings) %}verdicts as (
     select composites.* from composites
 ){% endmacro %}
+{% macro agree_on(left, right, columns) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}

@@ -38,7 +38,7 @@ agreed as (
         source,
         source_run_id,
         metric,
-        avg(value) as value,
+        trim_scale(avg(value)) as value,
         count(*)::integer as annotators,
         max(value) - min(value) as annotation_spread
     from latest_of_authors
