@@ -78,7 +78,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
             return
         who = author or _own_name()
         if undo:
-            _tell(withdrawals.undo(connection, undo, reason or "", who), "lifts it")
+            _tell(withdrawals.undo(connection, undo, reason or "", who), "lifts what was withdrawn")
             return
         found = withdrawals.find(connection, meant)
         connection.rollback()
@@ -90,7 +90,10 @@ def withdraw(  # noqa: PLR0913  one parameter per option
             return
         if not yes and is_terminal():
             click.confirm(f"Withdraw {_what(found)}?", abort=True, err=True)
-        _tell(withdrawals.withdraw(connection, meant, reason or "", who), "takes it back")
+        written = withdrawals.withdraw(connection, meant, reason or "", who)
+    _tell(written, "takes it back")
+    numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
+    click.echo(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
 
 
 def _check(

@@ -15,7 +15,7 @@
 ] -%}
 with
 
-withdrawals as (
+withdrawals as not materialized (
     select * from {{ ref('stg_withdrawals') }}
 ),
 
@@ -52,7 +52,7 @@ annotations as (
     from {{ ref('int_annotation_values') }}
 ),
 
-versions as (
+versions as not materialized (
     select * from run_versions
     union all
     select * from annotations
@@ -75,7 +75,7 @@ untouched_spans as (
         )
 ),
 
-touched_versions as (
+touched_versions as not materialized (
     select *
     from versions
     where

@@ -15,7 +15,7 @@ loads as (
     select * from {{ ref('stg_loads') }}
 ),
 
-annotations as (
+annotations as not materialized (
     select * from {{ ref('int_annotation_values') }}
 ),
 
@@ -38,7 +38,7 @@ run_values as (
     }}
 ),
 
-spans as (
+spans as not materialized (
     select * from {{ ref('int_belief_spans') }}
 ),
 
