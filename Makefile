@@ -19,10 +19,10 @@ demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) trend --agent feature_dev --metric accuracy
 	$(LOADER) report --experiment exp-2025-01-001 -o report.html
 
-test: $(INSTALLED)  ## every test, on every PostgreSQL found here
+test: $(INSTALLED)  ## every test; what a server itself decides also on PostgreSQL 15, where it is installed
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-test-fast: $(INSTALLED)  ## for the working day: nothing that builds marts, kills or simulates
+test-fast: $(INSTALLED)  ## for the working day: the newest server alone, without what is marked slow
 	EVALMART_TEST_SERVERS=newest $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m 'not slow'
 
 lint: $(INSTALLED)  ## everything that can be said without running the code
@@ -32,6 +32,10 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models functions macros tests
+	$(BIN)/sqlfluff lint --processes 2 --config .sqlfluff_steps \
+		models/intermediate/comparisons \
+		models/intermediate/versions/int_version_moments.sql \
+		models/intermediate/versions/int_regression_tasks.sql
 	$(BIN)/sqlfluff lint --processes 2 --templater placeholder \
 		--exclude-rules RF02,RF04,LT05,ST06,AM04 loader/*/sql
 	$(BIN)/python tests/check_descriptions.py

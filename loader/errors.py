@@ -13,7 +13,6 @@ Messages say what is wrong and what to do, and never contain a secret.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -39,15 +38,17 @@ class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
         field: the offending field, dotted for nesting (`scores.accuracy`).
         code: a stable reason code (`missing_field`, `wrong_type`, …).
         reason: a sentence that names the field and the remedy.
+        value: what was found there, where a load counts it.
 
     """
 
-    def __init__(self, field: str, code: str, reason: str) -> None:
-        """Keep the three parts; the message is the reason."""
+    def __init__(self, field: str, code: str, reason: str, *, value: str = "") -> None:
+        """Keep the parts; the message is the reason."""
         super().__init__(reason)
         self.field = field
         self.code = code
         self.reason = reason
+        self.value = value
 
 
 class CountsFromZero(InvalidRecord):
@@ -72,9 +73,13 @@ class WarehouseUnavailable(LoaderError):  # noqa: N818  the architecture names i
 
 def close_names(name: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
     """Return the names most like one that was asked for, whatever their case; the nearest first."""
-    by_folded = {each.casefold(): each for each in names}
+    import difflib  # only who mistypes waits for it
+
+    by_folded: dict[str, list[str]] = {}
+    for each in dict.fromkeys(names):
+        by_folded.setdefault(each.casefold(), []).append(each)
     found = difflib.get_close_matches(name.casefold(), list(by_folded), most, cutoff)
-    return [by_folded[each] for each in found]
+    return [each for folded in found for each in by_folded[folded]][:most]
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

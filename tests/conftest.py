@@ -8,8 +8,6 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 import servers
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from warehouse_dbt import Dbt
 
 if TYPE_CHECKING:
@@ -59,14 +57,8 @@ def empty_database_url(postgres_server: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(postgres_server: str) -> Iterator[str]:
     """Give a new database with the raw schema in it; dropped afterwards."""
-    raw = servers.template(postgres_server, "raw", _migrate)
-    with servers.fresh_database(postgres_server, raw) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
-
-
-def _migrate(url: str) -> None:
-    with connect(url) as connection:
-        migrate(connection)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -90,9 +82,9 @@ class ByFile(LoadFileScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    """Deal the tests to processes."""
-    return ByFile(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    """Deal the tests to processes; in another way than by file, where one is asked for."""
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -101,21 +93,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what does not depend on the server's version on the newest one only.
 
-    What is slow begins first, so that no process is left alone with it at the end.
+    Files are whole, and those with slow tests begin first, so that no process is left alone
+    with one at the end.
     """
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    newest = f"postgres{servers.available()[0]}"
-
-    def is_elsewhere(item: pytest.Item) -> bool:
-        names = [f"postgres{name}" for name in servers.available()]
-        return item.get_closest_marker("newest_server") is not None and any(
-            name in item.nodeid and name != newest for name in names
-        )
-
-    elsewhere = [item for item in items if is_elsewhere(item)]
+    place = {item.path: number for number, item in reversed(list(enumerate(items)))}
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, place[item.path]))
+    older = [f"postgres{name}" for name in servers.available()[1:]]
+    kept, elsewhere = [], []
+    for item in items:
+        is_for_newest = item.get_closest_marker("newest_server") is not None
+        is_elsewhere = is_for_newest and any(name in item.nodeid for name in older)
+        (elsewhere if is_elsewhere else kept).append(item)
     if elsewhere:
         config.hook.pytest_deselected(items=elsewhere)
-        items[:] = [item for item in items if item not in set(elsewhere)]
+        items[:] = kept

@@ -11,10 +11,15 @@ if TYPE_CHECKING:
 
 
 class Advance(Protocol):
-    """Called with what is done so far, and what there is to tell beside it."""
+    """Called with what is done so far, what to tell beside it, and the total once it is known."""
 
-    def __call__(self, done: float, told: str = "") -> None:
+    def __call__(self, done: float, told: str = "", total: float | None = None) -> None:
         """Show it."""
+
+
+def is_shown() -> bool:
+    """Whether somebody looks: standard error is a terminal."""
+    return sys.stderr.isatty()
 
 
 @contextmanager
@@ -23,10 +28,10 @@ def progress(what: str, total: float | None) -> Iterator[Advance]:
 
     Args:
         what: is being done.
-        total: when it is done; None where that is not known.
+        total: when it is done; None where that is not known yet.
     """
-    if not sys.stderr.isatty():
-        yield lambda _done, told="": None  # noqa: ARG005  nobody is looking
+    if not is_shown():
+        yield lambda _done, told="", total=None: None  # noqa: ARG005  nobody is looking
         return
     from rich.console import Console  # only when there is a terminal
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,6 +42,11 @@ def progress(what: str, total: float | None) -> Iterator[Advance]:
         TextColumn("{task.fields[told]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # what a command prints is its own: redirected, it would reach the terminal by standard error
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
+    ) as bar:
         task = bar.add_task(what, total=total, told="")
-        yield lambda done, told="": bar.update(task, completed=done, told=told)
+        yield lambda done, told="", total=None: bar.update(
+            task, completed=done, total=total, told=told
+        )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from loader.errors import ConfigurationError, NothingToJudge, nearest
-from loader.gate.evidence import gather
+from loader.gate.evidence import declarations, gather
 from loader.marts.candidates import by_settings, candidates, experiment_names, of_agent
 from loader.marts.freshness import freshness, loads_of
 from loader.marts.reading import NOT_BUILT, is_built, reading
@@ -40,9 +40,12 @@ def look(
         if agent is not None and found:
             found = of_agent(connection, found, experiment_id, agent)
         ruled = by_settings(connection, policy.settings(), experiment_id, found)
+        if not ruled:
+            return []
+        declared = declarations()
         return [
             (
-                replace(candidate, evidence=gather(connection, policy, candidate)),
+                replace(candidate, evidence=gather(connection, policy, candidate, declared)),
                 freshness(
                     connection,
                     {experiment_id, candidate.summary.baseline_experiment_id or experiment_id},

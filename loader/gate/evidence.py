@@ -6,17 +6,17 @@ Read only where the policy asks for it. Intervals come from the marts' own funct
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.gate.policy import MARKED, OnSegment, Policy, resolve
+from loader.gate.policy import MARKED, OnSegment, Policy
 from loader.marts import conditions
 from loader.marts.evidence import examples
 from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.warehouse.project import project_variables
-from loader.warehouse.seeds import read_seed
+from loader.tools.metric_names import resolve
+from loader.warehouse.seeds import read_seed, seed_path
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,24 +24,31 @@ if TYPE_CHECKING:
     from loader.marts.conditions import Side
     from loader.warehouse.connection import Connection
 
-_PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
+
+class Declarations(NamedTuple):
+    """What the project says, read once for all candidates."""
+
+    variables: Mapping[str, Any]
+    """The vars of `dbt_project.yml`."""
+    metrics: Mapping[str, Declared]
 
 
 class Declared(NamedTuple):
-    """What `seeds/metrics.csv` says of a metric."""
+    """What the seed `metrics` says of a metric."""
 
     direction: str
     tie_margin: float
 
 
-def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evidence:
+def gather(
+    connection: Connection, policy: Policy, candidate: Candidate, declared: Declarations
+) -> Evidence:
     """Return what a policy asks for beyond the rule; to be called while reading the marts."""
     summary = candidate.summary
-    variables = project_variables()
-    declared = declarations()
+    variables = declared.variables
     alpha = float(variables.get("alpha", 0.05))
     primary = candidate.metric(summary.primary_metric)
-    seed = declared.get(summary.primary_metric or "")
+    seed = declared.metrics.get(summary.primary_metric or "")
     key = {
         "experiment": summary.experiment_id,
         "group_name": summary.candidate_group,
@@ -55,7 +62,7 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
     tasks, unmatched = _tasks(connection, policy, candidate, key)
     return Evidence(
         parts=_parts(connection, policy, candidate, key),
-        levels=_levels(connection, policy, candidate, key, declared),
+        levels=_levels(connection, policy, candidate, key, declared.metrics),
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
@@ -67,15 +74,17 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
     )
 
 
-def declarations() -> dict[str, Declared]:
-    """Return the metrics that `seeds/metrics.csv` declares; none where it is not there."""
-    try:
-        rows = read_seed("metrics")
-    except ConfigurationError:
-        return {}
-    return {
-        row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0)) for row in rows
-    }
+def declarations() -> Declarations:
+    """Return the project's vars, and what its seed says of metrics: nothing where it is not there.
+
+    Raises:
+        ConfigurationError: there is no project, or the team's folder has a fault.
+    """
+    rows = read_seed("metrics") if seed_path("metrics").is_file() else []
+    return Declarations(
+        project_variables(),
+        {row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0)) for row in rows},
+    )
 
 
 def _levels(
@@ -87,15 +96,13 @@ def _levels(
 ) -> list[Level]:
     if not policy.floors:
         return []
-    known = conditions.metrics_of_arm(connection, key) | set(_PSEUDO)
+    known = conditions.metrics_of_arm(connection, key) | set(conditions.PSEUDO)
     directions = {
         name: _direction(candidate, name, declared)
         for name in {resolve(named, known) for named in policy.floors}
     }
     found = []
-    for metric, n_tasks, mean, low, high, kind in conditions.levels(
-        connection, key, directions, _PSEUDO
-    ):
+    for metric, n_tasks, mean, low, high, kind in conditions.levels(connection, key, directions):
         direction = directions[metric]
         if direction == "assumed":
             direction = "unknown" if kind == "measurement" else "higher"
@@ -114,7 +121,7 @@ def _direction(candidate: Candidate, name: str, declared: Mapping[str, Declared]
         return metric.direction
     if name in declared:
         return declared[name].direction
-    return "higher" if name in _PSEUDO else "assumed"
+    return "higher" if name in conditions.PSEUDO else "assumed"
 
 
 def _tasks(

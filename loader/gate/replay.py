@@ -14,6 +14,7 @@ from loader.gate.decision import decide
 from loader.gate.ledger import settings_hash
 from loader.gate.policy_file import recorded_policy
 from loader.gate.verdict import RULE_VERSION
+from loader.marts.conditions import PSEUDO
 from loader.marts.versions import candidates_of
 from loader.tables import Column, Kind, Table
 from loader.warehouse.grants import missing_right
@@ -253,11 +254,10 @@ def _metrics(numbers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _pairs(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the pairs of metrics that have some; pseudo metrics are no results of their own."""
-    pseudo = {"success", "pass_hat_k", "pass_at_k"}
     return {
         name: row.get("n_pairs")
         for name, row in metrics.items()
-        if row.get("n_pairs") and name not in pseudo
+        if row.get("n_pairs") and name not in PSEUDO
     }
 
 

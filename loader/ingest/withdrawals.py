@@ -292,7 +292,7 @@ def _nearest_load(connection: Connection, load: int) -> str:
         [load],
     ).fetchall()
     near = ", ".join(str(number) for (number,) in rows)
-    return f" (did you mean {near}?); load_history lists them" if near else ": nothing is loaded"
+    return f" (did you mean {near}?)" if near else ": nothing is loaded"
 
 
 def _check(reason: str, author: str | None) -> None:

@@ -26,7 +26,10 @@ _WHOLE = ""
 
 
 def candidates(connection: Connection, experiments: Sequence[str]) -> list[Candidate]:
-    """Return the candidates of some experiments as the marts have them; raises as `look`."""
+    """Return the candidates of some experiments as the marts have them.
+
+    Raises what `loader.marts.reading` raises.
+    """
     with reading(connection):
         return _candidates(connection, experiments)
 

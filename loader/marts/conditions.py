@@ -6,7 +6,7 @@ functions.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.marts.reading import on_marts, statement, typed
 from loader.marts.rows import Arm, Part
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
     Key = Mapping[str, object]
     """The candidate: experiment, group, version, and the agent whose tasks count."""
+
+
+PSEUDO: Final = ("success", "pass_hat_k", "pass_at_k")
+"""Metrics that are no scores: they come of how runs ended, or of other metrics."""
 
 
 class Side(NamedTuple):
@@ -60,16 +64,13 @@ def metrics_of_arm(connection: Connection, key: Key) -> set[str]:
     return {str(name) for (name,) in rows}
 
 
-def levels(
-    connection: Connection, key: Key, directions: Mapping[str, str], pseudo: Sequence[str]
-) -> list[Bounds]:
+def levels(connection: Connection, key: Key, directions: Mapping[str, str]) -> list[Bounds]:
     """Return the means of some metrics of the candidate's arm.
 
     Args:
         connection: to the warehouse.
         key: the candidate; alpha, peeking, planned and planned_tasks beside it.
         directions: metric → which way is better.
-        pseudo: which of the possible ones are no scores: success, pass^k, pass@k.
     """
     rows: list[Any] = connection.execute(
         statement("levels"),
@@ -77,7 +78,7 @@ def levels(
             **key,
             "names": list(directions),
             "directions": list(directions.values()),
-            "pseudo": list(pseudo),
+            "pseudo": list(PSEUDO),
         },
     ).fetchall()
     return [Bounds(*row) for row in rows]

@@ -10,12 +10,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
-from psycopg import sql
-
-from loader.errors import ConfigurationError, nearest
-from loader.marts.evidence import examples
-from loader.marts.reading import mart_columns, mart_names, reading, schema_name
-from loader.marts.unbuilt import is_loaded
+from loader.marts import questions
+from loader.marts.evidence import examples, segment_verdicts
+from loader.marts.names import check_names
+from loader.marts.reading import fetch, mart_names, on_marts, reading, select_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,14 +33,8 @@ MOST_TASKS: Final = 20_000
 """Tasks a page reads, the worst first; `export` has them all."""
 MOST_AGENTS: Final = 6
 _MOST_TRIALS: Final = 2_000
-_BUILD: Final = "run python -m loader build"
-_TASK_COLUMNS: Final = (
-    "task_id", "candidate_group", "candidate_version", "agent_name", "winner",
-    "baseline_primary_value", "candidate_primary_value", "primary_difference",
-    "baseline_passed", "candidate_passed", "not_comparable_reason",
-    "baseline_latency_ms", "candidate_latency_ms", "baseline_cost_usd", "candidate_cost_usd",
-    "baseline_result_id", "candidate_result_id",
-)  # fmt: skip
+_OF_EXPERIMENT: Final = "where experiment_id = %(names)s"
+_OF_AGENTS: Final = "where agent_name = any(%(names)s)"
 
 
 class Experiment(NamedTuple):
@@ -99,49 +91,47 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
     """
     with reading(connection):
         present = set(mart_names(connection))
-        where: dict[str, object] = {"experiment_id": experiment_id}
-        summaries = _select(
+        summaries = questions.summary(connection, experiment_id).records()
+        tasks = fetch(
             connection,
-            "experiment_summaries",
-            "where experiment_id = %(experiment_id)s order by candidate_group, candidate_version",
-            where,
-        )
-        if not summaries:
-            _check_known(connection, "evaluation_results", "experiment_id", experiment_id)
-        tasks = _select(
-            connection,
-            "evaluation_comparison_view",
-            """
-            where experiment_id = %(experiment_id)s
-            order by primary_difference nulls last, task_id, candidate_group, candidate_version
-            limit %(limit)s
-            """,
-            {**where, "limit": MOST_TASKS},
-            _TASK_COLUMNS,
-        )
+            on_marts(
+                """
+                select
+                    task_id, candidate_group, candidate_version, agent_name, winner,
+                    baseline_primary_value, candidate_primary_value, primary_difference,
+                    baseline_passed, candidate_passed, not_comparable_reason,
+                    baseline_latency_ms, candidate_latency_ms, baseline_cost_usd,
+                    candidate_cost_usd, baseline_result_id, candidate_result_id
+                from {evaluation_comparison_view}
+                where experiment_id = %(experiment_id)s
+                order by primary_difference nulls last, task_id, candidate_group, candidate_version
+                limit %(limit)s
+                """
+            ),
+            {"experiment_id": experiment_id, "limit": MOST_TASKS},
+        ).records()
         agents = _agents(tasks)
         metrics = sorted({str(row["primary_metric"]) for row in summaries if row["primary_metric"]})
-        of_agents = {"agents": agents, "metrics": metrics}
         return Experiment(
             experiment_id,
             summaries,
-            _if_present(connection, present, COMPARISONS, "experiment_id", experiment_id),
-            _if_present(connection, present, SEGMENTS, "experiment_id", experiment_id),
-            _worse(
-                _if_present(connection, present, SEGMENT_VERDICTS, "experiment_id", experiment_id)
-            ),
+            _if_present(connection, present, COMPARISONS, _OF_EXPERIMENT, experiment_id),
+            _if_present(connection, present, SEGMENTS, _OF_EXPERIMENT, experiment_id),
+            segment_verdicts(connection, experiment_id).records()
+            if SEGMENT_VERDICTS in present
+            else None,
             tasks,
-            _select(
+            select_all(
                 connection,
                 "version_trends",
                 """
                 where agent_name = any(%(agents)s) and metric = any(%(metrics)s)
                 order by agent_name, experiment_group, version_rank, model_version
                 """,
-                of_agents,
-            ),
-            _significant(_if_present(connection, present, REGRESSIONS, "agent_name", agents)),
-            _if_present(connection, present, ALERTS, "agent_name", agents),
+                {"agents": agents, "metrics": metrics},
+            ).records(),
+            _significant(_if_present(connection, present, REGRESSIONS, _OF_AGENTS, agents)),
+            _if_present(connection, present, ALERTS, _OF_AGENTS, agents),
             _newest(summaries),
             {
                 (str(row["candidate_group"]), str(row["candidate_version"])): examples(
@@ -157,7 +147,7 @@ def read_agent(connection: Connection, agent_name: str) -> Agent:
     with reading(connection):
         present = set(mart_names(connection))
         where: dict[str, object] = {"agent_name": agent_name}
-        trends = _select(
+        trends = select_all(
             connection,
             "version_trends",
             """
@@ -165,29 +155,31 @@ def read_agent(connection: Connection, agent_name: str) -> Agent:
             order by metric, experiment_group, version_rank, model_version
             """,
             where,
-        )
+        ).records()
         if not trends:
-            _check_known(connection, "version_trends", "agent_name", agent_name)
-        summaries = _select(
+            check_names(connection, "version_trends", {"agent_name": agent_name})
+        summaries = fetch(
             connection,
-            "experiment_summaries",
-            """
-            where
-                agent_name = %(agent_name)s
-                or experiment_id in (
-                    select experiment_id from {schema}.evaluation_results
-                    where agent_name = %(agent_name)s
-                )
-            order by last_recorded_at desc nulls last, experiment_id, candidate_version
-            limit 50
-            """,
+            on_marts(
+                """
+                select * from {experiment_summaries}
+                where
+                    agent_name = %(agent_name)s
+                    or experiment_id in (
+                        select experiment_id from {evaluation_results}
+                        where agent_name = %(agent_name)s
+                    )
+                order by last_recorded_at desc nulls last, experiment_id, candidate_version
+                limit 50
+                """
+            ),
             where,
-        )
+        ).records()
         return Agent(
             agent_name,
             trends,
-            _significant(_if_present(connection, present, REGRESSIONS, "agent_name", [agent_name])),
-            _if_present(connection, present, ALERTS, "agent_name", [agent_name]),
+            _significant(_if_present(connection, present, REGRESSIONS, _OF_AGENTS, [agent_name])),
+            _if_present(connection, present, ALERTS, _OF_AGENTS, [agent_name]),
             summaries,
             _newest(trends),
         )
@@ -212,7 +204,7 @@ def read_trials(
         return {}
     with reading(connection):
         cursor = connection.execute(
-            sql.SQL(
+            on_marts(
                 """
                 select
                     result_id,
@@ -223,11 +215,11 @@ def read_trials(
                         metadata ->> 'run_url',
                         metadata ->> 'url'
                     ) as url
-                from {}
+                from {evaluation_trials}
                 where experiment_id = any(%(experiments)s) and result_id = any(%(results)s)
                 order by result_id, trial_number
                 """
-            ).format(sql.Identifier(schema_name(), "evaluation_trials")),
+            ),
             {"experiments": list(experiments), "results": wanted},
         )
         runs: dict[object, list[Record]] = {}
@@ -237,48 +229,23 @@ def read_trials(
     return runs
 
 
-def _select(
-    connection: Connection,
-    mart: str,
-    rest: LiteralString,
-    parameters: Mapping[str, object],
-    columns: Sequence[str] = (),
-) -> list[Record]:
-    """Return a mart's rows by column name; `rest` is where, order and limit."""
-    chosen = sql.SQL(", ").join(map(sql.Identifier, columns)) if columns else sql.SQL("*")
-    query = sql.SQL("select {} from {} ").format(
-        chosen, sql.Identifier(schema_name(), mart)
-    ) + sql.SQL(rest).format(schema=sql.Identifier(schema_name()))
-    cursor = connection.execute(query, parameters)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
-
-
 def _if_present(
-    connection: Connection, present: set[str], mart: str, key: str, value: object
+    connection: Connection,
+    present: set[str],
+    mart: str,
+    where: LiteralString,
+    names: str | Sequence[str],
 ) -> list[Record] | None:
-    """Return a mart's rows with a value (or one of several) of a key, None when not built."""
+    """Return a mart's rows of some names in the order of its key, None when not built."""
     if mart not in present:
         return None
-    names = [name for name, _ in mart_columns(connection, mart)]
-    values = value if isinstance(value, list) else [value]
-    query = sql.SQL("select * from {} where {} = any(%s) order by {}").format(
-        sql.Identifier(schema_name(), mart),
-        sql.Identifier(key),
-        sql.SQL(", ").join(map(sql.Identifier, names[:6])),
-    )
-    cursor = connection.execute(query, (values,))
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    rest: LiteralString = where + " order by 1, 2, 3, 4, 5, 6"
+    return select_all(connection, mart, rest, {"names": names}).records()
 
 
 def _significant(rows: list[Record] | None) -> list[Record] | None:
     """Leave out what the mart says chance may explain."""
     return None if rows is None else [row for row in rows if row.get("is_significant") is not False]
-
-
-def _worse(rows: list[Record] | None) -> list[Record] | None:
-    """Keep the segments that are proven worse."""
-    return None if rows is None else [row for row in rows if row["is_proven_worse"]]
 
 
 def _agents(tasks: Sequence[Record]) -> list[str]:
@@ -293,18 +260,3 @@ def _agents(tasks: Sequence[Record]) -> list[str]:
 def _newest(rows: Sequence[Record]) -> datetime | None:
     times = [time for row in rows if isinstance(time := row["last_recorded_at"], datetime)]
     return max(times, default=None)
-
-
-def _check_known(connection: Connection, mart: str, column: str, name: str) -> None:
-    """Raise, with the nearest names, when a column of a mart holds no such name."""
-    cursor = connection.execute(
-        sql.SQL("select distinct {column} from {mart} where {column} is not null").format(
-            column=sql.Identifier(column), mart=sql.Identifier(schema_name(), mart)
-        )
-    )
-    names = [str(value) for (value,) in cursor]
-    if name not in names:
-        if column == "experiment_id" and is_loaded(connection, name):
-            raise ConfigurationError(f"{name} is loaded but not built yet; {_BUILD}")
-        what = column.removesuffix("_id").removesuffix("_name")
-        raise ConfigurationError(f"no {what} {name!r}{nearest(name, names)}")

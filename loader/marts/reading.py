@@ -1,8 +1,8 @@
 """How marts are read: one snapshot, typed columns, and errors that say what to do.
 
 Every query is parameterised; the schema is `EVALMART_SCHEMA`, else `evals`. Each function
-raises `ConfigurationError` when the marts are not built or a name is unknown (with the
-nearest names), `WarehouseUnavailable` when the server fails.
+raises `ConfigurationError` when the marts are not built, `WarehouseUnavailable` when the
+server fails.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from loader.errors import ConfigurationError, WarehouseUnavailable, nearest
-from loader.marts.unbuilt import is_loaded
+from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.tables import Column, Table, kind_of
 from loader.tools.sql_files import read_sql
-from loader.warehouse.grants import may_read, missing_right
+from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from loader.warehouse.connection import Connection
 
@@ -159,102 +158,3 @@ def fetch(connection: Connection, query: sql.Composed, parameters: Mapping[str, 
         for column in cursor.description or ()
     )
     return Table(columns, cursor.fetchall())
-
-
-def check_experiment(connection: Connection, experiment_id: str) -> None:
-    """Raise, with the nearest names, when there is no such experiment."""
-    mart = sql.Identifier(schema_name(), "evaluation_results")
-    found = connection.execute(
-        sql.SQL("select from {} where experiment_id = %s limit 1").format(mart), (experiment_id,)
-    ).fetchone()
-    if found is None:
-        if is_loaded(connection, experiment_id):
-            raise ConfigurationError(
-                f"{experiment_id} is loaded but not built yet; run python -m loader build"
-            )
-        _check_withdrawn(connection, experiment_id)
-        names = distinct(connection, "evaluation_results", "experiment_id", {})
-        raise ConfigurationError(
-            f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "
-            "python -m loader experiments lists them"
-            if names
-            else f"no experiment {experiment_id!r}: nothing is loaded, or the marts are not built"
-        )
-
-
-def _check_withdrawn(connection: Connection, experiment_id: str) -> None:
-    """Raise, with the latest withdrawal, when an experiment without results has one."""
-    if not may_read(connection, "load_history", schema_name()):
-        return
-    query = on_marts(
-        """
-        select
-            load_id,
-            to_char(finished_at at time zone 'UTC', 'YYYY-MM-DD'),
-            coalesce(' by ' || (source_ref ->> 'author'), ''),
-            source_ref ->> 'reason'
-        from {load_history}
-        where
-            experiment_id = %(experiment_id)s
-            and source = 'withdrawal'
-            and not jsonb_exists(source_ref, 'undone')
-        order by load_id desc
-        limit 1
-        """
-    )
-    found = connection.execute(query, {"experiment_id": experiment_id}).fetchone()
-    if found is not None:
-        load_id, day, author, reason = found
-        raise ConfigurationError(
-            f"every run of {experiment_id} was withdrawn{author} on {day}: {reason} "
-            f"(to lift it: python -m loader withdraw --undo {load_id} --reason TEXT)"
-        )
-
-
-def check_names(connection: Connection, mart: str, names: Mapping[str, str]) -> None:
-    """Raise for the first of some columns in which no row of a mart has its name."""
-    known: dict[str, str] = {}
-    for column, name in names.items():
-        present = distinct(connection, mart, column, known)
-        if name not in present:
-            raise ConfigurationError(
-                f"no {column.removesuffix('_name')} {name!r}{nearest(name, present)}; "
-                f"there are: {', '.join(present) or 'none'}"
-            )
-        known[column] = name
-
-
-def distinct(
-    connection: Connection, mart: str, column: str, where: Mapping[str, str]
-) -> Sequence[str]:
-    """Return a column's distinct values by skipping through its index, sorted."""
-    conditions = sql.SQL("").join(
-        sql.SQL(" and {} = {}").format(sql.Identifier(name), sql.Placeholder(name))
-        for name in where
-    )
-    query = sql.SQL(
-        """
-        with recursive names as (
-            (
-                select {column} as name from {mart}
-                where {column} is not null{conditions}
-                order by {column} limit 1
-            )
-            union all
-            select (
-                select {column} from {mart}
-                where {column} > names.name{conditions}
-                order by {column} limit 1
-            )
-            from names
-            where names.name is not null
-        )
-
-        select name from names where name is not null
-        """
-    ).format(
-        column=sql.Identifier(column),
-        mart=sql.Identifier(schema_name(), mart),
-        conditions=conditions,
-    )
-    return [str(name) for (name,) in connection.execute(query, where).fetchall()]

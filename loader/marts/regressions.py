@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from psycopg.rows import class_row
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import check_names, fetch, on_marts, reading, statement
+from loader.marts.names import check_names
+from loader.marts.reading import fetch, on_marts, reading, statement
 
 if TYPE_CHECKING:
     from loader.tables import Table

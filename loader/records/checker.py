@@ -193,18 +193,6 @@ class Checker:
             setattr(record, name, getattr(labels, name))
         return record
 
-    def check_json(self, text: bytes) -> RunRecord:
-        """Check one record written as a JSON object, and fill what is missing.
-
-        Args:
-            text: UTF-8.
-
-        Raises:
-            InvalidRecord: why not.
-
-        """
-        return self.check(json_text.decode_object(text))
-
     def admit(self, fields: Mapping[str, object]) -> Admitted:
         """Check one record given as its fields.
 
@@ -357,7 +345,8 @@ class Checker:
             if not text or text.isspace():
                 refuse_missing(record, name)
         if record.experiment_group not in self._vocabulary.groups:
-            refuse_group(record.experiment_group, self._vocabulary.groups)
+            known = self._vocabulary
+            refuse_group(record.experiment_group, known.groups, known.groups_file)
         if not record.model_version:
             record.model_version = "unknown"
         values: list[str | None] = [getattr(record, name) or None for name in LABELS]

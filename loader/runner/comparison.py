@@ -13,7 +13,8 @@ import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts.candidates import candidates
-from loader.runner.arms import Arm, Outcome, Settings, Stop
+from loader.runner.arms import Arm, Settings
+from loader.runner.outcome import Outcome, Stop
 from loader.runner.session import run_missing
 from loader.runner.stopping import LOOK_EVERY, Question
 from loader.runner.targets import TargetLike, as_target
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from loader.marts.rows import Candidate, Metric, Reason, Summary
     from loader.runner.scoring import EvaluatorLike
 
-
-"""A target, a function, or `module:function`."""
 TasksLike = Path | str | Iterable[Task | Mapping[str, Any]]
 UNVERSIONED: Final = "unversioned"
 

@@ -11,7 +11,7 @@ import stat
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal, get_args
+from typing import IO, TYPE_CHECKING, Final, Literal
 
 from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
 from loader.records.json_text import decode_object
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Format = Literal["jsonl", "json", "csv", "baseline"]
-FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 STANDARD_INPUT: Final = "-"
 
 _FORMAT_OF_SUFFIX: Final[Mapping[str, Format]] = {

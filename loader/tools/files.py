@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Give a stream whose content replaces the file only when everything went well.
+
+    A file that is there keeps its mode; a new one gets that of the umask.
 
     Raises:
         OSError: it cannot be written.
@@ -29,6 +32,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with partial.open("xb") as stream:
+            if target.exists():
+                os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

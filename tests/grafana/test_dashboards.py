@@ -71,9 +71,9 @@ def _bad(directory: Path) -> Path:
 
 def _loader(url: str, *arguments: str) -> None:
     source = ["--format", "jsonl"] if arguments[-1].endswith("bad.txt") else []
-    place = [] if arguments[0] == "sample" else ["--database-url", url]
     done = subprocess.run(
-        [sys.executable, "-m", "loader", arguments[0], *place, *arguments[1:], *source],
+        [sys.executable, "-m", "loader", arguments[0], "--database-url", url,
+         *arguments[1:], *source],
         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     told = done.stdout[-3000:] + done.stderr[-3000:]

@@ -30,6 +30,12 @@ def render() -> str:
             if command is None:
                 raise LookupError(name)
             parts += [f"## {name}", _block(command, name, parent)]
+            if isinstance(command, click.Group):
+                with click.Context(command, info_name=name, parent=parent) as group:
+                    parts += [
+                        _block(command.commands[each], each, group)
+                        for each in command.list_commands(group)
+                    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -49,6 +55,6 @@ def _block(command: click.Command, name: str, parent: click.Context | None = Non
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         if REFERENCE.read_text(encoding="utf-8") != render():
-            sys.exit(f"{REFERENCE} is out of date: run python tests/support/command_reference.py")
+            sys.exit(f"{REFERENCE} is out of date: run python {PROGRAM}")
     else:
         REFERENCE.write_text(render(), encoding="utf-8")

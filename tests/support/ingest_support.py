@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import json
-import uuid
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from loader.ingest.load import LoadSummary, load
 from loader.records.vocabulary import Scale, Vocabulary
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from memory_source import MemorySource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from loader.records.checker import Defaults
@@ -43,24 +36,6 @@ RECORD: Mapping[str, object] = {
     "experiment_group": "baseline",
     "extension_version": "1.0.0",
 }
-
-
-@contextmanager
-def migrated_database(conninfo: str) -> Iterator[str]:
-    """Create a database with the raw schema, for several tests; drop it afterwards."""
-    database = f"test_{uuid.uuid4().hex}"
-    name = sql.Identifier(database)
-    with psycopg.connect(conninfo, autocommit=True) as server:
-        server.execute(
-            sql.SQL("create database {} template template0 encoding 'UTF8'").format(name)
-        )
-        url = make_conninfo(conninfo, dbname=database)
-        try:
-            with connect(url) as connection:
-                migrate(connection)
-            yield url
-        finally:
-            server.execute(sql.SQL("drop database {} with (force)").format(name))
 
 
 def record(**fields: object) -> dict[str, object]:

@@ -8,16 +8,21 @@ import shutil
 import subprocess
 import tempfile
 import uuid
+import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import programs
+from loader.errors import WarehouseUnavailable
 from loader.warehouse import embedded as server
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +34,10 @@ _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _RUN = "EVALMART_TEST_RUN"
 """Where the processes of one run find what they share."""
+_PLACE = Path("/tmp")  # noqa: S108  a socket's name must be short
+_PREFIX = "evalmart-"
+_LOCK = "run.lock"
+"""Held by the first process of a run until it ends, however it ends."""
 
 
 def available() -> list[str]:
@@ -40,17 +49,65 @@ def available() -> list[str]:
 
 
 def begin_run() -> None:
-    """Make the folder of a run; in the first of its processes, before the others start."""
-    os.environ[_RUN] = tempfile.mkdtemp(prefix="evalmart-", dir="/tmp")
-    Path(os.environ[_RUN]).chmod(0o755)
+    """Make the folder of a run; in the first of its processes, before the others start.
+
+    Servers of runs that were killed are stopped first.
+    """
+    for folder in _PLACE.glob(f"{_PREFIX}*"):
+        _sweep(folder)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_PLACE))
+    folder.chmod(0o755)
+    new = folder / f"{_LOCK}.new"
+    lock = os.open(new, os.O_CREAT | os.O_RDWR, 0o600)  # closed by the end of the process
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    new.rename(folder / _LOCK)  # nobody finds it free
+    os.environ[_RUN] = str(folder)
 
 
 def end_run() -> None:
     """Stop what the run has started, and remove its folder."""
-    folder = Path(os.environ.pop(_RUN))
-    for name, (_, stop) in _SERVERS.items():
-        if (folder / f"{name}.conninfo").exists():
-            stop(folder / name)
+    _remove(Path(os.environ.pop(_RUN)))
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the folder of a run that was killed; leave any other."""
+    try:
+        with (folder / _LOCK).open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for pid_file in _pid_files(folder):
+                # the number of a server that is gone may be somebody else's by now
+                if not is_up(pid_file):
+                    pid_file.unlink()
+            _remove(folder)
+    except OSError:
+        return  # alive, another user's, or of no run
+
+
+def _pid_files(folder: Path) -> list[Path]:
+    found = []
+    for directory, below, names in os.walk(folder):
+        if "postmaster.pid" in names:
+            found.append(Path(directory, "postmaster.pid"))
+            below.clear()
+    return found
+
+
+def is_up(pid_file: Path) -> bool:
+    """Whether the process of a `postmaster.pid` is the server of its folder."""
+    try:
+        process = pid_file.read_text(encoding="utf-8").split()[0]
+        return Path(f"/proc/{process}/cwd").readlink() == pid_file.parent.resolve()
+    except (OSError, IndexError):
+        return False
+
+
+def _remove(folder: Path) -> None:
+    """Stop every server whose data is in a folder, and remove the folder."""
+    for pid_file in _pid_files(folder):
+        try:
+            server.stop(pid_file.parent)
+        except (WarehouseUnavailable, OSError) as error:
+            warnings.warn(f"{pid_file.parent}: {error}", stacklevel=2)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -60,9 +117,8 @@ def shared(name: str) -> str:
     said = folder / f"{name}.conninfo"
     with _alone(f"{name}.lock"):
         if not said.exists():
-            start, _ = _SERVERS[name]
-            (folder / name).mkdir(mode=0o755)
-            said.write_text(start(folder / name), encoding="utf-8")
+            (folder / name).mkdir(mode=0o755, exist_ok=True)
+            said.write_text(_SERVERS[name](folder / name), encoding="utf-8")
     return said.read_text(encoding="utf-8")
 
 
@@ -82,7 +138,11 @@ def template(conninfo: str, name: str, fill: Callable[[str], object]) -> str:
         name: of the template.
         fill: called with the connection string of the empty database.
     """
-    with _alone(f"{name}.lock"), psycopg.connect(conninfo, autocommit=True) as connection:
+    place = str(conninfo_to_dict(conninfo)["host"]).replace("/", "-")
+    with (
+        _alone(f"{place}-{name}.lock"),
+        psycopg.connect(conninfo, autocommit=True) as connection,
+    ):
         query = "select datistemplate from pg_database where datname = %s"
         found = connection.execute(query, (name,)).fetchone()
         if found is None or not found[0]:  # a fill that failed leaves an unmarked one
@@ -96,15 +156,20 @@ def template(conninfo: str, name: str, fill: Callable[[str], object]) -> str:
     return name
 
 
-@contextmanager
-def embedded() -> Iterator[str]:
-    """Yield the connection string of a private embedded server."""
-    with short_directory() as directory:
-        conninfo = server.start(directory / "data")
-        try:
-            yield conninfo
-        finally:
-            server.stop(directory / "data")
+@cache
+def raw_template(conninfo: str) -> str:
+    """Return the name of a database with the raw schema, to clone on a server of the run."""
+
+    def fill(url: str) -> None:
+        with connect(url) as connection:
+            migrate(connection)
+
+    return template(conninfo, "raw", fill)
+
+
+def migrated(conninfo: str) -> fresh_database:
+    """Return a database with the raw schema, to be entered; dropped on exit."""
+    return fresh_database(conninfo, raw_template(conninfo))
 
 
 def _start_embedded(directory: Path) -> str:
@@ -116,10 +181,6 @@ def _start_embedded(directory: Path) -> str:
     return conninfo
 
 
-def _stop_embedded(directory: Path) -> None:
-    server.stop(directory / "data")
-
-
 def _as_owner() -> list[str]:
     return [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
 
@@ -129,37 +190,26 @@ def _start_debian(directory: Path) -> str:
     if _as_owner():
         shutil.chown(directory, "postgres")
     initdb = [str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-D", str(data)]
-    subprocess.run([*_as_owner(), *initdb], check=True, capture_output=True)
+    if not (data / "PG_VERSION").exists():  # of a start that failed
+        subprocess.run([*_as_owner(), *initdb], check=True, capture_output=True)
     settings = [f"-c {name}={value}" for name, value in _SPEED.items()]
     options = " ".join(["-h ''", f"-k {directory}", "-c jit=off", *settings])
+    control = [*_as_owner(), str(_DEBIAN / "pg_ctl"), "-D", str(data), "-w"]
     subprocess.run(
-        [*_control(directory), "-l", str(directory / "log"), "-o", options, "start"],
+        [*control, "-l", str(directory / "log"), "-o", options, "start"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
     return f"host='{directory}' port=5432 user=postgres dbname=postgres"
 
 
-def _stop_debian(directory: Path) -> None:
-    subprocess.run(
-        [*_control(directory), "-m", "immediate", "stop"], check=True, capture_output=True
-    )
-
-
-def _control(directory: Path) -> list[str]:
-    return [*_as_owner(), str(_DEBIAN / "pg_ctl"), "-D", str(directory / "data"), "-w"]
-
-
-_SERVERS: dict[str, tuple[Callable[[Path], str], Callable[[Path], None]]] = {
-    "18": (_start_embedded, _stop_embedded),
-    "15": (_start_debian, _stop_debian),
-}
+_SERVERS: dict[str, Callable[[Path], str]] = {"18": _start_embedded, "15": _start_debian}
 
 
 @contextmanager
 def short_directory() -> Iterator[Path]:
-    """Make a directory whose path leaves room for a socket's name."""
-    directory = Path(tempfile.mkdtemp(prefix="evalmart-", dir="/tmp"))
+    """Make a directory of the run whose path leaves room for a socket's name."""
+    directory = Path(tempfile.mkdtemp(dir=os.environ[_RUN]))
     directory.chmod(0o755)
     try:
         yield directory

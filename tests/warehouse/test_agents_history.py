@@ -12,8 +12,6 @@ import pytest
 from hypothesis import given, settings, strategies
 
 import servers
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 
 if TYPE_CHECKING:
@@ -35,13 +33,13 @@ def history(
         {**record, "recorded_at": moment(record["recorded_at"])}
         for record in map(json.loads, request.param.read_text(encoding="utf-8").splitlines())
     ]
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
-            RawRows(connection).load(records)
-            dbt.build(url)
-            yield connection, frame(records)
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        RawRows(connection).load(records)
+        dbt.build(url)
+        yield connection, frame(records)
 
 
 def moment(text: str) -> datetime:

@@ -14,8 +14,6 @@ import servers
 from loader.cli import cli
 from loader.gate.verdict import RULE_VERSION
 from loader.sources.sample import EXPERIMENT_ID
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from sample_marts import ingest, sample_marts
 
@@ -224,9 +222,7 @@ def test_a_version_that_changes_inside_an_arm_is_told(postgres_server: str, dbt:
         for experiment in ("changed", "constant")
         for place, record in enumerate(worse())
     ]
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
+    with servers.migrated(postgres_server) as url:
         with psycopg.connect(url, autocommit=True) as connection:
             RawRows(connection).load(records)
         dbt.build(url)

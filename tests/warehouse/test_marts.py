@@ -22,8 +22,6 @@ import servers
 from close_values import agrees
 from loader.ingest.withdrawals import Slice
 from loader.sources.sample import write_sample
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from random_records import random_record
 from raw_rows import RawRows
 from statistics_cases import mismatches
@@ -63,9 +61,7 @@ Connection = psycopg.Connection[Any]
 
 @pytest.fixture(scope="module")
 def warehouse_url(postgres_server: str) -> Iterator[str]:
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
+    with servers.migrated(postgres_server) as url:
         yield url
 
 
@@ -343,19 +339,17 @@ def test_files_build_and_agree_with_an_independent_count(
 ) -> None:
     files = files or [path for path in write_sample(tmp_path) if path.suffix == ".jsonl"]
     with (
-        servers.fresh_database(postgres_server) as url,
-        connect(url) as setup,
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
     ):
-        migrate(setup)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            for path in files:
-                raw.load(real_records(path))
-            dbt.build(url)
-            for mart, rows in compute(raw.counted()).items():
-                assert_rows_agree(read(connection, mart), rows, mart)
-            for experiment, counts in winners(files).items():
-                assert counts == winners_in_mart(connection, experiment)
+        raw = RawRows(connection)
+        for path in files:
+            raw.load(real_records(path))
+        dbt.build(url)
+        for mart, rows in compute(raw.counted()).items():
+            assert_rows_agree(read(connection, mart), rows, mart)
+        for experiment, counts in winners(files).items():
+            assert counts == winners_in_mart(connection, experiment)
 
 
 def real_records(path: Path) -> Iterator[dict[str, Any]]:

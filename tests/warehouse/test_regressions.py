@@ -25,7 +25,6 @@ from loader.cli.read import regressions
 from loader.errors import ConfigurationError
 from loader.marts.regressions import of_version
 from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from planted_histories import (
     CHANGE_AT,
     METRICS,
@@ -52,14 +51,14 @@ Connection = psycopg.Connection[Any]
 def planted(postgres_server: str, dbt: Dbt) -> Iterator[Connection]:
     """Give a warehouse of planted histories, built once."""
     rng = random.Random(20260731)  # noqa: S311
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            raw.load(plant(rng))
-            dbt.build(url)
-            yield connection
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        raw.load(plant(rng))
+        dbt.build(url)
+        yield connection
 
 
 def alerts(connection: Connection, agent: str) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ import servers
 from close_values import agrees
 from loader.ingest import retention
 from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 
 if TYPE_CHECKING:
@@ -44,11 +43,11 @@ OF_WHAT_REMAINS = (
 
 @pytest.fixture
 def raw(postgres_server: str) -> Iterator[RawRows]:
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
-            yield RawRows(connection)
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        yield RawRows(connection)
 
 
 def records() -> Iterator[dict[str, Any]]:

@@ -12,8 +12,6 @@ import psycopg
 import pytest
 
 import servers
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from statistics_cases import Case, mismatches, nasty_cases, random_cases
 from statistics_oracles import Metric, Pair, adjust, compare
@@ -42,9 +40,7 @@ COLUMNS = (
 @pytest.fixture(scope="module")
 def warehouse(postgres_server: str, dbt: Dbt) -> Iterator[tuple[Connection, str]]:
     """Give a built warehouse without a result."""
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
+    with servers.migrated(postgres_server) as url:
         dbt.build(url)
         with psycopg.connect(url, autocommit=True) as connection:
             yield connection, url
@@ -214,23 +210,23 @@ POPULARITY = sorted(DATA.glob("popularity*.jsonl"))
 def test_real_data_says_what_an_expert_would_say(
     files: list[Path], postgres_server: str, dbt: Dbt
 ) -> None:
-    with servers.fresh_database(postgres_server) as url, connect(url) as setup:
-        migrate(setup)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            for path in files:
-                records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-                raw.load({**record, "recorded_at": datetime.now(UTC)} for record in records)
-            dbt.build(url)
-            summaries = {
-                row["experiment_id"]: row
-                for row in read(connection, "evals.experiment_summaries", "1")
-            }
-            accuracy = {
-                row["experiment_id"]: row
-                for row in read(connection, "evals.experiment_metric_comparisons")
-                if row["metric"] == "accuracy"
-            }
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        for path in files:
+            records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            raw.load({**record, "recorded_at": datetime.now(UTC)} for record in records)
+        dbt.build(url)
+        summaries = {
+            row["experiment_id"]: row for row in read(connection, "evals.experiment_summaries", "1")
+        }
+        accuracy = {
+            row["experiment_id"]: row
+            for row in read(connection, "evals.experiment_metric_comparisons")
+            if row["metric"] == "accuracy"
+        }
     twice = summaries["popularity-same-model"]
     assert twice["statistical_significance"] > 0.5
     assert twice["recommendation"] == twice["recommendation_anytime"] == "needs_review"

@@ -9,8 +9,6 @@ import pytest
 
 import servers
 import verdict_cases
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 from verdict_cases import BASELINE, CANDIDATE
 
@@ -28,22 +26,22 @@ CASES = list(verdict_cases.cases())
 @pytest.fixture(scope="module")
 def marts(postgres_server: str, dbt: Dbt) -> Iterator[psycopg.Connection[Any]]:
     """Give a warehouse with every case."""
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            raw.load(record for case in CASES for record in case.records)
-            raw.load(_segments())
-            raw.load(_stability())
-            dbt.run(url, "seed")
-            connection.execute(
-                "insert into evals_staging.metrics (metric, position, kind, unit, direction,"
-                " tie_margin, non_inferiority_margin) values"
-                " ('declared_rate', 9, 'score', 'fraction', 'lower', 0.05, 0.05)"
-            )
-            dbt.build(url, "--exclude", "resource_type:seed")
-            yield connection
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        raw.load(record for case in CASES for record in case.records)
+        raw.load(_segments())
+        raw.load(_stability())
+        dbt.run(url, "seed")
+        connection.execute(
+            "insert into evals_staging.metrics (metric, position, kind, unit, direction,"
+            " tie_margin, non_inferiority_margin) values"
+            " ('declared_rate', 9, 'score', 'fraction', 'lower', 0.05, 0.05)"
+        )
+        dbt.build(url, "--exclude", "resource_type:seed")
+        yield connection
 
 
 def _segments() -> Iterator[Row]:

@@ -14,8 +14,6 @@ import pytest
 
 import servers
 import verdict_simulation
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from paired_readings import Settings
 from raw_rows import RawRows
 from statistics_cases import disagreements
@@ -25,6 +23,7 @@ from verdict_checks import (
     comparison_mismatches,
     composite_columns,
     key_of,
+    segment_columns,
     verdict_mismatches,
 )
 
@@ -67,21 +66,21 @@ def answers(experiments: list[Experiment]) -> Answers:
 @pytest.fixture(scope="module")
 def marts(postgres_server: str, dbt: Dbt, experiments: list[Experiment]) -> Iterator[Connection]:
     """Give the marts of random experiments, with metrics that a team declared beside ours."""
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as setup:
-            migrate(setup)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            raw.load(record for one in experiments for record in one.records)
-            _plan(connection, experiments)
-            dbt.run(url, "seed")
-            _declare(connection)
-            connection.execute("analyze")
-            dbt.build(
-                url, "--exclude-resource-type", "test", "--exclude-resource-type", "seed",
-                "--select", "+experiment_segment_verdicts", "resource_type:function",
-            )  # fmt: skip
-            yield connection
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        raw.load(record for one in experiments for record in one.records)
+        _plan(connection, experiments)
+        dbt.run(url, "seed")
+        _declare(connection)
+        connection.execute("analyze")
+        dbt.build(
+            url, "--exclude-resource-type", "test", "--exclude-resource-type", "seed",
+            "--select", "+experiment_segment_verdicts", "resource_type:function",
+        )  # fmt: skip
+        yield connection
 
 
 def _plan(connection: Connection, experiments: list[Experiment]) -> None:
@@ -161,7 +160,7 @@ def test_summaries_weigh_as_the_rule_does(marts: Connection, answers: Answers) -
         wrong += disagreements(str(key), composite_columns(answers, key), row, 1.0)
     for row in read(marts, "select * from evals.experiment_segment_verdicts"):
         key = key_of(row, row["segment"])
-        wrong += disagreements(str(key), composite_columns(answers, key), row, 1.0)
+        wrong += disagreements(str(key), segment_columns(answers, key), row, 1.0)
     assert not wrong, told(wrong)
 
 

@@ -14,8 +14,6 @@ from psycopg import sql
 
 import servers
 from close_values import agrees
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import migrate
 from raw_rows import RawRows
 
 if TYPE_CHECKING:
@@ -52,15 +50,15 @@ _BOOKKEEPING = frozenset({"load_id", "loaded_at", "first_loaded_at", "created_at
 @pytest.fixture(scope="module")
 def lived(postgres_server: str, dbt: Dbt) -> Iterator[Connection]:
     """Give a warehouse that was built after every load."""
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            for load in loads():
-                raw.load(load)
-                dbt.build(url)
-            yield connection
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        for load in loads():
+            raw.load(load)
+            dbt.build(url)
+        yield connection
 
 
 def loads() -> list[list[dict[str, Any]]]:
@@ -128,16 +126,16 @@ def test_builds_between_loads_give_what_one_build_gives(lived: Connection, dbt: 
 def test_the_order_of_loads_changes_no_mart(
     lived: Connection, postgres_server: str, dbt: Dbt
 ) -> None:
-    with servers.fresh_database(postgres_server) as url:
-        with connect(url) as connection:
-            migrate(connection)
-        with psycopg.connect(url, autocommit=True) as connection:
-            raw = RawRows(connection)
-            for load in reversed(loads()):
-                raw.load(load)
-            dbt.build(url)
-            for mart in KEYS:
-                assert_same(mart, read(lived, mart), read(connection, mart))
+    with (
+        servers.migrated(postgres_server) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
+        raw = RawRows(connection)
+        for load in reversed(loads()):
+            raw.load(load)
+        dbt.build(url)
+        for mart in KEYS:
+            assert_same(mart, read(lived, mart), read(connection, mart))
 
 
 DAYS = [(BEGIN + timedelta(days=day)).date() for day in range(VERSIONS + 1)]

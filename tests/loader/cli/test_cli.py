@@ -218,3 +218,19 @@ def test_an_unknown_command_and_a_missing_server_exit_as_the_contract_says() -> 
     )
     assert missing.returncode == 4
     assert "Traceback" not in missing.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["summary"],
+        ["compare"],
+        ["trend"],
+        ["trend", "--agent", "a"],
+        ["recent", "--limit", "0"],
+        ["recent", "--format", "xml"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2(command: list[str]) -> None:
+    assert CliRunner().invoke(cli, command).exit_code == 2

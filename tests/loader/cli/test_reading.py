@@ -131,42 +131,6 @@ def test_a_column_that_a_mart_lacks_asks_for_a_build(database_url: str) -> None:
     assert "build --full-refresh" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["summary"],
-        ["compare"],
-        ["trend"],
-        ["trend", "--agent", "a"],
-        ["recent", "--limit", "0"],
-        ["recent", "--format", "xml"],
-    ],
-    ids=" ".join,
-)
-def test_wrong_usage_exits_2(command: list[str]) -> None:
-    assert CliRunner().invoke(cli, command).exit_code == 2
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "summary",
-        "catalog",
-        "compare",
-        "trend",
-        "recent",
-        "experiments",
-        "export",
-        "purge",
-        "sample",
-    ],
-)
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    result = CliRunner().invoke(cli, [command, "--help"])
-    assert result.exit_code == 0
-    assert f"python -m loader {command}" in result.stdout
-
-
 def test_purge_and_build_leave_only_what_is_archived(built: Built) -> None:
     """The last test of the module: it empties what the others read."""
     with connect(built.url) as connection:

@@ -18,7 +18,7 @@ from gate_marts import ACCURACY, SUMMARY
 from loader.cli.gate import calibrate as command
 from loader.cli.gate import gate
 from loader.gate.calibration import calibrate
-from loader.warehouse.connection import Connection, connect
+from loader.warehouse.connection import Connection
 
 ALPHA = 0.05
 
@@ -42,9 +42,7 @@ class Run:
 
 
 @pytest.fixture
-def connection(database_url: str) -> Connection:
-    connection = connect(database_url)
-    gate_marts.create(connection)
+def connection(connection: Connection) -> Connection:
     connection.execute(
         """
         create table evals.evaluation_trials (

@@ -1,3 +1,5 @@
+"""What a policy makes of the rule, metric by metric, and the exit code of each verdict."""
+
 import json
 
 import pytest
@@ -5,19 +7,11 @@ import pytest
 import gate_marts
 from gate_calls import call_gate
 from gate_marts import ACCURACY, LATENCY, SUMMARY
-from loader.errors import NothingToJudge
-from loader.warehouse.connection import Connection, connect
+from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
 
 NON_INFERIORITY = "version: 1\nrequire: non_inferiority\n"
-
-
-@pytest.fixture
-def connection(database_url: str) -> Connection:
-    connection = connect(database_url)
-    gate_marts.create(connection)
-    return connection
 
 
 def verdict(connection: Connection, policy: str | None = None) -> tuple[str, int, list[str]]:
@@ -239,130 +233,3 @@ def test_marts_of_another_version_are_said_to_be(connection: Connection) -> None
         message = str(call_gate(connection).exception)
         assert "the marts are of another version" in message
         assert "finding" in message
-
-
-def test_the_page_opens_with_what_decided_and_says_what_would(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(
-            connection,
-            {
-                **SUMMARY,
-                "recommendation": "needs_review",
-                "headline": "More accurate (+8 points), but not by more than chance.",
-                "required_additional_tasks": 140,
-                "required_repetitions": 4,
-                "required_for": "deploy",
-                "required_note": None,
-            },
-            LATENCY,
-            {**ACCURACY, "flags": ["underpowered", "uneven_repetitions"]},
-        )
-        lines = call_gate(connection).stdout.splitlines()
-        markdown = call_gate(connection, "--format", "markdown").stdout
-        (plain,) = json.loads(call_gate(connection, "--format", "json").stdout)
-    assert lines[:5] == [
-        "INCONCLUSIVE  code-chef 1.2.3 against its baseline, exp-1, 60 tasks",
-        "",
-        "  More accurate (+8 points), but not by more than chance.",
-        "",
-        "  - accuracy is better by 8.0 points.",
-    ]
-    accuracy, latency = (line.split() for line in lines if "…" in line)
-    assert accuracy == [
-        "accuracy", "decides", "60", "0.700", "0.780", "+8.0", "points", "+3.0", "…", "+13.0",
-        "points", "0.0021", "0.050", "better,", "more", "than", "chance", "explains",
-        "unequal", "numbers", "of", "runs",
-    ]  # fmt: skip
-    # 100 (1 - e^0.1133287) and 100 (1 - e^-0.0304592) per cent are saved
-    assert latency == [
-        "latency_ms", "guards", "60", "2,000.0", "ms", "2,100.0", "ms", "-4.0", "%", "-12.0",
-        "…", "+3.0", "%", "0.1800", "20", "%", "as", "good", "as", "before,", "within", "its",
-        "margin", "–",  # noqa: RUF001  as printed tables have it
-    ]  # fmt: skip
-    text = "\n".join(lines)
-    assert (
-        "What would decide it: about 140 more tasks, to show that it is better; "
-        "or 4 repetitions of these 60."
-    ) in text
-    assert "This is the first look at this candidate." in text
-    assert "rule of old" not in text
-    assert markdown.startswith(
-        "### Gate: inconclusive\n\n**More accurate (+8 points), but not by more than chance.**\n"
-    )
-    assert "| accuracy | decides | 60 |" in markdown
-    assert {name: plain[name] for name in ("headline", "label", "route")} == {
-        "headline": "More accurate (+8 points), but not by more than chance.",
-        "label": None,
-        "route": "better",
-    }
-    assert (plain["required_additional_tasks"], plain["required_for"], plain["required_note"]) == (
-        140, "deploy", None,
-    )  # fmt: skip
-    assert plain["reasons"][0]["p"] == 0.00105
-    assert plain["reasons"][0]["margin"] == 0.05
-
-
-def test_what_overrules_the_rule_is_said_first(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, {**ACCURACY, "improvement_low": -0.01})
-        text = "version: 1\nmetrics: {accuracy: {margin: 0.005}}\n"
-        (plain,) = json.loads(call_gate(connection, "--format", "json", policy=text).stdout)
-    assert plain["headline"] == (
-        "accuracy changes by -1 to +13 points (+ is better), across the margin of 0.5 points. "
-        "More accurate (+8 points, p = .0021), and nothing got worse."
-    )
-    assert [reason["code"] for reason in plain["reasons"]] == ["margin_not_excluded", "better"]
-
-
-def test_the_latest_candidate_is_judged_unless_another_is_named(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        gate_marts.store(
-            connection,
-            {
-                **SUMMARY,
-                "candidate_version": "1.10.0",
-                "recommendation": "reject",
-                "last_recorded_at": "2025-03-02T00:00:00+00:00",
-            },
-            ACCURACY,
-        )
-        latest = call_gate(connection)
-        assert latest.exit_code == 1
-        assert "judged code-chef 1.10.0, the latest of 2 candidates" in latest.stderr
-        named = call_gate(connection, "--candidate-version", "1.2.3")
-        assert (named.exit_code, named.stderr) == (0, "")
-        both = call_gate(connection, policy="version: 1\njudge: all\n")
-        assert both.exit_code == 1
-        assert both.stdout.count("against its baseline") == 2
-        wrong = call_gate(connection, "--candidate-version", "1.2.4")
-        assert wrong.exit_code != 0
-        assert "did you mean 1.2.3?" in str(wrong.exception)
-
-
-def test_an_agent_and_a_version_find_their_latest_experiment(connection: Connection) -> None:
-    with connection:
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        gate_marts.store(
-            connection,
-            {
-                **SUMMARY,
-                "experiment_id": "exp-2",
-                "recommendation": "reject",
-                "last_recorded_at": "2025-04-01T00:00:00+00:00",
-            },
-            ACCURACY,
-        )
-        found = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.3")
-        assert found.exit_code == 1
-        assert "judged exp-2, the latest of 2 experiments with feature_dev 1.2.3" in found.stderr
-        agent = call_gate(connection, "--agent", "feature_dve", "--extension-version", "1.2.3")
-        assert "did you mean feature_dev?" in str(agent.exception)
-        assert isinstance(agent.exception, NothingToJudge)
-        version = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.2")
-        assert "did you mean 1.2.3?" in str(version.exception)
-        latest = call_gate(connection, "--agent", "feature_dev")
-        assert latest.exit_code == 1
-        assert "judged feature_dev 1.2.3, the latest" in latest.stderr
-        missing = call_gate(connection, "--agent", "feature_dve")
-        assert "did you mean feature_dev?" in str(missing.exception)

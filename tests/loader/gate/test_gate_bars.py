@@ -12,10 +12,9 @@ import statistical_functions
 from gate_calls import answer, codes, run_gate
 from gate_marts import ACCURACY, LATENCY, SEGMENT, SUMMARY
 from loader.gate.bars import fisher
-from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
 
@@ -34,11 +33,9 @@ ONE_ARM: dict[str, object] = {
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        statistical_functions.create(connection)
-        yield connection
+def connection(connection: Connection) -> Connection:
+    statistical_functions.create(connection)
+    return connection
 
 
 def tasks(connection: Connection, passes: int, count: int, prefix: str = "t") -> None:
@@ -168,7 +165,7 @@ def test_a_floor_on_a_measurement_nobody_declared_has_no_side(connection: Connec
     gate_marts.store_task(connection, "t", None, [3.0], metric="hops", kind="measurement")
     found = answer(connection, policy="floors: {hops: 2}")
     assert codes(found)[0] == "direction_unknown"
-    assert "seeds/metrics.csv" in found["would_decide"]
+    assert "declare metric" in found["would_decide"]
 
 
 @pytest.mark.parametrize(

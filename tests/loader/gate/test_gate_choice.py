@@ -1,18 +1,14 @@
-"""Whom the gate judges: an agent's tasks, and what it says where there is nothing to judge."""
+"""Whom the gate judges: the latest or who is named, and what it says where there is nobody."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import pytest
 
 import gate_marts
-from gate_calls import answer, codes, run_gate
+from gate_calls import answer, call_gate, codes, run_gate
 from gate_marts import ACCURACY, SEGMENT, SUMMARY
+from loader.errors import NothingToJudge
 from loader.warehouse.connection import Connection, connect
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 pytestmark = pytest.mark.newest_server
 
@@ -22,13 +18,6 @@ ALPHA: dict[str, object] = {
     "improvement_low": -0.28, "improvement_high": -0.12, "improvement_pct": -20.0,
     "lower_improvement": -0.2, "finding": "harmed",
 }  # fmt: skip
-
-
-@pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        yield connection
 
 
 def mixed(connection: Connection) -> None:
@@ -217,7 +206,7 @@ def test_arms_that_share_no_task_are_shown_by_examples(connection: Connection) -
                     {"code": "direction_unknown", "sentence": "…", "metric": "refusals"}
                 ],
             },
-            "the direction of refusals: declare it in seeds/metrics.csv",
+            "the direction of refusals: python -m loader declare metric refusals",
         ),
     ],
 )
@@ -230,3 +219,57 @@ def test_what_would_decide_is_the_obstacle_that_is_there(
     assert found["would_decide"].startswith(expected)
     has_number = any(char.isdigit() for char in found["would_decide"])
     assert has_number == (summary["required_note"] is None and "direction" not in expected)
+
+
+def test_the_latest_candidate_is_judged_unless_another_is_named(connection: Connection) -> None:
+    with connection:
+        gate_marts.store(connection, SUMMARY, ACCURACY)
+        gate_marts.store(
+            connection,
+            {
+                **SUMMARY,
+                "candidate_version": "1.10.0",
+                "recommendation": "reject",
+                "last_recorded_at": "2025-03-02T00:00:00+00:00",
+            },
+            ACCURACY,
+        )
+        latest = call_gate(connection)
+        assert latest.exit_code == 1
+        assert "judged code-chef 1.10.0, the latest of 2 candidates" in latest.stderr
+        named = call_gate(connection, "--candidate-version", "1.2.3")
+        assert (named.exit_code, named.stderr) == (0, "")
+        both = call_gate(connection, policy="version: 1\njudge: all\n")
+        assert both.exit_code == 1
+        assert both.stdout.count("against its baseline") == 2
+        wrong = call_gate(connection, "--candidate-version", "1.2.4")
+        assert wrong.exit_code != 0
+        assert "did you mean 1.2.3?" in str(wrong.exception)
+
+
+def test_an_agent_and_a_version_find_their_latest_experiment(connection: Connection) -> None:
+    with connection:
+        gate_marts.store(connection, SUMMARY, ACCURACY)
+        gate_marts.store(
+            connection,
+            {
+                **SUMMARY,
+                "experiment_id": "exp-2",
+                "recommendation": "reject",
+                "last_recorded_at": "2025-04-01T00:00:00+00:00",
+            },
+            ACCURACY,
+        )
+        found = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.3")
+        assert found.exit_code == 1
+        assert "judged exp-2, the latest of 2 experiments with feature_dev 1.2.3" in found.stderr
+        agent = call_gate(connection, "--agent", "feature_dve", "--extension-version", "1.2.3")
+        assert "did you mean feature_dev?" in str(agent.exception)
+        assert isinstance(agent.exception, NothingToJudge)
+        version = call_gate(connection, "--agent", "feature_dev", "--extension-version", "1.2.2")
+        assert "did you mean 1.2.3?" in str(version.exception)
+        latest = call_gate(connection, "--agent", "feature_dev")
+        assert latest.exit_code == 1
+        assert "judged feature_dev 1.2.3, the latest" in latest.stderr
+        missing = call_gate(connection, "--agent", "feature_dve")
+        assert "did you mean feature_dev?" in str(missing.exception)

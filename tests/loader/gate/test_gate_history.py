@@ -9,14 +9,7 @@ from click.testing import CliRunner, Result
 import gate_marts
 from gate_marts import ACCURACY, REGRESSION, STEP, SUMMARY
 from loader.cli.gate import gate, replay
-from loader.warehouse.connection import Connection, connect
-
-
-@pytest.fixture
-def connection(database_url: str) -> Connection:
-    connection = connect(database_url)
-    gate_marts.create(connection)
-    return connection
+from loader.warehouse.connection import Connection
 
 
 @pytest.fixture

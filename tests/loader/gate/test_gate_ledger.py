@@ -6,16 +6,9 @@ import pytest
 import gate_marts
 from gate_calls import call_gate, ledger
 from gate_marts import ACCURACY, SUMMARY
-from loader.warehouse.connection import Connection, connect
+from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
-
-
-@pytest.fixture
-def connection(database_url: str) -> Connection:
-    connection = connect(database_url)
-    gate_marts.create(connection)
-    return connection
 
 
 def test_every_look_is_kept_with_what_it_rested_on(connection: Connection) -> None:

@@ -15,11 +15,12 @@ from gate_calls import run_gate
 from gate_marts import ACCURACY, JUDGED, SEGMENT, SUMMARY
 from loader.cli import cli
 from loader.gate import ledger as gate_ledger
-from loader.warehouse.connection import Connection, connect
+from loader.warehouse import seeds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from loader.warehouse.connection import Connection
 
 pytestmark = pytest.mark.newest_server
 
@@ -33,11 +34,9 @@ _OLD_COLUMNS = (
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        yield connection
+def connection(connection: Connection) -> Connection:
+    gate_marts.store(connection, SUMMARY, ACCURACY)
+    return connection
 
 
 def replayed(connection: Connection, *arguments: str) -> Result:
@@ -171,7 +170,7 @@ def test_the_hash_of_settings_changes_with_vars_and_seeds(
     (tmp_path / "seeds").mkdir()
     seed = tmp_path / "seeds" / "metrics.csv"
     seed.write_text("metric,weight\naccuracy,1\n")
-    monkeypatch.setattr(gate_ledger, "project_directory", lambda: tmp_path)
+    monkeypatch.setattr(seeds, "project_directory", lambda: tmp_path)
     variables = {"alpha": 0.05, "retention": 3}
     monkeypatch.setattr(gate_ledger, "project_variables", lambda: variables)
     first = gate_ledger.settings_hash()

@@ -17,23 +17,22 @@ import gate_marts
 import statistical_functions
 from gate_calls import run_gate
 from gate_marts import ACCURACY, SUMMARY
-from loader.warehouse.connection import Connection, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from loader.warehouse.connection import Connection
 
 
 _SECRET = "s3cret-word"  # noqa: S105  planted, to look for it in messages
 
 
 @pytest.fixture
-def connection(database_url: str) -> Iterator[Connection]:
-    with connect(database_url) as connection:
-        gate_marts.create(connection)
-        gate_marts.store(connection, SUMMARY, ACCURACY)
-        gate_marts.load(connection, 7, "exp-1", is_built=True)
-        yield connection
+def connection(connection: Connection) -> Connection:
+    gate_marts.store(connection, SUMMARY, ACCURACY)
+    gate_marts.load(connection, 7, "exp-1", is_built=True)
+    return connection
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import servers
 from ingest_support import (
     VOCABULARY,
     load_file,
     load_records,
-    migrated_database,
     record,
     select,
     stored_runs,
@@ -53,7 +53,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def shared_url(postgres_server: str) -> Iterator[str]:
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
 
 

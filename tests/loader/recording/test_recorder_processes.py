@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import servers
 from loader import Recorder
 from loader.recording.spool import waiting
 from loader.warehouse import embedded as server
@@ -21,6 +20,7 @@ from loader.warehouse.migrate import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 
@@ -112,9 +112,8 @@ def test_a_program_that_ends_delivers_first(database_url: str, end: str) -> None
 @pytest.fixture
 def mortal_server() -> Iterator[tuple[str, Path]]:
     """Give a server of its own that the test may kill, and its data directory."""
-    # a socket's name must be short
-    with tempfile.TemporaryDirectory(prefix="evalmart-", dir="/tmp") as directory:
-        data = Path(directory) / "data"
+    with servers.short_directory() as directory:
+        data = directory / "data"
         url = server.start(data)
         with connect(url) as connection:
             migrate(connection)
@@ -169,40 +168,3 @@ def crash(postmaster: int) -> None:
     while server._is_alive(postmaster):  # noqa: SLF001  no public way to ask
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-_TESTS = """
-def test_recorded(evalmart_record):
-    evalmart_record(accuracy=0.5)
-    evalmart_record(task_id="named", accuracy=1, metadata={"step": 2})
-"""
-
-
-def test_the_pytest_plugin_records_when_asked_to(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "test_it.py").write_text(_TESTS)
-    base = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"]
-    # only this plugin: whatever else is installed takes seconds to load
-    base += ["-p", "loader.pytest_plugin"]
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    quiet = subprocess.run(base, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert quiet.returncode == 0, quiet.stdout + quiet.stderr
-    assert tasks(database_url) == []
-    options = [
-        "--evalmart-experiment=exp-1",
-        "--evalmart-group=code-chef",
-        "--evalmart-version=1.2.3",
-        f"--evalmart-database-url={database_url}",
-    ]
-    result = subprocess.run(
-        [*base, *options], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    assert "evalmart: 2 runs recorded in exp-1" in result.stdout
-    assert tasks(database_url) == ["named", "test_it.py::test_recorded"]
-    with connect(database_url) as connection:
-        row = connection.execute(
-            "select metadata from raw_evals.evaluation_runs where task_id = 'named'"
-        ).fetchone()
-    assert row == ({"pytest": "test_it.py::test_recorded", "step": 2},)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest_support import VOCABULARY, line, load_file, migrated_database, record, select
+import servers
+from ingest_support import VOCABULARY, line, load_file, record, select
 from loader.errors import InvalidRecord
 from loader.records.checker import Checker
+from loader.records.json_text import decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,7 +169,7 @@ INTACT: list[tuple[str, dict[str, object], str, object]] = [
 @pytest.fixture(scope="module")
 def shared_url(postgres_server: str) -> Iterator[str]:
     """One migrated database for all tests that do not mind the others' rows."""
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
 
 
@@ -183,7 +185,7 @@ def test_a_broken_record_is_refused_with_its_own_reason(text: bytes, code: str, 
     checker = Checker(VOCABULARY)
     assert checker.admit_json([line(), text, line()]) is None
     with pytest.raises(InvalidRecord) as caught:
-        checker.check_json(text)
+        checker.check(decode_object(text))
     assert caught.value.code == code
     assert word in caught.value.reason
     assert len(caught.value.reason) < 400

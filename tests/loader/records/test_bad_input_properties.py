@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest_support import VOCABULARY, line, load_file, migrated_database, record
+import servers
+from ingest_support import VOCABULARY, line, load_file, record
 from loader.errors import InvalidRecord
 from loader.records.checker import Admitted, Checker
 from loader.records.json_text import decode_object
@@ -46,7 +47,7 @@ FIELDS = st.sampled_from([*record(), "scores", "metadata", "latency_ms", "record
 
 @pytest.fixture(scope="module")
 def shared_url(postgres_server: str) -> Iterator[str]:
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
 
 

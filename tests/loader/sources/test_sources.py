@@ -13,6 +13,7 @@ import servers
 from ingest_support import VOCABULARY, line, record
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.checker import Checker, Defaults
+from loader.records.json_text import decode_object
 from loader.sources import SourceRow, files, json_document
 from loader.sources.blocks import Blocks
 from loader.sources.files import FileSource, Format, expand, guess_format
@@ -27,7 +28,7 @@ def read(path: Path, format: Format | None = None) -> list[SourceRow]:  # noqa: 
 def check(row: SourceRow, defaults: Defaults | None = None) -> dict[str, object]:
     checker = Checker(VOCABULARY, defaults)
     assert row.rejection is None, row.rejection
-    checked = checker.check_json(row.original) if row.fields is None else checker.check(row.fields)
+    checked = checker.check(decode_object(row.original) if row.fields is None else row.fields)
     return {name: getattr(checked, name) for name in checked.__struct_fields__}
 
 
