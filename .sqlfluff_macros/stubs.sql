@@ -4,6 +4,8 @@
 {% macro untested_rows(relation, model) %}select * from {{ relation }}{% endmacro %}
 {% macro function(name) %}{{ name }}{% endmacro %}
 {% macro is_in_build(load_id) %}true{% endmacro %}
+{% macro is_standing(rows, parts) %}true{% endmacro %}
+{% macro is_covered(rows, withdrawals, parts) %}{{ withdrawals }}.load_id > {{ rows }}.load_id{% endmacro %}
 {% macro current_build_number() %}1{% endmacro %}
 {% macro build_watermarks() %}build_watermarks{% endmacro %}
 {% macro result_id(experiment_id, task_id, experiment_group, extension_version) %}experiment_id{% endmacro %}
@@ -98,3 +100,4 @@ one_sided_scores as (select pairs.* from pairs){% endmacro %}
 {% macro verdict_rule(settings) %}verdicts as (
     select composites.* from composites
 ){% endmacro %}
+{% macro agree_on(left, right, columns) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}

@@ -85,3 +85,9 @@ select %(load_id)s, origin, row_number, reason_code, reason, payload, payload_by
 from rejected
 where %(with_withheld)s or reason_code <> %(withheld)s
 """
+INSERT_REJECTED_ROW: Final = """
+insert into raw_evals.rejected_rows (
+    load_id, origin, row_number, reason_code, reason, payload
+)
+values (%(load_id)s, %(origin)s, %(row)s, %(reason_code)s, %(reason)s, %(payload)s)
+"""
