@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
@@ -16,7 +17,7 @@ from loader.errors import ConfigurationError, InputRejected
 from loader.sources import Noting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from loader.ingest.load import LoadSummary
@@ -55,6 +56,7 @@ _MOST_REASONS = 3
     metavar="ID",
     help="Experiment whose control group to compare with.",
 )
+@group_options
 @langsmith_options
 @click.option(
     "--strict",
@@ -81,6 +83,8 @@ def ingest(  # noqa: PLR0913  one for each option
     agent_name: str | None,
     model_version: str | None,
     baseline_experiment_id: str | None,
+    controls: Sequence[str],
+    treatments: Sequence[str],
     projects: Sequence[str],
     dataset: str | None,
     all_experiments: bool,
@@ -104,6 +108,7 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
       zcat results.gz | python -m loader ingest --file - --format jsonl
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
+      python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
     """
@@ -111,7 +116,8 @@ def ingest(  # noqa: PLR0913  one for each option
     from loader.records.checker import Defaults
     from loader.warehouse.seeds import read_vocabulary
 
-    vocabulary = read_vocabulary()
+    roles = roles_of(controls, treatments)
+    vocabulary = with_groups(read_vocabulary(), roles)
     defaults = Defaults(
         experiment_id=experiment_id,
         experiment_group=experiment_group,
@@ -142,9 +148,10 @@ def ingest(  # noqa: PLR0913  one for each option
     for source in sources:
         summary = _load(
             source, vocabulary, defaults, database_url,
-            strict=strict, dry_run=dry_run, accept_feedback=not from_files,
+            strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
         )  # fmt: skip
         _print(summary, summary_format, dry_run=dry_run)
+        say_unknown_groups(summary)
         for note in source.notes() if isinstance(source, Noting) else ():
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
@@ -186,6 +193,7 @@ def _load(  # noqa: PLR0913  what a load takes
     strict: bool,
     dry_run: bool,
     accept_feedback: bool,
+    roles: Mapping[str, str],
 ) -> LoadSummary:
     from loader.ingest.load import load
     from loader.ingest.parallel import MOST_PROCESSES
@@ -200,6 +208,7 @@ def _load(  # noqa: PLR0913  what a load takes
             strict=strict,
             dry_run=dry_run,
             accept_feedback=accept_feedback,
+            roles=roles,
             most_processes=MOST_PROCESSES,
             on_progress=on_progress,
         )

@@ -138,11 +138,12 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
     if not named.model:
         raise ConfigurationError("--endpoint needs --model")
     from loader.runner.chat import ChatTarget  # loads the HTTP client
+    from loader.warehouse.seeds import seed_shown
 
     price = price_of(named.model, read_prices())
     if needs_bound and (price is None or chat.max_tokens is None):
         missing = (
-            f"a price of {named.model} in seeds/model_prices.csv"
+            f"a price of {named.model} in {seed_shown('model_prices')}"
             if price is None
             else "--max-tokens"
         )
@@ -151,7 +152,8 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         )
     if price is None:
         click.echo(
-            f"seeds/model_prices.csv has no price of {named.model}: costs stay empty", err=True
+            f"{seed_shown('model_prices')} has no price of {named.model}: costs stay empty",
+            err=True,
         )
     return ChatTarget(
         str(named.endpoint),

@@ -1,4 +1,4 @@
-"""What a call costs: prices per million tokens from `seeds/model_prices.csv`."""
+"""What a call costs: prices per million tokens from the seed `model_prices`."""
 
 from __future__ import annotations
 
