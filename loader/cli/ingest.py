@@ -11,13 +11,15 @@ import click
 
 from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
 from loader.cli.langsmith import build_sources, langsmith_options
+from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
 from loader.errors import ConfigurationError, InputRejected
 from loader.sources import Noting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Mapping as Keyed
     from datetime import datetime
 
     from loader.ingest.load import LoadSummary
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.sources.files import Format
+    from loader.sources.mapping import Mapping
 
 _MOST_REASONS = 3
 
@@ -41,10 +44,11 @@ _MOST_REASONS = 3
 @click.option(
     "--format",
     "input_format",
-    type=click.Choice(["jsonl", "json", "csv", "baseline"]),
+    type=click.Choice(["jsonl", "json", "csv", "parquet", "baseline", "legacy"]),
     help="Format of the files; else told from name and content. baseline: a baseline "
-    "runner's result files.",
+    "runner's result files. legacy: a dump of the old system's table of results.",
 )
+@mapping_options
 @click.option("--experiment-id", metavar="ID", help="Experiment of every record.")
 @click.option("--experiment-group", metavar="GROUP", help="baseline, code-chef, …")
 @click.option("--extension-version", metavar="VERSION", help="Version of what is evaluated.")
@@ -77,6 +81,7 @@ def ingest(  # noqa: PLR0913  one for each option
     files: tuple[str, ...],
     paths: tuple[str, ...],
     input_format: Format | None,
+    mapping_options: MappingOptions,
     experiment_id: str | None,
     experiment_group: str | None,
     extension_version: str | None,
@@ -107,6 +112,8 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --file results.jsonl --experiment-id exp-1
       python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
       zcat results.gz | python -m loader ingest --file - --format jsonl
+      python -m loader ingest --guess results.csv
+      python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
@@ -116,9 +123,8 @@ def ingest(  # noqa: PLR0913  one for each option
     from loader.records.checker import Defaults
     from loader.warehouse.seeds import read_vocabulary
 
-    roles = roles_of(controls, treatments)
-    vocabulary = with_groups(read_vocabulary(), roles)
-    defaults = Defaults(
+    vocabulary = read_vocabulary()
+    given = Defaults(
         experiment_id=experiment_id,
         experiment_group=experiment_group,
         extension_version=extension_version,
@@ -126,11 +132,24 @@ def ingest(  # noqa: PLR0913  one for each option
         model_version=model_version,
         baseline_experiment_id=baseline_experiment_id,
     )
+    if (projects or dataset) and mapping_options.says_anything:
+        raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
+    if mapping_options.guess:
+        from loader.cli.guessing import agreed_mapping  # only where it is asked for
+
+        mapping = agreed_mapping((*files, *paths), input_format, mapping_options, given, vocabulary)
+        if mapping is None:
+            return
+    else:
+        mapping = mapping_options.mapping()
+    defaults = Defaults(**{**mapping.defaults, **given.given()})
+    roles = {**mapping.groups, **roles_of(controls, treatments)}
+    vocabulary = with_groups(vocabulary.with_options(mapping.scales, mapping.measures), roles)
     sources: list[Source] = []
     if files or paths:
         if projects or dataset:
             raise ConfigurationError("give files or a LangSmith project, not both")
-        sources.append(_file_source((*files, *paths), input_format, vocabulary, defaults))
+        sources.append(_file_source((*files, *paths), input_format, vocabulary, defaults, mapping))
     elif projects or dataset:
         sources += build_sources(
             projects=projects,
@@ -176,11 +195,15 @@ def _file_source(
     input_format: Format | None,
     vocabulary: Vocabulary,
     defaults: Defaults,
+    mapping: Mapping,
 ) -> Source:
     from loader.sources.files import FileSource  # keep --help quick
+    from loader.sources.mapping import refuse_percent
 
+    refuse_percent(mapping)
+    supplied = defaults.given().keys()
     return FileSource(
-        paths, input_format, groups=vocabulary.groups, supplied=defaults.given().keys()
+        paths, input_format, groups=vocabulary.groups, supplied=supplied, mapping=mapping
     )
 
 
@@ -193,7 +216,7 @@ def _load(  # noqa: PLR0913  what a load takes
     strict: bool,
     dry_run: bool,
     accept_feedback: bool,
-    roles: Mapping[str, str],
+    roles: Keyed[str, str],
 ) -> LoadSummary:
     from loader.ingest.load import load
     from loader.ingest.parallel import MOST_PROCESSES

@@ -39,7 +39,7 @@ _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8
 _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
-_LONGEST_REASON: Final = 1000
+_LONGEST_REASON: Final = 8000
 _MOST_GROUPS: Final = 1000
 """Unknown groups that are counted each: more are a wrong column, not groups."""
 _WITHHELD: Final = Rejection(

@@ -51,7 +51,7 @@ def shared_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("format", ["jsonl", "json", "csv", "baseline", None])
+@pytest.mark.parametrize("format", ["jsonl", "json", "csv", "parquet", "baseline", "legacy", None])
 @settings(
     max_examples=60,
     deadline=None,
