@@ -32,6 +32,10 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/yamllint --strict .
 	$(BIN)/sqlfluff lint --processes 2 models functions macros tests
+	$(BIN)/sqlfluff lint --processes 2 --config .sqlfluff_steps \
+		models/intermediate/comparisons \
+		models/intermediate/versions/int_version_moments.sql \
+		models/intermediate/versions/int_regression_tasks.sql
 	$(BIN)/sqlfluff lint --processes 2 --templater placeholder \
 		--exclude-rules RF02,RF04,LT05,ST06,AM04 loader/*/sql
 	$(BIN)/python tests/check_descriptions.py

@@ -34,8 +34,13 @@
 {% macro is_same_series(left, right, more) %}{{ left }}.agent_name = {{ right }}.agent_name{% endmacro %}
 {% macro is_same_comparison(left, right, more) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
 {% macro is_result_of_version(results, versions) %}{{ results }}.agent_name = {{ versions }}.agent_name{% endmacro %}
-{% macro results_of_versions(versions) %}select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}{% endmacro %}
-{% macro version_task_means() %}select *, 'accuracy' as metric, 0 as mean_value from wanted_results{% endmacro %}
+{% macro version_tasks(versions) %}wanted_results as (
+    select {{ versions }}.*, 'r' as result_id, 't' as task_id, 1 as task_number, 'e' as experiment_id from {{ versions }}
+    inner join rollups
+        on {{ versions }}.agent_name = rollups.agent_name
+),
+
+task_means as (select *, 'accuracy' as metric, 0 as mean_value from wanted_results){% endmacro %}
 {% macro metric_direction(metric, kind, declared_direction) %}{{ declared_direction }}{% endmacro %}
 {% macro bounded_value(value) %}{{ value }}{% endmacro %}
 {% macro bounded_square(value) %}{{ value }}{% endmacro %}
@@ -55,6 +60,36 @@
 {% macro estimate_intervals() %}intervals as (select methods.* from methods){% endmacro %}
 {% macro estimate_tests() %}tests as (select intervals.* from intervals){% endmacro %}
 {% macro estimate_plans() %}requirements as (select tests.* from tests){% endmacro %}
+{% macro moment_readings() %}differences as (select metric_pairs.* from metric_pairs){% endmacro %}
+{% macro moment_centres() %}centres as (select differences.* from differences){% endmacro %}
+{% macro moment_clusters() %}totals as (select centres.* from centres){% endmacro %}
+{% macro pair_tasks() %}tasks as (
+    select evaluation_results.* from evaluation_results
+    inner join results_paired
+        on evaluation_results.experiment_id = results_paired.experiment_id
+    left join arm_plans
+        on evaluation_results.experiment_id = arm_plans.experiment_id
+){% endmacro %}
+{% macro pair_segments() %}segments as (select tasks.* from tasks){% endmacro %}
+{% macro pair_scores() %}recorded_pairs as (select evaluation_scores.* from evaluation_scores){% endmacro %}
+{% macro pair_outcomes() %}outcome_pairs as (select tasks.* from tasks){% endmacro %}
+{% macro arm_deciding_metrics() %}primary_metrics as (
+    select evaluation_scores.* from evaluation_scores
+    inner join metrics
+        on evaluation_scores.metric = metrics.metric
+){% endmacro %}
+{% macro arm_controls() %}version_controls as (select controls.* from controls),
+
+latest_controls as (select version_controls.* from version_controls),
+
+control_tasks as (select arms.* from arms){% endmacro %}
+{% macro evaluator_differences() %}evaluator_conflicts as (
+    select pairs.* from pairs
+    inner join evaluator_metrics
+        on pairs.metric = evaluator_metrics.metric
+),
+
+one_sided_scores as (select pairs.* from pairs){% endmacro %}
 {% macro shown_improvement(improvement) %}{{ improvement }}{% endmacro %}
 {% macro unpaired_code() %}'code'{% endmacro %}
 {% macro unpaired_headline() %}'sentence'{% endmacro %}

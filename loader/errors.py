@@ -38,15 +38,17 @@ class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
         field: the offending field, dotted for nesting (`scores.accuracy`).
         code: a stable reason code (`missing_field`, `wrong_type`, …).
         reason: a sentence that names the field and the remedy.
+        value: what was found there, where a load counts it.
 
     """
 
-    def __init__(self, field: str, code: str, reason: str) -> None:
-        """Keep the three parts; the message is the reason."""
+    def __init__(self, field: str, code: str, reason: str, *, value: str = "") -> None:
+        """Keep the parts; the message is the reason."""
         super().__init__(reason)
         self.field = field
         self.code = code
         self.reason = reason
+        self.value = value
 
 
 class CountsFromZero(InvalidRecord):

@@ -3,19 +3,22 @@
 Off unless `--evalmart-experiment` or the ini option `evalmart_experiment` names an
 experiment. The fixture `evalmart_record` then records; otherwise it does nothing, so a
 test that uses it passes either way.
+
+What a test records waits for the test's end, since only then is it known whether it
+failed. With pytest-xdist the workers record, and the first process says what was there.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
-    from loader.recording.recorder import Recorder
-
+    from loader.recording.recorder import Recorder, RecordFields
 
 _OPTIONS: Final = {
     "experiment": "experiment_id of the runs that evalmart_record takes; turns it on",
@@ -24,8 +27,65 @@ _OPTIONS: Final = {
     "agent": "their agent_name",
     "model": "their model_version",
     "database-url": "where they go; else DATABASE_URL, PG* variables, or the embedded server",
+    "on-existing": "where there are runs already: add repetitions (default), replace, or refuse",
 }
-_RECORDER: Final[pytest.StashKey[Recorder]] = pytest.StashKey()
+_FIXTURE: Final = "evalmart_record"
+_AS_OF_LOAD: Final = "evalmart_as_of_load"
+_COUNTS: Final = "evalmart_counts"
+
+
+@dataclass
+class _Test:
+    """One test that may record."""
+
+    runs: list[RecordFields] = field(default_factory=list)
+    failure: str = ""
+    is_skipped: bool = False
+
+
+@dataclass
+class _Recording:
+    """What a process of the session records."""
+
+    recorder: Recorder
+    tests: dict[str, _Test] = field(default_factory=dict)
+    """By id; those that have not ended."""
+    problems: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("recorded", "spooled", "skipped", "replaced"), 0)
+    )
+    """Of all processes that have ended."""
+
+    def test(self, name: str) -> _Test:
+        return self.tests.setdefault(name, _Test())
+
+    def end(self, name: str, *, is_over: bool = True) -> None:
+        """Record what a test has to say; how it went, if it is over."""
+        from loader.errors import LoaderError
+
+        test = self.tests.pop(name, _Test())
+        if test.is_skipped:
+            self.counts["skipped"] += 1
+            return
+        unsaid: RecordFields = {"task_id": name, "metadata": {"pytest": name}}
+        for run in test.runs or ([unsaid] if test.failure else []):
+            judged = _judged(run, test.failure) if is_over else run
+            try:
+                self.recorder.record(**judged)
+            except LoaderError as error:
+                self.problems.append(f"{name} is not stored: {error}")
+
+    def finish(self) -> None:
+        """Deliver what waits, and count it."""
+        for name in list(self.tests):
+            self.end(name, is_over=False)  # interrupted: nobody knows how it would have ended
+        self.recorder.flush()
+        self.counts["spooled"] += self.recorder.spooled_count
+        self.counts["recorded"] += self.recorder.loaded_count + self.recorder.spooled_count
+        self.counts["replaced"] += self.recorder.replaced_count
+
+
+_RECORDING: Final[pytest.StashKey[_Recording]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,57 +105,134 @@ def pytest_configure(config: pytest.Config) -> None:
     from loader.errors import LoaderError
     from loader.recording.recorder import Recorder
 
+    worker = getattr(config, "workerinput", {})
     try:
-        config.stash[_RECORDER] = Recorder(
+        recorder = Recorder(
             experiment_id=settings["experiment"],
             experiment_group=settings["group"],
             extension_version=settings["version"],
             agent_name=settings["agent"],
             model_version=settings["model"],
             database_url=settings["database-url"],
+            on_existing=settings["on-existing"] or "add",
+            as_of_load=worker.get(_AS_OF_LOAD),
         )
     except LoaderError as error:
         raise pytest.UsageError(str(error)) from error
+    config.stash[_RECORDING] = _Recording(recorder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist
+    """Let every worker see what was there before the session."""
+    if _RECORDING in node.config.stash:
+        from loader.recording.existing import last_load
+
+        node.workerinput[_AS_OF_LOAD] = last_load(_setting(node.config, "database-url"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ANN401  of pytest-xdist
+    """Add up what a worker has recorded."""
+    del error
+    recording = node.config.stash.get(_RECORDING, None)
+    counts, problems = getattr(node, "workeroutput", {}).get(_COUNTS, ({}, []))
+    if recording is not None:
+        recording.problems += problems
+        for name, count in counts.items():
+            recording.counts[name] += count
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note how a test that records went; when it has ended, record it."""
+    report = yield
+    recording = item.config.stash.get(_RECORDING, None)
+    if recording is not None and _FIXTURE in getattr(item, "fixturenames", ()):
+        test = recording.test(item.nodeid)
+        if call.excinfo is not None:
+            # one that is expected to fail has run and failed, unless it was not let begin
+            did_not_run = report.skipped and (
+                not hasattr(report, "wasxfail") or report.when == "setup"
+            )
+            test.is_skipped = test.is_skipped or did_not_run
+            test.failure = test.failure or _failure(call.excinfo, str(report.when))
+        if report.when == "teardown":
+            recording.end(item.nodeid)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Deliver what waits; a worker of pytest-xdist also says what it was."""
+    recording = session.config.stash.get(_RECORDING, None)
+    if recording is not None:
+        recording.finish()
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput[_COUNTS] = (recording.counts, recording.problems)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:  # noqa: ANN401
-    """Deliver what waits, and say where it went."""
-    recorder = config.stash.get(_RECORDER, None)
-    if recorder is None:
+    """Say what was recorded and where it went, what was there, and what was skipped."""
+    recording = config.stash.get(_RECORDING, None)
+    if recording is None:
         return
-    recorder.flush()
-    total = recorder.loaded_count + recorder.spooled_count
-    where = f", {recorder.spooled_count} of them in the spool" if recorder.spooled_count else ""
-    terminalreporter.write_line(
-        f"evalmart: {total} runs recorded in {_setting(config, 'experiment')}{where}"
-    )
+    counts = recording.counts
+    where = f", {counts['spooled']} of them in the spool" if counts["spooled"] else ""
+    skipped = f"; {counts['skipped']} skipped tests are not stored" if counts["skipped"] else ""
+    told = f"{counts['recorded']} runs recorded in {_setting(config, 'experiment')}{where}{skipped}"
+    elsewhere = counts["replaced"] - recording.recorder.replaced_count
+    for line in (told, *recording.recorder.notes_with(elsewhere), *recording.problems):
+        terminalreporter.write_line(f"evalmart: {line}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Deliver what waits; also in the workers of pytest-xdist, which print no summary."""
-    recorder = config.stash.get(_RECORDER, None)
-    if recorder is not None:
-        recorder.close()
+    """End the recorder."""
+    recording = config.stash.get(_RECORDING, None)
+    if recording is not None:
+        recording.recorder.close()
 
 
 @pytest.fixture
 def evalmart_record(request: pytest.FixtureRequest) -> Callable[..., str | None]:
     """Give a function that records one run: the fields of `Recorder.record`.
 
-    `task_id` is the test's id if not given; the metadata say which test it was.
+    `task_id` is the test's id if not given; the metadata say which test it was. The run is
+    kept when the test has ended: as failing if the test failed, with the failure as its
+    `error_message`; else as a success, unless it says otherwise itself.
     """
-    recorder = request.config.stash.get(_RECORDER, None)
-    test = request.node.nodeid
+    recording = request.config.stash.get(_RECORDING, None)
+    name = request.node.nodeid
 
     def record(**fields: Any) -> str | None:  # noqa: ANN401  a record's fields
-        if recorder is None:
+        if recording is None:
             return None
-        fields.setdefault("task_id", test)
-        fields["metadata"] = {"pytest": test, **(fields.get("metadata") or {})}
-        run_id: str = recorder.record(**fields)
-        return run_id
+        fields.setdefault("task_id", name)
+        fields["metadata"] = {"pytest": name, **(fields.get("metadata") or {})}
+        run = recording.recorder.prepare(**fields)
+        recording.test(name).runs.append(run)
+        return run["source_run_id"]
 
     return record
+
+
+def _judged(run: RecordFields, failure: str) -> RecordFields:
+    """Return a run with what its test says of it."""
+    said = run.get("error_message")
+    if failure:
+        return {**run, "success": False, "error_message": f"{said}\n{failure}" if said else failure}
+    return run if said or run.get("success") is not None else {**run, "success": True}
+
+
+def _failure(error: pytest.ExceptionInfo[BaseException], when: str) -> str:
+    """Return what went wrong, without secrets and at a length to read."""
+    from loader.runner.answers import LONGEST_ERROR, redact_all
+
+    text = error.exconly(tryshort=True).encode(errors="backslashreplace").decode()
+    place = "" if when == "call" else f"in {when}: "
+    shown: str = redact_all(f"{place}{text}")[:LONGEST_ERROR]
+    return shown
 
 
 def _setting(config: pytest.Config, name: str) -> str | None:

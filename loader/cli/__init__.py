@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Command → where it is defined and its line in `--help`; in the order of use.
 COMMANDS = {
     "init": ("loader.cli.admin:init", "Create or migrate the raw schema and the roles."),
+    "declare": ("loader.cli.declare:declare", "Metrics, groups and scales of your own."),
     "ingest": ("loader.cli.ingest:ingest", "Load results from files or LangSmith."),
     "projects": ("loader.cli.langsmith:projects", "What LangSmith has to ingest."),
     "run": ("loader.cli.run:run", "Run tasks; time, score and record them."),

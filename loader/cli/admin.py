@@ -16,17 +16,26 @@ _MARKS: dict[bool | None, str] = {
 
 
 @click.command()
+@click.option(
+    "--here",
+    is_flag=True,
+    help="Also write the team's folder evalmart/ in the working directory: groups, metrics, "
+    "evaluators' keys, prices, accepted changes, policy and vars. What is there stays.",
+)
 @database_option
-def init(database_url: str | None) -> None:
+def init(*, here: bool, database_url: str | None) -> None:
     """Create or migrate the schema raw_evals and the roles; safe to repeat.
 
     \b
     Example:
       python -m loader init
+      python -m loader init --here
     """
     from loader.warehouse.connection import connect
     from loader.warehouse.migrate import current_version, migrate
 
+    if here:
+        _create_folder()
     with connect(database_url) as connection:
         connection.add_notice_handler(
             lambda notice: click.echo(f"{notice.severity}: {notice.message_primary}", err=True)
@@ -36,6 +45,20 @@ def init(database_url: str | None) -> None:
     for name in applied:
         click.echo(f"applied {name}")
     click.echo(f"raw_evals is at version {version}")
+
+
+def _create_folder() -> None:
+    from loader.team.files import create_folder
+    from loader.warehouse.folder import shown, team_folder
+
+    made = create_folder()
+    if made.written:
+        click.echo(f"wrote {shown(made.folder)}/: {', '.join(made.written)}")
+    if made.kept:
+        click.echo(f"left alone in {shown(made.folder)}/: {', '.join(made.kept)}")
+    used = team_folder()
+    if used is not None and used != made.folder.resolve():
+        click.echo(f"EVALMART_CONFIG names {used}: that folder is used", err=True)
 
 
 @click.command(
@@ -70,19 +93,29 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
 def env(database_url: str | None) -> None:
     """Print the variables that lead dbt, psql and Grafana to the same database.
 
-    A password is never printed: give it as PGPASSWORD or in ~/.pgpass.
+    A password is never printed: give it as PGPASSWORD or in ~/.pgpass. Seeds of the team's
+    folder are given to dbt as they are now; the vars of its vars.yml are for --vars.
 
     \b
     Example:
       eval "$(python -m loader env)" && psql
     """
+    from loader.warehouse import team_seeds
     from loader.warehouse.dbt import dbt_environment
+    from loader.warehouse.folder import VARS, team_folder
+    from loader.warehouse.variables import team_variables
 
     variables = dbt_environment(database_url)
     has_password = "PGPASSWORD" in variables
+    folder = team_folder()
+    click.echo(f"the team's folder: {folder or 'none'}", err=True)
+    named = {"DBT_PROFILES_DIR", team_seeds.VARIABLE}
     for name in sorted(variables):
-        if name == "DBT_PROFILES_DIR" or (name.startswith("PG") and name != "PGPASSWORD"):
+        if name in named or (name.startswith("PG") and name != "PGPASSWORD"):
             click.echo(f"export {name}={shlex.quote(variables[name])}")
+    if folder is not None and team_variables():
+        path = shlex.quote(str(folder / VARS))
+        click.echo(f'its vars, for plain dbt: dbt build --vars "$(cat {path})"', err=True)
     if has_password:
         click.echo("the password is not printed: export PGPASSWORD yourself", err=True)
 

@@ -38,7 +38,7 @@ _INCONCLUSIVE = 5
     "policy_file",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="What the candidate must show; else policies/default.yml of the project.",
+    help="What the candidate must show; else the team's policy.yml, or the project's default.",
 )
 @click.option(
     "--format",

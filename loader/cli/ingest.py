@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
@@ -18,6 +19,7 @@ from loader.sources import Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Mapping as Keyed
     from datetime import datetime
 
     from loader.ingest.load import LoadSummary
@@ -58,6 +60,7 @@ _MOST_REASONS = 3
     metavar="ID",
     help="Experiment whose control group to compare with.",
 )
+@group_options
 @langsmith_options
 @click.option(
     "--strict",
@@ -85,6 +88,8 @@ def ingest(  # noqa: PLR0913  one for each option
     agent_name: str | None,
     model_version: str | None,
     baseline_experiment_id: str | None,
+    controls: Sequence[str],
+    treatments: Sequence[str],
     projects: Sequence[str],
     dataset: str | None,
     all_experiments: bool,
@@ -110,6 +115,7 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --guess results.csv
       python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
+      python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
     Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
     """
@@ -137,8 +143,8 @@ def ingest(  # noqa: PLR0913  one for each option
     else:
         mapping = mapping_options.mapping()
     defaults = Defaults(**{**mapping.defaults, **given.given()})
-    vocabulary = replace(vocabulary, groups=vocabulary.groups | mapping.groups.keys())
-    vocabulary = vocabulary.with_options(mapping.scales, mapping.measures)
+    roles = {**mapping.groups, **roles_of(controls, treatments)}
+    vocabulary = with_groups(vocabulary.with_options(mapping.scales, mapping.measures), roles)
     sources: list[Source] = []
     if files or paths:
         if projects or dataset:
@@ -161,9 +167,10 @@ def ingest(  # noqa: PLR0913  one for each option
     for source in sources:
         summary = _load(
             source, vocabulary, defaults, database_url,
-            strict=strict, dry_run=dry_run, accept_feedback=not from_files,
+            strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
         )  # fmt: skip
         _print(summary, summary_format, dry_run=dry_run)
+        say_unknown_groups(summary)
         for note in source.notes() if isinstance(source, Noting) else ():
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
@@ -209,6 +216,7 @@ def _load(  # noqa: PLR0913  what a load takes
     strict: bool,
     dry_run: bool,
     accept_feedback: bool,
+    roles: Keyed[str, str],
 ) -> LoadSummary:
     from loader.ingest.load import load
     from loader.ingest.parallel import MOST_PROCESSES
@@ -223,6 +231,7 @@ def _load(  # noqa: PLR0913  what a load takes
             strict=strict,
             dry_run=dry_run,
             accept_feedback=accept_feedback,
+            roles=roles,
             most_processes=MOST_PROCESSES,
             on_progress=on_progress,
         )

@@ -109,7 +109,7 @@ def build_sources(  # noqa: PLR0913  one for each option
 )
 @format_option
 def projects(*, dataset: str | None, limit: int, output: Format) -> None:
-    """List what LangSmith has to ingest: its projects and their feedback keys.
+    """List what LangSmith has to ingest: its projects, their datasets and feedback keys.
 
     \b
     Example:
@@ -117,22 +117,26 @@ def projects(*, dataset: str | None, limit: int, output: Format) -> None:
       python -m loader projects --dataset ib-agent-scenarios-v1 --format json
     """
     from loader.show.render import render
-    from loader.sources.langsmith import LangSmith, find_dataset, list_projects
+    from loader.sources.langsmith import LangSmith, dataset_names, find_dataset, list_projects
     from loader.tables import Column, Kind, Table
 
     client = LangSmith()
     dataset_id = find_dataset(client, dataset).id if dataset else None
+    found = list(list_projects(client, dataset_id, limit=limit))
+    names = dataset_names(client, [each.dataset_id for each in found if each.dataset_id])
     rows = [
         (
             project.name,
+            names.get(project.dataset_id, project.dataset_id) if project.dataset_id else None,
             project.run_count,
             project.started_at,
             ", ".join(sorted(project.feedback_counts)),
         )
-        for project in list_projects(client, dataset_id, limit=limit)
+        for project in found
     ]
     columns = (
         Column("project"),
+        Column("dataset"),
         Column("runs", Kind.INTEGER),
         Column("started_at", Kind.TIMESTAMP, "started"),
         Column("feedback_keys", heading="feedback keys"),

@@ -129,7 +129,7 @@ def compare(  # noqa: PLR0913  one parameter per option
 
 @click.command()
 @click.option("--agent", metavar="AGENT", required=True, help="The agent.")
-@click.option("--metric", metavar="METRIC", required=True, help="accuracy, latency_ms, …")
+@click.option("--metric", metavar="METRIC", required=True, help="accuracy, latency, …")
 @click.option("--group", metavar="GROUP", help="Only this experiment group.")
 @click.option(
     "--days",
@@ -169,6 +169,7 @@ def trend(  # noqa: PLR0913  one parameter per option
         believed(as_of, ["version_trends"], database_url, agent=agent),
         connect(database_url) as connection,
     ):
+        metric = questions.metric_meant(connection, agent, metric)
         table = questions.trend(connection, agent, metric, group, days)
     if output is Format.TABLE:
         lines = [f"{line}\n" for line in views.sparklines(table)]
@@ -262,7 +263,7 @@ def regressions(  # noqa: PLR0913  one parameter per option
     """List what got worse over versions: one line per fall in level, open ones first.
 
     An alert is open until the level is back or a person accepts it in
-    seeds/accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
+    accepted_changes.csv. Exit codes: 0 none is open, 5 some are: a person has to look.
 
     \b
     Example:

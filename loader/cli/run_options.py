@@ -14,11 +14,13 @@ from loader.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loader.runner.arms import Outcome, Settings
+    from loader.runner.arms import Settings
+    from loader.runner.outcome import Failures, Outcome
     from loader.runner.targets import Target
 
 P = ParamSpec("P")
 R = TypeVar("R")
+NOTHING: Final = 3
 INCOMPLETE: Final = 5
 INTERRUPTED: Final = 130
 """As shells report a program that Ctrl-C ended."""
@@ -90,7 +92,11 @@ def run_options(function: Callable[P, R]) -> Callable[P, R]:
         click.option("--max-cost-usd", type=click.FloatRange(0, min_open=True), metavar="USD",
                      help="Stop before the run costs more; an endpoint needs --max-tokens."),
         click.option("--retry-failed", is_flag=True, help="Runs that failed count as missing."),
-        click.option("--with-io", is_flag=True, help="Keep inputs and outputs in the metadata."),
+        click.option("--on-existing", type=click.Choice(["add", "replace", "refuse"]),
+                     help="Where there are runs already: make further repetitions, make all "
+                     "anew as new versions, or none; else only those that are missing."),
+        click.option("--with-io", is_flag=True,
+                     help="Keep inputs and outputs, not only what tells equal ones."),
         click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
         click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,
@@ -132,11 +138,12 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
     if not named.model:
         raise ConfigurationError("--endpoint needs --model")
     from loader.runner.chat import ChatTarget  # loads the HTTP client
+    from loader.warehouse.seeds import seed_shown
 
     price = price_of(named.model, read_prices())
     if needs_bound and (price is None or chat.max_tokens is None):
         missing = (
-            f"a price of {named.model} in seeds/model_prices.csv"
+            f"a price of {named.model} in {seed_shown('model_prices')}"
             if price is None
             else "--max-tokens"
         )
@@ -145,7 +152,8 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         )
     if price is None:
         click.echo(
-            f"seeds/model_prices.csv has no price of {named.model}: costs stay empty", err=True
+            f"{seed_shown('model_prices')} has no price of {named.model}: costs stay empty",
+            err=True,
         )
     return ChatTarget(
         str(named.endpoint),
@@ -172,6 +180,7 @@ def make_settings(experiment_id: str, baseline: str | None, options: dict[str, A
         rate=options["rate"],
         max_cost_usd=options["max_cost_usd"],
         retry_failed=options["retry_failed"],
+        on_existing=options["on_existing"],
         with_outputs=options["with_io"],
         agent_name=options["agent_name"],
         dataset_version=options["dataset_version"],
@@ -197,29 +206,44 @@ def run_progress() -> Iterator[Callable[[Outcome], None]]:
     with progress("running", None) as advance:
 
         def show(outcome: Outcome) -> None:
-            done = outcome.succeeded + outcome.failed
             advance(
-                done,
-                f"{done} of {outcome.planned} runs, {outcome.failed} failed, "
-                f"${outcome.cost_usd:.4f}",
+                outcome.made,
+                f"{outcome.made} of {outcome.planned} runs, {outcome.failed} failed, "
+                f"{_cost(outcome)}",
                 outcome.planned,
             )
 
         yield show
 
 
+def _cost(outcome: Outcome) -> str:
+    """Say what runs cost, as far as anybody knows."""
+    if outcome.cost_usd is None:
+        return "cost unknown"
+    unknown = f" and {outcome.unknown_costs:,} of unknown cost" if outcome.unknown_costs else ""
+    return f"${outcome.cost_usd:.4f}{unknown}"
+
+
 def last_word(outcome: Outcome, max_cost_usd: float | None) -> str:
-    """Say in a few lines what became of a run, and how to go on."""
-    made = outcome.succeeded + outcome.failed
-    spent = f"${outcome.cost_usd:.4f}, {outcome.tokens:,} tokens"
+    """Say in a few lines what became of a run, what went wrong, and how to go on."""
+    made = outcome.made
     already = f", {outcome.already_done} were there already" if outcome.already_done else ""
     counts = f"{outcome.succeeded} answered, {outcome.failed} failed"
-    lines = [f"{made} of {outcome.planned} missing runs made{already}: {counts}, {spent}"]
-    if outcome.unknown_costs:
-        lines.append(f"the cost of {outcome.unknown_costs} runs is not known")
+    wanted = "runs" if outcome.notes else "missing runs"
+    told = f"{counts}, {_cost(outcome)}, {outcome.tokens:,} tokens"
+    lines = [
+        *outcome.notes,
+        f"{made} of {outcome.planned} {wanted} made{already}: {told}",
+        *_what_failed(outcome),
+    ]
+    if outcome.is_limit_blind:
+        lines.append(
+            f"--max-cost-usd {max_cost_usd:g} could not hold: what calls cost is not known"
+        )
     if outcome.stop == "decided":
         saved = outcome.remaining
-        share = f" (about ${outcome.cost_usd / made * saved:.4f})" if made else ""
+        known = outcome.cost_usd if made and not outcome.unknown_costs else None
+        share = "" if known is None else f" (about ${known / made * saved:.4f})"
         lines.append(f"decided: {outcome.message}; saved {saved} runs{share}")
     if outcome.stop == "cost":
         lines.append(
@@ -239,6 +263,30 @@ def last_word(outcome: Outcome, max_cost_usd: float | None) -> str:
     return "\n".join(lines)
 
 
+def _what_failed(outcome: Outcome) -> Iterator[str]:
+    """Say which answers, tasks and evaluators failed, with the commonest errors."""
+    if outcome.answers.failed:
+        tasks = f"{outcome.failed_tasks:,} of {outcome.tasks:,} tasks have none"
+        yield from _failures("answers", outcome.answers, f"; {tasks}")
+    for name, scoring in sorted(outcome.evaluators.items()):
+        if scoring.failed:
+            yield from _failures(f"scores by {name}", scoring)
+    if outcome.has_nothing:
+        yield "nothing came of it: " + (
+            "every answer failed" if outcome.succeeded == 0 else "every evaluator failed"
+        )
+
+
+def _failures(what: str, found: Failures, more: str = "") -> Iterator[str]:
+    yield f"{found.failed:,} of {found.attempts:,} {what} failed{more}:"
+    for error in found.commonest():
+        yield f"  {error}"
+
+
 def exit_code(outcome: Outcome) -> int:
     """Return the exit code of a run: 0 if nothing is missing that was wanted."""
-    return {"cost": INCOMPLETE, "interrupted": INTERRUPTED}.get(str(outcome.stop or ""), 0)
+    if outcome.stop == "interrupted":
+        return INTERRUPTED
+    if outcome.has_nothing:
+        return NOTHING
+    return INCOMPLETE if outcome.stop == "cost" else 0

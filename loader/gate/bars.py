@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from loader.errors import nearest
-from loader.gate.policy import OnSegment, Policy, resolve
+from loader.gate.policy import OnSegment, Policy
 from loader.gate.verdict import Held, Verdict
 from loader.marts.rows import Reason
+from loader.tools.metric_names import resolve
 
 if TYPE_CHECKING:
     from loader.marts.rows import Candidate, Evidence, Level, Part, Task
@@ -41,7 +42,8 @@ def _hold_floor(level: Level, bar: float) -> Held:
             Reason(
                 "direction_unknown",
                 f"{level.metric} has a bar of {bar:g}, but nobody said whether more of it is "
-                "better: declare its direction in seeds/metrics.csv and build.",
+                f"better: python -m loader declare metric {level.metric} --direction lower "
+                "(or higher), then build.",
                 level.metric,
             ),
         )

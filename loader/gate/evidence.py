@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.gate.policy import MARKED, OnSegment, Policy, resolve
+from loader.gate.policy import MARKED, OnSegment, Policy
 from loader.marts import conditions
 from loader.marts.evidence import examples
 from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.warehouse.project import project_variables
-from loader.warehouse.seeds import read_seed
+from loader.tools.metric_names import resolve
+from loader.warehouse.seeds import read_seed, seed_path
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Declarations(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What `seeds/metrics.csv` says of a metric."""
+    """What the seed `metrics` says of a metric."""
 
     direction: str
     tie_margin: float
@@ -78,12 +78,9 @@ def declarations() -> Declarations:
     """Return the project's vars, and what its seed says of metrics: nothing where it is not there.
 
     Raises:
-        ConfigurationError: there is no project.
+        ConfigurationError: there is no project, or the team's folder has a fault.
     """
-    try:
-        rows = read_seed("metrics")
-    except ConfigurationError:
-        rows = []
+    rows = read_seed("metrics") if seed_path("metrics").is_file() else []
     return Declarations(
         project_variables(),
         {row["metric"]: Declared(row["direction"], float(row["tie_margin"] or 0)) for row in rows},

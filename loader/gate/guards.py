@@ -10,9 +10,10 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import nearest
-from loader.gate.policy import Inference, MetricPolicy, Policy, Requirement, resolve
+from loader.gate.policy import Inference, MetricPolicy, Policy, Requirement
 from loader.gate.verdict import Held, Verdict
 from loader.marts.rows import Reason
+from loader.tools.metric_names import resolve
 
 if TYPE_CHECKING:
     from loader.marts.rows import Candidate, Metric

@@ -21,7 +21,8 @@ from loader.marts.reading import reading
 from loader.tools.version import __version__
 from loader.warehouse.grants import current_role, may_read, remedy
 from loader.warehouse.migrate import require_current
-from loader.warehouse.project import project_directory, project_variables
+from loader.warehouse.seeds import seed_path, seed_text
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ _SETTINGS: Final = (
     "minimum_tasks", "minimum_clusters", "minimum_coverage", "harm_level", "gain_level",
     "minimum_gain", "peeking", "planned_tasks", "planned_repetitions", "pass_k", "pass_metric",
 )  # fmt: skip
-_SEEDS: Final = ("metrics.csv", "evaluator_metrics.csv", "experiment_groups.csv")
+_SEEDS: Final = ("metrics", "evaluator_metrics", "experiment_groups")
 
 
 class Looks(NamedTuple):
@@ -165,9 +166,8 @@ def settings_hash() -> str:
         json.dumps({name: variables.get(name) for name in _SETTINGS}, sort_keys=True).encode()
     )
     for name in _SEEDS:
-        path = project_directory() / "seeds" / name
-        text = path.read_text(encoding="utf-8-sig") if path.is_file() else ""
-        digest.update(f"\0{name}\0".encode() + "\n".join(text.split("\n")).encode())
+        text = seed_text(name) if seed_path(name).is_file() else ""
+        digest.update(f"\0{name}.csv\0{text}".replace("\r\n", "\n").encode())
     return digest.hexdigest()
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 POLICY: Final = {
     "no_values": "values of {metric} in both arms",
     "no_margin": "a margin for {metric}: give it one in the policy",
-    "no_metric": "a margin: give the policy metrics to hold, or seeds/metrics.csv margins",
+    "no_metric": "a margin: give the policy metrics to hold, or declare one: "
+    "python -m loader declare metric NAME --margin 0.05",
     "no_interval": "more tasks with a value of {metric}",
     "margin_not_excluded": "more tasks: the interval of {metric} lies across its margin",
     "low_coverage": "the missing values of {metric}: evaluate or repeat those runs",
@@ -32,8 +33,8 @@ POLICY: Final = {
     "minimum_pairs": "more tasks, as many as the policy asks for",
     "minimum_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "floor_open": "more tasks: the interval of {metric} lies across its bar",
-    "direction_unknown": "the direction of {metric}: declare it in seeds/metrics.csv, then run "
-    "python -m loader build",
+    "direction_unknown": "the direction of {metric}: python -m loader declare metric {metric} "
+    "--direction lower (or higher), then python -m loader build",
     "planned_runs_missing": "the planned runs that left no record: repeat them, or set "
     "planned_repetitions in the policy to what was made",
     "critical_task_missing": "runs of the critical tasks by the candidate",

@@ -9,23 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from loader.marts.rows import Severity
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
 VERSION: Final = 1
-SHORT_NAMES: Final[Mapping[str, str]] = {
-    "latency": "latency_ms",
-    "tokens": "tokens_used",
-    "cost": "cost_usd",
-}
-"""What people type for the built-in metrics; a metric of that very name goes first."""
 MARKED: Final = "metadata.critical"
 """In `critical_tasks`: every task whose metadata says `"critical": true`."""
 
@@ -95,7 +86,7 @@ class MetricPolicy(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         margin: how much worse is still fine: points of 0…1 for a score, `success`,
             `pass_hat_k` and `pass_at_k`, a share of the baseline for latency, tokens, cost and
-            measurements; None: the margin of `seeds/metrics.csv`.
+            measurements; None: the margin of the seed `metrics`.
         non_inferiority_margin: the same, by the name it had first.
         required: whether a candidate without values of it is inconclusive.
     """
@@ -182,8 +173,3 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if self.peeking:
             changed["peeking"] = True
         return changed
-
-
-def resolve(name: str, known: Collection[str]) -> str:
-    """Return the metric that a policy's name stands for, `latency` being `latency_ms`."""
-    return name if name in known else SHORT_NAMES.get(name, name)

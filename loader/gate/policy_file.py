@@ -10,7 +10,9 @@ import msgspec
 import yaml
 
 from loader.errors import ConfigurationError, close_names
-from loader.gate.policy import SHORT_NAMES, VERSION, MetricPolicy, Policy
+from loader.gate.policy import VERSION, MetricPolicy, Policy
+from loader.tools.metric_names import SHORT_NAMES
+from loader.warehouse.folder import POLICY, team_file
 from loader.warehouse.project import project_directory
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 _PART: Final = "block, review or ignore"
 _SEVERITY: Final = "low, medium, high, critical or never"
-_MARGIN: Final = "a number from 0 to 1, or null for the margin of seeds/metrics.csv"
+_MARGIN: Final = "a number from 0 to 1, or null for the margin of the seed metrics"
 # Key → (what it takes, an example); `metrics.*` and `floors.*` stand for any metric's name.
 _EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
     "version": (f"{VERSION}, the version of this format", f"version: {VERSION}"),
@@ -57,15 +59,15 @@ _MOVED: Final = ("latest", "all")
 
 
 def default_path() -> Path:
-    """Return where the project keeps its default policy."""
-    return project_directory() / "policies" / "default.yml"
+    """Return the policy of the team's folder, else the project's own."""
+    return team_file(POLICY) or project_directory() / "policies" / "default.yml"
 
 
 def read_policy(path: Path | None = None) -> Policy:
     """Read a policy from a YAML file.
 
     Args:
-        path: the file; the project's `policies/default.yml` if not given.
+        path: the file; that of `default_path` if not given.
 
     Raises:
         ConfigurationError: the file cannot be read, is no YAML, or a key of it is unknown or

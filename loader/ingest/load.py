@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 
@@ -26,7 +26,7 @@ from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, Source
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from loader.ingest.writer import Outcome
     from loader.records.checker import Defaults
@@ -40,6 +40,8 @@ _PARTS: Final = 8
 _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
 _LONGEST_REASON: Final = 8000
+_MOST_GROUPS: Final = 1000
+"""Unknown groups that are counted each: more are a wrong column, not groups."""
 _WITHHELD: Final = Rejection(
     WITHHELD,
     "sound, but the load is strict and other rows were rejected or had values set aside; "
@@ -95,6 +97,8 @@ class LoadSummary:
     """Of the loaded: runs that were loaded before, with other content."""
     notes: tuple[str, ...] = ()
     """What else was assumed or noticed, a sentence each."""
+    unknown_groups: tuple[tuple[str, int], ...] = ()
+    """Groups that nobody declared, each with the rows rejected for it; the commonest first."""
 
     @property
     def has_nothing(self) -> bool:
@@ -118,6 +122,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     accept_feedback: bool = False,
     keep_contents: bool = False,
     first_repetition: int = 1,
+    roles: Mapping[str, str] | None = None,
     most_processes: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> LoadSummary:
@@ -136,6 +141,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
         keep_contents: whether inputs and outputs are kept, not only their ids.
         first_repetition: the number of a task's first run, 1 or 0. A source that can be
             read again is, counted from 0, when a record of it has the repetition 0.
+        roles: of groups, in the experiments of this load: group → control or treatment.
         most_processes: how many may be started to check a large load on every core. They
             import the main module, so a script then needs its `__name__` guard.
         on_progress: called now and then with the number of rows read.
@@ -163,9 +169,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             first_repetition=first_repetition,
         )
         checks = ParallelChecker(make_checker, most_processes=most_processes)
-        return _load_once(
-            connection, source, checks, strict=strict, dry_run=dry_run, on_progress=on_progress
-        )
+        return _load_once(connection, source, checks, _Options(strict, dry_run, roles, on_progress))
 
     try:
         summary = once(first_repetition)
@@ -181,25 +185,32 @@ def load(  # noqa: PLR0913  a load's own options, by name
     return replace(summary, notes=notes, seconds=time.monotonic() - started)
 
 
+class _Options(NamedTuple):
+    """What a load does with what it read."""
+
+    strict: bool
+    dry_run: bool
+    roles: Mapping[str, str] | None
+    on_progress: Callable[[int], None] | None
+
+
 def _load_once(
     connection: Connection,
     source: Source,
     checks: ParallelChecker,
-    *,
-    strict: bool,
-    dry_run: bool,
-    on_progress: Callable[[int], None] | None,
+    options: _Options,
 ) -> LoadSummary:
-    may_hold_lock = getattr(source, "never_waits", False) and not (strict or dry_run)
+    strict = options.strict
+    may_hold_lock = getattr(source, "never_waits", False) and not (strict or options.dry_run)
     with (
         _server_errors(),
         checks,
         LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
     ):
-        tally = _transfer(source, checks, writer, strict=strict, on_progress=on_progress)
+        tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         rejected = tally.rejected
         is_refused = strict and (rejected > 0 or tally.records_aside > 0)
-        if dry_run or tally.read == 0:
+        if options.dry_run or tally.read == 0:
             outcome = writer.preview(tally.read, rejected, refuse=is_refused)
             raise psycopg.Rollback
         outcome = writer.finish(
@@ -209,6 +220,7 @@ def _load_once(
             set_aside=sum(aside.runs for aside in tally.asides.values()),
             refuse=is_refused,
             plans=source.plans() if isinstance(source, Planning) else (),
+            roles=options.roles,
         )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - rejected)
@@ -228,6 +240,7 @@ def _load_once(
         records_aside=tally.records_aside,
         replaced=outcome.replaced,
         notes=tuple(_notes(outcome)),
+        unknown_groups=tally.unknown_groups(),
     )
 
 
@@ -251,6 +264,7 @@ class _Tally:
         self.records_aside = 0
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._groups: Counter[str] = Counter()
 
     def set_aside(self, asides: Asides, records: int) -> None:
         merge_asides(self.asides, asides)
@@ -262,6 +276,14 @@ class _Tally:
             self._examples.setdefault(
                 rejection.reason_code, f"{place}: {rejection.reason}" if place else rejection.reason
             )
+
+    def note_group(self, error: InvalidRecord) -> None:
+        group = _printable(error.value)
+        if group and (group in self._groups or len(self._groups) < _MOST_GROUPS):
+            self._groups[group] += 1
+
+    def unknown_groups(self) -> tuple[tuple[str, int], ...]:
+        return tuple(self._groups.most_common())
 
     def reasons(self) -> tuple[ReasonCount, ...]:
         return tuple(
@@ -376,6 +398,7 @@ def _admit(
     except CountsFromZero:
         raise
     except InvalidRecord as error:
+        tally.note_group(error)
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
     writer.add([admitted.row], {admitted.labels.link}, admitted.contents)

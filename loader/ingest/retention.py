@@ -5,7 +5,8 @@ if it never said, the time it was first loaded) is before the cutoff, unless a v
 metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
-What an experiment was to run goes with its last run; the ledger itself and rejected rows stay.
+What an experiment was to run, and its groups' roles, go with its last run; the ledger itself
+and rejected rows stay.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -48,18 +50,19 @@ having
 """
 
 
-# An experiment without any run has nothing left that was planned.
-_REMOVE_PLANS = """
-delete from raw_evals.arm_plans as plans
+# An experiment without any run has nothing left that was planned, and no group.
+_REMOVE_TOLD = """
+delete from raw_evals.{table} as told
 using raw_evals.load_experiments as announced
 where
     announced.load_id = %s
-    and announced.experiment_id = plans.experiment_id
+    and announced.experiment_id = told.experiment_id
     and not exists (
         select from raw_evals.evaluation_runs as runs
-        where runs.experiment_id = plans.experiment_id
+        where runs.experiment_id = told.experiment_id
     )
 """
+_TOLD: Final = ("arm_plans", "experiment_group_roles")
 
 
 class Expired(NamedTuple):
@@ -182,7 +185,9 @@ def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: in
         ).fetchone()
         versions, runs = (int(str(count)) for count in counts or (0, 0))
         if versions:
-            connection.execute(_REMOVE_PLANS, load_id)
+            for table in _TOLD:
+                statement = sql.SQL(_REMOVE_TOLD).format(table=sql.Identifier(table))
+                connection.execute(statement, load_id)
             connection.execute(
                 """
                 insert into raw_evals.loads (

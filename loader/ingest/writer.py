@@ -26,7 +26,7 @@ from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader.ingest import arm_plans, statements
+from loader.ingest import arm_plans, group_roles, statements
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER
 from loader.tools.sql_files import read_sql
 from loader.tools.version import __version__
@@ -212,7 +212,7 @@ class LoadWriter:
             if was_copying:
                 self._begin_chunk()
 
-    def finish(
+    def finish(  # noqa: PLR0913  what a load says of itself, by name
         self,
         source_ref: Mapping[str, object],
         read: int,
@@ -221,6 +221,7 @@ class LoadWriter:
         set_aside: int = 0,
         refuse: bool = False,
         plans: Sequence[ArmPlan] = (),
+        roles: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Decide what is loaded, write it and the ledger entry.
 
@@ -231,6 +232,7 @@ class LoadWriter:
             set_aside: values of rows that were not taken.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
             plans: how much arms of the load were to run; kept for those that have runs.
+            roles: of groups, in the experiments of the load.
 
         """
         if self._copy is None and self._rows:
@@ -263,11 +265,15 @@ class LoadWriter:
         self._connection.execute(statements.INSERT_LOAD, values)
         if self._has_contents and not refuse:
             self._connection.execute(statements.INSERT_CONTENTS, values)
-        planned = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
-        if planned:
+        told = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
+        if not refuse:
+            told |= group_roles.insert(
+                self._connection, self._load_id, roles or {}, self._temporary_tables()
+            )
+        if told:
             self._create_touched()
-            self._copy_rows("touched", [(experiment_id, None) for experiment_id in planned])
-        if loaded or planned:
+            self._copy_rows("touched", [(experiment_id, None) for experiment_id in told])
+        if loaded or told:
             self._connection.execute(statements.INSERT_TOUCHED, values)
         if self._has_rejected:
             self._connection.execute(statements.INSERT_REJECTED, values)
@@ -418,6 +424,11 @@ class LoadWriter:
         if not self._has_touched:
             self._connection.execute(statements.CREATE_TOUCHED)
             self._has_touched = True
+
+    def _temporary_tables(self) -> list[str]:
+        """Name the tables that hold the experiments of the load's rows."""
+        there = (("touched", self._has_touched), ("incoming", self._has_staging))
+        return [name for name, is_there in there if is_there]
 
     def _write_touched(self) -> None:
         """Move the experiments of straight chunks to their temporary table."""

@@ -1,7 +1,7 @@
 """Every metric seen: what it is, which way is better, its say, and how to change that.
 
-Read from the marts alone; the row to add follows the columns of `seeds/metrics.csv` where
-that file is at hand.
+Read from the marts alone; the row to add follows the columns of the seed `metrics` where its
+file is at hand.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError
 from loader.marts.names import check_experiment
 from loader.marts.reading import fetch, reading, statement
 from loader.show.render import NULL, printable
 from loader.show.wording import RATIOS, ROLES, SHARES, say
 from loader.tables import Column, Kind, Table
-from loader.warehouse.seeds import read_table, seed_path
+from loader.warehouse.seeds import read_seed, seed_columns, seed_path, seed_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, object]
 
-SEED: Final = "seeds/metrics.csv"
+SEED: Final = "metrics"
 _UNITS: Final = {"latency": "ms", "tokens": "tokens", "cost": "US dollars"}
 _COLUMNS_OF_SEED: Final = (
     "metric", "position", "kind", "unit", "direction", "weight", "tie_margin",
@@ -126,12 +125,16 @@ def changes(table: Table) -> list[str]:
         for row in table.records()
         if not row["is_declared"] and row["kind"] not in _PSEUDO
     ]
+    file = seed_shown(SEED)
     told = [
-        f"What is declared is a row of {SEED}; after a change: python -m loader build --quiet.",
+        f"What is declared is a row of {file}; after a change: python -m loader build --quiet.",
         "success, pass@k and pass^k are guarded by the policy of the gate, under metrics.",
     ]
     if rows:
-        told += [f"To declare what is not, check these rows and add them to {SEED}:", ""]
+        told.append(
+            "To declare what is not: python -m loader declare metric NAME, or check these rows and "
+            f"add them to {file}:\n"
+        )
     return [*told, *rows]
 
 
@@ -180,7 +183,7 @@ def _how(row: Record, header: Sequence[str], position: int) -> str:
     if kind in _PSEUDO:
         return f"policy: metrics: {{{name}: {{margin: {_SCORE_MARGIN}}}}}"
     if row["is_declared"]:
-        return f"its row in {SEED}"
+        return f"its row in {seed_shown(SEED)}"
     direction = row["direction"]
     is_ratio = kind in RATIOS
     values = {
@@ -218,8 +221,7 @@ def _declared(row: Record, declared: Mapping[str, Mapping[str, str]]) -> Record:
 
 def _seed() -> tuple[Sequence[str], Mapping[str, Mapping[str, str]]]:
     """Return the columns of the seed, and its rows by metric; nothing where it is not at hand."""
-    try:
-        columns, rows = read_table(seed_path("metrics"))
-    except ConfigurationError:
+    if not seed_path("metrics").is_file():
         return _COLUMNS_OF_SEED, {}
-    return columns or _COLUMNS_OF_SEED, {row["metric"]: row for row in rows}
+    rows = {row["metric"]: row for row in read_seed("metrics")}
+    return seed_columns("metrics") or _COLUMNS_OF_SEED, rows

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from loader.marts.reading import fetch, on_marts, reading
 from loader.show.render import printable
+from loader.warehouse.seeds import seed_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,8 +55,8 @@ def without_candidate(experiment_id: str) -> list[str]:
         f"{name} has no candidate's result yet: nothing to compare.",
         (
             f"Load results of a candidate (python -m loader ingest --experiment-id {name} "
-            "--experiment-group GROUP …, a treatment of seeds/experiment_groups.csv), then "
-            "python -m loader build."
+            f"--experiment-group GROUP …, a treatment of {seed_shown('experiment_groups')} or one "
+            "named by --treatment), then python -m loader build."
         ),
     ]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from loader.errors import ConfigurationError, nearest
 from loader.marts.names import check_experiment, check_names, distinct
 from loader.marts.reading import fetch, on_marts, reading, select_all
+from loader.tools.metric_names import SHORT_NAMES, resolve
 
 if TYPE_CHECKING:
     from loader.tables import Table
@@ -83,6 +84,15 @@ def comparison(
             if task_id is not None:
                 _check_task(connection, experiment_id, task_id)
         return table
+
+
+def metric_meant(connection: Connection, agent: str, metric: str) -> str:
+    """Return the metric of an agent that a name stands for: `latency` is `latency_ms`."""
+    if metric not in SHORT_NAMES:
+        return metric
+    with reading(connection):
+        known = distinct(connection, "version_trends", "metric", {"agent_name": agent})
+    return resolve(metric, known)
 
 
 def trend(

@@ -72,6 +72,7 @@ class Delivery:
         flush_records: int,
         queue_records: int,
         exit_seconds: float,
+        keep_contents: bool = False,
     ) -> None:
         """Prepare; the thread starts with the first record.
 
@@ -87,6 +88,7 @@ class Delivery:
         self._flush_records = flush_records
         self._queue_records = queue_records
         self._exit_seconds = exit_seconds
+        self._keep_contents = keep_contents
         self.loaded_count = 0
         self.spooled_count = 0
         self._reset()
@@ -104,7 +106,7 @@ class Delivery:
         self._is_ending = False
         self._thread: threading.Thread | None = None
         self._starting = threading.RLock()
-        self._spool = SpoolWriter(Header(self._source, self._target))
+        self._spool = SpoolWriter(Header(self._source, self._target, self._keep_contents))
         self._connection: Connection | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -233,7 +235,12 @@ class Delivery:
             self._replay(connection)
             if not lines:
                 return
-            summary = load(connection, _Batch(self._source, lines), self._vocabulary)
+            summary = load(
+                connection,
+                _Batch(self._source, lines),
+                self._vocabulary,
+                keep_contents=self._keep_contents,
+            )
         except BaseException:
             self._connection = None
             with contextlib.suppress(Exception):

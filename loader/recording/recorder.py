@@ -3,25 +3,32 @@
 `record` checks a record, keeps it in memory and returns; a thread of the recorder's own
 delivers what waits, every few seconds or when enough has come together. What the database
 does not take goes to a spool file, which the next recorder or command loads. `flush`
-returns when everything recorded before it is in the database or on disk.
+returns when everything recorded before it is in the database or on disk. What is there
+already when a session begins is the affair of `loader.recording.existing`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
+import logging
 import threading
-import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 import msgspec
 
 from loader.errors import ConfigurationError
 from loader.recording.delivery import Delivery
+from loader.recording.existing import Arm, OnExisting, Session
+from loader.recording.values import (
+    RecordFields,
+    plain,
+    to_json,
+    to_json_strictly,
+    with_metrics,
+)
 from loader.records.checker import Checker, Defaults
-from loader.records.form import decode
+from loader.records.form import ABSENT, decode
 from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.warehouse.seeds import read_vocabulary
 
@@ -29,37 +36,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
 
+__all__ = ["AsyncRecorder", "RecordFields", "Recorder"]
 SOURCE: Final = "recorder"
 """The `source` of every run recorded from code."""
-
-
-class RecordFields(TypedDict, total=False):
-    """The fields of one run, as in the contract; those left out come from the recorder."""
-
-    experiment_id: str
-    task_id: str
-    experiment_group: str
-    extension_version: str
-    source_run_id: str
-    repetition: int
-    recorded_at: datetime | str
-    model_version: str
-    agent_name: str | None
-    scores: Mapping[str, float | bool | None]
-    accuracy: float | bool | None
-    completeness: float | bool | None
-    efficiency: float | bool | None
-    integration_quality: float | bool | None
-    measurements: Mapping[str, float]
-    latency_ms: float | None
-    tokens_used: int | None
-    cost_usd: float | None
-    success: bool | None
-    error_message: str | None
-    dataset_version: str | None
-    evaluator_versions: Mapping[str, str]
-    baseline_experiment_id: str | None
-    metadata: Mapping[str, object]
+_log = logging.getLogger(__name__)
 
 
 class Recorder:
@@ -69,6 +49,8 @@ class Recorder:
     repetition of it, and the marts show their mean. To correct a run, name it: records
     with the same `source_run_id` are successive versions of one run.
     """
+
+    _looks_at_once: ClassVar = True
 
     def __init__(  # noqa: PLR0913  keyword arguments, most of them a record's own fields
         self,
@@ -86,8 +68,14 @@ class Recorder:
         queue_records: int = 10_000,
         exit_seconds: float = 10.0,
         source: str = SOURCE,
+        on_existing: str = OnExisting.ADD,
+        as_of_load: int | None = None,
+        with_io: bool = False,
     ) -> None:
-        """Begin to record; neither the database nor the spool is touched yet.
+        """Begin to record: see what is there, if experiment, group and version are given.
+
+        Of an arm that only records name it is seen at its first record. Records that name
+        their run (`source_run_id`) are versions of it, whatever `on_existing` says.
 
         Args:
             experiment_id: fills the field of records that lack it, as do the next six.
@@ -104,10 +92,17 @@ class Recorder:
             exit_seconds: how long leaving the context, the end of the program and SIGTERM
                 wait for the database before they turn to the spool file.
             source: the `source` of the runs.
+            on_existing: where the arm has runs already, `add` repetitions, which is said;
+                `replace` them by new versions; or `refuse` to begin. `add` does not need
+                the database.
+            as_of_load: what came with later loads is the session's own, not there already:
+                for the processes of one session.
+            with_io: whether inputs and outputs are kept; else only what tells equal ones.
 
         Raises:
-            ConfigurationError: the project's seeds cannot be read, or the database's
-                address is malformed.
+            ConfigurationError: the project's seeds cannot be read, the database's address
+                is malformed, or there are runs and `on_existing` refuses.
+            WarehouseUnavailable: the database is away, and `on_existing` is not `add`.
 
         """
         self._defaults = Defaults(
@@ -123,8 +118,6 @@ class Recorder:
         self._vocabulary = read_vocabulary()
         Checker(self._vocabulary, self._defaults)  # refuses settings that no record can have
         self._checkers = threading.local()
-        self._prefix = uuid.uuid4().hex
-        self._numbers = itertools.count(1)
         self._exit_seconds = exit_seconds
         self._is_closed = False
         self._delivery = Delivery(
@@ -135,7 +128,13 @@ class Recorder:
             flush_records=flush_records,
             queue_records=queue_records,
             exit_seconds=exit_seconds,
+            keep_contents=with_io,
         )
+        self._session = Session(
+            source, self._vocabulary, database_url, OnExisting.of(on_existing), as_of_load
+        )
+        if self._looks_at_once:
+            self._look()
 
     def __enter__(self) -> Self:
         """Return the recorder."""
@@ -158,7 +157,7 @@ class Recorder:
 
         Raises:
             InvalidRecord: the record breaks the contract; names the field. Nothing is kept.
-            ConfigurationError: the recorder is closed.
+            ConfigurationError: the recorder is closed, or its arm is refused.
             WarehouseUnavailable: neither the database nor the disk takes anything, and
                 memory is full. The record is not kept.
 
@@ -166,6 +165,21 @@ class Recorder:
         run_id, line = self._checked(fields)
         self._delivery.add(line)
         return run_id
+
+    def prepare(self, **fields: Unpack[RecordFields]) -> RecordFields:
+        """Check a run and give it its id, but keep nothing of it.
+
+        Returns:
+            The record whole, `source_run_id` and `repetition` included: change what turns
+            out otherwise, and hand it to `record`.
+
+        Raises:
+            As `record`.
+
+        """
+        _, line = self._checked(fields)
+        prepared: RecordFields = msgspec.json.decode(line)
+        return prepared
 
     def flush(self, timeout: float | None = None) -> None:
         """Return when everything recorded before this call is safe.
@@ -193,6 +207,9 @@ class Recorder:
         if not self._is_closed:
             self._delivery.close()
             self._is_closed = True
+            remaining = self._session.remaining()  # of one process among several means nothing
+            if remaining and self._session.as_of_load is None:
+                _log.warning("%s", remaining)
 
     @property
     def loaded_count(self) -> int:
@@ -204,32 +221,81 @@ class Recorder:
         """How many records went to the spool file, whether they were loaded since or not."""
         return self._delivery.spooled_count
 
+    @property
+    def replaced_count(self) -> int:
+        """How many runs that were there have got new versions so far."""
+        return self._session.replaced_count
+
+    @property
+    def notes(self) -> list[str]:
+        """What was there when the session began, and what it has not replaced; for a person."""
+        return self.notes_with(0)
+
+    def notes_with(self, replaced_elsewhere: int) -> list[str]:
+        """Return `notes`, counting what other processes of the session have replaced."""
+        remaining = self._session.remaining(replaced_elsewhere)
+        return [*self._session.notes, *([remaining] if remaining else [])]
+
+    def _look(self) -> None:
+        """See what is there of the recorder's own arm, if it has one."""
+        given = [self._given.get(name, "") for name in Arm._fields]
+        if all(given):
+            self._session.begin(Arm(*given))
+
+    def _is_at_hand(self, fields: RecordFields) -> bool:
+        """Whether a record needs no look at the database first."""
+        known = {**fields, **self._given}
+        arm = Arm(*(str(known.get(name)) for name in Arm._fields))
+        return bool(fields.get("source_run_id")) or self._session.knows(arm)
+
     def _checked(self, fields: RecordFields) -> tuple[str, bytes]:
         """Check a record; return its id and its JSON text."""
-        if self._is_closed:
-            raise ConfigurationError("this recorder is closed; make another one")
-        run = dict(fields)
-        if not run.get("source_run_id"):
-            run["source_run_id"] = f"{self._prefix}-{next(self._numbers)}"
-        if run.get("recorded_at") is None:
-            run["recorded_at"] = datetime.now(UTC)
+        run = self._completed(fields)
         try:
             checker: _OneByOne = self._checkers.checker
         except AttributeError:
             # one a thread: a checker is not for two at once
             checker = self._checkers.checker = _OneByOne(self._vocabulary, self._defaults)
         try:
-            text = _encode(run)
+            text = to_json(run)
             if b"null" in text:
-                text = _to_json(run).encode()
+                text = to_json_strictly(run).encode()
             is_sound = checker.is_sound(text)
         except (ValueError, TypeError, RecursionError):
             is_sound = False  # nothing that JSON can hold
+        run_id = run.get("source_run_id")
+        is_named = isinstance(run_id, str) and bool(run_id.strip())
         if is_sound:
             # what the recorder says goes without saying until here
-            return str(run["source_run_id"]), _encode({**run, **self._given})
+            run |= self._given
+            if not is_named:
+                run |= self._placed(Arm(*(run[name] for name in Arm._fields)), run)
+            return run["source_run_id"], to_json(run)
         # puts right what can be, or says what is wrong and where
-        return str(run["source_run_id"]), _encode(checker.check(_plain(run)))
+        record = checker.check(plain(run))
+        record.is_id_derived = ABSENT  # it gets one of its own
+        if not is_named:
+            arm = Arm(record.experiment_id, record.experiment_group, record.extension_version)
+            found = {"task_id": record.task_id, "repetition": record.repetition}
+            for name, value in self._placed(arm, found).items():
+                setattr(record, name, value)
+        return record.source_run_id, to_json(record)
+
+    def _completed(self, fields: RecordFields) -> dict[str, Any]:
+        """Return the fields with what goes without saying."""
+        if self._is_closed:
+            raise ConfigurationError("this recorder is closed; make another one")
+        run: dict[str, Any] = dict(fields)
+        if "metrics" in run:
+            with_metrics(run)
+        if run.get("recorded_at") is None:
+            run["recorded_at"] = datetime.now(UTC)
+        return run
+
+    def _placed(self, arm: Arm, run: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the id and the repetition of a sound run that names none."""
+        run_id, repetition = self._session.place(arm, run["task_id"], run.get("repetition"))
+        return {"source_run_id": run_id, "repetition": repetition}
 
 
 class _OneByOne(Checker):
@@ -248,12 +314,13 @@ class _OneByOne(Checker):
             decode_object(text)  # refuses it
         if not text.isascii() or b"\\u00" in text:
             # lengths count in bytes, and NUL is looked for, where a row is made
-            return self.admit_json([text]) is not None
+            admitted = self.admit_json([text])
+            return admitted is not None and not admitted.asides
         try:
             record = decode(text)
         except msgspec.DecodeError:
             return False
-        self._finish(record)
+        self._finish(record, strict=True)
         return True
 
 
@@ -261,15 +328,16 @@ class AsyncRecorder:
     """A `Recorder` for asyncio: `async with`, and `await` before every call.
 
     Safe for any number of tasks. `record` does not leave the event loop unless memory is
-    full; `flush` and the end wait in a thread.
+    full or the arm is new; `flush`, the beginning and the end wait in a thread.
     """
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401  Recorder says what they are
         """Take the arguments of `Recorder`."""
-        self._recorder = Recorder(**options)
+        self._recorder = _Patient(**options)
 
     async def __aenter__(self) -> Self:
-        """Return the recorder."""
+        """See what is there, and return the recorder; raises as `Recorder` does."""
+        await asyncio.to_thread(self._recorder._look)  # noqa: SLF001  two faces of one thing
         return self
 
     async def __aexit__(
@@ -283,8 +351,9 @@ class AsyncRecorder:
 
     async def record(self, **fields: Unpack[RecordFields]) -> str:
         """Take one run, as `Recorder.record`."""
-        if self._recorder._delivery.is_full:  # noqa: SLF001  two faces of one thing
-            return await asyncio.to_thread(self._recorder.record, **fields)
+        recorder = self._recorder
+        if recorder._delivery.is_full or not recorder._is_at_hand(fields):  # noqa: SLF001
+            return await asyncio.to_thread(recorder.record, **fields)
         return self._recorder.record(**fields)
 
     async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109  of the database
@@ -306,26 +375,13 @@ class AsyncRecorder:
         """How many records went to the spool file."""
         return self._recorder.spooled_count
 
-
-def _text(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no JSON")
-
-
-# msgspec writes NaN as null, a guess that the check could not see through; so what may hold
-# one takes the slower way, which refuses it
-_encode: Final = msgspec.json.Encoder().encode
-_to_json: Final = json.JSONEncoder(
-    allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_text
-).encode
+    @property
+    def notes(self) -> list[str]:
+        """What was there when the session began, and what it has not replaced."""
+        return self._recorder.notes
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  any field of a record
-    """Return nested fields with plain numbers, so that the check can name what is wrong."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    item = getattr(value, "item", None)
-    return item() if callable(item) else value
+class _Patient(Recorder):
+    """A recorder that does not look at the database before it is asked to."""
+
+    _looks_at_once: ClassVar = False

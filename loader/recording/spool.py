@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Of files that say whether contents are kept; those that keep none are of format 1 still,
+which earlier versions read."""
 SUFFIX: Final = ".spool"
 _CHECKSUM_DIGITS: Final = 8
 _LOCK_NAME: Final = "loading.lock"
@@ -48,6 +50,16 @@ class Header(NamedTuple):
     """The `source` of its runs."""
     target: str
     """The database they are meant for, see `target_name`."""
+    keep_contents: bool = False
+    """Whether their inputs and outputs are kept."""
+
+    def to_json(self) -> str:
+        """Return the line."""
+        fields = {"format": FORMAT, **self._asdict()}
+        if not self.keep_contents:
+            del fields["keep_contents"]
+            fields["format"] = 1
+        return json.dumps(fields)
 
 
 def spool_directory() -> Path:
@@ -136,8 +148,7 @@ class SpoolWriter:
             path, descriptor = self._create()
             try:
                 if _is_locked(descriptor, path):
-                    header = json.dumps({"format": FORMAT, **self._header._asdict()})
-                    _write(descriptor, framed(header.encode()))
+                    _write(descriptor, framed(self._header.to_json().encode()))
                     self.path = path
                     yield descriptor
                     _sync_directory(self._directory)
@@ -260,7 +271,8 @@ def _load_file(
             return None
         if not _leads_to(header.target, target):
             return None
-        summary = load(connection, SpoolSource(path, file, header), vocabulary)
+        source = SpoolSource(path, file, header)
+        summary = load(connection, source, vocabulary, keep_contents=header.keep_contents)
         path.unlink()
         _sync_directory(path.parent)
     if summary.rejected:
@@ -303,7 +315,7 @@ def _read_header(file: IO[bytes]) -> Header | None:
     if text is None:
         return None
     fields = json.loads(text)
-    if fields.pop("format") != FORMAT:
+    if fields.pop("format") > FORMAT:
         raise ConfigurationError(f"{file.name} is of a newer evalmart; upgrade to load it")
     return Header(**fields)
 

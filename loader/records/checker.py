@@ -345,7 +345,8 @@ class Checker:
             if not text or text.isspace():
                 refuse_missing(record, name)
         if record.experiment_group not in self._vocabulary.groups:
-            refuse_group(record.experiment_group, self._vocabulary.groups)
+            known = self._vocabulary
+            refuse_group(record.experiment_group, known.groups, known.groups_file)
         if not record.model_version:
             record.model_version = "unknown"
         values: list[str | None] = [getattr(record, name) or None for name in LABELS]

@@ -29,7 +29,7 @@ class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
     experiment_id: _Identifier = ABSENT
     task_id: _Identifier = ABSENT
     experiment_group: Annotated[
-        _Label, Meta(description="One of the groups in seeds/experiment_groups.csv.")
+        _Label, Meta(description="One of the known groups: python -m loader declare group.")
     ] = ABSENT
     extension_version: _Label = ABSENT
     source_run_id: Annotated[

@@ -24,13 +24,14 @@ _LATEST: Final = datetime(_LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
 _zone_of = attrgetter("tzinfo")
 
 
-def refuse_group(group: str, known: Collection[str]) -> NoReturn:
-    """Raise InvalidRecord: the group is not one of those known."""
+def refuse_group(group: str, known: Collection[str], file: str) -> NoReturn:
+    """Raise InvalidRecord: the group is not one of those known, which a file names."""
     raise InvalidRecord(
         "experiment_group",
         "unknown_group",
         f"experiment_group is {json_text.shown(group)}; known are {', '.join(sorted(known))}: "
-        "use one of them, or add a row to seeds/experiment_groups.csv",
+        f"use one of them, or add a row to {file}",
+        value=group,
     )
 
 

@@ -29,6 +29,7 @@ class Vocabulary:
         scales: evaluator key → metric and scale; any other key is its own metric on 0…1.
         reserved: names no measurement may have, because a metric of another kind has them.
         measures: evaluator keys that are measurements, on no scale.
+        groups_file: where the groups were read, for messages.
 
     """
 
@@ -36,6 +37,7 @@ class Vocabulary:
     scales: Mapping[str, Scale] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset(BUILT_IN_METRICS)
     measures: frozenset[str] = frozenset()
+    groups_file: str = "seeds/experiment_groups.csv"
 
     def with_options(
         self, scales: Mapping[str, tuple[float, float]], measures: Collection[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -25,6 +26,8 @@ class Answer:
         tokens_used: as the target reports; None if it does not.
         prompt_tokens: likewise.
         completion_tokens: likewise.
+        cached_tokens: those of the prompt that came from a cache; likewise.
+        reasoning_tokens: those of the completion spent on reasoning; likewise.
         cost_usd: as the target reports or by its prices; None if unknown.
         metadata: kept with the run: `attempts`, `answered_model`, ….
 
@@ -35,8 +38,16 @@ class Answer:
     tokens_used: int | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
     cost_usd: float | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def known_cost_usd(self) -> float | None:
+        """The cost, unless it is none that anybody can have paid."""
+        is_sound = self.cost_usd is not None and 0 <= self.cost_usd < math.inf
+        return self.cost_usd if is_sound else None
 
 
 class CallFailed(Exception):  # noqa: N818  reads as what happened
@@ -80,7 +91,7 @@ def read_answer(value: object, latency_ms: float) -> Answer:
     if not isinstance(value, Mapping):
         return Answer(outputs={"output": value}, latency_ms=latency_ms)
     if value.get("success") is False or (value.get("error") and "success" not in value):
-        raise CallFailed(str(value.get("error") or "the target failed"), latency_ms=latency_ms)
+        raise _failed(str(value.get("error") or "the target failed"), latency_ms)
     if "outputs" not in value and "output" not in value:
         return Answer(outputs=dict(value), latency_ms=latency_ms)
     outputs = value["outputs"] if "outputs" in value else value["output"]
@@ -93,7 +104,7 @@ def read_answer(value: object, latency_ms: float) -> Answer:
         total = prompt + completion
     cost = value.get("cost_usd")
     if cost is not None and (isinstance(cost, bool) or not isinstance(cost, int | float)):
-        raise CallFailed("the target's cost_usd is no number", latency_ms=latency_ms)
+        raise _failed("the target's cost_usd is no number", latency_ms)
     metadata = value.get("metadata")
     return Answer(
         outputs=dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs},
@@ -101,6 +112,12 @@ def read_answer(value: object, latency_ms: float) -> Answer:
         tokens_used=total,
         prompt_tokens=prompt,
         completion_tokens=completion,
+        cached_tokens=_kind(
+            usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens"
+        ),
+        reasoning_tokens=_kind(
+            usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
+        ),
         cost_usd=None if cost is None else float(cost),
         metadata={
             **(metadata if isinstance(metadata, Mapping) else {}),
@@ -109,11 +126,31 @@ def read_answer(value: object, latency_ms: float) -> Answer:
     )
 
 
+def _failed(reason: str, latency_ms: float) -> CallFailed:
+    return CallFailed(reason, latency_ms=latency_ms, may_be_charged=True)
+
+
+def detail(details: object, name: str) -> int | None:
+    """Return a count of `usage`'s details; None if it is not there, or no count.
+
+    Servers agree on these less than on anything else, and an answer is not lost over them.
+    """
+    value = details.get(name) if isinstance(details, Mapping) else None
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_count else None
+
+
+def _kind(usage: Mapping[str, Any], places: tuple[str, ...], name: str) -> int | None:
+    """Return how many tokens are of one kind, wherever a usage says so."""
+    found = (detail(place, name) for place in (usage, *map(usage.get, places)))
+    return next((count for count in found if count is not None), None)
+
+
 def _count(value: object, latency_ms: float) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CallFailed("the target's count of tokens is no whole number", latency_ms=latency_ms)
+        raise _failed("the target's count of tokens is no whole number", latency_ms)
     return int(value)
 
 

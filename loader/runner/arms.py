@@ -1,17 +1,18 @@
-"""What a run consists of: arms, settings, and which runs are still missing."""
+"""What a run consists of: arms, settings, and which runs are to be made."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
+from uuid import uuid4
 
 import msgspec
 import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.recording.existing import OnExisting
 from loader.records.checks import LONGEST_RUN_ID
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ SOURCE: Final = "run"
 _DONE: Final = """
 select distinct on (runs.source, runs.source_run_id)
     runs.source,
+    runs.source_run_id,
     runs.task_id,
     runs.repetition,
     runs.model_version,
@@ -48,14 +50,6 @@ class Arm:
     version: str
 
 
-class Stop(StrEnum):
-    """Why a run ended before everything was done."""
-
-    COST = "cost"
-    INTERRUPTED = "interrupted"
-    DECIDED = "decided"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How to run.
@@ -68,7 +62,9 @@ class Settings:
         rate: calls begun per second; None is as fast as concurrency allows.
         max_cost_usd: what this run may spend; None is without a limit.
         retry_failed: whether runs that failed earlier are missing.
-        with_outputs: whether inputs and outputs are kept, in the metadata.
+        on_existing: where an arm has runs already: None makes what is missing; `add` makes
+            further repetitions, `replace` makes all anew as new versions, `refuse` none.
+        with_outputs: whether inputs and outputs are kept, not only what tells equal ones.
         agent_name: the record's.
         dataset_version: the record's.
         baseline_experiment_id: the record's.
@@ -82,6 +78,7 @@ class Settings:
     rate: float | None = None
     max_cost_usd: float | None = None
     retry_failed: bool = False
+    on_existing: str | None = None
     with_outputs: bool = False
     agent_name: str | None = None
     dataset_version: str | None = None
@@ -94,77 +91,100 @@ class Job(NamedTuple):
     arm: Arm
     task: Task
     repetition: int
+    replaced_id: str = ""
+    """The run that this is a new version of."""
+    session: str = ""
+    """Tells runs that are added apart from those that others add at the same time."""
 
     @property
     def run_id(self) -> str:
         """Name the run by what makes it that run, so that doing it again is an update."""
-        parts = (self.task.task_id, self.arm.group, self.arm.version, self.repetition)
-        encoded = msgspec.json.encode(parts)
+        if self.replaced_id:
+            return self.replaced_id
+        parts = [self.task.task_id, self.arm.group, self.arm.version, self.repetition]
+        encoded = msgspec.json.encode([*parts, self.session] if self.session else parts)
         if len(encoded) <= LONGEST_RUN_ID:
             return encoded.decode()
         return f"blake2b:{blake2b(encoded, digest_size=16).hexdigest()}"
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What became of a run.
+class Work(NamedTuple):
+    """What is to be run."""
 
-    Attributes:
-        planned: runs that were missing.
-        already_done: runs that were there before.
-        succeeded: runs made now that have an answer.
-        failed: runs made now that have none; kept with their error.
-        cost_usd: what the runs made now cost, as far as known.
-        unknown_costs: runs made now whose cost nobody knows.
-        tokens: tokens used by the runs made now, as far as known.
-        spooled: runs that wait in a spool file for the database.
-        stop: why it ended early; None if everything is done.
-        message: for a person: what stopped it, or what was decided.
-        seconds: how long it took.
-
-    """
-
-    planned: int = 0
-    already_done: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    cost_usd: float = 0.0
-    unknown_costs: int = 0
-    tokens: int = 0
-    spooled: int = 0
-    stop: Stop | None = None
-    message: str = ""
-    seconds: float = 0.0
-
-    @property
-    def remaining(self) -> int:
-        """Runs that are still missing."""
-        return self.planned - self.succeeded - self.failed
+    jobs: list[Job]
+    already_done: int
+    """Runs of the arms' tasks that are there and stay."""
+    repetitions: list[int]
+    """Of each arm: how many every task will have."""
+    notes: list[str]
+    """What was there, for a person, if anything is added to it or replaced."""
 
 
-def missing_jobs(
+def find_work(
     connection: Connection, arms: Sequence[Arm], tasks: Sequence[Task], settings: Settings
-) -> tuple[list[Job], int]:
-    """Find what is still to be run: task by task, both arms in turn.
+) -> Work:
+    """Find what is to be run: task by task, both arms in turn.
 
     A run counts as done whichever way it came into the warehouse.
 
-    Returns:
-        The missing runs, and how many are there already.
-
     Raises:
-        ConfigurationError: an arm already has runs of another model.
+        ConfigurationError: an arm already has runs of another model, or has any and they
+            are to be refused.
         WarehouseUnavailable: the server fails.
 
     """
+    how = OnExisting.of(settings.on_existing) if settings.on_existing else None
+    if how and settings.retry_failed:
+        raise ConfigurationError(
+            "say either that failed runs are made anew (--retry-failed) or what becomes of "
+            "runs that are there (--on-existing)"
+        )
     done = [_done(connection, arm, settings) for arm in arms]
+    notes = [
+        _note(arm, known, settings.experiment_id, how)
+        for arm, known in zip(arms, done, strict=True)
+        if how and known.counts
+    ]
+    session = uuid4().hex[:12] if how is OnExisting.ADD else ""
     jobs: list[Job] = []
     for task in tasks:
         per_arm = [
-            _missing(arm, task, known, settings) for arm, known in zip(arms, done, strict=True)
+            _jobs(arm, task, known, settings.repetitions, how, session)
+            for arm, known in zip(arms, done, strict=True)
         ]
         jobs += [job for repetition in _in_turn(per_arm) for job in repetition]
-    return jobs, len(tasks) * len(arms) * settings.repetitions - len(jobs)
+    if how is None:
+        there = len(tasks) * len(arms) * settings.repetitions - len(jobs)
+    else:
+        there = sum(known.counts[task.task_id] for known in done for task in tasks)
+        there -= sum(bool(job.replaced_id) for job in jobs)
+    repetitions = [
+        settings.repetitions
+        + (min(known.counts[task.task_id] for task in tasks) if how is OnExisting.ADD else 0)
+        for known in done
+    ]
+    return Work(jobs, there, repetitions, notes)
+
+
+def _note(arm: Arm, known: _Done, experiment_id: str, how: OnExisting) -> str:
+    """Say what is there of an arm, and what becomes of it.
+
+    Raises:
+        ConfigurationError: it is to be refused.
+
+    """
+    there = (
+        f"{experiment_id}, {arm.group} {arm.version} has {known.counts.total():,} runs of "
+        f"{len(known.counts):,} tasks already"
+    )
+    if how is OnExisting.REFUSE:
+        raise ConfigurationError(
+            f"{there}; give another experiment, group or version, or say --on-existing add "
+            "(further repetitions) or replace (new versions of them)"
+        )
+    if how is OnExisting.ADD:
+        return f"{there}: these are further repetitions, numbered on for each task"
+    return f"{there}: these are new versions of them; those that are not made anew stay"
 
 
 class _Done:
@@ -172,7 +192,9 @@ class _Done:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self.repetitions: defaultdict[str, set[int]] = defaultdict(set)
+        self.repetitions: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        """By task: the repetitions made by runs like this one, with their ids."""
+        self.highest: Counter[str] = Counter()
 
 
 def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
@@ -189,8 +211,12 @@ def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
         raise ConfigurationError("no raw schema; run python -m loader init") from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"reading what is done failed: {error}") from error
-    for source, task_id, repetition, model_version, success in rows:
-        if model_version != arm.target.model_version and source == SOURCE:
+    for source, run_id, task_id, repetition, model_version, success in rows:
+        if (
+            settings.on_existing != OnExisting.REPLACE
+            and model_version != arm.target.model_version
+            and source == SOURCE
+        ):
             raise ConfigurationError(
                 f"{settings.experiment_id} already has runs of {model_version} as "
                 f"{arm.group} {arm.version}; give {arm.target.model_version} another "
@@ -198,20 +224,27 @@ def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
             )
         if settings.retry_failed and success is False and source == SOURCE:
             continue
-        known.counts[str(task_id)] += 1
+        task, number = str(task_id), int(str(repetition or 1))
+        known.counts[task] += 1
+        known.highest[task] = max(known.highest[task], known.counts[task], number)
         if source == SOURCE:
-            known.repetitions[str(task_id)].add(int(str(repetition or 1)))
+            known.repetitions[task].setdefault(number, str(run_id))
     return known
 
 
-def _missing(arm: Arm, task: Task, known: _Done, settings: Settings) -> list[Job]:
-    wanted = settings.repetitions - known.counts[task.task_id]
-    numbers = (
-        number
-        for number in range(1, settings.repetitions + 1)
-        if number not in known.repetitions[task.task_id]
-    )
-    return [Job(arm, task, number) for number, _ in zip(numbers, range(wanted), strict=False)]
+def _jobs(  # noqa: PLR0913, PLR0917  what a job is made of
+    arm: Arm, task: Task, known: _Done, repetitions: int, how: OnExisting | None, session: str
+) -> list[Job]:
+    there = known.repetitions[task.task_id]
+    if how is OnExisting.ADD:
+        first = known.highest[task.task_id] + 1
+        numbers = range(first, first + repetitions)
+        return [Job(arm, task, number, session=session) for number in numbers]
+    numbers = range(1, repetitions + 1)
+    if how is OnExisting.REPLACE:
+        return [Job(arm, task, number, replaced_id=there.get(number, "")) for number in numbers]
+    wanted = max(0, repetitions - known.counts[task.task_id])
+    return [Job(arm, task, number) for number in numbers if number not in there][:wanted]
 
 
 def _in_turn(per_arm: Sequence[Sequence[Job]]) -> Iterator[list[Job]]:

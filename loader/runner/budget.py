@@ -25,10 +25,18 @@ class Budget:
         """What finished calls cost, as far as known."""
         self._charged = 0.0
         """The same, with bounds where the cost is unknown but may be billed."""
+        self.is_blind = False
+        """Whether calls were made of which nobody knows what they cost at most, so that
+        the limit cannot hold."""
         self._reserved = 0.0
         self._under_way = 0
         self._dearest: float | None = None
         self._changed = asyncio.Condition()
+
+    @property
+    def has_known_cost(self) -> bool:
+        """Whether of any call it is known what it cost."""
+        return self._dearest is not None
 
     async def reserve(self, bound_usd: float | None) -> float | None:
         """Wait until a call fits.
@@ -45,8 +53,8 @@ class Budget:
                     amount is not None
                     and self._charged + self._reserved + amount <= self._limit + _TOLERANCE_USD
                 )
-                if not fits and amount is None and self._under_way == 0:
-                    # nobody knows what it costs: try one
+                if not fits and amount is None and (self._under_way == 0 or self.is_blind):
+                    # nobody knows what it costs: try one; waiting for others tells nothing more
                     fits = self._limit is None or self._charged < self._limit
                 if fits:
                     self._under_way += 1
@@ -57,7 +65,12 @@ class Budget:
                 await self._changed.wait()
 
     async def settle(
-        self, reserved_usd: float, cost_usd: float | None, *, may_be_charged: bool = False
+        self,
+        reserved_usd: float,
+        cost_usd: float | None,
+        *,
+        may_be_charged: bool = False,
+        is_bounded: bool = True,
     ) -> None:
         """Replace what was set aside by what the call cost.
 
@@ -65,6 +78,7 @@ class Budget:
             reserved_usd: what `reserve` returned.
             cost_usd: what it cost; None if unknown or nothing.
             may_be_charged: whether a call of unknown cost counts with what was set aside.
+            is_bounded: whether its target knew what it may cost.
 
         """
         async with self._changed:
@@ -77,6 +91,8 @@ class Budget:
             if may_be_charged:
                 # an attempt without an answer, beside or instead of one that has a cost
                 self._charged += reserved_usd
+                is_guess = not is_bounded and self._dearest is None
+                self.is_blind = self.is_blind or (self._limit is not None and is_guess)
             self._changed.notify_all()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +20,7 @@ import msgspec
 import stamina
 
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.runner.answers import Answer, CallFailed, redact
+from loader.runner.answers import Answer, CallFailed, detail, redact
 from loader.runner.targets import within
 from loader.tools.retry_after import seconds_of
 
@@ -41,6 +42,7 @@ _MESSAGE_TOKENS: Final = 64
 _TOO_MANY, _SERVER_ERROR = 429, 500
 _WRONG_KEY: Final = (401, 403)
 _REPEATABLE: Final = (408, 409, 425, 429)
+_log = logging.getLogger(__name__)
 
 
 class _Message(msgspec.Struct):
@@ -57,6 +59,8 @@ class _Usage(msgspec.Struct):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    prompt_tokens_details: Any = None
+    completion_tokens_details: Any = None
 
 
 class _Completion(msgspec.Struct):
@@ -155,6 +159,7 @@ class ChatTarget:
         self._attempts = attempts
         self._first_wait = first_wait
         self._client: httpx2.AsyncClient | None = None
+        self._has_said_why = False
 
     def cost_bound(self, task: Task) -> float | None:
         """Return the price of the longest prompt and answer that a call can have."""
@@ -164,7 +169,7 @@ class ChatTarget:
         # a token is at least one byte
         prompt = len(json.dumps(messages, ensure_ascii=False).encode())
         prompt += _MESSAGE_TOKENS * (len(messages) + 1)
-        return self.price.cost(prompt, self._max_tokens)
+        return self.price.bound(prompt, self._max_tokens)
 
     async def run(self, task: Task, seconds: float | None = None) -> Answer:
         """Ask the model, again while the endpoint is busy or fails; the limit is per attempt."""
@@ -294,32 +299,49 @@ class ChatTarget:
             ) from None
         usage = completion.usage or _Usage()
         prompt, output = usage.prompt_tokens, usage.completion_tokens
-        has_both = prompt is not None and output is not None
+        cached = detail(usage.prompt_tokens_details, "cached_tokens")
+        reasoning = detail(usage.completion_tokens_details, "reasoning_tokens")
+        cost, at_most = self._cost(prompt, output, cached or 0, reasoning or 0)
         outputs: dict[str, Any] = {"output": _text(choice.message.content)}
         if choice.message.tool_calls:
             outputs["tool_calls"] = choice.message.tool_calls
         metadata: dict[str, object] = {
             "finish_reason": choice.finish_reason,
             "answered_model": completion.model,
-            "prompt_tokens": prompt,
-            "completion_tokens": output,
+            "cost_usd_at_most": at_most if cost is None else None,
             "attempts": number,
             "unbilled_attempts_uncertain": is_charged or None,
         }
         total = usage.total_tokens
-        if total is None and has_both:
-            total = (prompt or 0) + (output or 0)
+        if total is None and prompt is not None and output is not None:
+            total = prompt + output
         return Answer(
             outputs=outputs,
             latency_ms=latency,
             tokens_used=total,
             prompt_tokens=prompt,
             completion_tokens=output,
-            cost_usd=(
-                self.price.cost(prompt or 0, output or 0) if self.price and has_both else None
-            ),
+            cached_tokens=cached,
+            reasoning_tokens=reasoning,
+            cost_usd=cost,
             metadata={name: value for name, value in metadata.items() if value is not None},
         )
+
+    def _cost(
+        self, prompt: int | None, output: int | None, cached: int, reasoning: int
+    ) -> tuple[float | None, float | None]:
+        """Return what a call cost, and at most; None for what cannot be told."""
+        if self.price is None or prompt is None or output is None:
+            return None, None
+        cost = self.price.cost(prompt, output, cached, reasoning)
+        if cost is None and not self._has_said_why:
+            self._has_said_why = True
+            _log.warning(
+                "%s counts %d cached tokens of %d, %d of reasoning of %d, which model_prices.csv "
+                "cannot price (cached_input_usd_per_million_tokens): such costs stay empty",
+                self.name, cached, prompt, reasoning, output,
+            )  # fmt: skip
+        return cost, self.price.bound(prompt, output)
 
 
 def _pause(error: Exception) -> bool | float:

@@ -13,7 +13,8 @@ import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts.candidates import candidates
-from loader.runner.arms import Arm, Outcome, Settings, Stop
+from loader.runner.arms import Arm, Settings
+from loader.runner.outcome import Outcome, Stop
 from loader.runner.session import run_missing
 from loader.runner.stopping import LOOK_EVERY, Question
 from loader.runner.targets import TargetLike, as_target

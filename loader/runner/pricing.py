@@ -1,8 +1,10 @@
-"""What a call costs: prices per million tokens from `seeds/model_prices.csv`."""
+"""What a call costs: prices per million tokens from the seed `model_prices`."""
 
 from __future__ import annotations
 
+import math
 import re
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError
@@ -22,33 +24,102 @@ class Price(NamedTuple):
 
     input_usd: float
     output_usd: float
+    cached_input_usd: float | None = None
+    """Of those of the prompt that came from a cache; None if not known."""
+    reasoning_usd: float | None = None
+    """Of those of the answer spent on reasoning; None as other output."""
 
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """Return the price of one call in US dollars."""
-        return (prompt_tokens * self.input_usd + completion_tokens * self.output_usd) / _MILLION
+    def cost(
+        self,
+        prompt_tokens: int,
+        completion_tokens: int,
+        cached_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> float | None:
+        """Return the price of one call in US dollars; None if it cannot be told.
+
+        Args:
+            prompt_tokens: all of them.
+            completion_tokens: all of them.
+            cached_tokens: those of the prompt that came from a cache. Without a price of
+                their own `bound` is an upper bound, which is not what the call costs.
+            reasoning_tokens: those of the answer spent on reasoning.
+
+        """
+        if cached_tokens > prompt_tokens or reasoning_tokens > completion_tokens:
+            return None  # counted beside, not among them: nobody knows by which rule
+        if cached_tokens and self.cached_input_usd is None:
+            return None
+        reasoning_usd = self.output_usd if self.reasoning_usd is None else self.reasoning_usd
+        return (
+            (prompt_tokens - cached_tokens) * self.input_usd
+            + cached_tokens * (self.cached_input_usd or 0.0)
+            + (completion_tokens - reasoning_tokens) * self.output_usd
+            + reasoning_tokens * reasoning_usd
+        ) / _MILLION
+
+    def bound(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return what a call costs at most, whatever kind its tokens are."""
+        of_input = max(self.input_usd, self.cached_input_usd or 0.0)
+        of_output = max(self.output_usd, self.reasoning_usd or 0.0)
+        return (prompt_tokens * of_input + completion_tokens * of_output) / _MILLION
 
 
-def read_prices(path: Path | None = None) -> Mapping[str, Price]:
+def read_prices(path: Path | None = None, on: date | None = None) -> Mapping[str, Price]:
     """Read the seed: model → price.
 
+    Args:
+        path: of another file of this form.
+        on: the day whose prices are wanted; today in UTC if not given.
+
     Raises:
-        ConfigurationError: it cannot be read, or a price is no number or negative.
+        ConfigurationError: it cannot be read, a cell of it is no number, negative or no date, or
+            two rows say what a model costs from the same day on.
 
     """
     path = path or seed_path("model_prices")
-    prices = {}
-    try:
-        for row in read_table(path)[1]:
-            price = Price(
-                float(row["input_usd_per_million_tokens"]),
-                float(row["output_usd_per_million_tokens"]),
+    day = on or datetime.now(UTC).date()
+    found: dict[str, dict[date, Price]] = {}
+    for number, row in enumerate(read_table(path)[1], start=2):
+        try:
+            begin = date.fromisoformat(row.get("valid_from") or "0001-01-01")
+            known, price = found.setdefault(row["model"], {}), _price(row)
+        except (KeyError, ValueError) as error:
+            said = f"lacks the column {error}" if isinstance(error, KeyError) else str(error)
+            raise ConfigurationError(f"{path}, line {number}: {said}") from None
+        if known.setdefault(begin, price) is not price:
+            raise ConfigurationError(
+                f"{path}, line {number}: {row['model']} has another price from the same day on"
             )
-            if not (price.input_usd >= 0 and price.output_usd >= 0):
-                raise ConfigurationError(f"{path}: a price of {row['model']} is negative")
-            prices[row["model"]] = price
-    except (KeyError, ValueError) as error:
-        raise ConfigurationError(f"{path}: {error}") from None
-    return prices
+    held = {
+        model: max((begin for begin in prices if begin <= day), default=None)
+        for model, prices in found.items()
+    }
+    return {model: found[model][begin] for model, begin in held.items() if begin is not None}
+
+
+def _price(row: Mapping[str, str]) -> Price:
+    """Read a row of the seed.
+
+    Raises:
+        KeyError: it lacks a column that it must have.
+        ValueError: a price is none.
+
+    """
+    price = Price(
+        float(row["input_usd_per_million_tokens"]),
+        float(row["output_usd_per_million_tokens"]),
+        *(
+            float(text) if text else None
+            for text in (
+                row.get("cached_input_usd_per_million_tokens"),
+                row.get("reasoning_usd_per_million_tokens"),
+            )
+        ),
+    )
+    if not all(usd is None or 0 <= usd < math.inf for usd in price):
+        raise ValueError(f"a price of {row['model']} is negative or no number")
+    return price
 
 
 def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord, LoaderError
+from loader.records.checks import CONTENTS, TOKEN_KINDS
 from loader.runner.answers import Answer, CallFailed, redact_all
-from loader.runner.arms import Job, Outcome, Settings, Stop
 from loader.runner.budget import Budget, Pace
+from loader.runner.outcome import Failures, Outcome, Stop
 from loader.runner.scoring import Scores, no_scores, score
 
 if TYPE_CHECKING:
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
 
     from loader.evaluators.evaluation import Evaluator
     from loader.recording.recorder import AsyncRecorder, RecordFields
+    from loader.runner.arms import Job, Settings, Work
     from loader.runner.stopping import StoppingRule
     from loader.runner.tracing import Tracer
 
+_MAY_BE_LEFT_OUT: Final = ("tokens_used", "cost_usd", "comments", *TOKEN_KINDS, *CONTENTS)
 _SCORING_SECONDS: Final = 10.0
+_log = logging.getLogger(__name__)
 
 
 class Runner:
@@ -56,12 +62,15 @@ class Runner:
         self._budget = Budget(settings.max_cost_usd)
         self._pace = Pace(settings.rate)
         self._outcome = Outcome()
+        self._answered: set[tuple[str, str]] = set()
+        """Group and task of every run with an answer."""
+        self._tried: set[tuple[str, str]] = set()
         self._stop = asyncio.Event()
         self._finishing: set[asyncio.Future[None]] = set()
         self._held: list[tuple[Job, CallFailed]] = []
         """Failures that wait until the evaluators have named their scores."""
 
-    async def run(self, jobs: Sequence[Job], already_done: int = 0) -> Outcome:
+    async def run(self, work: Work) -> Outcome:
         """Make the runs; what was answered is recorded, whatever happens.
 
         Being cancelled, as Ctrl-C does, is not an error: calls under way are given up,
@@ -73,11 +82,13 @@ class Runner:
         """
         started = time.monotonic()
         outcome = self._outcome
-        outcome.planned, outcome.already_done = len(jobs), already_done
-        waiting = iter(jobs)
+        outcome.planned, outcome.already_done = len(work.jobs), work.already_done
+        outcome.notes = work.notes
+        outcome.evaluators = defaultdict(Failures)
+        waiting = iter(work.jobs)
         workers = [
             asyncio.ensure_future(self._work(waiting))
-            for _ in range(min(self._settings.concurrency, len(jobs)))
+            for _ in range(min(self._settings.concurrency, len(work.jobs)))
         ]
         try:
             await asyncio.gather(*workers)
@@ -94,7 +105,6 @@ class Runner:
                 await asyncio.wait(self._finishing, timeout=_SCORING_SECONDS)
             await self._release()
             await self._recorder.flush()
-            outcome.cost_usd = self._budget.spent_usd
             outcome.spooled = self._recorder.spooled_count
             outcome.seconds = time.monotonic() - started
         return outcome
@@ -113,7 +123,7 @@ class Runner:
             if reserved is None or self._stop.is_set():
                 return
             await self._pace.wait()
-            await self._make(job, reserved)
+            await self._make(job, reserved, is_bounded=bound is not None)
             if self._stopping is not None:
                 decision = await self._stopping.look(self._recorder, job)
                 if decision is not None:
@@ -124,7 +134,7 @@ class Runner:
             self._stop.set()
             self._outcome.stop, self._outcome.message = stop, message
 
-    async def _make(self, job: Job, reserved: float) -> None:
+    async def _make(self, job: Job, reserved: float, *, is_bounded: bool) -> None:
         """Make one run, and have it scored and recorded."""
         answer: Answer | None = None
         failure: CallFailed | None = None
@@ -132,15 +142,20 @@ class Runner:
         try:
             answer = await job.arm.target.run(job.task, self._settings.timeout_seconds)
             is_uncertain = bool(answer.metadata.get("unbilled_attempts_uncertain"))
-            is_uncertain = is_uncertain or answer.cost_usd is None
+            is_uncertain = is_uncertain or answer.known_cost_usd is None
         except CallFailed as error:
             failure, is_uncertain = error, error.may_be_charged
         except LoaderError:
             is_uncertain = False
             raise
         finally:
-            cost = answer.cost_usd if answer else None
-            await self._budget.settle(reserved, cost, may_be_charged=is_uncertain)
+            await self._budget.settle(
+                reserved,
+                answer.known_cost_usd if answer else None,
+                may_be_charged=is_uncertain,
+                is_bounded=is_bounded,
+            )
+            self._check_limit()
         # an answer that is paid for is not thrown away because somebody pressed Ctrl-C
         finishing = asyncio.ensure_future(self._finish(job, answer, failure))
         self._finishing.add(finishing)
@@ -157,10 +172,12 @@ class Runner:
             self._held.append((job, failure))
         elif answer is not None:
             scores = await score(self._evaluators, job.task, answer)
+            for name, error in scores.errors.items():
+                self._outcome.evaluators[name].note(error)
             await self._keep(job, answer, None, scores)
         if all(evaluator.keys for evaluator in self._evaluators):
             await self._release()
-        self._count(answer)
+        self._count(job, answer, failure)
 
     async def _release(self) -> None:
         """Record the failures that were held."""
@@ -180,15 +197,32 @@ class Runner:
             }
         await self._record(fields)
 
-    def _count(self, answer: Answer | None) -> None:
+    def _check_limit(self) -> None:
+        """Say, once, that what may be spent cannot be kept to."""
+        if self._budget.is_blind and not self._outcome.is_limit_blind:
+            self._outcome.is_limit_blind = True
+            _log.warning(
+                "the limit of $%g (--max-cost-usd) cannot hold: nobody says what a call costs",
+                self._settings.max_cost_usd,
+            )
+
+    def _count(self, job: Job, answer: Answer | None, failure: CallFailed | None) -> None:
         outcome = self._outcome
+        task = (job.arm.group, job.task.task_id)
+        self._tried.add(task)
+        outcome.answers.note(None if failure is None else str(failure))
         if answer is None:
             outcome.failed += 1
+            outcome.unknown_costs += failure is not None and failure.may_be_charged
         else:
             outcome.succeeded += 1
             outcome.tokens += answer.tokens_used or 0
-            outcome.unknown_costs += answer.cost_usd is None
-        outcome.cost_usd = self._budget.spent_usd
+            outcome.unknown_costs += answer.known_cost_usd is None
+            self._answered.add(task)
+        outcome.tasks = len(self._tried)
+        outcome.failed_tasks = outcome.tasks - len(self._answered)
+        is_known = self._budget.has_known_cost or not outcome.unknown_costs
+        outcome.cost_usd = self._budget.spent_usd if is_known else None
         if self._on_progress is not None:
             self._on_progress(outcome)
 
@@ -204,8 +238,6 @@ class Runner:
             run |= {"failed_after_ms": failure.latency_ms, "attempts": failure.attempts}
         if scores.notes:
             run["evaluations"] = scores.notes
-        if settings.with_outputs:
-            run |= {"inputs": job.task.inputs, "outputs": answer.outputs if answer else None}
         fields: RecordFields = {
             "experiment_id": settings.experiment_id,
             "task_id": job.task.task_id,
@@ -220,13 +252,21 @@ class Runner:
             "error_message": None if failure is None else redact_all(str(failure)),
             "dataset_version": settings.dataset_version,
             "evaluator_versions": scores.versions,
+            "comments": redact_all(scores.comments),
+            "inputs": redact_all(job.task.inputs),
+            "reference_outputs": redact_all(job.task.reference_outputs),
             "metadata": redact_all({**job.task.metadata, "run": run}),
         }
         if answer is not None:
             # a failure's latency is not that of an answer; it stands in the metadata
             fields |= {
                 "latency_ms": answer.latency_ms,
+                "outputs": redact_all(answer.outputs),
                 "tokens_used": answer.tokens_used,
+                "prompt_tokens": answer.prompt_tokens,
+                "completion_tokens": answer.completion_tokens,
+                "cached_tokens": answer.cached_tokens,
+                "reasoning_tokens": answer.reasoning_tokens,
                 "cost_usd": answer.cost_usd,
             }
         if settings.baseline_experiment_id is not None:
@@ -248,10 +288,14 @@ class Runner:
                 if name == "scores" and scores.get(key) is not None:
                     scores[key] = None
                     fields["scores"] = scores
-                elif name in ("tokens_used", "cost_usd") and name in fields:
-                    fields |= {"tokens_used": None, "cost_usd": None}
+                elif name in _MAY_BE_LEFT_OUT and fields.get(name) is not None:
+                    fields[name] = None  # type: ignore[literal-required]
                 elif name == "metadata" and "metadata" not in left_out:
                     fields["metadata"] = {}
+                elif any(fields.get(content) is not None for content in CONTENTS):
+                    # too long altogether, or nested too deeply
+                    name = "inputs and outputs"
+                    fields |= dict.fromkeys(CONTENTS)  # type: ignore[typeddict-item]
                 else:
                     raise
                 left_out[error.field if key and name == "scores" else name] = error.reason

@@ -56,13 +56,17 @@ class Scores:
     Attributes:
         values: key → score; None for one that could not be given.
         versions: key → version of the evaluator.
-        notes: key → label, comment or error beside the score.
+        notes: key → label or error instead of a score.
+        comments: key → what was remarked with it.
+        errors: evaluator → why it failed; None if it did not.
 
     """
 
     values: dict[str, float | bool | None] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     notes: dict[str, dict[str, object]] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
+    errors: dict[str, str | None] = field(default_factory=dict)
 
 
 def prepare(evaluators: Sequence[EvaluatorLike]) -> list[Evaluator]:
@@ -136,15 +140,19 @@ async def score(evaluators: Sequence[Evaluator], task: Task, answer: Answer) -> 
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:
     scores = Scores()
     for evaluator in evaluators:
+        scores.errors[evaluator.name] = None
         for result in evaluator.apply(run, example):
+            if result.error:
+                scores.errors[evaluator.name] = redact(result.error)
             for key in [result.key] if result.key else evaluator.known_keys():
                 scores.values[key] = result.score
                 scores.versions[key] = evaluator.version
                 note = {
                     "value": result.value if result.score is None else None,
-                    "comment": redact(result.comment) if result.comment else None,
                     "error": redact(result.error) if result.error else None,
                 }
+                if result.comment:
+                    scores.comments[key] = redact(result.comment)
                 kept = {name: value for name, value in note.items() if value is not None}
                 if kept:
                     scores.notes[key] = kept

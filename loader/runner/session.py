@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from loader.ingest import arm_plans
 from loader.recording.recorder import AsyncRecorder
 from loader.recording.spool import replay, target_name
-from loader.runner.arms import SOURCE, Outcome, Stop, missing_jobs
+from loader.runner.arms import SOURCE, Work, find_work
+from loader.runner.outcome import Outcome, Stop
 from loader.runner.run import Runner
 from loader.runner.scoring import EvaluatorLike, prepare
 from loader.runner.stopping import Question, StoppingRule
@@ -21,7 +22,7 @@ from loader.warehouse.seeds import read_vocabulary
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.runner.arms import Arm, Job, Settings
+    from loader.runner.arms import Arm, Settings
     from loader.runner.tasks import Task
 
 
@@ -38,7 +39,7 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
     look_every: int = 10,
     on_progress: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
-    """Make the runs that the warehouse lacks, and load them.
+    """Make the runs that the warehouse lacks, or those asked for, and load them.
 
     Args:
         arms: one, or the baseline and the candidate, which then take turns task by task.
@@ -65,29 +66,21 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
     tracer = Tracer(settings, trace_project) if trace else None
     rule = None
     try:
-        plans = [
-            ArmPlan(
-                settings.experiment_id,
-                arm.group,
-                arm.version,
-                settings.repetitions,
-                # what ends when it is decided is not to run them all
-                None if stop_when_decided is not None else len(tasks),
-            )
-            for arm in arms
-        ]
-        jobs, already_done = await asyncio.to_thread(
-            _missing, arms, tasks, settings, plans, database_url
-        )
+        # what ends when it is decided is not to run them all
+        planned_tasks = None if stop_when_decided is not None else len(tasks)
+        work = await asyncio.to_thread(_begin, arms, tasks, settings, planned_tasks, database_url)
         if stop_when_decided is not None:
             rule = await asyncio.to_thread(StoppingRule, stop_when_decided, vocabulary, look_every)
-        async with AsyncRecorder(source=SOURCE, database_url=database_url) as recorder:
-            if rule is not None and jobs:
+        async with AsyncRecorder(
+            source=SOURCE, database_url=database_url, with_io=settings.with_outputs
+        ) as recorder:
+            if rule is not None and work.jobs:
                 decision = await rule.look(recorder)
                 if decision is not None:
                     return Outcome(
-                        planned=len(jobs),
-                        already_done=already_done,
+                        planned=len(work.jobs),
+                        already_done=work.already_done,
+                        notes=work.notes,
                         stop=Stop.DECIDED,
                         message=decision,
                     )
@@ -99,7 +92,7 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
                 stopping=rule,
                 on_progress=on_progress,
             )
-            return await runner.run(jobs, already_done)
+            return await runner.run(work)
     finally:
         for arm in arms:
             await arm.target.close()
@@ -107,18 +100,22 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
             await asyncio.to_thread(tracer.close)
 
 
-def _missing(
+def _begin(
     arms: Sequence[Arm],
     tasks: Sequence[Task],
     settings: Settings,
-    plans: Sequence[ArmPlan],
+    planned_tasks: int | None,
     database_url: str | None,
-) -> tuple[list[Job], int]:
-    """Load what earlier runs left in the spool, see what is missing, keep what is planned."""
+) -> Work:
+    """Load what earlier runs left in the spool, see what is to be run, keep what is planned."""
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()
         replay(connection, read_vocabulary(), target_name(database_url))
-        jobs = missing_jobs(connection, arms, tasks, settings)
+        work = find_work(connection, arms, tasks, settings)
+        plans = [
+            ArmPlan(settings.experiment_id, arm.group, arm.version, repetitions, planned_tasks)
+            for arm, repetitions in zip(arms, work.repetitions, strict=True)
+        ]
         arm_plans.announce(connection, SOURCE, plans)
-        return jobs
+        return work

@@ -25,8 +25,8 @@ from loader.runner.targets import in_thread
 from loader.tools.sql_files import read_sql
 from loader.warehouse.connection import connect
 from loader.warehouse.dbt import build
-from loader.warehouse.project import project_variables
 from loader.warehouse.seeds import read_seed
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

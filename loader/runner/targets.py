@@ -94,7 +94,9 @@ class CallableTarget:
         except Exception as error:  # noqa: BLE001  whatever foreign code raises
             # from None: the frames of foreign code may hold keys
             raise CallFailed(
-                f"{type(error).__name__}: {error}", latency_ms=_since(started)
+                f"{type(error).__name__}: {error}",
+                latency_ms=_since(started),
+                may_be_charged=True,
             ) from None
         return read_answer(value, latency)
 
@@ -199,14 +201,16 @@ class CommandTarget:
         if process.returncode:
             tail = errors.decode(errors="replace").strip()[-_ERROR_TAIL:]
             raise CallFailed(
-                f"the command ended with status {process.returncode}: {tail}", latency_ms=latency
+                f"the command ended with status {process.returncode}: {tail}",
+                latency_ms=latency,
+                may_be_charged=True,
             )
         try:
             value = json.loads(output)
         except ValueError:
             shown = output.decode(errors="replace").strip()[:_ERROR_TAIL]
             raise CallFailed(
-                f"the command did not print JSON: {shown}", latency_ms=latency
+                f"the command did not print JSON: {shown}", latency_ms=latency, may_be_charged=True
             ) from None
         return read_answer(value, latency)
 

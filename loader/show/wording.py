@@ -98,8 +98,8 @@ BLOCKING: Final = {
         "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
     ),
     "direction_unknown": (
-        "the direction of {metric}: declare it in seeds/metrics.csv, then run "
-        "python -m loader build"
+        "the direction of {metric}: python -m loader declare metric {metric} --direction lower "
+        "(or higher), then python -m loader build"
     ),
 }
 """Reasons that more tasks do not remove, wherever a number of tasks is known."""

@@ -9,8 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from loader.errors import UNEXPECTED, ConfigurationError
+from loader.warehouse import team_seeds
 from loader.warehouse.connection import environment
 from loader.warehouse.project import home_directory, project_directory
+from loader.warehouse.variables import with_team_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ def build(
         a shell says of a process that a signal ended.
 
     Raises:
-        ConfigurationError: no project here.
+        ConfigurationError: no project here, or the team's folder has a fault.
         WarehouseUnavailable: the server does not answer.
 
     """
@@ -47,7 +49,7 @@ def build(
         "build",
         "--project-dir",
         str(project_directory()),
-        *arguments,
+        *with_team_variables(arguments),
     ]
     code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
         command, env=dbt_environment(database_url), check=False
@@ -64,9 +66,12 @@ def dbt_environment(database_url: str | None = None) -> dict[str, str]:
     """
     home = home_directory() / "dbt"
     home.mkdir(parents=True, exist_ok=True)
-    inherited = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    seeds = team_seeds.compose()
+    ours = {"DATABASE_URL", team_seeds.VARIABLE}
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         **inherited,
+        **({team_seeds.VARIABLE: str(seeds)} if seeds else {}),
         **environment(database_url),
         "DBT_PROFILES_DIR": str(_profiles_directory(home)),
         # Unit tests prove the models, not the data: they run in the project's own tests.

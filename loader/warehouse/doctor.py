@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from loader.errors import LoaderError
 from loader.warehouse import migrate
 from loader.warehouse.connection import connect, is_embedded
+from loader.warehouse.folder import FILES, team_folder
 from loader.warehouse.project import project_directory
+from loader.warehouse.seeds import check_team_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +35,7 @@ class Finding(NamedTuple):
 
 def examine(database_url: str | None = None) -> list[Finding]:
     """Return a finding for every part; raises nothing that an installation can get wrong."""
-    findings = [_python(), *_packages(), _project()]
+    findings = [_python(), *_packages(), _project(), _folder()]
     try:
         with connect(database_url) as connection:
             findings += _warehouse(connection, embedded=is_embedded(database_url))
@@ -67,6 +69,19 @@ def _project() -> Finding:
         return Finding("dbt project", passed=True, detail=str(project_directory()))
     except LoaderError as error:
         return Finding("dbt project", passed=False, detail=str(error))
+
+
+def _folder() -> Finding:
+    try:
+        folder = team_folder()
+        check_team_folder()
+    except LoaderError as error:
+        return Finding("team's folder", passed=False, detail=str(error), remedy="correct the file")
+    if folder is None:
+        remedy = "groups, metrics and policy of your own: python -m loader init --here"
+        return Finding("team's folder", None, "none: the project's own seeds and policy", remedy)
+    found = [name for name in FILES if (folder / name).is_file()]
+    return Finding("team's folder", passed=True, detail=f"{folder} ({', '.join(found) or 'empty'})")
 
 
 def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:

@@ -42,8 +42,9 @@ def home_directory() -> Path:
     return Path(named).resolve() if named else project_directory() / ".evalmart"
 
 
-def project_variables() -> dict[str, Any]:
-    """Return the vars of `dbt_project.yml`."""
+def default_variables() -> dict[str, Any]:
+    """Return the vars of `dbt_project.yml`, without what the team's folder changes."""
     text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")
     variables = (yaml.safe_load(text) or {}).get("vars") or {}
-    return {**variables, **variables.get("evalmart", {})}
+    own = variables.pop("evalmart", {})
+    return {**variables, **own}

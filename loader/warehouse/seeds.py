@@ -1,4 +1,7 @@
-"""What people decided in the seeds of the dbt project; one place that reads the files."""
+"""What people decided in the seeds; one place that reads the files.
+
+A seed is the team's own where its folder has one (`loader.warehouse.folder`), else the project's.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError
 from loader.records.vocabulary import BUILT_IN_METRICS, Scale, Vocabulary
+from loader.warehouse.folder import SEEDS, shown, team_file, team_folder
 from loader.warehouse.project import project_directory
+from loader.warehouse.seed_file import read_seed_file
+from loader.warehouse.vars_file import read_vars_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +21,28 @@ if TYPE_CHECKING:
 
 
 def seed_path(name: str) -> Path:
-    """Return where a seed is: `metrics` → `seeds/metrics.csv` of the project."""
-    return project_directory() / "seeds" / f"{name}.csv"
+    """Return where a seed is: `metrics` → `evalmart/metrics.csv`, else the project's own."""
+    return team_file(f"{name}.csv") or project_directory() / "seeds" / f"{name}.csv"
+
+
+def seed_shown(name: str) -> str:
+    """Return a seed's file as messages name it: the project's own by its place in the project."""
+    path = team_file(f"{name}.csv")
+    return shown(path) if path else f"seeds/{name}.csv"
 
 
 def read_seed(name: str) -> list[dict[str, str]]:
-    """Return the rows of a seed of the project, as `read_table` does."""
-    return read_table(seed_path(name))[1]
+    """Return the rows of a seed, each by the names of its columns.
+
+    Raises:
+        ConfigurationError: it is missing, or the team's folder has a fault; names them all.
+
+    """
+    own = team_file(f"{name}.csv")
+    if own is None:
+        return read_table(seed_path(name))[1]
+    check_team_folder()
+    return [dict(row) for row in read_seed_file(name, own).rows]
 
 
 def read_table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
@@ -44,6 +65,50 @@ def read_table(path: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
+def seed_text(name: str) -> str:
+    """Return the text of a seed as dbt reads it, comments and blank lines left out.
+
+    Raises:
+        ConfigurationError: as `read_seed`.
+
+    """
+    own = team_file(f"{name}.csv")
+    if own is not None:
+        check_team_folder()
+        return read_seed_file(name, own).text
+    try:
+        return seed_path(name).read_text(encoding="utf-8-sig")
+    except OSError:
+        raise ConfigurationError(
+            f"{seed_path(name)} is missing; restore it from the repository"
+        ) from None
+
+
+def seed_columns(name: str) -> Sequence[str]:
+    """Return the columns of a seed, in their order; raises as `read_seed` does."""
+    return next(csv.reader(seed_text(name).splitlines()), [])
+
+
+def check_team_folder() -> None:
+    """Check every seed and the vars of the team's folder.
+
+    Raises:
+        ConfigurationError: names every fault with file, line and field.
+
+    """
+    faults = [
+        fault
+        for name in SEEDS
+        if (path := team_file(f"{name}.csv"))
+        for fault in read_seed_file(name, path).faults
+    ]
+    faults += read_vars_file().faults
+    if faults:
+        count = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        raise ConfigurationError(f"the team's folder {team_folder()} has {count}:{lines}")
+
+
 def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
     """Read groups, scales and reserved names.
 
@@ -57,7 +122,7 @@ def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
 
     def rows(name: str) -> tuple[Path, list[dict[str, str]]]:
         path = seeds / f"{name}.csv" if seeds else seed_path(name)
-        return path, read_table(path)[1]
+        return path, read_table(path)[1] if seeds else read_seed(name)
 
     path, found = rows("experiment_groups")
     groups = frozenset(_cell(row, "experiment_group", path) for row in found)
@@ -69,7 +134,13 @@ def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
     kinds = {_cell(row, "metric", path): _cell(row, "kind", path).strip() for row in found}
     measures = frozenset(name for name, kind in kinds.items() if kind == "measurement")
     reserved = (kinds.keys() - measures) | set(BUILT_IN_METRICS) | scales.keys()
-    return Vocabulary(groups, scales, frozenset(reserved), measures - scales.keys())
+    return Vocabulary(
+        groups,
+        scales,
+        frozenset(reserved),
+        measures - scales.keys(),
+        groups_file=seed_shown("experiment_groups"),
+    )
 
 
 def default_groups() -> tuple[str, str]:

@@ -1,8 +1,9 @@
 {#
     What the rows of a model are made of: `parents`, the models of the ledger,
-    and `seeds`, that it reads itself or by way of views and of tables that
-    every build makes anew. Asked of dbt's graph, since what a list forgets
-    would leave a mart stale and nobody would know.
+    and `seeds`, that it reads itself or by way of views. Asked of dbt's graph,
+    since what a list forgets would leave a mart stale and nobody would know.
+    A table that the ledger does not keep is an error: no build could tell which
+    of its rows have changed.
 #}
 {% macro build_inputs(node) %}
     {% set inputs = {'parents': {}, 'seeds': {}} %}
@@ -21,8 +22,14 @@
             {% do inputs.seeds.update({unique_id: input.relation_name}) %}
         {% elif input.config.incremental_strategy == 'replace_experiments' %}
             {% do inputs.parents.update({unique_id: input.alias}) %}
-        {% else %}
+        {% elif input.config.materialized in ['view', 'ephemeral'] %}
             {% do collect_build_inputs(input, inputs) %}
+        {% else %}
+            {% do exceptions.raise_compiler_error(
+                node.name ~ ' reads ' ~ input.name ~ ', whose rows the build '
+                ~ 'ledger does not keep: make ' ~ input.name ~ ' a view, or '
+                ~ 'incremental with the strategy replace_experiments'
+            ) %}
         {% endif %}
     {% endfor %}
 {% endmacro %}

@@ -13,7 +13,8 @@ declare
     body constant text := $body$
 {{ statistical_functions_arithmetic(schema) }}
 {{ statistical_functions_normal(schema) }}
-{{ statistical_functions_special(schema) }}
+{{ statistical_functions_gamma(schema) }}
+{{ statistical_functions_beta(schema) }}
 {{ statistical_functions_student_t(schema) }}
 {{ statistical_functions_binomial(schema) }}
 {{ statistical_functions_paired_proportions(schema) }}

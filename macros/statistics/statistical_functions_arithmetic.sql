@@ -127,15 +127,6 @@ $function$;
 comment on function {{ schema }}.safe_sqrt(float8) is
 'sqrt(x); null for a negative number.';
 
-create or replace function {{ schema }}.safe_ln(x float8)
-returns float8
-language sql immutable parallel safe
-as $function$
-    select case when x > 0 and x <> 'NaN'::float8 then ln(x) end
-$function$;
-comment on function {{ schema }}.safe_ln(float8) is
-'ln(x); null for 0 and for negative numbers.';
-
 create or replace function {{ schema }}.power_of(base float8, exponent float8)
 returns float8
 language sql immutable parallel safe
@@ -165,36 +156,5 @@ as $function$
 $function$;
 comment on function {{ schema }}.half_power(float8) is
 '(1/2) ^ exponent: the chance that as many fair coins, not necessarily a whole number, all fall on one side.';
-
-create or replace function {{ schema }}.paired_difference(
-    baseline float8, candidate float8
-)
-returns float8
-language sql immutable parallel safe
-as $function$
-    select
-        case
-            when baseline is null or candidate is null then null
-            when baseline = 'NaN'::float8 or candidate = 'NaN'::float8 then null
-            when
-                abs(baseline) = 'Infinity'::float8
-                or abs(candidate) = 'Infinity'::float8
-                then null
-            when greatest(abs(baseline), abs(candidate)) > 8e307
-                then
-                    greatest(least(candidate, 8e307), -8e307)
-                    - greatest(least(baseline, 8e307), -8e307)
-            when greatest(abs(baseline), abs(candidate)) < 1e-290
-                then candidate - baseline
-            when
-                abs(candidate - baseline)
-                <= {{ rounding_noise() }}
-                * greatest(abs(baseline), abs(candidate))
-                then 0::float8
-            else candidate - baseline
-        end
-$function$;
-comment on function {{ schema }}.paired_difference(float8, float8) is
-'candidate - baseline, exactly 0 when the two differ by no more than 1e-12 of the greater: the rest is rounding noise of binary floating point.';
 
 {% endmacro %}

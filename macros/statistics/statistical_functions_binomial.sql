@@ -1,34 +1,6 @@
 {# The binomial distribution, and the tests and intervals of proportions. #}
 {% macro statistical_functions_binomial(schema) %}
 
-create or replace function {{ schema }}.binomial_cdf(
-    k float8, n float8, p float8
-)
-returns float8
-language plpgsql immutable parallel safe strict
-as $function$
-declare
-    successes float8;
-begin
-    if k = 'NaN'::float8 or not (p >= 0 and p <= 1 and n >= 0)
-        or n >= 'Infinity'::float8 or n <> floor(n)
-    then
-        return null;
-    end if;
-    successes := floor(k);
-    if successes < 0 then
-        return 0;
-    elsif successes >= n then
-        return 1;
-    end if;
-    return {{ schema }}.beta_tail(
-        least(n - successes, 1e300), least(successes + 1, 1e300), 1 - p, p, false
-    );
-end
-$function$;
-comment on function {{ schema }}.binomial_cdf(float8, float8, float8) is
-'P(K <= k) of n trials: I_(1-p)(n - k, k + 1) (Abramowitz and Stegun 26.5.24). scipy.stats.binom.cdf.';
-
 create or replace function {{ schema }}.binomial_sf(
     k float8, n float8, p float8
 )

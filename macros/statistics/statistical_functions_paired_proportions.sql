@@ -63,18 +63,17 @@ comment on function {{ schema }}.tango_p_value(float8, float8, float8, float8) i
 'One-sided p-value of H0: p_candidate - p_baseline <= delta for paired 0/1 results: the normal upper tail of the score of Tango (1998).';
 
 create or replace function {{ schema }}.tango_bound(
-    b float8, c float8, n float8, z float8, is_upper boolean
+    b float8, c float8, n float8, z float8
 )
 returns float8
 language plpgsql immutable parallel safe strict
 as $function$
 declare
-    target float8 := case when is_upper then -z else z end;
-    low float8 := case when is_upper then (b - c) / n else -1 end;
-    high float8 := case when is_upper then 1 else (b - c) / n end;
+    low float8 := -1;
+    high float8 := (b - c) / n;
     -- the score falls as delta grows; it is 0 at the estimate
-    low_excess float8 := case when is_upper then z else 'Infinity'::float8 end;
-    high_excess float8 := case when is_upper then '-Infinity'::float8 else -z end;
+    low_excess float8 := 'Infinity';
+    high_excess float8 := -z;
     middle float8;
     previous float8;
     excess float8;
@@ -82,7 +81,7 @@ declare
 begin
     for iteration in 1 .. 100 loop
         previous := middle;
-        if low_excess < 1e100 and high_excess > -1e100 and low_excess > high_excess then
+        if low_excess < 1e100 and low_excess > high_excess then
             middle := low + (high - low) * (low_excess / (low_excess - high_excess));
             exit when abs(middle - previous) <= 1e-16 * abs(middle);
         else
@@ -92,7 +91,7 @@ begin
             middle := (low + high) / 2;
             exit when middle = low or middle = high or high - low <= 1e-17;
         end if;
-        excess := {{ schema }}.tango_score(b, c, n, middle) - target;
+        excess := {{ schema }}.tango_score(b, c, n, middle) - z;
         -- an end that stays twice counts half: it would stay forever
         if excess > 0 then
             low := middle;
@@ -109,8 +108,8 @@ begin
     return middle;
 end
 $function$;
-comment on function {{ schema }}.tango_bound(float8, float8, float8, float8, boolean) is
-'The delta at which the score of Tango reaches z: false position, by the Illinois rule (M. Dowell, P. Jarratt 1971, BIT 11), and bisection where that has no step.';
+comment on function {{ schema }}.tango_bound(float8, float8, float8, float8) is
+'The delta below the estimate at which the score of Tango reaches z: false position, by the Illinois rule (M. Dowell, P. Jarratt 1971, BIT 11), and bisection where that has no step.';
 
 create or replace function {{ schema }}.tango_lower(
     b float8, c float8, n float8, alpha float8
@@ -129,7 +128,7 @@ begin
         return -1;
     end if;
     return {{ schema }}.tango_bound(
-        b, c, n, -{{ schema }}.normal_ppf(greatest(alpha, 1e-300) / 2), false
+        b, c, n, -{{ schema }}.normal_ppf(greatest(alpha, 1e-300) / 2)
     );
 end
 $function$;

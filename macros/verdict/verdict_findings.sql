@@ -39,7 +39,7 @@ select
     null::float8 as level,
     format(
         '%s went from %s to %s (p %s), and nobody has said whether less or more '
-        || 'of it is better: declare its direction in seeds/metrics.csv.',
+        || 'of it is better: declare its direction (loader declare metric).',
         name,
         {{ number_in_words('baseline_mean', 4) }},
         {{ number_in_words('candidate_mean', 4) }},

@@ -11,9 +11,7 @@ worded_metrics as materialized (
         recommended.recommendation,
         recommended.recommendation_route as route,
         recommended.label,
-        recommended.deciding_metric,
         recommended.is_better as is_comparison_better,
-        recommended.is_all_kept,
         role = 'deciding' as is_deciding,
         {{ metric_name('metric') }} as name,
         {{ change_in_words('improvement') }} as change,
@@ -68,7 +66,7 @@ metric_findings as (
         findings.sentence
     from phrased_metrics
     cross join
-        lateral (
+        lateral (  -- noqa: ST05
             {{ verdict_findings(settings, level) }}
         ) as findings
 ),
@@ -153,8 +151,7 @@ reasons as (
                 )
             )
             order by place, metric collate "C" nulls last
-        ) as recommendation_reasons,
-        array_agg(code order by place, metric collate "C" nulls last) as codes
+        ) as recommendation_reasons
     from all_findings
     group by {{ comparison }}
 ),
@@ -178,7 +175,11 @@ phrases as (
         bool_or(improvement = 0) filter (where is_deciding) as is_equal,
         min(p_value) filter (where is_deciding) as deciding_p_value,
         count(*) filter (where role = 'guardrail') as n_guardrails,
-        array_agg(change order by improvement / improvement_margin, metric)
+        array_agg(
+            change
+            order by
+                {{ order_of('improvement / improvement_margin') }}, metric
+        )
         filter (
             where
             role in ('guardrail', 'success')
@@ -186,22 +187,30 @@ phrases as (
             and p_guard_holm <= {{ settings.harm_level }}
             and has_enough_tasks
         ) as harmed_guards,
-        array_agg(change order by improvement / improvement_margin, metric)
+        array_agg(
+            change
+            order by
+                {{ order_of('improvement / improvement_margin') }}, metric
+        )
         filter (
             where
             role in ('tripwire', 'success')
             and is_losing
             and p_tripwire_holm <= {{ level }}
         ) as tripped,
-        array_agg(change order by improvement / improvement_margin desc, metric)
+        array_agg(
+            change
+            order by
+                {{ order_of('improvement / improvement_margin') }} desc, metric
+        )
         filter (where role = 'guardrail' and is_gain) as gains,
         array_agg(
             coalesce(change_at_worst, 'any change of ' || name)
-            order by lowest / improvement_margin nulls first, metric
+            order by
+                {{ order_of('lowest / improvement_margin') }} nulls first, metric
         )
         filter (where role = 'guardrail' and not is_kept) as open_guardrails,
-        -- shares that are equal but for rounding are told by name
-        array_agg(name order by round(pair_coverage::numeric, 9), metric)
+        array_agg(name order by {{ order_of('pair_coverage') }}, metric)
         filter (
             where role in ('deciding', 'guardrail') and has_low_coverage
         ) as uncovered,
@@ -227,4 +236,10 @@ headlines as (
     left join phrases
         on {{ is_same_verdict('recommended', 'phrases') }}
 )
+{%- endmacro %}
+
+
+{# What a list is ordered by: what is equal but for rounding goes by name. #}
+{% macro order_of(value) -%}
+    round(({{ value }})::numeric, 9)
 {%- endmacro %}

@@ -225,7 +225,7 @@ required_numbers as (
             as tasks_for_deploy,
         tasks_to_be_rejected.tasks as tasks_for_reject,
         case
-            when obstacles.label is distinct from 'not_worse'
+            when coalesce(obstacles.label, '') != 'not_worse'
                 then tasks_of_routes.tasks_for_not_worse
         end as tasks_for_not_worse
     from obstacles

@@ -13,7 +13,11 @@
 #}
 {% macro verdict_rule(settings) -%}
 {%- set comparison -%}
-    experiment_id, candidate_group, candidate_version, segment, is_anytime
+    experiment_id,
+    candidate_group,
+    candidate_version,
+    segment,
+    is_anytime
 {%- endset -%}
 {%- set level = '(' ~ settings.alpha ~ ' / 2.0::float8)' -%}
 {{ verdict_claims(settings, comparison) }},
@@ -21,7 +25,8 @@
 {{ verdict_judgements(settings, level) }},
 
 comparisons as (
-    select distinct {{ comparison }}
+    select distinct
+        {{ comparison }}
     from bounded_evidence
 ),
 

@@ -110,7 +110,7 @@
         when cardinality({{ words }}) > 1
             then
                 array_to_string(
-                    ({{ words }})[:cardinality({{ words }}) - 1], ', '
+                    ({{ words }})[1:cardinality({{ words }}) - 1], ', '
                 )
                 || ' and '
                 || ({{ words }})[cardinality({{ words }})]

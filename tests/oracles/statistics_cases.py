@@ -22,6 +22,7 @@ OF_DIFFERENCES = {
     "mean_difference", "ci_low", "ci_high", "cs_low", "cs_high",
     "mean_difference_missing_as_zero", "worst_case_low", "best_case_high",
     "improvement", "improvement_low", "improvement_high", "improvement_missing_as_zero",
+    "improvement_sequence_low", "improvement_sequence_high",
     "fixed_tasks_low", "fixed_tasks_high", "composite_improvement", "composite_low",
     "composite_high",
 }  # fmt: skip

@@ -245,15 +245,25 @@ def _improvement(reading: Reading, metric: Metric) -> Columns:
         if ends:
             columns |= {"ratio_low": math.exp(min(ends)), "ratio_high": math.exp(max(ends))}
     fixed = reading.fixed
+    half = None
+    if recorded.error and recorded.mean is not None:
+        deviation = recorded.error * math.sqrt(recorded.groups)
+        half, _ = confidence_sequence(recorded.mean, deviation, recorded.groups, metric)
+    equivalence = _largest(recorded.lost, recorded.short)
+    columns["is_equivalent"] = equivalence is not None and equivalence <= metric.settings.alpha
+    allowed = None if metric.kind == "measurement" else metric.allowed()
+    columns["margin_pct"] = None if allowed is None else 100 * allowed
     directed: Columns = {
         "improvement": recorded.mean,
         "improvement_error": recorded.error,
         "improvement_low": recorded.low,
         "improvement_high": recorded.high,
+        "improvement_sequence_low": None if half is None else recorded.mean - half,
+        "improvement_sequence_high": None if half is None else recorded.mean + half,
         "improvement_margin": reading.margin,
         "improvement_missing_as_zero": completed.mean if completed else None,
         "p_non_inferiority": recorded.lost,
-        "p_equivalence": _largest(recorded.lost, recorded.short),
+        "p_equivalence": equivalence,
         "fixed_tasks_low": fixed.low,
         "fixed_tasks_high": fixed.high,
     }
@@ -363,7 +373,7 @@ def _flags(columns: Columns, reading: Reading, baseline: Array, metric: Metric) 
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def wilson(mean: float | None, n: float | None, alpha: float) -> tuple[float, float]:

@@ -15,7 +15,7 @@ from verdict_members import Case, look
 from verdict_simulation import CANDIDATE, Experiment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from paired_readings import Settings
     from verdict_oracle import Verdict
@@ -36,7 +36,8 @@ class Answers:
     def __init__(self, experiments: Sequence[Experiment], settings: Settings) -> None:
         self.settings = settings
         self.cases: dict[Key, dict[str, Case]] = {}
-        self.candidates: dict[Key, int] = {}
+        self.planned: dict[Key, int | None] = {}
+        """Tasks that either arm was to run, where a plan says so."""
         for experiment in experiments:
             versions = experiment.versions()
             for version in versions:
@@ -50,13 +51,15 @@ class Answers:
                     part = agent if len(agents) > 1 else None
                     found = verdict_simulation.cases(experiment, version, settings, part)
                     if found:
-                        self.cases[experiment.name, version, agent] = found
-                        self.candidates[experiment.name, version, agent] = len(versions)
+                        key = experiment.name, version, agent
+                        self.cases[key] = found
+                        self.planned[key] = experiment.planned_tasks(version)
         self.readings = {
             key: {name: read(case.pairs, case.metric) for name, case in cases.items()}
             for key, cases in self.cases.items()
         }
         self.better_holm = self._better_holm()
+        self.worse_bh = self._worse_bh()
 
     def _better_holm(self) -> dict[tuple[Key, str], float | None]:
         families: dict[tuple[str, str | None, str], list[tuple[Key, float | None]]] = {}
@@ -70,20 +73,42 @@ class Answers:
             for (key, _), p_value in zip(members, holm([p for _, p in members]), strict=True)
         }
 
+    def _worse_bh(self) -> dict[Key, float | None]:
+        """Adjust p_worse of what decides for the agents of a comparison."""
+        families: dict[tuple[str, str], list[Key]] = {}
+        for key in self.cases:
+            if key[2] is not None:
+                families.setdefault(key[:2], []).append(key)
+        return {
+            key: p_value
+            for keys in families.values()
+            for key, p_value in zip(keys, shares(map(self._worse, keys)), strict=True)
+        }
+
+    def _worse(self, key: Key) -> float | None:
+        name = self.deciding(key)
+        if name is None:
+            return None
+        return look(self.cases[key][name], self.settings, self.readings[key][name]).worse
+
+    def deciding(self, key: Key) -> str | None:
+        """Name the metric that decides."""
+        cases = self.cases[key]
+        return next((name for name, case in cases.items() if case.metric.is_deciding), None)
+
     def verdict(self, key: Key, settings: Settings) -> Verdict:
         """Apply the rule with these settings to one candidate, or one agent's tasks of it."""
-        cases = self.cases[key]
-        deciding = next((name for name, case in cases.items() if case.metric.is_deciding), None)
+        deciding = self.deciding(key)
         return verdict_oracle.judge(
-            cases,
+            self.cases[key],
             settings,
-            candidates=self._candidates(key, deciding),
+            candidates=self.candidates(key, deciding),
             better_holm=self.better_holm.get((key, deciding)) if deciding else None,
             readings=self.readings[key],
         )
 
-    def _candidates(self, key: Key, metric: str | None) -> int:
-        """Count the candidates that have the deciding metric."""
+    def candidates(self, key: Key, metric: str | None) -> int:
+        """Count the candidates that have a metric."""
         return sum(
             other[0] == key[0] and other[2] == key[2] and metric in cases
             for other, cases in self.cases.items()
@@ -100,32 +125,43 @@ def comparison_mismatches(answers: Answers, key: Key, rows: Mapping[str, Row]) -
     ordered = sorted(rows)
     if key[2] is None:
         p_values = [rows[name]["p_value"] for name in ordered]
-        known = [p_value for p_value in p_values if p_value is not None]
-        shares = iter(stats.false_discovery_control(known) if known else [])
-        for name, p_value, adjusted in zip(ordered, p_values, holm(p_values), strict=True):
-            columns = {
-                "p_value_holm": adjusted,
-                "p_value_bh": None if p_value is None else float(next(shares)),
-            }
+        families = zip(ordered, holm(p_values), shares(p_values), strict=True)
+        for name, by_holm, by_bh in families:
+            columns = {"p_value_holm": by_holm, "p_value_bh": by_bh}
             yield disagreements(f"{key} {name}", columns, rows[name], 1.0)
     for name in sorted(names):
-        case, judged = answers.cases[key][name], verdict.metrics[name]
-        metric = case.metric
-        columns = expected_columns(case) | {
-            "kind": metric.kind,
-            "direction": metric.direction,
-            "direction_source": _source(case),
-            "is_declared": metric.is_declared and metric.kind != "success",
-            "role": judged.role,
-            "role_note": judged.note,
-            "finding": judged.finding(),
-            "improvement_margin": judged.reading.margin,
-            "p_worse_holm": (
-                verdict.trip_family if judged.role == "tripwire" else verdict.guard_family
-            ).get(name),
-            "p_better_holm_candidates": answers.better_holm[key, name],
-        }
-        yield disagreements(f"{key} {name}", columns, rows[name], _scale(case))
+        columns = comparison_columns(answers, key, name, verdict)
+        scale = _scale(answers.cases[key][name])
+        yield disagreements(f"{key} {name}", columns, rows[name], scale)
+
+
+def comparison_columns(answers: Answers, key: Key, name: str, verdict: Verdict) -> dict[str, Any]:
+    """Give what the marts say of one metric of one comparison."""
+    case, judged = answers.cases[key][name], verdict.metrics[name]
+    metric = case.metric
+    family = verdict.trip_family if judged.role == "tripwire" else verdict.guard_family
+    return expected_columns(case) | {
+        "kind": metric.kind,
+        "direction": metric.direction,
+        "direction_source": _source(case),
+        "is_declared": metric.is_declared and metric.kind != "success",
+        "role": judged.role,
+        "role_note": judged.note,
+        "finding": judged.finding(),
+        "improvement_margin": judged.reading.margin,
+        "p_worse_holm": family.get(name),
+        "p_better_holm_candidates": answers.better_holm[key, name],
+        "n_candidates": answers.candidates(key, name),
+        "n_planned_tasks": answers.planned[key],
+    }
+
+
+def shares(p_values: Iterable[float | None]) -> list[float | None]:
+    """Adjust the p-values of one family by Benjamini and Hochberg 1995; null is no test."""
+    values = list(p_values)
+    known = [value for value in values if value is not None]
+    adjusted = iter(stats.false_discovery_control(known) if known else [])
+    return [None if value is None else float(next(adjusted)) for value in values]
 
 
 def _source(case: Case) -> str:
@@ -175,8 +211,23 @@ def composite_columns(answers: Answers, key: Key) -> dict[str, Any]:
         "composite_high": composite.high,
         "p_composite_better": composite.better,
         "p_composite_worse": composite.worse,
+        "p_composite_better_anytime": composite.better_anytime,
+        "p_composite_worse_anytime": composite.worse_anytime,
         "weighted_improvement_pct": change,
         "legacy_recommendation": recommendation,
+    }
+
+
+def segment_columns(answers: Answers, key: Key) -> dict[str, Any]:
+    """Give what the verdict on an agent says of all metrics together, and beside other agents."""
+    worse, deciding = answers.worse_bh[key], answers.deciding(key)
+    mean = answers.readings[key][deciding].recorded.mean if deciding else None
+    return composite_columns(answers, key) | {
+        "p_worse_bh": worse,
+        "is_proven_worse": worse is not None
+        and worse <= answers.settings.level
+        and mean is not None
+        and mean < 0,
     }
 
 

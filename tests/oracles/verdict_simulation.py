@@ -58,6 +58,11 @@ class Experiment:
             }
         )
 
+    def planned_tasks(self, version: str) -> int | None:
+        """Give the tasks that either arm was to run, where a plan says so."""
+        planned = [self.plans.get(arm, (None, None))[1] for arm in (CONTROL, version)]
+        return max((tasks for tasks in planned if tasks is not None), default=None)
+
 
 def experiments(rng: np.random.Generator, count: int) -> list[Experiment]:
     """Draw experiments of every shape that a verdict has to cope with."""
@@ -248,10 +253,8 @@ def cases(
                     one_sided |= {metric} if scored else set()
     everything = set(kinds)
     deciding, is_guessed = _deciding(everything, kinds)
-    planned = [experiment.plans.get(arm, (None, None))[1] for arm in arms]
-    known_plans = [plan for plan in planned if plan is not None]
-    if agent is None and known_plans:
-        settings = replace(settings, planned_dataset=max(known_plans))
+    if agent is None:
+        settings = replace(settings, planned_dataset=experiment.planned_tasks(version))
     return {
         metric: Case(
             f"{experiment.name} {version} {metric}",

@@ -54,6 +54,8 @@ class ChatServer:
         """
         self.key = key
         self.delay = delay
+        self.usage: dict[str, Any] = {}
+        """What every answer says of its tokens beside, or instead of, their true count."""
         self.faults: deque[Fault] = deque()
         self.requests: list[dict[str, Any]] = []
         self.authorizations: list[str | None] = []
@@ -177,6 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "prompt_tokens": prompt,
                 "completion_tokens": completion,
                 "total_tokens": prompt + completion,
+                **self.chat.usage,
             },
         }
 

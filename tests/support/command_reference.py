@@ -30,6 +30,12 @@ def render() -> str:
             if command is None:
                 raise LookupError(name)
             parts += [f"## {name}", _block(command, name, parent)]
+            if isinstance(command, click.Group):
+                with click.Context(command, info_name=name, parent=parent) as group:
+                    parts += [
+                        _block(command.commands[each], each, group)
+                        for each in command.list_commands(group)
+                    ]
     return "\n\n".join(parts) + "\n"
 
 

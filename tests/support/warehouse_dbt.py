@@ -31,9 +31,22 @@ class Dbt:
         self._process: subprocess.Popen[str] | None = None
 
     def build(self, database_url: str, *arguments: str, schema: str = "evals") -> None:
-        """Run `dbt build` without unit tests, which do not depend on data; it must succeed."""
+        """Run `dbt build`, which must succeed.
+
+        Left out are unit tests, which do not depend on data, and tests of the seeds, which
+        are the project's own here: `dbt build` runs them in the tests of the command.
+        """
+        left_out = (
+            () if "--exclude" in arguments else ("--exclude", "resource_type:test,path:seeds")
+        )
         self.run(
-            database_url, "build", "--exclude-resource-type", "unit_test", *arguments, schema=schema
+            database_url,
+            "build",
+            "--exclude-resource-type",
+            "unit_test",
+            *left_out,
+            *arguments,
+            schema=schema,
         )
 
     def run(self, database_url: str, *arguments: str, schema: str = "evals") -> None:
@@ -102,6 +115,8 @@ class Dbt:
         settings = {
             **environment(database_url),
             "EVALMART_SCHEMA": schema,
+            "DBT_LOG_LEVEL_FILE": "none",
+            "DBT_WRITE_JSON": "false",
             "DBT_PROFILES_DIR": str(self.directory),
             "DBT_TARGET_PATH": str(self.directory / "target"),
             "DBT_LOG_PATH": str(self.directory / "logs"),

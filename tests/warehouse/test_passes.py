@@ -152,6 +152,23 @@ def test_a_crash_without_a_score_is_a_trial_that_did_not_pass(url: str) -> None:
     assert counts == {"counted_repetitions": 4, "passed_repetitions": 1, "failed_repetitions": 3}
 
 
+def test_an_arm_whose_infrastructure_failed_does_not_pass(url: str) -> None:
+    result = CliRunner().invoke(
+        cli, ["gate", "--database-url", url, "--experiment", "infra", "--format", "json"]
+    )
+    assert result.exit_code == 5, result.output
+    found = one(
+        url,
+        "select n_pairs, n_tasks, candidate_mean, improvement_missing_as_zero, flags"
+        " from evals.experiment_metric_comparisons"
+        " where experiment_id = 'infra' and metric = 'accuracy'",
+    )
+    # its mean of 1 is that of one task, and is worth nothing with the others at worst
+    assert (found["n_pairs"], found["n_tasks"], found["candidate_mean"]) == (1, 5, 1)
+    assert isclose(found["improvement_missing_as_zero"], 1 / 20 - 1 / 2)
+    assert {"few_clusters", "missing_flips_sign"} <= set(found["flags"])
+
+
 def test_tasks_count_by_their_own_number_of_runs(url: str) -> None:
     row = arm(url, "uneven")
     enough = [(runs, passes) for runs, passes in UNEVEN if runs >= 3]

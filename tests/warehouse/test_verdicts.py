@@ -23,6 +23,7 @@ from verdict_checks import (
     comparison_mismatches,
     composite_columns,
     key_of,
+    segment_columns,
     verdict_mismatches,
 )
 
@@ -159,7 +160,7 @@ def test_summaries_weigh_as_the_rule_does(marts: Connection, answers: Answers) -
         wrong += disagreements(str(key), composite_columns(answers, key), row, 1.0)
     for row in read(marts, "select * from evals.experiment_segment_verdicts"):
         key = key_of(row, row["segment"])
-        wrong += disagreements(str(key), composite_columns(answers, key), row, 1.0)
+        wrong += disagreements(str(key), segment_columns(answers, key), row, 1.0)
     assert not wrong, told(wrong)
 
 

@@ -8,6 +8,7 @@ from loader.sources.langsmith.experiment import LangSmithSource, Wishes
 from loader.sources.langsmith.projects import (
     Dataset,
     Project,
+    dataset_names,
     find_dataset,
     find_project,
     list_projects,
@@ -22,6 +23,7 @@ __all__ = [
     "Project",
     "Selection",
     "Wishes",
+    "dataset_names",
     "find_dataset",
     "find_project",
     "list_projects",

@@ -13,7 +13,7 @@ from loader.sources.langsmith.client import LangSmith, Parameters
 from loader.sources.langsmith.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 PAGE = 100
 NEAREST = 5
@@ -99,6 +99,22 @@ def find_dataset(client: LangSmith, wanted: str) -> Dataset:
     raise ConfigurationError(
         f"LangSmith at {client.endpoint} has no dataset {wanted!r}{_nearest(wanted, names)}"
     )
+
+
+def dataset_names(client: LangSmith, ids: Iterable[str]) -> dict[str, str]:
+    """Return the names of datasets by id; one that is gone, or may not be seen, is left out.
+
+    Raises:
+        ConfigurationError: LangSmith refuses to say.
+        SourceUnavailable: LangSmith does not answer.
+    """
+    wanted = sorted(set(ids))
+    names: dict[str, str] = {}
+    for start in range(0, len(wanted), PAGE):
+        query = [("id", each) for each in wanted[start : start + PAGE]]
+        for row in _rows(client, "/datasets", [*query, ("limit", str(PAGE))]):
+            names[str(row["id"])] = str(row.get("name") or row["id"])
+    return names
 
 
 def list_projects(

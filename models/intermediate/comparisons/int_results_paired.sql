@@ -1,3 +1,8 @@
+{#
+    The tasks of each candidate and the control that each is held against, with
+    what keeps the two from being compared. Its steps are macros of macros/pairs,
+    read in this order.
+#}
 {{
     config(
         unique_key=[
@@ -28,6 +33,11 @@ experiment_groups as (
     select * from {{ ref('experiment_groups') }}
 ),
 
+-- what a load said of an experiment's groups goes before the seed
+group_roles as (
+    select * from {{ ref('stg_experiment_group_roles') }}
+),
+
 evaluator_metrics as (
     select * from {{ ref('evaluator_metrics') }}
 ),
@@ -49,11 +59,16 @@ candidates as (
         evaluation_results.load_id,
         evaluation_results.success_rate is not null as is_said
     from evaluation_results
-    inner join experiment_groups
+    left join experiment_groups
         on
             evaluation_results.experiment_group
             = experiment_groups.experiment_group
-    where experiment_groups.role = 'treatment'
+    left join group_roles
+        on
+            evaluation_results.experiment_id = group_roles.experiment_id
+            and evaluation_results.experiment_group
+            = group_roles.experiment_group
+    where coalesce(group_roles.role, experiment_groups.role) = 'treatment'
 ),
 
 -- one control experiment for a whole arm: the one its latest records name
@@ -95,11 +110,15 @@ controls as (
         control_results.success_rate is not null as is_said,
         control_results.recorded_at
     from control_results
-    inner join experiment_groups
+    left join experiment_groups
         on
             control_results.experiment_group
             = experiment_groups.experiment_group
-    where experiment_groups.role = 'control'
+    left join group_roles
+        on
+            control_results.experiment_id = group_roles.experiment_id
+            and control_results.experiment_group = group_roles.experiment_group
+    where coalesce(group_roles.role, experiment_groups.role) = 'control'
 ),
 
 read_experiments as (
@@ -116,182 +135,9 @@ evaluation_scores as not materialized (
     }}
 ),
 
-candidate_metrics as (
-    select
-        candidates.experiment_id,
-        candidates.candidate_group,
-        candidates.candidate_version,
-        evaluation_scores.metric,
-        bool_or(evaluation_scores.kind = 'score') as is_score
-    from candidates
-    inner join evaluation_scores
-        on
-            candidates.experiment_id = evaluation_scores.experiment_id
-            and candidates.result_id = evaluation_scores.result_id
-    group by
-        candidates.experiment_id,
-        candidates.candidate_group,
-        candidates.candidate_version,
-        evaluation_scores.metric
-    union all
-    select distinct
-        experiment_id,
-        candidate_group,
-        candidate_version,
-        'success' as metric,
-        false as is_score
-    from candidates
-    where is_said
-),
+{{ arm_deciding_metrics() }},
 
-control_metrics as (
-    select
-        controls.experiment_id,
-        evaluation_scores.metric,
-        bool_or(evaluation_scores.kind = 'score') as is_score
-    from controls
-    inner join evaluation_scores
-        on
-            controls.experiment_id = evaluation_scores.experiment_id
-            and controls.result_id = evaluation_scores.result_id
-    group by controls.experiment_id, evaluation_scores.metric
-    union all
-    select distinct
-        experiment_id,
-        'success' as metric,
-        false as is_score
-    from controls
-    where is_said
-),
-
--- a candidate whose runs all crashed is decided by what its control was scored
-arm_metrics as (
-    select * from candidate_metrics
-    union all
-    select
-        arms.experiment_id,
-        arms.candidate_group,
-        arms.candidate_version,
-        control_metrics.metric,
-        control_metrics.is_score
-    from arms
-    inner join control_metrics
-        on arms.control_experiment_id = control_metrics.experiment_id
-),
-
-primary_metrics as (
-    select distinct on (
-        arm_metrics.experiment_id,
-        arm_metrics.candidate_group,
-        arm_metrics.candidate_version
-    )
-        arm_metrics.experiment_id,
-        arm_metrics.candidate_group,
-        arm_metrics.candidate_version,
-        arm_metrics.metric as primary_metric,
-        arm_metrics.is_score
-        and metrics.metric is null
-        and arm_metrics.metric != '{{ var("primary_metric") }}'
-            as is_metric_guessed
-    from arm_metrics
-    left join metrics
-        on arm_metrics.metric = metrics.metric
-    where
-        arm_metrics.is_score
-        or arm_metrics.metric in ('{{ var("primary_metric") }}', 'success')
-    order by
-        arm_metrics.experiment_id asc,
-        arm_metrics.candidate_group asc,
-        arm_metrics.candidate_version asc,
-        {{ deciding_metric_order('arm_metrics') }}
-),
-
-control_versions as (
-    select
-        experiment_id,
-        extension_version,
-        {{
-            version_sort_key_among(
-                function('version_sort_key') ~ '(extension_version)',
-                'extension_version',
-                'experiment_id',
-            )
-        }} as version_sort_key,
-        min(recorded_at) as first_seen_at
-    from controls
-    group by experiment_id, extension_version
-),
-
-anchored_versions as (
-    select
-        *,
-        {{ version_anchor('experiment_id') }} as version_anchor
-    from control_versions
-),
-
-ordered_versions as (
-    select
-        experiment_id,
-        extension_version,
-        row_number() over (
-            partition by experiment_id
-            order by {{ version_order() }}
-        ) as version_position
-    from anchored_versions
-),
-
--- one control a task and version, should there be several control groups
-version_controls as (
-    select distinct on (
-        controls.experiment_id,
-        controls.task_id,
-        controls.extension_version
-    )
-        controls.*,
-        ordered_versions.version_position
-    from controls
-    inner join ordered_versions
-        on
-            controls.experiment_id = ordered_versions.experiment_id
-            and controls.extension_version = ordered_versions.extension_version
-    order by
-        controls.experiment_id,
-        controls.task_id,
-        controls.extension_version,
-        controls.experiment_group collate "C"
-),
-
-latest_controls as (
-    select distinct on (experiment_id, task_id) *
-    from version_controls
-    order by
-        experiment_id asc,
-        task_id asc,
-        version_position desc
-),
-
--- tasks that the control could be met on: those of the candidate's version
--- where the control ran it, else all its tasks
-control_tasks as (
-    select
-        arms.experiment_id,
-        version_controls.task_id,
-        arms.candidate_group,
-        arms.candidate_version,
-        arms.control_experiment_id
-    from arms
-    left join ordered_versions as same_versions
-        on
-            arms.control_experiment_id = same_versions.experiment_id
-            and arms.candidate_version = same_versions.extension_version
-    inner join version_controls
-        on
-            arms.control_experiment_id = version_controls.experiment_id
-            and coalesce(
-                same_versions.extension_version,
-                version_controls.extension_version
-            ) = version_controls.extension_version
-),
+{{ arm_controls() }},
 
 candidate_tasks as (
     select
@@ -352,88 +198,7 @@ pairs as (
             and all_tasks.task_id = latest_controls.task_id
 ),
 
--- the metrics of a pair that two versions of one evaluator scored
-evaluator_conflicts as (
-    select
-        pairs.candidate_result_id,
-        pairs.baseline_result_id,
-        array_agg(
-            distinct coalesce(
-                evaluator_metrics.metric, evaluators.evaluator_key
-            )
-        ) as conflicting_metrics
-    from pairs
-    cross join
-        lateral
-        jsonb_each(pairs.baseline_evaluator_versions)
-            as evaluators (evaluator_key, evaluator_version)
-    left join evaluator_metrics
-        on evaluators.evaluator_key = evaluator_metrics.evaluator_key
-    where
-        pairs.candidate_evaluator_versions != pairs.baseline_evaluator_versions
-        and pairs.candidate_evaluator_versions -> evaluators.evaluator_key
-        != evaluators.evaluator_version
-    group by pairs.candidate_result_id, pairs.baseline_result_id
-),
-
--- the evaluators of a pair whose version one arm alone recorded
-one_sided_evaluators as (
-    select
-        pairs.experiment_id,
-        pairs.control_experiment_id,
-        pairs.candidate_result_id,
-        pairs.baseline_result_id,
-        evaluators.evaluator_key
-    from pairs
-    cross join
-        lateral
-        jsonb_each_text(
-            pairs.candidate_evaluator_versions
-            || pairs.baseline_evaluator_versions
-        ) as evaluators (evaluator_key, evaluator_version)
-    where
-        pairs.candidate_evaluator_versions != pairs.baseline_evaluator_versions
-        and (
-            pairs.candidate_evaluator_versions -> evaluators.evaluator_key
-            is null
-        ) != (
-            pairs.baseline_evaluator_versions -> evaluators.evaluator_key
-            is null
-        )
-),
-
-one_sided_scores as (
-    select
-        one_sided_evaluators.candidate_result_id,
-        one_sided_evaluators.baseline_result_id,
-        array_agg(distinct candidate_scores.metric) as one_sided_metrics
-    from one_sided_evaluators
-    left join evaluator_metrics
-        on
-            one_sided_evaluators.evaluator_key
-            = evaluator_metrics.evaluator_key
-    inner join evaluation_scores as candidate_scores
-        on
-            one_sided_evaluators.experiment_id = candidate_scores.experiment_id
-            and one_sided_evaluators.candidate_result_id
-            = candidate_scores.result_id
-            and coalesce(
-                evaluator_metrics.metric, one_sided_evaluators.evaluator_key
-            ) = candidate_scores.metric
-    inner join evaluation_scores as baseline_scores
-        on
-            one_sided_evaluators.control_experiment_id
-            = baseline_scores.experiment_id
-            and one_sided_evaluators.baseline_result_id
-            = baseline_scores.result_id
-            and candidate_scores.metric = baseline_scores.metric
-    where
-        candidate_scores.value is not null
-        and baseline_scores.value is not null
-    group by
-        one_sided_evaluators.candidate_result_id,
-        one_sided_evaluators.baseline_result_id
-),
+{{ evaluator_differences() }},
 
 explained as (
     select

@@ -82,28 +82,7 @@ numbered_versions as (
     from wanted_versions
 ),
 
-wanted_experiments as (
-    select distinct rollups.experiment_id
-    from rollups
-    inner join numbered_versions
-        on {{ is_same_version('rollups', 'numbered_versions') }}
-),
-
-evaluation_results as (
-    {{
-        rows_of_experiments(
-            ref('evaluation_results'), 'wanted_experiments', 'experiment_id'
-        )
-    }}
-),
-
-evaluation_scores as (
-    {{
-        rows_of_experiments(
-            ref('evaluation_scores'), 'wanted_experiments', 'experiment_id'
-        )
-    }}
-),
+{{ version_tasks('numbered_versions') }},
 
 evaluation_trials as (
     {{
@@ -111,14 +90,6 @@ evaluation_trials as (
             ref('evaluation_trials'), 'wanted_experiments', 'experiment_id'
         )
     }}
-),
-
-wanted_results as (
-    {{ results_of_versions('numbered_versions') }}
-),
-
-task_means as (
-    {{ version_task_means() }}
 ),
 
 task_runs as (

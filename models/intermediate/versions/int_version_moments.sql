@@ -124,36 +124,7 @@ numbered_members as (
     from all_members
 ),
 
-wanted_experiments as (
-    select distinct rollups.experiment_id
-    from rollups
-    inner join numbered_members
-        on {{ is_same_version('rollups', 'numbered_members') }}
-),
-
-evaluation_results as (
-    {{
-        rows_of_experiments(
-            ref('evaluation_results'), 'wanted_experiments', 'experiment_id'
-        )
-    }}
-),
-
-evaluation_scores as (
-    {{
-        rows_of_experiments(
-            ref('evaluation_scores'), 'wanted_experiments', 'experiment_id'
-        )
-    }}
-),
-
-wanted_results as (
-    {{ results_of_versions('numbered_members') }}
-),
-
-task_means as (
-    {{ version_task_means() }}
-),
+{{ version_tasks('numbered_members') }},
 
 -- joined apart: by metric alone, each version would meet every other
 numbered_pairs as materialized (

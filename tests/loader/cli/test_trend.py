@@ -73,6 +73,22 @@ def test_the_trend_knows_latency_tokens_and_cost_with_their_units(built: Built) 
         assert "baseline" in result.stdout
 
 
+def test_the_trend_takes_the_names_that_people_type(built: Built) -> None:
+    for typed, meant in (
+        ("latency", "latency_ms"),
+        ("tokens", "tokens_used"),
+        ("cost", "cost_usd"),
+    ):
+        arguments = ["trend", "--agent", "feature_dev", "--metric"]
+        rows = built.json(*arguments, typed)
+        assert rows
+        assert rows == built.json(*arguments, meant)
+        assert f"{meant}: mean" in built.run(*arguments, typed).stdout
+    result = built.run("trend", "--agent", "feature_dev", "--metric", "latencyms")
+    assert result.exit_code == 2
+    assert "did you mean latency_ms" in result.output
+
+
 def test_the_trend_can_be_limited_to_recent_days(built: Built) -> None:
     arguments = ["trend", "--agent", "feature_dev", "--metric", "accuracy"]
     assert built.json(*arguments, "--days", 7) == []

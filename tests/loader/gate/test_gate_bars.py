@@ -165,7 +165,7 @@ def test_a_floor_on_a_measurement_nobody_declared_has_no_side(connection: Connec
     gate_marts.store_task(connection, "t", None, [3.0], metric="hops", kind="measurement")
     found = answer(connection, policy="floors: {hops: 2}")
     assert codes(found)[0] == "direction_unknown"
-    assert "seeds/metrics.csv" in found["would_decide"]
+    assert "declare metric" in found["would_decide"]
 
 
 @pytest.mark.parametrize(

@@ -206,7 +206,7 @@ def test_arms_that_share_no_task_are_shown_by_examples(connection: Connection) -
                     {"code": "direction_unknown", "sentence": "…", "metric": "refusals"}
                 ],
             },
-            "the direction of refusals: declare it in seeds/metrics.csv",
+            "the direction of refusals: python -m loader declare metric refusals",
         ),
     ],
 )

@@ -15,6 +15,7 @@ from gate_calls import run_gate
 from gate_marts import ACCURACY, JUDGED, SEGMENT, SUMMARY
 from loader.cli import cli
 from loader.gate import ledger as gate_ledger
+from loader.warehouse import seeds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -169,7 +170,7 @@ def test_the_hash_of_settings_changes_with_vars_and_seeds(
     (tmp_path / "seeds").mkdir()
     seed = tmp_path / "seeds" / "metrics.csv"
     seed.write_text("metric,weight\naccuracy,1\n")
-    monkeypatch.setattr(gate_ledger, "project_directory", lambda: tmp_path)
+    monkeypatch.setattr(seeds, "project_directory", lambda: tmp_path)
     variables = {"alpha": 0.05, "retention": 3}
     monkeypatch.setattr(gate_ledger, "project_variables", lambda: variables)
     first = gate_ledger.settings_hash()

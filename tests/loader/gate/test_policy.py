@@ -13,10 +13,10 @@ from loader.gate.policy import (
     OnSegment,
     Requirement,
     Segments,
-    resolve,
 )
 from loader.gate.policy_file import parse_policy, read_policy, recorded_policy
 from loader.marts.rows import Severity
+from loader.tools.metric_names import resolve
 
 
 @pytest.fixture

@@ -191,10 +191,15 @@ def test_the_projects_command_lists_what_there_is(stand_in: LangSmithServer) -> 
     outcome = CliRunner().invoke(projects, ["--format", "json"])
     assert outcome.exit_code == 0, outcome.output
     listed = json.loads(outcome.stdout)
-    assert [(row["project"], row["runs"], row["feedback_keys"]) for row in listed] == [
-        ("second", 1, ""),
-        ("first", 2, "metric_0, metric_1"),
+    columns = ("project", "dataset", "runs", "feedback_keys")
+    assert [tuple(row[column] for column in columns) for row in listed] == [
+        ("second", None, 1, ""),
+        ("first", "scenarios", 2, "metric_0, metric_1"),
     ]
+    del stand_in.datasets[dataset["id"]]
+    outcome = CliRunner().invoke(projects, ["--format", "json"])
+    assert json.loads(outcome.stdout)[1]["dataset"] == dataset["id"], "gone: its id is what is left"
+    stand_in.datasets[dataset["id"]] = dataset
     outcome = CliRunner().invoke(projects, ["--dataset", "scenarios"])
     assert "first" in outcome.stdout
     assert "second" not in outcome.stdout

@@ -10,6 +10,8 @@ import statistics
 import threading
 import time
 from contextlib import contextmanager
+from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -149,6 +151,9 @@ def test_ten_thousand_records_from_two_hundred_tasks_arrive_once(database_url: s
         ({"task_id": "t", "colour": "red"}, "colour"),
         ({"task_id": "t", "error_message": "a\0b"}, "error_message"),
         ({"task_id": "é" * 300}, "task_id"),
+        ({"task_id": "é", "scores": {"accuracy": 1.2}}, "scores.accuracy"),
+        ({"task_id": "é", "cost_usd": -1}, "cost_usd"),
+        ({"task_id": "t", "repetition": 0}, "repetition"),
     ],
 )
 def test_a_bad_record_is_refused_at_once_and_named(fields: dict[str, Any], field: str) -> None:
@@ -160,10 +165,85 @@ def test_a_bad_record_is_refused_at_once_and_named(fields: dict[str, Any], field
     assert waiting() == []
 
 
-def test_numbers_of_numpy_are_numbers(database_url: str) -> None:
+def test_numbers_of_numpy_and_decimals_are_numbers(database_url: str) -> None:
+    given: list[dict[str, Any]] = [
+        {"accuracy": np.float32(0.5), "tokens_used": np.int64(3)},
+        {"scores": {"accuracy": np.array(0.5)}, "tokens_used": Decimal(3)},
+        {"accuracy": Decimal("0.50"), "tokens_used": Decimal("3.0")},
+        {"scores": MappingProxyType({"accuracy": 0.5}), "tokens_used": np.float64(3)},
+    ]
     with Recorder(**ARM, database_url=database_url) as recorder:
-        recorder.record(task_id="t", accuracy=np.float32(0.5), tokens_used=np.int64(3))  # type: ignore[arg-type]
-    assert tasks(database_url) == ["t"]
+        for fields in given:
+            recorder.record(task_id="t", success=np.bool_(1), metadata={"x": Decimal(2)}, **fields)  # type: ignore[arg-type]
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "select scores, tokens_used, success, metadata from raw_evals.evaluation_runs"
+        ).fetchall()
+    assert rows == [({"accuracy": 0.5}, 3, True, {"x": 2})] * 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"accuracy": np.array([0.5, 1.0])}, "accuracy"),
+        ({"scores": {"accuracy": np.array([0.5])}}, "scores.accuracy"),
+        ({"metadata": {"all": [np.zeros((2, 3))]}}, "metadata.all"),
+        ({"metrics": {"latency_ms": np.array([1.0, 2.0])}}, "latency_ms"),
+        ({"cost_usd": Decimal("NaN")}, "cost_usd"),
+        ({"scores": {"accuracy": np.float64("nan")}}, "scores.accuracy"),
+    ],
+)
+def test_arrays_and_what_is_no_number_are_refused_and_named(
+    fields: dict[str, Any], field: str
+) -> None:
+    with Recorder(**ARM, database_url=NOWHERE) as recorder:
+        with pytest.raises(InvalidRecord) as refused:
+            recorder.record(task_id="t", **fields)
+        assert refused.value.field == field
+        assert recorder.spooled_count == 0
+
+
+def test_the_old_trackers_call_is_taken_as_it_was(database_url: str) -> None:
+    with Recorder(database_url=database_url) as recorder:
+        recorder.record(
+            **ARM,
+            task_id="t",
+            model_version="qwen-coder-32b-v2",
+            agent_name="feature_dev",
+            scores={"accuracy": 0.92, "completeness": None},
+            metrics={"latency_ms": 1850.5, "tokens_used": 2450.0, "cost_usd": None, "retries": 2},
+            error_message=None,
+            metadata=None,  # type: ignore[arg-type]
+        )
+    with connect(database_url) as connection:
+        row = connection.execute(
+            "select latency_ms, tokens_used, cost_usd, measurements, scores, success "
+            "from raw_evals.evaluation_runs"
+        ).fetchone()
+    scores = {"accuracy": 0.92, "completeness": None}
+    assert row == (1850.5, 2450, None, {"retries": 2.0}, scores, None)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "field"),
+    [
+        ([1850.5], "metrics"),
+        ({"latency_ms": 3}, "metrics.latency_ms"),
+        ({"retries": 3}, "metrics.retries"),
+        ({"cost_usd": -1}, "cost_usd"),
+        ({"accuracy": 0.5}, "measurements.accuracy"),
+    ],
+)
+def test_metrics_that_contradict_or_are_none_are_refused(metrics: object, field: str) -> None:
+    with Recorder(**ARM, database_url=NOWHERE) as recorder:
+        with pytest.raises(InvalidRecord) as refused:
+            recorder.record(
+                task_id="t",
+                latency_ms=2,
+                measurements={"retries": 2},
+                metrics=metrics,  # type: ignore[arg-type]
+            )
+        assert refused.value.field == field
 
 
 def test_what_is_changed_after_recording_is_not_recorded(database_url: str) -> None:
@@ -319,3 +399,34 @@ def test_the_package_offers_them_by_name() -> None:
     with pytest.raises(AttributeError):
         _ = loader.nothing
     assert not spool_directory().exists()
+
+
+def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> None:
+    given: dict[str, Any] = {
+        "inputs": {"prompt": "What is 3 + 4?"},
+        "outputs": ["7"],
+        "prompt_tokens": 9,
+        "cached_tokens": 4,
+        "comments": {"accuracy": "exact"},
+        "trace_url": "https://traces.example/1",
+    }
+    for with_io in (False, True):
+        with Recorder(**ARM, database_url=database_url, with_io=with_io) as recorder:
+            recorder.record(task_id="t", **RUN, **given)
+    away = Recorder(**ARM, database_url=database_url, with_io=True, flush_seconds=60)
+    with blocked(database_url):
+        away.record(task_id="spooled", inputs={"prompt": "é"}, scores={"accuracy": Decimal(1)})
+        away.flush(timeout=0.1)
+        assert len(waiting()) == 1
+    away.close()
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "select distinct inputs_id, prompt_tokens, cached_tokens, comments, trace_url "
+            "from raw_evals.evaluation_runs where task_id = 't'"
+        ).fetchall()
+        kept = connection.execute(
+            "select content from raw_evals.contents order by content::text"
+        ).fetchall()
+    assert len(rows) == 1
+    assert rows[0][1:] == (9, 4, {"accuracy": "exact"}, "https://traces.example/1")
+    assert kept == [(["7"],), ({"prompt": "What is 3 + 4?"},), ({"prompt": "é"},)]

@@ -14,10 +14,10 @@ import pytest
 
 from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
 from loader.errors import ConfigurationError, SourceUnavailable
-from loader.runner.arms import Arm, Outcome, Settings
+from loader.runner.arms import Arm, Settings
 from loader.runner.budget import Budget
 from loader.runner.chat import ChatTarget
-from loader.runner.pricing import Price, price_of, read_prices
+from loader.runner.pricing import Price
 from loader.runner.session import run_missing
 from loader.runner.targets import CallableTarget, CommandTarget, Target, load_callable
 from loader.runner.tasks import Task, read_tasks
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from loader.runner.outcome import Outcome
     from loader.runner.scoring import ScoredExample, ScoredRun
 
 pytestmark = pytest.mark.newest_server
@@ -326,7 +327,44 @@ def test_what_breaks_the_contract_is_left_out_and_said(database_url: str) -> Non
     ((scores, cost, metadata),) = rows(database_url, "scores, cost_usd, metadata")
     assert (scores, cost) == ({"accuracy": None}, None)
     assert set(metadata["left_out"]) == {"scores.accuracy", "cost_usd"}
-    assert metadata["run"]["outputs"] == {"output": "What is 0 + 1?"}
+    (comment,) = rows(database_url, "comments")[0]
+    assert comment == {"accuracy": "{'output': 'What is 0 + 1?'}"}
+
+
+def test_inputs_and_outputs_are_told_apart_always_and_kept_on_demand(database_url: str) -> None:
+    def shout(prompt: str) -> str:
+        return prompt.upper()
+
+    columns = "inputs_id, outputs_id, reference_outputs_id"
+    run(database_url, CallableTarget(shout), sums(1))
+    settings = replace(SETTINGS, experiment_id="exp-2", with_outputs=True)
+    with connect(database_url) as connection:
+        assert connection.execute("select from raw_evals.contents").fetchall() == []
+    run(database_url, CallableTarget(shout), sums(1), settings)
+    first, second = rows(database_url, columns)
+    assert first == second
+    with connect(database_url) as connection:
+        kept = dict(
+            connection.execute("select content_id, content from raw_evals.contents").fetchall()
+        )
+    assert [kept[content_id] for content_id in first] == [
+        {"prompt": "What is 0 + 1?"},
+        {"output": "WHAT IS 0 + 1?"},
+        {"output": "1"},
+    ]
+
+
+@pytest.mark.parametrize("output", [object(), "x" * 5_000_000, float("nan")])
+def test_an_output_that_cannot_be_kept_costs_nothing_else(
+    database_url: str, output: object
+) -> None:
+    outcome = run(database_url, CallableTarget(lambda prompt: output), sums(1))  # noqa: ARG005
+    assert outcome.succeeded == 1
+    ((scores, success, outputs_id, metadata),) = rows(
+        database_url, "scores, success, outputs_id, metadata"
+    )
+    assert (scores, success, outputs_id) == ({"accuracy": 0.0}, True, None)
+    assert len(metadata["left_out"]) == 1
 
 
 def test_cancelling_keeps_what_was_answered(database_url: str, chat: ChatServer) -> None:
@@ -396,14 +434,6 @@ def test_a_bad_file_of_tasks_is_refused_and_the_place_named(
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=match):
         read_tasks(path)
-
-
-def test_prices_are_found_with_provider_and_date() -> None:
-    prices = read_prices()
-    assert price_of("openai/gpt-4o-mini-2024-07-18", prices) == prices["gpt-4o-mini"]
-    assert price_of("gpt-4o-mini", prices) == Price(0.15, 0.60)
-    assert price_of("qwen-coder-32b", prices) is None
-    assert Price(2.0, 8.0).cost(1_000_000, 500_000) == 6.0
 
 
 @pytest.mark.parametrize(

@@ -210,8 +210,8 @@ def _because(*codes: str, **more: object) -> dict[str, object]:
         (
             _because("direction_unknown", required_additional_tasks=5),
             (
-                "the direction of accuracy: declare it in seeds/metrics.csv, then run "
-                "python -m loader build"
+                "the direction of accuracy: python -m loader declare metric accuracy --direction "
+                "lower (or higher), then python -m loader build"
             ),
         ),
         (

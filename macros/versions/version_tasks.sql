@@ -1,9 +1,37 @@
+-- sqlfluff:exclude_rules:LT02
 {#
-    The results of the versions that a CTE of the model numbers. Versions and
-    tasks are numbers from here on: one integer is sorted and hashed faster than
-    five texts.
+    From numbered versions to the mean of each of their tasks, as CTEs, of the
+    experiments that ran them: those of the CTE `rollups`. They end in
+    `wanted_results` and `task_means`. Versions and tasks are numbers from here
+    on: one integer is sorted and hashed faster than five texts.
+
+    The unit is the task, whatever number of experiments of a version ran it.
 #}
-{% macro results_of_versions(versions) -%}
+{% macro version_tasks(versions) -%}
+wanted_experiments as (
+    select distinct rollups.experiment_id
+    from rollups
+    inner join {{ versions }}
+        on {{ is_same_version('rollups', versions) }}
+),
+
+evaluation_results as (
+    {{
+        rows_of_experiments(
+            ref('evaluation_results'), 'wanted_experiments', 'experiment_id'
+        )
+    }}
+),
+
+evaluation_scores as (
+    {{
+        rows_of_experiments(
+            ref('evaluation_scores'), 'wanted_experiments', 'experiment_id'
+        )
+    }}
+),
+
+wanted_results as (
     select
         evaluation_results.experiment_id,
         evaluation_results.result_id,
@@ -13,13 +41,9 @@
     from evaluation_results
     inner join {{ versions }}
         on {{ is_result_of_version('evaluation_results', versions) }}
-{%- endmacro %}
+),
 
-{#
-    The mean of every task of the CTE wanted_results, metric by metric: the unit
-    is the task, whatever number of experiments of a version ran it.
-#}
-{% macro version_task_means() -%}
+task_means as (
     select
         wanted_results.version_number,
         wanted_results.task_number,
@@ -36,4 +60,5 @@
         wanted_results.version_number,
         wanted_results.task_number,
         evaluation_scores.metric
+)
 {%- endmacro %}

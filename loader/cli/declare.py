@@ -1,0 +1,96 @@
+"""`declare`: metrics, groups and evaluators' keys in the team's folder."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def declare() -> None:
+    """Write a metric, a group or an evaluator's key into the team's folder.
+
+    The folder is evalmart/, found from the working directory upwards or by EVALMART_CONFIG; it
+    is made where there is none. Comments, order and every other row of its files stay. What is
+    declared already is updated, and what changed is said; the next build takes it.
+
+    \b
+    Example:
+      python -m loader declare metric toxicity --direction lower --margin 0.02
+      python -m loader declare group control_v3 --role control
+      python -m loader declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
+    """
+
+
+@declare.command()
+@click.argument("name")
+@click.option("--direction", metavar="WAY", help="Which way is better: higher or lower.")
+@click.option(
+    "--margin",
+    metavar="X",
+    help="Largest acceptable loss: points of 0…1 for a score, else a share of it.",
+)
+@click.option("--scale", metavar="LOW:HIGH", help="Scale of the scores of that key, such as 1:5.")
+@click.option("--kind", metavar="KIND", help="score, latency, tokens, cost or measurement.")
+@click.option(
+    "--weight", metavar="X", help="Its share in the sum of all metrics, in margins; 0: none."
+)
+@click.option("--tie-margin", metavar="X", help="Largest difference of a task that is still a tie.")
+@click.option("--unit", metavar="UNIT", help="Unit of its values, for display.")
+@click.option("--position", metavar="N", help="Place in the order of preference; else the last.")
+@click.option("--description", metavar="TEXT", help="What it says, in words.")
+def metric(name: str, margin: str | None, scale: str | None, **asked: str | None) -> None:
+    """Declare a metric: direction, margin, weight, scale.
+
+    latency, tokens and cost mean latency_ms, tokens_used and cost_usd. What is not given stays,
+    or for a new metric is: a score of which higher is better, margin 0.05, weight 0.
+
+    \b
+    Example:
+      python -m loader declare metric helpfulness --scale 1:5 --margin 0.05
+      python -m loader declare metric retries --kind measurement --direction lower
+      python -m loader declare metric latency --margin 0.1
+    """
+    from loader.team.declare import declare_metric  # keep --help quick
+
+    _say(declare_metric(name, _given({**asked, "non_inferiority_margin": margin}), scale))
+
+
+@declare.command()
+@click.argument("name")
+@click.option("--role", metavar="ROLE", help="control or treatment.")
+@click.option("--description", metavar="TEXT", help="What it stands for, in words.")
+def group(name: str, **asked: str | None) -> None:
+    """Declare a group that records may belong to, and its role.
+
+    \b
+    Example:
+      python -m loader declare group control_v3 --role control
+    """
+    from loader.team.declare import declare_group  # keep --help quick
+
+    _say(declare_group(name, _given(asked)))
+
+
+@declare.command()
+@click.argument("key")
+@click.option("--metric", metavar="METRIC", help="Metric it counts for; else one of its own.")
+@click.option("--scale", metavar="LOW:HIGH", help="Scale it grades on, such as 1:5; else 0:1.")
+def evaluator(key: str, metric: str | None, scale: str | None) -> None:
+    """Declare the metric and the scale of an evaluator's key.
+
+    \b
+    Example:
+      python -m loader declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
+    """
+    from loader.team.declare import declare_evaluator  # keep --help quick
+
+    _say(declare_evaluator(key, metric, scale))
+
+
+def _given(asked: dict[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def _say(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(line)

@@ -1,0 +1,39 @@
+-- The roles that a load says of its groups, for every experiment of its rows. A role that is
+-- as it was is not written again.
+with
+
+experiments as (
+    select unnest(%(experiments)s::text[]) as experiment_id
+),
+
+roles as (
+    select *
+    from unnest(%(groups)s::text[], %(roles)s::text[]) as given (experiment_group, role)
+),
+
+latest as (
+    select distinct on (experiment_id, experiment_group)
+        experiment_id,
+        experiment_group,
+        role
+    from raw_evals.experiment_group_roles
+    where experiment_id = any(%(experiments)s)
+    order by experiment_id asc, experiment_group asc, load_id desc
+)
+
+insert into raw_evals.experiment_group_roles (
+    load_id, experiment_id, experiment_group, role
+)
+select
+    %(load_id)s,
+    experiments.experiment_id,
+    roles.experiment_group,
+    roles.role
+from experiments
+cross join roles
+left join latest
+    on
+        experiments.experiment_id = latest.experiment_id
+        and roles.experiment_group = latest.experiment_group
+where roles.role is distinct from latest.role
+returning experiment_id

@@ -1,0 +1,1 @@
+"""What a team decides for itself: its folder `evalmart/`, made and edited."""

@@ -1,0 +1,76 @@
+-- sqlfluff:exclude_rules:LT02
+{#
+    Second step, from `differences` to `centres`: the first pass over the pairs,
+    which counts them and finds the means.
+#}
+{% macro moment_centres() -%}
+grouped as (
+    select
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        segment,
+        metric,
+        counts_missing,
+        max(whole_segments) as whole_segments,
+        min(kind) as kind,
+        min(direction) as direction,
+        min(tie_margin) as tie_margin,
+        min(non_inferiority_margin) as non_inferiority_margin,
+        min(weight) as weight,
+        max(planned_tasks) as n_planned_tasks,
+        bool_or(is_declared) as is_declared,
+        bool_or(is_deciding) as is_deciding,
+        bool_or(is_deciding and is_metric_guessed) as is_metric_guessed,
+        bool_or(is_evaluator_one_sided) as is_evaluator_one_sided,
+        bool_or(is_uneven) as has_uneven_repetitions,
+        bool_and(not has_baseline) or bool_and(not has_candidate)
+            as is_in_one_arm,
+        count(*) as n_tasks,
+        count(difference) as n_pairs,
+        count(*) filter (where is_baseline_only) as n_baseline_only,
+        count(*) filter (where is_candidate_only) as n_candidate_only,
+        count(*) filter (where is_incomparable) as n_incomparable,
+        count(*) filter (where has_both_arms) as n_shared_tasks,
+        count(baseline_covered) as n_baseline_tasks,
+        count(candidate_covered) as n_candidate_tasks,
+        count(log_ratio) as n_ratio_pairs,
+        sum(baseline_covered) as baseline_covered,
+        sum(candidate_covered) as candidate_covered,
+        sum(baseline_missing) as baseline_missing,
+        sum(candidate_missing) as candidate_missing,
+        sum(baseline_recorded) as baseline_recorded,
+        sum(candidate_recorded) as candidate_recorded,
+        sum(lone_baseline) as lone_baseline_sum,
+        sum(lone_candidate) as lone_candidate_sum,
+        sum(baseline) as baseline_sum,
+        sum(candidate) as candidate_sum,
+        sum(difference) as difference_sum,
+        sum(log_ratio) as log_ratio_sum,
+        max(abs(baseline)) as baseline_scale,
+        max(abs(candidate)) as candidate_scale
+    from differences
+    group by
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        segment,
+        metric,
+        counts_missing
+),
+
+centres as (
+    select
+        *,
+        -- one integer is hashed and compared faster than four texts
+        row_number() over () as comparison_number,
+        case when direction = 'lower' then -1 else 1 end as direction_sign,
+        coalesce(tie_margin, 0)::float8 as tie_width,
+        baseline_sum / nullif(n_pairs, 0) as baseline_mean,
+        candidate_sum / nullif(n_pairs, 0) as candidate_mean,
+        difference_sum / nullif(n_pairs, 0) as mean_difference,
+        log_ratio_sum / nullif(n_ratio_pairs, 0) as mean_log_ratio,
+        greatest(baseline_scale, candidate_scale) as scale
+    from grouped
+)
+{%- endmacro %}

@@ -1,0 +1,35 @@
+{#
+    A row is a group of an experiment whose role nobody said: neither the seed
+    experiment_groups nor a load. Its results would be in no comparison.
+#}
+with
+
+results as (
+    {{ untested_rows(ref('evaluation_results')) }}
+),
+
+experiment_groups as (
+    select * from {{ ref('experiment_groups') }}
+),
+
+group_roles as (
+    select * from {{ ref('stg_experiment_group_roles') }}
+),
+
+groups_without_role as (
+    select
+        results.experiment_id,
+        results.experiment_group,
+        count(*) as result_count
+    from results
+    left join experiment_groups
+        on results.experiment_group = experiment_groups.experiment_group
+    left join group_roles
+        on
+            results.experiment_id = group_roles.experiment_id
+            and results.experiment_group = group_roles.experiment_group
+    where coalesce(group_roles.role, experiment_groups.role) is null
+    group by results.experiment_id, results.experiment_group
+)
+
+select * from groups_without_role

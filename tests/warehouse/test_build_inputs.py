@@ -1,0 +1,159 @@
+"""A change of a seed builds anew what reads it, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+import pytest
+
+from loader.warehouse.connection import connect
+from loader.warehouse.migrate import migrate
+from raw_rows import RawRows
+from servers import fresh_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from warehouse_dbt import Dbt
+
+pytestmark = pytest.mark.newest_server
+
+Connection = psycopg.Connection[Any]
+EXPERIMENTS = ["first", "second"]
+COMPARISONS = {
+    "int_results_paired", "int_metric_pairs", "int_metric_pair_moments",
+    "int_metric_comparison_estimates", "int_composite_improvements", "int_metric_evidence",
+    "int_experiment_verdicts", "evaluation_comparison_view", "experiment_metric_comparisons",
+    "experiment_segment_comparisons", "experiment_segment_verdicts", "experiment_summaries",
+}  # fmt: skip
+ALL_BUT_TRIALS = COMPARISONS | {
+    "evaluation_scores", "evaluation_results", "arm_summaries",
+    "int_daily_rollups", "int_agent_daily_rollups", "int_version_outcomes",
+}  # fmt: skip
+
+
+class Change(NamedTuple):
+    """A row of a seed, what is made of the seed, and what a mart says of it before and after."""
+
+    row: str
+    readers: set[str]
+    asked: str
+    before: str
+    after: str
+
+
+CHANGES = {
+    "evaluator_metrics": Change(
+        "(evaluator_key, metric, scale_min, scale_max) values ('style_v2', 'style', 0, 1)",
+        ALL_BUT_TRIALS,
+        "select max(metric) from evals.experiment_metric_comparisons where metric ~ 'style'",
+        "style_v2",
+        "style",
+    ),
+    "experiment_groups": Change(
+        "(experiment_group, role) values ('shadow', 'treatment')",
+        COMPARISONS,
+        "select max(candidate_group) from evals.experiment_summaries",
+        "code-chef",
+        "shadow",
+    ),
+    "metrics": Change(
+        "(metric, position, kind, direction, weight, tie_margin, non_inferiority_margin)"
+        " values ('tone', 90, 'score', 'higher', 0, 0, 0.05)",
+        ALL_BUT_TRIALS,
+        "select max(role) from evals.experiment_metric_comparisons where metric = 'tone'",
+        "tripwire",
+        "guardrail",
+    ),
+}
+
+
+class Built(NamedTuple):
+    """What the ledger says of the last build of a model."""
+
+    built_load_id: int
+    from_load_id: int
+    settings_hash: str
+    replaced: list[str]
+    """Experiments."""
+
+
+@pytest.fixture(scope="module")
+def warehouse_url(postgres_server: str, dbt: Dbt) -> Iterator[str]:
+    """Give a warehouse whose marts are built, with runs of a group that nobody declared."""
+    with fresh_database(postgres_server) as url:
+        with connect(url) as setup:
+            migrate(setup)
+        with psycopg.connect(url, autocommit=True) as connection:
+            RawRows(connection).load(records())
+        dbt.build(url, "--exclude-resource-type", "test")
+        yield url
+
+
+def records() -> Iterator[dict[str, Any]]:
+    for experiment in EXPERIMENTS:
+        for group in ("baseline", "code-chef", "shadow"):
+            for task in range(12):
+                yield {
+                    "experiment_id": experiment,
+                    "task_id": f"t{task}",
+                    "experiment_group": group,
+                    "extension_version": "1.0.0",
+                    "agent_name": "a",
+                    "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
+                    "scores": dict.fromkeys(("accuracy", "style_v2", "tone"), 0.5 + task / 100),
+                }
+
+
+def ledger(connection: Connection) -> dict[str, Built]:
+    """Give what the ledger says of every model."""
+    rows = connection.execute(
+        "select watermarks.model, watermarks.built_load_id, watermarks.from_load_id,"
+        " watermarks.settings_hash,"
+        " array(select changes.experiment_id from evals_staging.build_changes as changes"
+        " where changes.model = watermarks.model"
+        " and changes.build_number = watermarks.build_number order by 1)"
+        " from evals_staging.build_watermarks as watermarks"
+    )
+    return {model: Built(*values) for model, *values in rows}
+
+
+@pytest.mark.parametrize("seed", CHANGES)
+def test_a_changed_seed_rebuilds_what_reads_it_and_nothing_else(
+    seed: str, warehouse_url: str, dbt: Dbt
+) -> None:
+    change = CHANGES[seed]
+    with psycopg.connect(warehouse_url, autocommit=True) as connection:
+        before = ledger(connection)
+        assert connection.execute(change.asked).fetchone() == (change.before,)
+        connection.execute(f"insert into evals_staging.{seed} {change.row}")
+        dbt.run(warehouse_url, "run")
+        after = ledger(connection)
+        assert connection.execute(change.asked).fetchone() == (change.after,)
+    assert after.keys() == before.keys()
+    assert after.keys() > change.readers
+    for model, built in after.items():
+        assert built.built_load_id == 1
+        if model in change.readers:
+            assert built.settings_hash != before[model].settings_hash, model
+            assert (built.from_load_id, built.replaced) == (0, EXPERIMENTS), model
+        else:
+            assert built.settings_hash == before[model].settings_hash, model
+            assert (built.from_load_id, built.replaced) == (1, []), model
+
+
+def test_a_table_that_the_ledger_does_not_keep_is_no_input(warehouse_url: str, dbt: Dbt) -> None:
+    """It would be read as it was, whatever had changed in it."""
+
+    def ask(name: str) -> tuple[bool, str]:
+        node = {"name": "mine", "depends_on": {"nodes": [f"model.evalmart.{name}"]}}
+        query = f"{{% if execute %}}{{% do build_inputs({node}) %}}{{% endif %}}"
+        done, messages = dbt.attempt(warehouse_url, "compile", "--inline", query)
+        return done, "\n".join(messages)
+
+    assert ask("int_trial_values") == (True, "")
+    done, message = ask("version_trends")
+    assert not done
+    assert "mine reads version_trends, whose rows the build ledger does not keep" in message
