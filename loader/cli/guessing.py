@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from loader.errors import ConfigurationError
+from loader.errors import ConfigurationError, InvalidRecord
+from loader.records.json_text import decode_object
 from loader.sources.files import STANDARD_INPUT, FileSource, expand
 from loader.sources.guess import guess
 from loader.sources.mapping_file import parse_mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from loader.cli.mapping_options import MappingOptions
     from loader.records.checker import Defaults
     from loader.records.vocabulary import Vocabulary
+    from loader.sources import SourceRow
     from loader.sources.files import Format
     from loader.sources.mapping import Mapping
     from loader.sources.proposal import Proposal
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 _FILE: Final = "evalmart-mapping.yml"
 _TEAM: Final = "evalmart"
 _SHOWN: Final = 3
+_NARROWEST: Final = 30
+_LONGEST: Final = 2000
+"""Characters of a record that are shown."""
 
 
 def agreed_mapping(
@@ -98,7 +103,8 @@ def _is_agreed() -> bool:
 
 
 def _show(proposal: Proposal) -> None:
-    width = max(len(goal) + len(source) for goal, source, _ in proposal.entries) + 3
+    lengths = [len(goal) + len(source) for goal, source, _ in proposal.entries]
+    width = max(lengths, default=_NARROWEST) + 3
     for goal, source, reason in proposal.entries:
         click.echo(f"  {f'{goal} = {source}':<{width}}  {reason}")
     for key, (low, high, reason) in proposal.scales.items():
@@ -121,11 +127,18 @@ def _show_records(
     source = FileSource(files[:1], chosen, supplied=defaults.keys(), mapping=mapping)
     click.echo("the first records would be:")
     for row in islice(source.rows(), _SHOWN):
-        if row.rejection is not None:
-            click.echo(f"  rejected: {row.rejection.reason}")
-            continue
-        fields = json.loads(row.original) if row.fields is None else row.fields
-        click.echo(f"  {json.dumps({**defaults, **fields}, ensure_ascii=False, default=str)}")
+        click.echo(f"  {_as_stored(row, defaults)}")
+
+
+def _as_stored(row: SourceRow, defaults: dict[str, str]) -> str:
+    if row.rejection is not None:
+        return f"rejected: {row.rejection.reason}"
+    try:
+        fields = decode_object(row.original) if row.fields is None else row.fields
+    except InvalidRecord as error:
+        return f"rejected: {error.reason}"
+    text = json.dumps({**defaults, **fields}, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def _write(text: str) -> Path:

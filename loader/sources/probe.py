@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -242,17 +243,19 @@ def _flat(found: dict[str, Any], outer: str = "", depth: int = 1) -> dict[str, o
 
 
 def _number(value: object, mark: DecimalMark | None) -> float | None:
-    if isinstance(value, bool):
+    """Return a finite number, None for anything else."""
+    number = value
+    if isinstance(value, str):
+        text = value.strip().removesuffix("%").rstrip()
+        if mark == "comma":
+            text = text.replace(".", "").replace(",", ".")
+        number = plain_number(text)
+    if isinstance(number, bool) or not isinstance(number, int | float):
         return None
-    if isinstance(value, int | float):
-        return float(value)
-    if not isinstance(value, str):
+    try:
+        return float(number) if math.isfinite(number) else None
+    except OverflowError:  # an integer past every float
         return None
-    text = value.strip().removesuffix("%").rstrip()
-    if mark == "comma":
-        text = text.replace(".", "").replace(",", ".")
-    number = plain_number(text)
-    return None if number is None else float(number)
 
 
 def _truth(value: object) -> bool | None:

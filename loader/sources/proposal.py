@@ -57,8 +57,7 @@ class Proposal:
 
     def text(self, heading: str) -> str:
         """Return it as a mapping file, each line with its reason."""
-        lines = [f"# {line}" for line in heading.splitlines()]
-        lines += [f"# check: {note}" for note in self.notes]
+        lines = [f"# {_line(heading)}", *(f"# check: {_line(note)}" for note in self.notes)]
         if self.records:
             lines.append(f"records: {_scalar(self.records)}")
         if self.decimal:
@@ -91,7 +90,8 @@ class Proposal:
 
 def _is_misread(column: str) -> bool:
     """Return whether a name would be read as an operation."""
-    return any(sign in column for sign in "*/:{}[]+'\"=") or column in ("*", FILE)
+    has_sign = any(sign in column for sign in "*/:{}[]+'\"=")
+    return has_sign or column == FILE or column != column.strip()
 
 
 def _scalar(text: str) -> str:
@@ -107,4 +107,6 @@ def _flow(names: list[str]) -> str:
 
 
 def _line(reason: str) -> str:
-    return " ".join(reason.split())
+    """Return a reason as a comment can hold it: a line of characters that can be printed."""
+    text = " ".join(reason.split())
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)

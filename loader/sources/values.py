@@ -5,6 +5,7 @@ Whatever can be read in two ways is refused with both, never guessed.
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -139,8 +140,9 @@ def scaled(value: float, factor: Decimal) -> float:
     try:
         product = Decimal(repr(value)) * factor
     except InvalidOperation:
-        return float(value) * float(factor)
-    return int(product) if product == product.to_integral_value() else float(product)
+        return math.nan
+    is_whole = product.is_finite() and product == product.to_integral_value()
+    return int(product) if is_whole else float(product)
 
 
 def exact_sum(values: Sequence[float]) -> float:
@@ -148,7 +150,7 @@ def exact_sum(values: Sequence[float]) -> float:
     try:
         return scaled(1, sum((Decimal(repr(value)) for value in values), Decimal(0)))
     except InvalidOperation:
-        return float(sum(values))
+        return math.nan
 
 
 def truth(text: str) -> bool | None:

@@ -213,3 +213,30 @@ def test_standard_input_is_guessed_at_but_not_loaded(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "--file - --mapping evalmart-mapping.yml" in result.stdout
     assert "scores.score: score" in (here / "evalmart-mapping.yml").read_text()
+
+
+def test_what_is_a_record_already_is_guessed_at_for_its_scales(
+    here: Path, database_url: str
+) -> None:
+    lines = [
+        {"task_id": "a", "experiment_group": "code-chef", "scores": {"judge": grade}, " odd": 1}
+        for grade in (2, 4)
+    ]
+    (here / "some.jsonl").write_text("\n".join(map(json.dumps, lines)) + "\n{broken")
+    guessed = run("ingest", "--guess", "some.jsonl")
+    assert guessed.exit_code == 0, guessed.output
+    assert "scale of judge: 1 to 5" in guessed.stdout
+    assert "rejected: the JSON breaks off" in guessed.stdout or "rejected: not JSON" in (
+        guessed.stdout
+    )
+    loaded = run(*told_command(guessed), "--database-url", database_url)
+    assert "read 3 · loaded 2 · unchanged 0 · rejected 1" in loaded.stdout
+
+
+def test_records_that_need_nothing_are_proposed_as_they_are(here: Path) -> None:
+    record = {"task_id": "a", "experiment_group": "baseline", "extension_version": "1",
+              "experiment_id": "e", "accuracy": 0.5}  # fmt: skip
+    (here / "some.jsonl").write_text(json.dumps(record))
+    result = run("ingest", "--guess", "some.jsonl")
+    assert result.exit_code == 0, result.output
+    assert json.dumps(record) in result.stdout

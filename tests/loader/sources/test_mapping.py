@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from loader.errors import ConfigurationError
+from ingest_support import RECORD, VOCABULARY
+from loader.errors import ConfigurationError, InvalidRecord
+from loader.records.checker import Checker
 from loader.sources.files import FileSource
 from loader.sources.mapping import Mapping, parse_all, refuse_percent
 from loader.sources.mapping_file import parse_mapping, read_mapping
@@ -146,6 +148,20 @@ def test_columns_are_summed_up_where_both_are_there(tmp_path: Path) -> None:
     path.write_text("task_id,a,b\nt-1,1,2\nt-2,1,\n")
     said = mapping("tokens_used=a+b")
     assert fields(path, said) == [{"task_id": "t-1", "tokens_used": 3}, {"task_id": "t-2"}]
+
+
+@pytest.mark.parametrize("cell", ["1e999", "nan", "-inf", "9" * 400, "9" * 5000, "1e308"])
+def test_numbers_past_every_limit_reject_their_row_alone(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "some.csv"
+    path.write_text(f"task_id,a,b,t\nt-1,{cell},1,{cell}\n")
+    said = mapping("tokens_used=a+b", "latency_ms=a*1000", "recorded_at=t:epoch")
+    [row] = rows(path, said)
+    assert row.rejection is not None
+    said = mapping("tokens_used=a+b", "latency_ms=a*1000", "-=t")
+    [row] = rows(path, said)
+    if row.rejection is None:
+        with pytest.raises(InvalidRecord):
+            Checker(VOCABULARY).check({**RECORD, **(row.fields or {})})
 
 
 def test_names_of_any_spelling_can_be_mapped(tmp_path: Path) -> None:

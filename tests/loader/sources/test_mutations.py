@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import servers
 from foreign_files import SHAPES, Shape
-from ingest_support import VOCABULARY, migrated_database, run_load
+from ingest_support import VOCABULARY, run_load
+from loader.errors import ConfigurationError
 from loader.records.checker import Defaults
 from loader.sources.files import FileSource
 from loader.sources.guess import guess
@@ -62,7 +64,7 @@ def guessed(make: Callable[[], Shape], folder: str) -> tuple[list[tuple[str, byt
 
 @pytest.fixture(scope="module")
 def shared_url(postgres_server: str) -> Iterator[str]:
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         yield url
 
 
@@ -93,6 +95,11 @@ def test_broken_bytes_are_counted_to_the_last_row(
     path = tmp_path / name
     path.write_bytes(content)
     assert load(shared_url, path, mapping) >= 1
+    try:
+        sample = probe([str(path)], None)
+    except ConfigurationError:
+        return  # there is nothing to guess from
+    parse_mapping(guess(sample).text(""), "m.yml")
 
 
 @pytest.mark.parametrize("make", SHAPES[:1] + SHAPES[4:7], ids=lambda make: make.__name__)
