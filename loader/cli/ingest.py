@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
-    from loader.ingest.load import LoadSummary
+    from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source

@@ -78,7 +78,7 @@ def announce(connection: Connection, source: str, plans: Sequence[ArmPlan]) -> b
                 "source_ref": Jsonb({"planned": [plan._asdict() for plan in plans]}),
                 "experiment_id": next(iter(experiments)) if len(experiments) == 1 else None,
                 "loader_version": __version__,
-                **dict.fromkeys(("read", "loaded", "unchanged", "rejected"), 0),
+                **dict.fromkeys(("read", "loaded", "unchanged", "rejected", "set_aside"), 0),
             }
             connection.execute(statements.INSERT_LOAD, values)
             connection.cursor().executemany(

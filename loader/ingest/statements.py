@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from psycopg import sql
 
 from loader.records.canonical import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loader.warehouse.connection import Connection
 
 COLUMN_LIST: Final = ", ".join((*COLUMNS, "content_hash"))
 CREATE_INCOMING: Final = f"""
@@ -85,3 +92,11 @@ select %(load_id)s, origin, row_number, reason_code, reason, payload, payload_by
 from rejected
 where %(with_withheld)s or reason_code <> %(withheld)s
 """
+
+
+def copy_rows(connection: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Copy rows into a temporary table of the load."""
+    statement = sql.SQL("copy {} from stdin").format(sql.Identifier(table))
+    with connection.cursor().copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)

@@ -248,12 +248,13 @@ class _OneByOne(Checker):
             decode_object(text)  # refuses it
         if not text.isascii() or b"\\u00" in text:
             # lengths count in bytes, and NUL is looked for, where a row is made
-            return self.admit_json([text]) is not None
+            admitted = self.admit_json([text])
+            return admitted is not None and not admitted.asides
         try:
             record = decode(text)
         except msgspec.DecodeError:
             return False
-        self._finish(record)
+        self._finish(record, strict=True)
         return True
 
 

@@ -115,6 +115,7 @@ _extras_of = attrgetter(
     *checks.TOKEN_KINDS,
     *checks.CONTENTS,
 )
+_is_id_derived_of = attrgetter("is_id_derived")
 _has_nothing_extra = ((UNSET,) * 11).__eq__
 
 
@@ -185,7 +186,10 @@ def copy_rows(
             one if is_said else one.translate(_OPPOSITE)
             for one, is_said in zip(hashes, are_said, strict=True)
         ]
-    derived = [_TRUE if record.is_id_derived else _NULL for record in records]
+    are_derived = list(map(_is_id_derived_of, records))
+    derived: Iterable[bytes] = repeat(_NULL)
+    if True in are_derived:
+        derived = [_TRUE if is_derived else _NULL for is_derived in are_derived]
     ends = map(b"".join, zip(derived, repeat(_OF_DIGEST), hashes, strict=False))
     parts = zip(rows, extras or repeat(_NOTHING_EXTRA), ends, strict=False)
     return list(map(b"".join, parts))
@@ -214,7 +218,7 @@ def _extras(
                 _json(scales) if scales else _EMPTY_OBJECT,
                 _json(set_aside) if set_aside else _NULL,
                 _json(comments) if comments else _NULL,
-                _long_text(trace_url) if trace_url else _NULL,
+                _address(trace_url) if trace_url else _NULL,
                 *(
                     _NULL if count is None or count is UNSET else _pack_int8(8, count)
                     for count in rest[: len(checks.TOKEN_KINDS)]
@@ -224,6 +228,11 @@ def _extras(
         )
         for scales, set_aside, comments, trace_url, *rest in found
     ]
+
+
+def _address(text: str) -> bytes:
+    checks.refuse_long("trace_url", text, checks.LONGEST_URL)
+    return _long_text(text)
 
 
 def _content(value: object, contents: dict[bytes, bytes] | None) -> bytes:

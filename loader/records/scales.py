@@ -59,8 +59,8 @@ class ScaleChecker:
         """What did not count since somebody emptied it."""
 
     def check_all(self, records: Sequence[RunRecord]) -> None:
-        """Check many records, each of which has scores, as `check` does one."""
-        scores = [record.scores for record in records]
+        """Check many records, each of which has scores or scales, as `check` does one."""
+        scores = [record.scores or {} for record in records]
         plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
         values = list(chain.from_iterable(map(dict.values, scores)))
         if (
@@ -86,6 +86,9 @@ class ScaleChecker:
         """
         scores = record.scores or {}
         given: dict[str, Any] = record.score_scales or {}
+        for key, ends in given.items():
+            checks.refuse_name("score_scales", key)
+            checks.scale(f"score_scales.{key}", ends)
         keys = tuple(scores)
         plan = self._plans.get(keys) or self._plan(keys)
         kept: dict[str, list[float] | None] = {}
@@ -153,8 +156,7 @@ def merge_asides(into: Asides, others: Asides) -> None:
         into[key] = Aside(known.runs + runs, min(known.low, low), max(known.high, high))
 
 
-def _stated(key: str, ends: Any, declared: Scale | None) -> Scale:  # noqa: ANN401  unchecked
-    checks.scale(f"score_scales.{key}", ends)
+def _stated(key: str, ends: Sequence[float], declared: Scale | None) -> Scale:
     return Scale(declared.metric if declared else key, *map(float, ends))
 
 

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from loader.ingest.load import LoadSummary, load
+from loader.ingest.load import load
 from loader.records.vocabulary import Scale, Vocabulary
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
     from loader.sources import Source
     from loader.sources.files import Format
