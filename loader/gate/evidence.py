@@ -13,7 +13,7 @@ import msgspec
 from loader.errors import ConfigurationError
 from loader.gate.policy import MARKED, OnSegment, Policy, resolve
 from loader.marts import conditions
-from loader.marts.evidence import examples
+from loader.marts.evidence import examples, set_aside
 from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
 from loader.warehouse.project import project_variables
 from loader.warehouse.seeds import read_seed
@@ -59,6 +59,10 @@ def gather(connection: Connection, policy: Policy, candidate: Candidate) -> Evid
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
+        set_aside=set_aside(
+            connection,
+            {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id},
+        ),
         examples=_examples(connection, candidate),
         tie_margin=seed.tie_margin if seed else 0.0,
         direction=primary.direction if primary else "higher",

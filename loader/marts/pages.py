@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.evidence import examples
+from loader.marts.evidence import examples, set_aside
 from loader.marts.reading import mart_columns, mart_names, reading, schema_name
 from loader.marts.unbuilt import is_loaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loader.marts.rows import SetAside
     from loader.warehouse.connection import Connection
 
 Record = dict[str, object]
@@ -31,6 +32,7 @@ SEGMENTS: Final = "experiment_segment_comparisons"
 SEGMENT_VERDICTS: Final = "experiment_segment_verdicts"
 REGRESSIONS: Final = "version_regressions"
 ALERTS: Final = "metric_alerts"
+SET_ASIDE: Final = "set_aside_scores"
 MOST_TASKS: Final = 20_000
 """Tasks a page reads, the worst first; `export` has them all."""
 MOST_AGENTS: Final = 6
@@ -65,6 +67,8 @@ class Experiment(NamedTuple):
     newest_at: datetime | None
     examples: Mapping[Candidate, Mapping[str, Sequence[str]]] = MappingProxyType({})
     """Tasks that only one arm has, where a candidate shares none."""
+    set_aside: Sequence[SetAside] = ()
+    """Values that do not count, also in the experiments that it is compared with."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -149,6 +153,7 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
                 )
                 for row in summaries
             },
+            _asides(connection, present, experiment_id, summaries),
         )
 
 
@@ -269,6 +274,13 @@ def _if_present(
     )
     cursor = connection.execute(query, (values,))
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def _asides(
+    connection: Connection, present: set[str], experiment_id: str, summaries: Sequence[Record]
+) -> list[SetAside]:
+    linked = {str(row["baseline_experiment_id"] or experiment_id) for row in summaries}
+    return set_aside(connection, linked | {experiment_id}) if SET_ASIDE in present else []
 
 
 def _significant(rows: list[Record] | None) -> list[Record] | None:
