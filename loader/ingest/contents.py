@@ -1,7 +1,7 @@
 """Retention of inputs and outputs: their bodies go, the runs and the ids that name them stay.
 
-A body goes when it was kept long enough, whichever runs still name it: the same input kept
-again by a later load is kept from then on. Nothing that marts are built from is touched.
+A body's age counts from when it was first kept, whichever runs name it since; a load that
+comes after its removal keeps it anew. Nothing that marts are built from is touched.
 """
 
 from __future__ import annotations

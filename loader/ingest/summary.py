@@ -72,7 +72,8 @@ class LoadSummary:
     @property
     def troubled_share(self) -> float:
         """Share of the records that were rejected or have a value set aside, 0 to 1."""
-        return (self.rejected + self.records_aside) / self.read if self.read else 0.0
+        troubled = self.rejected + (0 if self.is_refused else self.records_aside)
+        return troubled / self.read if self.read else 0.0
 
 
 class Counts(NamedTuple):

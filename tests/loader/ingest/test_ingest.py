@@ -343,7 +343,7 @@ def run(
 def test_the_command_prints_what_became_of_the_records(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join([line(), line(task_id="b", accuracy="2"), b"{"]))
-    done = run(database_url, "--file", str(path))
+    done = run(database_url, "--file", str(path), "--max-rejected", "100%")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0, done.stderr
     assert lines[0].startswith("read 3 · loaded 1 · unchanged 0 · rejected 2 · ")
@@ -388,7 +388,8 @@ def test_the_command_reads_several_files_and_standard_input(
         (("--file", "-"), b"", 3),
         (("--file", "-"), b"{", 3),
         (("--file", "-", "--strict"), line() + b"\n{", 3),
-        (("--file", "-"), line() + b"\n{", 0),
+        (("--file", "-"), line() + b"\n{", 3),
+        (("--file", "-", "--max-rejected", "50%"), line() + b"\n{", 0),
         (("--file", "-", "--dry-run"), line(), 0),
     ],
 )
