@@ -132,6 +132,16 @@ def test_of_a_key_that_nobody_declared_no_value_counts(url: str) -> None:
     assert scores == 0
 
 
+def test_the_history_of_scores_has_none_of_them_either(url: str) -> None:
+    found = rows(
+        url,
+        "select experiment_id, count(*), max(value) from evals.score_history "
+        "where metric = 'helpfulness' group by 1 order by 1",
+    )
+    assert ("seed", 2 * TASKS, 1) in found
+    assert "nobody" not in {row[0] for row in found}
+
+
 def test_a_measurement_keeps_its_unit(url: str) -> None:
     [measured] = [row for row in rows(url, COMPARED, "turns") if row[0] == "helpfulness"]
     assert float(measured[1]) == pytest.approx(sum(JUDGED["baseline"]) / TASKS)
@@ -197,13 +207,13 @@ def test_every_page_says_what_does_not_count(
 
 
 def test_programs_are_told_too(url: str) -> None:
-    (found,) = json.loads(run(url, "summary", "--experiment", "nobody", "--format", "json").output)
+    (found,) = json.loads(run(url, "summary", "--experiment", "nobody", "--format", "json").stdout)
     [aside] = found["set_aside"]
     assert aside["sentence"].startswith(SENTENCE)
     assert (aside["field"], aside["runs"], aside["low"], aside["high"]) == (
         "scores.helpfulness", 60, 1, 5,
     )  # fmt: skip
-    (sound,) = json.loads(run(url, "summary", "--experiment", "seed", "--format", "json").output)
+    (sound,) = json.loads(run(url, "summary", "--experiment", "seed", "--format", "json").stdout)
     assert sound["set_aside"] == []
     with connect(url) as connection:
         told = answer(connection, "--experiment", "nobody")
