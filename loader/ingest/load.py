@@ -213,7 +213,7 @@ def _part(batch: JsonBatch, start: int, count: int) -> JsonBatch:
 def _add(
     batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, tally: Tally, *, strict: bool
 ) -> None:
-    writer.add(admitted.rows, admitted.links, admitted.contents)
+    writer.add(admitted.rows, admitted.links, admitted.contents, is_wide=admitted.is_wide)
     if admitted.asides:
         tally.set_aside(admitted.asides, admitted.records_aside)
     if strict:
@@ -256,7 +256,8 @@ def _admit(
     except InvalidRecord as error:
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
-    writer.add([admitted.row], {admitted.labels.link}, admitted.contents)
+    links = {admitted.labels.link}
+    writer.add([admitted.row], links, admitted.contents, is_wide=admitted.is_wide)
     if admitted.asides:
         tally.set_aside(admitted.asides, 1)
     if strict:

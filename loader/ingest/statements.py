@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.records.canonical import COLUMNS
+from loader.records.canonical import COLUMNS, NARROW_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,9 @@ select {COLUMN_LIST}
 from raw_evals.evaluation_runs
 with no data;
 
-alter table incoming add column ordinal bigint generated always as identity
+alter table incoming
+add column ordinal bigint generated always as identity,
+alter column score_scales set default '{{}}'
 """  # noqa: S608  column names are constants
 CREATE_TOUCHED: Final = """
 create temporary table touched (
@@ -43,12 +45,6 @@ from incoming_contents
 order by content_id
 on conflict (content_id) do nothing
 """
-COPY_INCOMING: Final = f"copy incoming ({COLUMN_LIST}) from stdin (format binary)"
-COPY_RUNS: Final = (
-    f"copy raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source) "
-    "from stdin (format binary)"
-)
-COLUMN_COUNT: Final = len(COLUMNS) + 1
 INSERT_RUNS: Final = f"""
 insert into raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source)
 select {", ".join(f"incoming.{name}" for name in (*COLUMNS, "content_hash"))},
@@ -92,6 +88,30 @@ select %(load_id)s, origin, row_number, reason_code, reason, payload, payload_by
 from rejected
 where %(with_withheld)s or reason_code <> %(withheld)s
 """
+
+
+class CopyRuns(NamedTuple):
+    """A COPY of runs in binary."""
+
+    statement: str
+    field_count: int
+
+
+def copy_runs(*, is_straight: bool, is_wide: bool) -> CopyRuns:
+    """Return the COPY of runs into raw, or into the staging table.
+
+    Args:
+        is_straight: into raw; each row is followed by load_id, run_version and source.
+        is_wide: of all columns; else of those that are not extra.
+
+    """
+    columns = [*(COLUMNS if is_wide else NARROW_COLUMNS), "content_hash"]
+    table = "incoming"
+    if is_straight:
+        table = "raw_evals.evaluation_runs"
+        columns += ["load_id", "run_version", "source"]
+    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
+    return CopyRuns(statement, len(columns))
 
 
 def copy_rows(connection: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:

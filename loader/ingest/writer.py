@@ -27,7 +27,7 @@ from psycopg.types.json import Jsonb
 from loader.ingest import arm_plans, noticed, statements
 from loader.ingest.side_rows import SideRows
 from loader.ingest.summary import Counts, Outcome
-from loader.records.canonical import COPY_HEADER, COPY_TRAILER
+from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
 from loader.records.scales import UNDECLARED
 from loader.tools.sql_files import read_sql
 from loader.tools.version import __version__
@@ -86,6 +86,8 @@ class LoadWriter:
         self._straight_count = 0
         self._staged_count = 0
         self._is_straight = False
+        self._is_wide = False
+        self._copy_runs = statements.copy_runs(is_straight=False, is_wide=False)
         self._has_staging = False
         self._has_touched = False
         self._rows: list[bytes] = []
@@ -101,8 +103,7 @@ class LoadWriter:
         self._touched: set[tuple[str, str | None]] = set()
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
-        self._repeated_count = 0
-        """Lines that are not the first run of their task."""
+        self._doubled: tuple[tuple[str, ...], int] = (), 0
         self._side_rows = SideRows(connection)
 
     def __enter__(self) -> Self:
@@ -134,6 +135,8 @@ class LoadWriter:
         rows: list[bytes],
         links: set[tuple[str, str | None]],
         contents: Mapping[bytes, bytes],
+        *,
+        is_wide: bool,
     ) -> None:
         """Add some rows, far fewer than a chunk.
 
@@ -141,11 +144,18 @@ class LoadWriter:
             rows: their fields as `loader.records.canonical.copy_rows` makes them.
             links: their experiments, each with the one that it is compared with.
             contents: inputs and outputs to be kept, by id.
+            is_wide: whether the rows are.
 
         """
         if contents:
             self._side_rows.keep(contents)
             self._flush_side_rows()
+        if is_wide and not self._is_wide:
+            self._end_chunk()
+            self._rows = list(map(widened, self._rows))
+        elif self._is_wide and not is_wide:
+            rows = list(map(widened, rows))
+        self._is_wide |= is_wide
         self._rows += rows
         self._rows_bytes += sum(map(len, rows))
         self._chunk_links |= links
@@ -198,7 +208,7 @@ class LoadWriter:
         loaded = 0 if refuse else self._straight_count + staged
         rejected = counts.read if refuse else counts.rejected
         unchanged = counts.read - rejected - loaded
-        outcome = Outcome(self._load_id, loaded, unchanged, replaced, counts, *self._doubled())
+        outcome = Outcome(self._load_id, loaded, unchanged, replaced, counts, *self._doubled)
         values: dict[str, object] = {
             "load_id": self._load_id,
             "source": self._source,
@@ -226,8 +236,8 @@ class LoadWriter:
         self._end_rows()
         counts = self._with_undeclared(counts)
         loaded, replaced = (0, 0) if refuse else self._decide()
-        unchanged = 0 if refuse else counts.read - counts.rejected - loaded
-        return Outcome(None, loaded, unchanged, replaced, counts, *self._doubled())
+        rest = 0 if refuse else counts.read - counts.rejected - loaded
+        return Outcome(None, loaded, rest, replaced, counts, *self._doubled)
 
     def _end_rows(self) -> None:
         """Wait until the server has taken every row."""
@@ -247,7 +257,8 @@ class LoadWriter:
     def _open_copy(self) -> None:
         if not self._is_straight:
             self._create_staging()
-        statement = statements.COPY_RUNS if self._is_straight else statements.COPY_INCOMING
+        self._copy_runs = statements.copy_runs(is_straight=self._is_straight, is_wide=self._is_wide)
+        statement = self._copy_runs.statement
         cursor = self._connection.cursor()
         # a thread of its own feeds the server while rows are checked
         self._copy_context = cursor.copy(statement.encode(), writer=QueuedLibpqWriter(cursor))
@@ -264,10 +275,9 @@ class LoadWriter:
         if self._copy is None or not self._rows:
             return
         # a row is the number of its fields and the fields
-        before, after = _FIELD_COUNT(statements.COLUMN_COUNT), b""
+        before, after = _FIELD_COUNT(self._copy_runs.field_count), b""
         if self._is_straight:
             source = self._source.encode()
-            before = _FIELD_COUNT(statements.COLUMN_COUNT + 3)
             after = _CONSTANTS(8, self._load_id, 4, 1, len(source)) + source
             self._sent += self._rows
         between = after + before
@@ -345,9 +355,9 @@ class LoadWriter:
             return 0, 0
         self._connection.execute("analyze incoming")
         values = {"source": self._source, "load_id": self._load_id}
-        self._repeated_count = self._connection.execute(
-            read_sql("loader.ingest", "number_lines"), values
-        ).rowcount
+        number_lines = read_sql("loader.ingest", "number_lines")
+        if self._connection.execute(number_lines, values).rowcount:
+            self._doubled = noticed.doubled_tasks(self._connection, self._load_id)
         self._connection.execute(read_sql("loader.ingest", "decide"), values)
         counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
         return (int(str(counts[0])), int(str(counts[1]))) if counts else (0, 0)
@@ -359,11 +369,6 @@ class LoadWriter:
         self._create_staging()
         found, records = noticed.asides(self._connection, self._load_id)
         return counts._replace(asides=counts.asides | found, records_aside=records)
-
-    def _doubled(self) -> tuple[tuple[str, ...], int]:
-        if not self._repeated_count:
-            return (), 0
-        return noticed.doubled_tasks(self._connection, self._load_id)
 
     def _insert_staged(self) -> tuple[int, int]:
         count, replaced = self._decide()

@@ -17,10 +17,9 @@ import msgspec
 
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records import checks, json_text
-from loader.records.canonical import LABELS, copy_rows, pack_labels
+from loader.records.canonical import LABELS, are_narrow, copy_rows, pack_labels
 from loader.records.form import (
     ABSENT,
-    OF_CHECKER,
     Admitted,
     AdmittedBatch,
     Incoming,
@@ -81,11 +80,13 @@ class Defaults:
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
-_made_here_of = attrgetter(*OF_CHECKER)
-_is_from_outside = ((ABSENT,) * len(OF_CHECKER)).__eq__
 _rest_of = attrgetter("measurements", "evaluator_versions", "comments", "feedback")
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
+
+
+def _is_from_outside(record: Incoming) -> bool:
+    return record.set_aside is ABSENT and record.is_id_derived is ABSENT
 
 
 def _has_asides(record: Incoming) -> bool:
@@ -198,8 +199,8 @@ class Checker:
         labels = self._finish(record)
         contents: Contents = {}
         kept = contents if self._keep_contents else None
-        [row] = copy_rows([record], [labels.packed], [record.recorded_at], kept)
-        return Admitted(row, labels, asides, contents)
+        [row], is_wide = copy_rows([record], [labels.packed], [record.recorded_at], kept)
+        return Admitted(row, is_wide, labels, asides, contents)
 
     def admit_json(self, texts: Sequence[bytes]) -> AdmittedBatch | None:
         """Check many records, each written as a JSON object: the fast way.
@@ -223,19 +224,23 @@ class Checker:
             # and there is none elsewhere.
             if joined.count(b":") != encode(records).count(b":"):
                 return None
-            if not all(map(_is_from_outside, map(_made_here_of, records))):
+            is_narrow = are_narrow(records)
+            if not is_narrow and not all(map(_is_from_outside, records)):
                 return None
             asides: Asides = {}
             self._scales.asides = asides
             contents: Contents = {}
             labels = self._labels_of(records)
-            moments = self._finish_all(records, labels)
+            moments, is_narrow = self._finish_all(records, labels, is_narrow=is_narrow)
             kept = contents if self._keep_contents else None
-            rows = copy_rows(records, [label.packed for label in labels], moments, kept)
+            packed = [label.packed for label in labels]
+            rows, is_wide = copy_rows(records, packed, moments, kept, is_narrow=is_narrow)
         except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidRecord):
             return None
         records_aside = sum(map(_has_asides, records)) if asides else 0
-        return AdmittedBatch(rows, set(map(_link_of, labels)), asides, records_aside, contents)
+        return AdmittedBatch(
+            rows, is_wide, set(map(_link_of, labels)), asides, records_aside, contents
+        )
 
     def _labels_of(self, records: Sequence[Incoming]) -> list[Labels]:
         keys = list(map(_label_fields_of, records))
@@ -248,9 +253,19 @@ class Checker:
         ]
 
     def _finish_all(
-        self, records: Sequence[Incoming], labels: Sequence[Labels]
-    ) -> Sequence[datetime | None]:
-        """Do what `_finish` does, for many at once; return their recorded_at."""
+        self, records: Sequence[Incoming], labels: Sequence[Labels], *, is_narrow: bool
+    ) -> tuple[Sequence[datetime | None], bool]:
+        """Do what `_finish` does, for many at once.
+
+        Args:
+            records: the records.
+            labels: of each.
+            is_narrow: whether `are_narrow` is true of them.
+
+        Returns:
+            Their recorded_at, and whether `are_narrow` is still known to be true.
+
+        """
         tasks = [record.task_id for record in records]
         if self._first_repetition == 0 or 0 in [record.repetition for record in records]:
             for record in records:
@@ -262,14 +277,16 @@ class Checker:
             for record, label in zip(records, labels, strict=True):
                 if not record.source_run_id or record.source_run_id.isspace():
                     self._derive_run_id(record, label)
+            is_narrow &= True not in [record.is_id_derived for record in records]
         fill(records)
-        scored = [record for record in records if record.scores or record.score_scales]
-        if scored:
-            self._scales.check_all(scored)
+        scored = [record for record in records if record.scores]
+        if not is_narrow:
+            scored = [record for record in records if record.scores or record.score_scales]
+        is_narrow &= self._scales.check_all(scored, has_scales=not is_narrow)
         for record in records:
             if any(_rest_of(record)):
                 self._check_rest(record)
-        return utc_times([record.recorded_at for record in records])
+        return utc_times([record.recorded_at for record in records]), is_narrow
 
     def _count_from_one(self, record: Incoming) -> None:
         """Make 1 the number of the first repetition."""
@@ -282,7 +299,8 @@ class Checker:
             refuse_zero()
 
     def _derive_run_id(self, record: Incoming, labels: Labels) -> None:
-        record.is_id_derived = not record.repetition
+        if not record.repetition:
+            record.is_id_derived = True
         record.source_run_id = derived_run_id(record, labels)
 
     def _finish(self, record: Incoming, *, strict: bool = False) -> Labels:

@@ -58,8 +58,17 @@ class ScaleChecker:
         self.asides: Asides = {}
         """What did not count since somebody emptied it."""
 
-    def check_all(self, records: Sequence[RunRecord]) -> None:
-        """Check many records, each of which has scores or scales, as `check` does one."""
+    def check_all(self, records: Sequence[RunRecord], *, has_scales: bool) -> bool:
+        """Check many records, each of which has scores or scales, as `check` does one.
+
+        Args:
+            records: the records.
+            has_scales: whether one of them may state a scale.
+
+        Returns:
+            Whether they are sure to be as they were.
+
+        """
         scores = [record.scores or {} for record in records]
         plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
         values = list(chain.from_iterable(map(dict.values, scores)))
@@ -67,11 +76,12 @@ class ScaleChecker:
             all(plan.is_plain for plan in plans)
             and set(map(type, values)) <= {float}
             and (not values or (min(values) >= 0.0 and max(values) <= 1.0))  # type: ignore[type-var,operator]
-            and not any(record.score_scales for record in records)
+            and not has_scales
         ):
-            return
+            return True
         for record in records:
             self.check(record)
+        return False
 
     def check(self, record: RunRecord, *, strict: bool = False) -> None:
         """Make the scores numbers on their scales, and keep the scales that are not 0 to 1.
