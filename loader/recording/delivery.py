@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from types import FrameType
 
-    from loader.ingest.load import SetAside
+    from loader.ingest.summary import SetAside
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 
