@@ -32,8 +32,20 @@ if TYPE_CHECKING:
 _LOCK_SECONDS: Final = 10
 """How long to wait for a load that is under way; what it brings is not there yet."""
 _LOOK_SECONDS: Final = 60
-_OF_ARM: Final = """
-    runs.experiment_id = %(experiment_id)s
+IS_STANDING: Final = """
+    not exists (
+        select from raw_evals.withdrawn_versions as withdrawn
+        where
+            withdrawn.experiment_id = runs.experiment_id
+            and withdrawn.source = runs.source
+            and withdrawn.source_run_id = runs.source_run_id
+            and withdrawn.run_version = runs.run_version
+    )
+"""
+"""Of a version of a run: that it was not withdrawn. What was is not there."""
+_OF_ARM: Final = f"""
+    {IS_STANDING}
+    and runs.experiment_id = %(experiment_id)s
     and runs.experiment_group = %(experiment_group)s
     and runs.extension_version = %(extension_version)s
     and (%(as_of_load)s::bigint is null or runs.load_id <= %(as_of_load)s)

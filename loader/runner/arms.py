@@ -12,7 +12,7 @@ import msgspec
 import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.recording.existing import OnExisting
+from loader.recording.existing import IS_STANDING, OnExisting
 from loader.records.checks import LONGEST_RUN_ID
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 SOURCE: Final = "run"
 """The `source` of every run made here."""
-_DONE: Final = """
+_DONE: Final = f"""
 select distinct on (runs.source, runs.source_run_id)
     runs.source,
     runs.source_run_id,
@@ -34,11 +34,12 @@ select distinct on (runs.source, runs.source_run_id)
     runs.success
 from raw_evals.evaluation_runs as runs
 where
-    runs.experiment_id = %(experiment_id)s
+    {IS_STANDING}
+    and runs.experiment_id = %(experiment_id)s
     and runs.experiment_group = %(group)s
     and (%(version)s::text is null or runs.extension_version = %(version)s)
 order by runs.source, runs.source_run_id, runs.run_version desc
-"""
+"""  # noqa: S608  a constant
 
 
 @dataclass(frozen=True, slots=True)

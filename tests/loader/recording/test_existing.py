@@ -12,6 +12,7 @@ import pytest
 
 from loader import AsyncRecorder, Recorder
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest.withdrawals import Slice, withdraw
 from loader.recording.existing import last_load
 from loader.recording.spool import Header, SpoolWriter, target_name
 from loader.warehouse import locks
@@ -246,6 +247,19 @@ def test_a_forked_child_and_its_parent_do_not_overwrite_each_other(database_url:
     recorder.record(**run("t", 0.2))
     recorder.close()
     assert [row[2:] for row in stored(database_url)] == [(1, 0.1), (1, 0.2)]
+
+
+def test_what_was_withdrawn_is_not_there(database_url: str) -> None:
+    session(database_url, run("t", 0.1))
+    session(database_url, run("u", 0.2))
+    with connect(database_url) as connection:
+        withdraw(connection, Slice(experiment="exp-1", task="t"), "a wrong judge", None)
+    (note,) = session(database_url, run("t", 0.3), run("u", 0.4))
+    assert "has 1 run of 1 task already" in note
+    assert [row[:2] for row in stored(database_url)] == [("t", 1), ("t", 1), ("u", 1), ("u", 2)]
+    with connect(database_url) as connection:
+        withdraw(connection, Slice(experiment="exp-1"), "all of it", None)
+    assert session(database_url, run("t", 0.5), on_existing="refuse") == []
 
 
 def test_processes_of_one_session_see_what_was_there_before_it(database_url: str) -> None:

@@ -16,6 +16,7 @@ import pytest
 from chat_server import sums
 from loader.cli.run_options import exit_code, last_word
 from loader.errors import ConfigurationError
+from loader.ingest.withdrawals import Slice, withdraw
 from loader.runner.arms import Arm, Settings
 from loader.runner.session import run_missing
 from loader.runner.targets import CallableTarget
@@ -233,6 +234,17 @@ def test_a_failure_that_was_added_is_made_anew_as_the_same_run(database_url: str
         (f"sum-{task}", number, version, is_fine)
         for task in (0, 1)
         for number, version, is_fine in ((1, 1, True), (2, 1, False), (2, 2, True))
+    ]
+
+
+def test_what_was_withdrawn_is_missing(database_url: str) -> None:
+    run(database_url, add, 3)
+    with connect(database_url) as connection:
+        withdraw(connection, Slice(experiment="exp-1", task="sum-1"), "a wrong key", None)
+    again = run(database_url, add, 3)
+    assert (again.planned, again.already_done) == (1, 2)
+    assert [row for row in stored(database_url, "task_id, run_version") if row[1] == 2] == [
+        ("sum-1", 2)
     ]
 
 
