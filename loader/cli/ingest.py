@@ -137,7 +137,10 @@ def ingest(  # noqa: PLR0913  one for each option
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
-        mapping = agreed_mapping((*files, *paths), input_format, mapping_options, given, vocabulary)
+        mapping = agreed_mapping(
+            (*files, *paths), input_format, mapping_options,
+            given=given, vocabulary=vocabulary, roles=roles_of(controls, treatments),
+        )  # fmt: skip
         if mapping is None:
             return
     else:
