@@ -4,6 +4,8 @@
 {% macro untested_rows(relation, model) %}select * from {{ relation }}{% endmacro %}
 {% macro function(name) %}{{ name }}{% endmacro %}
 {% macro is_in_build(load_id) %}true{% endmacro %}
+{% macro is_standing(rows, parts) %}true{% endmacro %}
+{% macro is_covered(rows, withdrawals, parts) %}{{ withdrawals }}.load_id > {{ rows }}.load_id{% endmacro %}
 {% macro current_build_number() %}1{% endmacro %}
 {% macro build_watermarks() %}build_watermarks{% endmacro %}
 {% macro result_id(experiment_id, task_id, experiment_group, extension_version) %}experiment_id{% endmacro %}
@@ -23,7 +25,8 @@
 {% macro bh_step(p_value, family) %}{{ p_value }}{% endmacro %}
 {% macro bh_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
 {% macro regression_severity(change_pct) %}'low'{% endmacro %}
-{% macro run_values(relation, keys, set_aside_scores) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
+{% macro undeclared_keys(relation) %}select experiment_id, 'key' as evaluator_key from {{ relation }}{% endmacro %}
+{% macro run_values(relation, keys, undeclared_keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
 {% macro has_no_scale(score_scales, evaluator_key, declared_key) %}({{ score_scales }} = {{ evaluator_key }} and {{ declared_key }} is null){% endmacro %}
 {% macro as_of_experiments() %}as_of_experiments{% endmacro %}
 {% macro kept_rollups() %}kept_rollups{% endmacro %}
@@ -98,3 +101,4 @@ one_sided_scores as (select pairs.* from pairs){% endmacro %}
 {% macro verdict_rule(settings) %}verdicts as (
     select composites.* from composites
 ){% endmacro %}
+{% macro agree_on(left, right, columns) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}

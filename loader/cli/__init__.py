@@ -49,6 +49,8 @@ COMMANDS = {
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
     "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
+    "annotate": ("loader.cli.annotate:annotate", "Say what a person thinks of a run."),
+    "withdraw": ("loader.cli.withdraw:withdraw", "Take back what should not have been loaded."),
     "purge": ("loader.cli.purge:purge", "Remove runs that are past retention."),
     "sample": ("loader.cli.sample:sample", "Write a sample experiment to try things on."),
     "schema": ("loader.cli.ingest:schema", "Print the JSON Schema of a record."),
@@ -170,7 +172,8 @@ def cli(*, debug: bool) -> None:
       0   done
       1   blocked by the gate, and nothing else
       2   usage or configuration
-      3   input rejected (--strict, or nothing loadable)
+      3   input rejected (--strict, --max-rejected, or nothing loadable), or a
+          run in which all failed
       4   database or LangSmith unreachable
       5   inconclusive: a person has to look
       70  something unexpected: one line, details in a file, a traceback

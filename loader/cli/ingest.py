@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
+from loader.cli.ingest_options import Reading, Scales, reading_options
+from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.langsmith import build_sources, langsmith_options
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
-from loader.errors import ConfigurationError, InputRejected
+from loader.errors import ConfigurationError
 from loader.sources import Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from collections.abc import Mapping as Keyed
     from datetime import datetime
 
-    from loader.ingest.load import LoadSummary
+    from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.sources.files import Format
     from loader.sources.mapping import Mapping
-
-_MOST_REASONS = 3
 
 
 @click.command()
@@ -62,11 +60,13 @@ _MOST_REASONS = 3
 )
 @group_options
 @langsmith_options
+@reading_options
 @click.option(
     "--strict",
     is_flag=True,
-    help="Load nothing if any record is rejected (exit code 3). The ledger still keeps the "
-    "rejected records, and counts the sound ones as rejected with the reason `withheld`.",
+    help="Load nothing if any record is rejected or has a value set aside (exit code 3). The "
+    "ledger still keeps the rejected records, and counts the sound ones as rejected with the "
+    "reason `withheld`.",
 )
 @click.option("--dry-run", is_flag=True, help="Check and decide everything, write nothing.")
 @click.option(
@@ -95,7 +95,11 @@ def ingest(  # noqa: PLR0913  one for each option
     all_experiments: bool,
     since: datetime | None,
     evaluators: Sequence[str],
+    scales: Scales,
+    measures: Sequence[str],
+    first_repetition: int,
     with_io: bool,
+    max_rejected: float,
     strict: bool,
     dry_run: bool,
     summary_format: str,
@@ -105,19 +109,24 @@ def ingest(  # noqa: PLR0913  one for each option
 
     Options fill what the records lack; a record that contradicts an option is rejected.
     Loading the same records again changes nothing; a changed record becomes a new version.
-    Rejected records are kept in raw_evals.rejected_rows with their reason.
+    Records that name neither source_run_id nor repetition are the first, second … run of
+    their task, group and version, in the order of the input. Rejected records are kept in
+    raw_evals.rejected_rows with their reason; a value that is off its scale, or negative
+    where that cannot be, is set aside, and the rest of its record is loaded.
 
     \b
     Example:
       python -m loader ingest --file results.jsonl --experiment-id exp-1
       python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
+      python -m loader ingest --file results.jsonl --scale helpfulness=1:5 --measure turns
       zcat results.gz | python -m loader ingest --file - --format jsonl
       python -m loader ingest --guess results.csv
       python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
-    Exit code 3: with --strict, a record was rejected; else, nothing could be loaded.
+    Exit code 3: with --strict, a record was rejected or had a value set aside; else, nothing
+    could be loaded, or more than --max-rejected had that trouble.
     """
     # imported here: `--help` must not wait for the database driver
     from loader.records.checker import Defaults
@@ -147,7 +156,8 @@ def ingest(  # noqa: PLR0913  one for each option
         mapping = mapping_options.mapping()
     defaults = Defaults(**{**mapping.defaults, **given.given()})
     roles = {**mapping.groups, **roles_of(controls, treatments)}
-    vocabulary = with_groups(vocabulary.with_options(mapping.scales, mapping.measures), roles)
+    stated = Reading({**mapping.scales, **scales}, {*mapping.measures, *measures})
+    vocabulary = with_groups(stated.vocabulary(vocabulary), roles)
     sources: list[Source] = []
     if files or paths:
         if projects or dataset:
@@ -171,13 +181,14 @@ def ingest(  # noqa: PLR0913  one for each option
         summary = _load(
             source, vocabulary, defaults, database_url,
             strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
+            keep_contents=with_io, first_repetition=first_repetition,
         )  # fmt: skip
-        _print(summary, summary_format, dry_run=dry_run)
+        print_summary(summary, summary_format, dry_run=dry_run)
         say_unknown_groups(summary)
         for note in source.notes() if isinstance(source, Noting) else ():
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
-    _refuse(summaries)
+    refuse(summaries, max_rejected)
 
 
 @click.command()
@@ -210,16 +221,12 @@ def _file_source(
     )
 
 
-def _load(  # noqa: PLR0913  what a load takes
+def _load(
     source: Source,
     vocabulary: Vocabulary,
     defaults: Defaults,
     database_url: str | None,
-    *,
-    strict: bool,
-    dry_run: bool,
-    accept_feedback: bool,
-    roles: Keyed[str, str],
+    **options: Any,  # noqa: ANN401  of `load`
 ) -> LoadSummary:
     from loader.ingest.load import load
     from loader.ingest.parallel import MOST_PROCESSES
@@ -231,12 +238,9 @@ def _load(  # noqa: PLR0913  what a load takes
             source,
             vocabulary,
             defaults,
-            strict=strict,
-            dry_run=dry_run,
-            accept_feedback=accept_feedback,
-            roles=roles,
             most_processes=MOST_PROCESSES,
             on_progress=on_progress,
+            **options,
         )
 
 
@@ -248,29 +252,3 @@ def _progress(source: Source) -> Iterator[Callable[[int], None] | None]:
         return
     with progress("reading", getattr(source, "total_bytes", None) or None) as advance:
         yield lambda rows: advance(getattr(source, "position", 0), f"{rows:,} rows")
-
-
-def _print(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:
-    if summary_format == "json":
-        click.echo(json.dumps(asdict(summary) | {"dry_run": dry_run}, ensure_ascii=False))
-        return
-    line = (
-        f"read {summary.read} · loaded {summary.loaded} · unchanged {summary.unchanged} · "
-        f"rejected {summary.rejected} · {summary.seconds:.1f} s"
-    )
-    click.echo(f"{line} · dry run, nothing written" if dry_run else line)
-    for reason in summary.reasons[:_MOST_REASONS]:
-        click.echo(f"  {reason.count} x {reason.reason_code}: {reason.example}")
-    if len(summary.reasons) > _MOST_REASONS:
-        rest = len(summary.reasons) - _MOST_REASONS
-        click.echo(f"  and {rest} more {'reason' if rest == 1 else 'reasons'}")
-    if summary.reasons and summary.load_id is not None:
-        click.echo(f"  all of them are in raw_evals.rejected_rows, load_id {summary.load_id}")
-
-
-def _refuse(summaries: Sequence[LoadSummary]) -> None:
-    """Raise InputRejected where a load was refused or had nothing to load."""
-    if any(summary.is_refused for summary in summaries):
-        raise InputRejected("nothing was loaded: --strict, and records were rejected")
-    if any(summary.has_nothing for summary in summaries):
-        raise InputRejected("there was nothing that could be loaded")

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from loader.errors import WarehouseUnavailable
-from loader.ingest import statements
+from loader.ingest.entries import draw_load_id, write_entry
 from loader.records import checks
 from loader.tools.sql_files import read_sql
-from loader.tools.version import __version__
-from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,25 +63,12 @@ def announce(connection: Connection, source: str, plans: Sequence[ArmPlan]) -> b
     """
     try:
         with connection.transaction():
-            connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
-            drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
-            load_id = int(str(drawn[0])) if drawn else None
+            load_id = draw_load_id(connection)
             experiments = insert(connection, load_id, plans, with_runs=False)
             if not experiments:
                 raise psycopg.Rollback
-            values: dict[str, object] = {
-                "load_id": load_id,
-                "source": source,
-                "source_ref": Jsonb({"planned": [plan._asdict() for plan in plans]}),
-                "experiment_id": next(iter(experiments)) if len(experiments) == 1 else None,
-                "loader_version": __version__,
-                **dict.fromkeys(("read", "loaded", "unchanged", "rejected", "set_aside"), 0),
-            }
-            connection.execute(statements.INSERT_LOAD, values)
-            connection.cursor().executemany(
-                "insert into raw_evals.load_experiments (load_id, experiment_id) values (%s, %s)",
-                [(load_id, experiment_id) for experiment_id in experiments],
-            )
+            planned = {"planned": [plan._asdict() for plan in plans]}
+            write_entry(connection, load_id, source, planned, experiments=experiments)
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"keeping what is planned failed: {error}") from error
     return bool(experiments)

@@ -5,8 +5,8 @@ if it never said, the time it was first loaded) is before the cutoff, unless a v
 metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
-What an experiment was to run, and its groups' roles, go with its last run; the ledger itself
-and rejected rows stay.
+What an experiment was to run, and its groups' roles, go with its last run, what people said of
+a run with the run; the ledger itself and rejected rows stay.
 """
 
 from __future__ import annotations
@@ -16,13 +16,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest.entries import draw_load_id, write_entry
 from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
-from loader.tools.version import __version__
-from loader.warehouse import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +61,22 @@ where
     )
 """
 _TOLD: Final = ("arm_plans", "experiment_group_roles")
+
+# What people said of a run goes with it.
+_REMOVE_ANNOTATIONS = """
+delete from raw_evals.annotations as annotations
+using raw_evals.load_experiments as announced
+where
+    announced.load_id = %s
+    and announced.experiment_id = annotations.experiment_id
+    and not exists (
+        select from raw_evals.evaluation_runs as runs
+        where
+            runs.experiment_id = annotations.experiment_id
+            and runs.source = annotations.source
+            and runs.source_run_id = annotations.source_run_id
+    )
+"""
 
 
 class Expired(NamedTuple):
@@ -174,33 +188,20 @@ def remove(
 def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
     with connection.transaction():
         # as a load does: ids become visible in order, and no load adds a version meanwhile
-        connection.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
-        load_id = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
-        started_at = connection.execute("select clock_timestamp()").fetchone()
-        if load_id is None or started_at is None:
-            raise WarehouseUnavailable("a sequence returned no row")
-        counts = connection.execute(
+        load_id = draw_load_id(connection)
+        connection.execute("set local evalmart.purging to 'on'")
+        found = connection.execute(
             read_sql("loader.ingest", "remove_expired"),
-            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id[0]},
+            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id},
         ).fetchone()
-        versions, runs = (int(str(count)) for count in counts or (0, 0))
-        if versions:
+        versions, runs, of_loads = found or (0, 0, None)
+        removed = Removed(int(str(runs)), int(str(versions)))
+        if removed.versions:
             for table in _TOLD:
                 statement = sql.SQL(_REMOVE_TOLD).format(table=sql.Identifier(table))
-                connection.execute(statement, load_id)
-            connection.execute(
-                """
-                insert into raw_evals.loads (
-                    load_id, source, source_ref, loader_version, started_at, finished_at,
-                    rows_read, rows_loaded, rows_unchanged, rows_rejected
-                )
-                values (%s, 'purge', %s, %s, %s, clock_timestamp(), 0, 0, 0, 0)
-                """,
-                (
-                    load_id[0],
-                    Jsonb({"before": cutoff.isoformat(), "runs": runs, "versions": versions}),
-                    __version__,
-                    started_at[0],
-                ),
-            )
-    return Removed(runs, versions)
+                connection.execute(statement, [load_id])
+            connection.execute(_REMOVE_ANNOTATIONS, [load_id])
+            told = {"before": cutoff.isoformat(), **removed._asdict(), "of_loads": of_loads}
+            # the statement that removed them has announced their experiments
+            write_entry(connection, load_id, "purge", told, experiments=())
+    return removed

@@ -11,7 +11,8 @@ from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
 from loader.marts.freshness import is_loaded
-from loader.marts.reading import schema_name
+from loader.marts.reading import on_marts, schema_name
+from loader.warehouse.grants import may_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,12 +31,42 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
             raise ConfigurationError(
                 f"{experiment_id} is loaded but not built yet; run python -m loader build"
             )
+        _check_withdrawn(connection, experiment_id)
         names = distinct(connection, "evaluation_results", "experiment_id", {})
         raise ConfigurationError(
             f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "
             "python -m loader experiments lists them"
             if names
             else f"no experiment {experiment_id!r}: nothing is loaded, or the marts are not built"
+        )
+
+
+def _check_withdrawn(connection: Connection, experiment_id: str) -> None:
+    """Raise, with the latest withdrawal, when an experiment without results has one."""
+    if not may_read(connection, "load_history", schema_name()):
+        return
+    query = on_marts(
+        """
+        select
+            load_id,
+            to_char(finished_at at time zone 'UTC', 'YYYY-MM-DD'),
+            coalesce(' by ' || (source_ref ->> 'author'), ''),
+            source_ref ->> 'reason'
+        from {load_history}
+        where
+            experiment_id = %(experiment_id)s
+            and source = 'withdrawal'
+            and not jsonb_exists(source_ref, 'undone')
+        order by load_id desc
+        limit 1
+        """
+    )
+    found = connection.execute(query, {"experiment_id": experiment_id}).fetchone()
+    if found is not None:
+        load_id, day, author, reason = found
+        raise ConfigurationError(
+            f"every run of {experiment_id} was withdrawn{author} on {day}: {reason} "
+            f"(to lift it: python -m loader withdraw --undo {load_id} --reason TEXT)"
         )
 
 

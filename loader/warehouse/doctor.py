@@ -8,9 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, NamedTuple
 
 from loader.errors import LoaderError
+from loader.tools.sql_files import read_sql
 from loader.warehouse import migrate
 from loader.warehouse.connection import connect, is_embedded
 from loader.warehouse.folder import FILES, team_folder
+from loader.warehouse.grants import may_read
 from loader.warehouse.project import project_directory
 from loader.warehouse.seeds import check_team_folder
 
@@ -103,6 +105,8 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         "" if at == expected else "run: python -m loader init",
     )
     yield _rights(connection)
+    if at == expected:
+        yield from _rows(connection)
     for role in _ROLES:
         row = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
         yield Finding(
@@ -143,6 +147,44 @@ def _rights(connection: Connection) -> Finding:
         f"{connection.info.user} may {' and '.join(able) or 'do nothing here'}",
         "" if may_load else "grant evals_loader to this user, or connect as the owner",
     )
+
+
+_MOST_TOLD = 3
+
+
+def _rows(connection: Connection) -> Iterator[Finding]:
+    """Hold the rows of raw against what the ledger says of every load."""
+    if not all(may_read(connection, table) for table in ("evaluation_runs", "loads")):
+        return
+    differing = connection.execute(read_sql("loader.warehouse", "compare_rows")).fetchall()
+    told = [
+        f"load {load} ({source}) has {found} rows in raw, not {wanted}"
+        for load, source, found, wanted in differing[:_MOST_TOLD]
+    ]
+    rest = len(differing) - len(told)
+    if rest:
+        told.append(f"and {rest:,} more")
+    yield Finding(
+        "rows of loads",
+        not differing,
+        "; ".join(told) or "all that the ledger says",
+        "restore raw_evals from a backup, or load the files again; "
+        "then run: python -m loader build --full-refresh"
+        if differing
+        else "",
+    )
+    deleted = connection.execute(
+        "select count(*), sum((source_ref ->> 'versions')::bigint), max(finished_at)::date"
+        " from raw_evals.loads where source = 'deletion' having count(*) > 0"
+    ).fetchone()
+    if deleted is not None:
+        times, rows, last = deleted
+        yield Finding(
+            "deleted by hand",
+            None,
+            f"rows: {rows:,}, entries: {times:,}, the last of {last}; load_history has them",
+            "take back with withdraw, erase with purge",
+        )
 
 
 def _langsmith() -> Finding:

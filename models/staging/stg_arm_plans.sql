@@ -4,9 +4,8 @@ source as (
     select * from {{ source('raw_evals', 'arm_plans') }}
 ),
 
--- the latest plan of an arm among the loads that the build covers
-latest_plans as (
-    select distinct on (experiment_id, experiment_group, extension_version)
+renamed as (
+    select
         experiment_id,
         experiment_group,
         extension_version,
@@ -14,12 +13,6 @@ latest_plans as (
         planned_repetitions,
         planned_tasks
     from source
-    where {{ is_in_build('load_id') }}
-    order by
-        experiment_id asc,
-        experiment_group asc,
-        extension_version asc,
-        load_id desc
 )
 
-select * from latest_plans
+select * from renamed

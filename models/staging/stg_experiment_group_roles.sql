@@ -4,16 +4,13 @@ source as (
     select * from {{ source('raw_evals', 'experiment_group_roles') }}
 ),
 
--- the latest role of a group among the loads that the build covers
-latest_roles as (
-    select distinct on (experiment_id, experiment_group)
+renamed as (
+    select
         experiment_id,
         experiment_group,
         role,
         load_id
     from source
-    where {{ is_in_build('load_id') }}
-    order by experiment_id asc, experiment_group asc, load_id desc
 )
 
-select * from latest_roles
+select * from renamed

@@ -13,7 +13,7 @@ experiment_groups as (
 ),
 
 group_roles as (
-    select * from {{ ref('stg_experiment_group_roles') }}
+    select * from {{ ref('int_group_roles') }}
 ),
 
 groups_without_role as (

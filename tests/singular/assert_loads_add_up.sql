@@ -2,7 +2,8 @@
     Conservation: of the loads that the last build took in, what was read is
     what was loaded, unchanged or rejected, and what was loaded and rejected is
     there. A row is a load whose counters disagree with its rows. Retention
-    removes rows, so loads before one of its own are not counted again.
+    removes rows, and so may a person, so loads before an entry of theirs are
+    not counted again.
 #}
 with
 
@@ -34,6 +35,13 @@ counted_runs as (
     from {{ ref('stg_evaluation_runs') }}
     where load_id > (select watermarks.previous_load_id from watermarks)
     group by load_id
+    union all
+    select
+        load_id,
+        count(distinct annotation_id) as run_count
+    from {{ ref('stg_annotations') }}
+    where load_id > (select watermarks.previous_load_id from watermarks)
+    group by load_id
 ),
 
 counted_rejects as (
@@ -48,7 +56,7 @@ counted_rejects as (
 purges as (
     select coalesce(max(load_id), 0) as last_load_id
     from {{ ref('stg_loads') }}
-    where source = 'purge'
+    where source in ('purge', 'deletion')
 ),
 
 mismatched as (

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from loader.ingest import withdrawals
+from loader.ingest.annotations import annotate
+from loader.ingest.said import Said
+from loader.warehouse.seeds import read_vocabulary
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -52,7 +57,9 @@ class RawRows:
         """Write through this connection, one transaction a load."""
         self.connection = connection
         self.versions: dict[RunKey, list[Record]] = {}
-        self._load_id = 0
+        self.withdrawn: dict[int, withdrawals.Slice] = {}
+        """Withdrawals in force, by their load id."""
+        self.annotations: list[Record] = []
 
     def load(self, records: Iterable[Mapping[str, Any]], source: str = "file") -> int:
         """Write one load; a record whose run exists becomes its next version."""
@@ -112,6 +119,7 @@ class RawRows:
             for version in self.versions[key]
         }
         with self.connection.transaction():
+            self.connection.execute("set local evalmart.purging to 'on'")
             self.connection.cursor().executemany(
                 "delete from raw_evals.evaluation_runs"
                 " where (experiment_id, source, source_run_id) = (%s, %s, %s)",
@@ -122,16 +130,76 @@ class RawRows:
             del self.versions[key]
         return load_id
 
+    def withdraw(self, meant: withdrawals.Slice) -> None:
+        """Take a slice back, as a person does."""
+        for entry in withdrawals.withdraw(self.connection, meant, "a test", None):
+            self.withdrawn[entry.load_id] = meant._replace(experiment=entry.experiment)
+
+    def undo(self, load_id: int) -> None:
+        """Lift a withdrawal."""
+        withdrawals.undo(self.connection, [load_id], "a test", None)
+        del self.withdrawn[load_id]
+
+    def annotate(self, run: Record, key: str, score: float, author: str) -> None:
+        """Say what a person thinks of a run."""
+        names = [run[f"{part}_id"] for part in ("experiment", "task")]
+        said = Said(1, *names, None, None, run["source_run_id"], key, score, author, "a test")
+        outcome = annotate(self.connection, [said], read_vocabulary())
+        assert not outcome.faults
+        if outcome.load_id is not None:
+            new = {**run, "load_id": outcome.load_id, "key": key, "score": score, "author": author}
+            self.annotations.append(new)
+
+    def counted(self) -> list[Record]:
+        """Return the current runs with what people say in place of what judges gave."""
+        latest: dict[RunKey, dict[str, dict[str, float]]] = {}
+        for said in self.standing(self.annotations):
+            run = (said["experiment_id"], said["source"], said["source_run_id"])
+            latest.setdefault(run, {}).setdefault(said["key"], {})[said["author"]] = said["score"]
+        return [
+            {
+                **run,
+                "scores": {
+                    **run["scores"],
+                    **{
+                        key: sum(scores.values()) / len(scores)
+                        for key, scores in latest.get(
+                            (run["experiment_id"], run["source"], run["source_run_id"]), {}
+                        ).items()
+                    },
+                },
+            }
+            for run in self.current()
+        ]
+
+    def standing(self, versions: Sequence[Record]) -> list[Record]:
+        """Return the versions of a run, or annotations, that no withdrawal covers."""
+        return [
+            version
+            for version in versions
+            if not any(
+                version["load_id"] < load_id
+                and (meant.load or version["load_id"]) == version["load_id"]
+                and meant.experiment == version["experiment_id"]
+                and (meant.group or version["experiment_group"]) == version["experiment_group"]
+                and (meant.version or version["extension_version"]) == version["extension_version"]
+                and (meant.task or version["task_id"]) == version["task_id"]
+                for load_id, meant in self.withdrawn.items()
+            )
+        ]
+
     def current(self) -> list[Record]:
-        """Return the latest version of every run, with the time of its first."""
+        """Return the latest version of every run that was not withdrawn, dated by its first."""
+        standing = [self.standing(versions) for versions in self.versions.values()]
         return [
             {**versions[-1], "first_loaded_at": versions[0]["loaded_at"]}
-            for versions in self.versions.values()
+            for versions in standing
+            if versions
         ]
 
     def _next_load_id(self) -> int:
-        self._load_id += 1
-        return self._load_id
+        [(load_id,)] = self.connection.execute("select nextval('raw_evals.load_ids')").fetchall()
+        return int(load_id)
 
     def _announce(
         self, load_id: int, source: str, count: int, links: set[tuple[str, str | None]]

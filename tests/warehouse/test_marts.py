@@ -20,6 +20,7 @@ import independent_pairs
 import independent_passes
 import servers
 from close_values import agrees
+from loader.ingest.withdrawals import Slice
 from loader.sources.sample import write_sample
 from random_records import random_record
 from raw_rows import RawRows
@@ -143,6 +144,9 @@ def live(raw: RawRows, dbt: Dbt, url: str) -> None:
     for model in rng.sample(INCREMENTAL, 2):
         assert dbt.kill_while_building(url, moment_after(raw.connection, model, rng.random() / 5))
         raw.load(changed(5))
+    take_back(raw, rng)
+    annotate(raw, rng, 30)
+    raw.load(changed(20))
     # an experiment loses its control, another everything; the linked ones' control changes
     current = raw.current()
     raw.purge([
@@ -155,11 +159,46 @@ def live(raw: RawRows, dbt: Dbt, url: str) -> None:
         [record for record in new(80) if record["experiment_id"] == "e1"] or new(1), source="other"
     )
     dbt.build(url)
+    raw.undo(rng.choice(sorted(raw.withdrawn)))
+    annotate(raw, rng, 20)
+    take_back(raw, rng)
+    annotate(raw, rng, 5)
+    dbt.build(url)
+
+
+def annotate(raw: RawRows, rng: random.Random, count: int) -> None:
+    """Let two people score some runs, a few of them twice."""
+    for run in rng.choices(raw.current()[:40], k=count):
+        key, score = rng.choice(["accuracy", "style"]), rng.choice([0.0, 0.25, 1.0])
+        raw.annotate(run, key, score, rng.choice(["ana", "ben"]))
+
+
+def take_back(raw: RawRows, rng: random.Random) -> None:
+    """Withdraw a load, and parts of experiments; lift one of it again."""
+    one, other, third, fourth = rng.sample(raw.current(), 4)
+    raw.withdraw(Slice(load=one["load_id"], experiment=one["experiment_id"]))
+    raw.withdraw(
+        Slice(
+            experiment=other["experiment_id"],
+            group=other["experiment_group"],
+            version=other["extension_version"],
+        )
+    )
+    raw.undo(rng.choice(sorted(raw.withdrawn)))
+    if raw.annotations:
+        said = rng.choice(raw.annotations)
+        if raw.standing([said]):
+            raw.withdraw(Slice(load=said["load_id"]))
+    for run, name in ((third, "experiment"), (fourth, "load")):
+        versions = raw.versions[run["experiment_id"], run["source"], run["source_run_id"]]
+        if versions[-1] in raw.standing(versions):
+            within = {name: run[f"{name}_id"], "task": run["task_id"]}
+            raw.withdraw(Slice(**within))
 
 
 def test_marts_equal_those_computed_independently(history: tuple[Connection, RawRows]) -> None:
     connection, raw = history
-    for mart, rows in compute(raw.current()).items():
+    for mart, rows in compute(raw.counted()).items():
         assert_rows_agree(read(connection, mart), rows, mart)
 
 
@@ -168,8 +207,13 @@ def test_statistics_equal_those_of_scipy_on_the_raw_runs(
 ) -> None:
     """From raw to interval: repetitions, clusters, versions and missing arms on the way."""
     connection, raw = history
-    cases = independent_pairs.metric_cases(independent_marts.results(raw.current()))
-    built = read(connection, "experiment_metric_comparisons")
+    cases = independent_pairs.metric_cases(independent_marts.results(raw.counted()))
+    # what becomes of passes is held against another oracle (test_passes.py)
+    built = {
+        key: row
+        for key, row in read(connection, "experiment_metric_comparisons").items()
+        if key[-1] not in ("pass_at_k", "pass_hat_k")
+    }
     assert built.keys() == cases.keys()
     wrong: list[object] = []
     for key, (case, is_of_one_kind) in cases.items():
@@ -215,7 +259,7 @@ def test_a_changed_seed_or_var_rebuilds_what_depends_on_it(
 ) -> None:
     connection, raw = history
     dbt.build(warehouse_url, "--vars", '{"primary_metric": "style"}', schema="rebuilt")
-    found = independent_marts.results(raw.current())
+    found = independent_marts.results(raw.counted())
     rows = independent_pairs.shown(independent_pairs.pairs(found, "style"))
     mart = "evaluation_comparison_view"
     assert_rows_agree(read(connection, mart, "rebuilt"), rows, mart)
@@ -302,7 +346,7 @@ def test_files_build_and_agree_with_an_independent_count(
         for path in files:
             raw.load(real_records(path))
         dbt.build(url)
-        for mart, rows in compute(raw.current()).items():
+        for mart, rows in compute(raw.counted()).items():
             assert_rows_agree(read(connection, mart), rows, mart)
         for experiment, counts in winners(files).items():
             assert counts == winners_in_mart(connection, experiment)

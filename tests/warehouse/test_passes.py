@@ -90,7 +90,9 @@ def url(postgres_server: str, dbt: Dbt, tmp_path_factory: pytest.TempPathFactory
 def test_a_plan_that_changed_is_read_by_the_next_build(url: str, dbt: Dbt) -> None:
     where = "where experiment_id = 'steady' and experiment_group = 'code-chef'"
     written = f"select min(xmin::text::bigint) as place from evals.arm_summaries {where}"
-    plan = f"select planned_repetitions, planned_tasks from evals_staging.stg_arm_plans {where}"
+    plan = (
+        f"select planned_repetitions, planned_tasks from evals_intermediate.int_arm_plans {where}"
+    )
     before = one(url, written)
     for repetitions, tasks in ((5, None), (7, 80)):
         with connect(url) as connection:
@@ -99,7 +101,7 @@ def test_a_plan_that_changed_is_read_by_the_next_build(url: str, dbt: Dbt) -> No
         # a plan later than the build is not of the build
         seen = one(url, f"select count(*) filter (where planned_tasks = 80) as late from ({plan})")
         assert seen == {"late": 0}
-        dbt.build(url, "--select", "+arm_summaries", "stg_arm_plans")
+        dbt.build(url, "--select", "+arm_summaries", "int_arm_plans")
         found = one(url, plan)
         assert found == {"planned_repetitions": repetitions, "planned_tasks": tasks}
         after = one(url, written)

@@ -2,6 +2,7 @@
 -- of its run in this load and differs from the run's current version: A, B, A ends as A.
 -- Before migration 3 a record that did not say `success` was stored as true: such a record
 -- counts as stored where its opposite hash is (see `loader.records.canonical`), unless it is itself.
+-- A version that was withdrawn is not there, but its number is taken.
 create temporary table decided on commit drop as
 with
 
@@ -14,7 +15,16 @@ known as (
         runs.success and runs.loaded_at < (
             select applied_at from raw_evals.schema_version
             where version = 3
-        ) as may_be_unsaid
+        ) as may_be_unsaid,
+        runs.experiment_id in (select experiment_id from raw_evals.withdrawals)
+        and exists (
+            select from raw_evals.withdrawn_versions as withdrawn
+            where
+                withdrawn.experiment_id = runs.experiment_id
+                and withdrawn.source = runs.source
+                and withdrawn.source_run_id = runs.source_run_id
+                and withdrawn.run_version = runs.run_version
+        ) as is_withdrawn
     from raw_evals.evaluation_runs as runs
     where
         runs.source = %(source)s
@@ -27,13 +37,16 @@ known as (
 ),
 
 latest as (
-    select distinct on (experiment_id, source_run_id)
+    select
         experiment_id,
         source_run_id,
-        run_version,
-        content_hash
+        max(run_version) as run_version,
+        (
+            array_agg(content_hash order by run_version desc)
+            filter (where not is_withdrawn)
+        )[1] as content_hash
     from known
-    order by experiment_id asc, source_run_id asc, run_version desc
+    group by experiment_id, source_run_id
 ),
 
 contents as (
@@ -44,6 +57,7 @@ contents as (
         min(run_version) as run_version,
         bool_or(may_be_unsaid) as may_be_unsaid
     from known
+    where not is_withdrawn
     group by experiment_id, source_run_id, content_hash
 ),
 

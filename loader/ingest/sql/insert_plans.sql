@@ -1,5 +1,5 @@
--- A plan that is as it was is not written again; nor is, with a load, that of an arm of
--- which nothing could be loaded.
+-- A plan that is as it was is not written again, unless it was withdrawn; nor is, with a load,
+-- that of an arm of which nothing could be loaded.
 with
 
 plans as (
@@ -22,8 +22,22 @@ plans as (
 
 latest as (
     select distinct on (experiment_id, experiment_group, extension_version) *
-    from raw_evals.arm_plans
-    where experiment_id = any(%(experiments)s)
+    from raw_evals.arm_plans as planned
+    where
+        experiment_id = any(%(experiments)s)
+        and not exists (
+            select from raw_evals.withdrawals_in_force as withdrawals
+            where
+                withdrawals.experiment_id = planned.experiment_id
+                and withdrawals.load_id > planned.load_id
+                and coalesce(withdrawals.withdrawn_load_id, planned.load_id) = planned.load_id
+                and coalesce(withdrawals.experiment_group, planned.experiment_group)
+                = planned.experiment_group
+                and coalesce(withdrawals.extension_version, planned.extension_version)
+                = planned.extension_version
+                and withdrawals.task_id is null
+                and withdrawals.annotation_id is null
+        )
     order by experiment_id asc, experiment_group asc, extension_version asc, load_id desc
 )
 

@@ -1,5 +1,5 @@
 -- The roles that a load says of its groups, for every experiment of its rows. A role that is
--- as it was is not written again.
+-- as it was is not written again, unless it was withdrawn.
 with
 
 experiments as (
@@ -16,8 +16,21 @@ latest as (
         experiment_id,
         experiment_group,
         role
-    from raw_evals.experiment_group_roles
-    where experiment_id = any(%(experiments)s)
+    from raw_evals.experiment_group_roles as told
+    where
+        experiment_id = any(%(experiments)s)
+        and not exists (
+            select from raw_evals.withdrawals_in_force as withdrawals
+            where
+                withdrawals.experiment_id = told.experiment_id
+                and withdrawals.load_id > told.load_id
+                and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
+                and coalesce(withdrawals.experiment_group, told.experiment_group)
+                = told.experiment_group
+                and withdrawals.extension_version is null
+                and withdrawals.task_id is null
+                and withdrawals.annotation_id is null
+        )
     order by experiment_id asc, experiment_group asc, load_id desc
 )
 

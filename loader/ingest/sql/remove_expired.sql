@@ -25,6 +25,7 @@ removed as (
         and runs.source = still_expired.source
         and runs.source_run_id = still_expired.source_run_id
     returning
+        runs.load_id,
         runs.experiment_id,
         runs.baseline_experiment_id,
         runs.source,
@@ -40,9 +41,21 @@ announced as (
         experiment_id,
         baseline_experiment_id
     from removed
+),
+
+counted as (
+    select
+        load_id,
+        count(*) as version_count
+    from removed
+    group by load_id
 )
 
 select
     count(*) as version_count,
-    count(distinct row(experiment_id, source, source_run_id)) as run_count
+    count(distinct row(experiment_id, source, source_run_id)) as run_count,
+    (
+        select jsonb_object_agg(counted.load_id, counted.version_count)
+        from counted
+    ) as of_loads
 from removed

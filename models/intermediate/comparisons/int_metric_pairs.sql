@@ -53,7 +53,7 @@ metrics as (
 ),
 
 arm_plans as (
-    select * from {{ ref('stg_arm_plans') }}
+    select * from {{ ref('int_arm_plans') }}
 ),
 
 {{ pair_tasks() }},

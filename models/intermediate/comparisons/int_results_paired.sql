@@ -35,7 +35,7 @@ experiment_groups as (
 
 -- what a load said of an experiment's groups goes before the seed
 group_roles as (
-    select * from {{ ref('stg_experiment_group_roles') }}
+    select * from {{ ref('int_group_roles') }}
 ),
 
 evaluator_metrics as (

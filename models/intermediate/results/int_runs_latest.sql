@@ -1,13 +1,17 @@
+{%- set parts = ['experiment_group', 'extension_version', 'task_id'] -%}
 with
 
 runs as (
     select
-        *,
-        min(loaded_at) over (
-            partition by experiment_id, source, source_run_id
+        versions.*,
+        min(versions.loaded_at) over (
+            partition by
+                versions.experiment_id, versions.source, versions.source_run_id
         ) as first_loaded_at
-    from {{ ref('stg_evaluation_runs') }}
-    where {{ is_in_build('load_id') }}
+    from {{ ref('stg_evaluation_runs') }} as versions
+    where
+        {{ is_in_build('versions.load_id') }}
+        and {{ is_standing('versions', parts) }}
 ),
 
 latest_versions as (

@@ -3,7 +3,7 @@
 with
 
 trial_values as (
-    {{ changed_rows(ref('int_trial_values')) }}
+    {{ changed_rows(ref('int_counted_values')) }}
 ),
 
 averaged as (

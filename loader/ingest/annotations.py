@@ -1,0 +1,258 @@
+"""What people say of runs: scores with an author and a reason, beside what judges gave.
+
+A statement is about one run, or about every run that a task has in the arms it names. In the
+marts the latest of each author counts, several authors of a key give their mean, and that
+stands in place of the judge's score. Nothing is overwritten: `score_history` has them all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from psycopg import sql
+
+from loader.ingest import naming, statements
+from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
+from loader.ingest.side_rows import WITHHELD
+from loader.tables import Column, Kind, Table
+from loader.tools.sql_files import read_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from loader.ingest.said import Fault, Said
+    from loader.records.vocabulary import Vocabulary
+    from loader.warehouse.connection import Connection
+
+_FIELDS: Final = frozenset({"latency_ms", "tokens_used", "cost_usd"})
+_UNDECLARED: Final = (
+    "nobody declared the scale of {key}, and other values of it are off 0 to 1: "
+    "declare it (evalmart declare metric {key} --scale MIN:MAX)"
+)
+_COLUMNS: Final = (
+    "load_id", "annotation_id", "experiment_id", "source", "source_run_id", "task_id",
+    "experiment_group", "extension_version", "evaluator_key", "author", "reason", "score",
+    "scale_min", "scale_max",
+)  # fmt: skip
+
+
+class Match(NamedTuple):
+    """A run that a statement is about."""
+
+    source: str
+    run: str
+    task: str
+    group: str
+    version: str
+    own_scale: list[float] | None
+    """Ends of the scale that the key has in the run; None where the run does not say."""
+    is_undeclared: bool
+    """Whether other runs of the experiment have values of the key off 0 to 1, on no scale."""
+    last_score: float | None
+    """What the author said of it last."""
+    last_reason: str | None
+
+
+class Taken(NamedTuple):
+    """A statement that was taken."""
+
+    said: Said
+    annotation_id: int
+    runs: int
+
+
+class Outcome(NamedTuple):
+    """What became of every statement: read = loaded + unchanged + rejected."""
+
+    load_id: int | None
+    """None if nothing was written."""
+    counts: Counts
+    taken: tuple[Taken, ...]
+    faults: tuple[Fault, ...]
+
+
+class _Run(NamedTuple):
+    """One row to be stored, but for its ids."""
+
+    match: Match
+    score: float
+    low: float
+    high: float
+
+
+def annotate(  # noqa: PLR0913  a load's own options, by name
+    connection: Connection,
+    statements_said: Sequence[Said],
+    vocabulary: Vocabulary,
+    *,
+    faults: Sequence[Fault] = (),
+    origin: str = "",
+    strict: bool = False,
+) -> Outcome:
+    """Store what people say of runs, in one transaction.
+
+    Args:
+        connection: to a migrated warehouse, without an open transaction.
+        statements_said: what they say.
+        vocabulary: scales of keys that runs do not state themselves.
+        faults: of statements that could not be read.
+        origin: the file that they came from.
+        strict: store nothing if any is rejected.
+
+    Raises:
+        ConfigurationError: the raw schema, or a right on it, is missing.
+        WarehouseUnavailable: the server fails; nothing is written.
+
+    """
+    rejected = list(faults)
+    with server_errors(), connection.transaction():
+        load_id = draw_load_id(connection)
+        matches = _match(connection, statements_said)
+        loads: list[tuple[Said, list[_Run]]] = []
+        seen: dict[tuple[str, ...], tuple[int, float]] = {}
+        unchanged = 0
+        for said in statements_said:
+            runs, fault = _runs_of(connection, said, matches.get(said.row, []), vocabulary, seen)
+            if fault is not None:
+                rejected.append(said.fault(*fault))
+            elif runs:
+                loads.append((said, runs))
+            else:
+                unchanged += 1
+        rejected.sort(key=lambda fault: fault.row)
+        read = len(statements_said) + len(faults)
+        if strict and rejected:
+            held = [said.fault(WITHHELD, "sound, but others were rejected") for said, _ in loads]
+            return Outcome(None, Counts(read, 0, 0, read), (), (*rejected, *held))
+        counts = Counts(read, len(loads), unchanged, len(rejected))
+        taken = [_store(connection, load_id, said, runs) for said, runs in loads]
+        if not taken and not (rejected and origin):
+            return Outcome(None, counts, (), tuple(rejected))
+        _store_faults(connection, load_id, rejected)
+        write_entry(
+            connection,
+            load_id,
+            ANNOTATION,
+            _reference(origin, loads),
+            experiments=dict.fromkeys(said.experiment for said, _ in loads),
+            counts=counts,
+        )
+    return Outcome(load_id, counts, tuple(taken), tuple(rejected))
+
+
+def entries(connection: Connection, experiment: str | None) -> Table:
+    """Return every statement that was not withdrawn, the latest first."""
+    with server_errors():
+        rows = connection.execute(
+            read_sql("loader.ingest", "list_annotations"), {"experiment_id": experiment}
+        ).fetchall()
+    return Table(
+        (
+            Column("annotation", Kind.TEXT),
+            Column("experiment_id", heading="experiment"),
+            Column("task_id", heading="task"),
+            Column("run_count", Kind.INTEGER, "runs"),
+            Column("evaluator_key", heading="key"),
+            Column("score", Kind.NUMBER),
+            Column("author"),
+            Column("reason"),
+            Column("annotated_at", Kind.TIMESTAMP, "at (UTC)"),
+        ),
+        rows,
+    )
+
+
+def _match(connection: Connection, said: Sequence[Said]) -> dict[int, list[Match]]:
+    """Return the runs that statements are about, by the statement's row."""
+    names = ("row", "experiment", "task", "group", "version", "run", "key", "author")
+    columns: dict[str, list[object]] = {
+        name: [getattr(one, name) for one in said] for name in names
+    }
+    rows = connection.execute(
+        read_sql("loader.ingest", "match_runs"),
+        {
+            "experiments": list(dict.fromkeys(columns["experiment"])),
+            "numbers": columns["row"],
+            "wanted": columns["experiment"],
+            **{f"{name}s": columns[name] for name in names[2:]},
+        },
+    )
+    found: dict[int, list[Match]] = {}
+    for number, *rest in rows:
+        found.setdefault(int(str(number)), []).append(Match(*rest))  # type: ignore[arg-type]
+    return found
+
+
+def _runs_of(
+    connection: Connection,
+    said: Said,
+    matches: Sequence[Match],
+    vocabulary: Vocabulary,
+    seen: dict[tuple[str, ...], tuple[int, float]],
+) -> tuple[list[_Run], tuple[str, str] | None]:
+    """Return the rows that a statement adds, or why it is rejected (code and sentence)."""
+    if said.key in _FIELDS or said.key in vocabulary.measures:
+        return [], ("not_a_score", f"{said.key} is no score; people say scores")
+    if not matches:
+        unknown = naming.unknown(connection, said._asdict())
+        return [], ("unknown_run", unknown or "every run of it was withdrawn")
+    runs: list[_Run] = []
+    for match in matches:
+        scale = _scale(said.key, match, vocabulary)
+        if scale is None:
+            return [], ("undeclared_scale", _UNDECLARED.format(key=said.key))
+        low, high = scale
+        score = said.score_on(low, high)
+        if not low <= score <= high:
+            off = f"{said.key} {score:g} is off its scale of {low:g} to {high:g}"
+            return [], ("off_scale", off)
+        key = (said.experiment, match.source, match.run, said.key, said.author)
+        row, other = seen.setdefault(key, (said.row, score))
+        if other != score:
+            conflict = (
+                f"{said.author} says {score:g} here and {other:g} in line {row} "
+                f"of {said.key} of run {match.run}; keep one of them"
+            )
+            return [], ("conflicting_scores", conflict)
+        if row == said.row and (match.last_score, match.last_reason) != (score, said.reason):
+            runs.append(_Run(match, score, low, high))
+    return runs, None
+
+
+def _scale(key: str, match: Match, vocabulary: Vocabulary) -> tuple[float, float] | None:
+    """Return the ends of a key's scale in a run: its own, else as declared, else 0 and 1."""
+    declared = vocabulary.scales.get(key)
+    if match.own_scale is not None:
+        low, high = match.own_scale
+        return low, high
+    if declared is not None:
+        return declared.low, declared.high
+    return None if match.is_undeclared else (0, 1)
+
+
+def _store(connection: Connection, load_id: int, said: Said, runs: Sequence[_Run]) -> Taken:
+    drawn = connection.execute("select nextval('raw_evals.annotation_ids')").fetchone()
+    annotation_id = int(str(drawn[0])) if drawn else 0
+    names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+    statement = sql.SQL("copy raw_evals.annotations ({}) from stdin").format(names)
+    with connection.cursor().copy(statement) as copy:
+        for match, score, low, high in runs:
+            copy.write_row((
+                load_id, annotation_id, said.experiment, match.source, match.run, match.task,
+                match.group, match.version, said.key, said.author, said.reason, score, low, high,
+            ))  # fmt: skip
+    return Taken(said, annotation_id, len(runs))
+
+
+def _store_faults(connection: Connection, load_id: int, faults: Sequence[Fault]) -> None:
+    connection.cursor().executemany(
+        statements.INSERT_REJECTED_ROW,
+        [{"load_id": load_id, **fault._asdict()} for fault in faults],
+    )
+
+
+def _reference(origin: str, loads: Sequence[tuple[Said, Sequence[_Run]]]) -> Mapping[str, object]:
+    """Return what the entry of the ledger is about."""
+    authors = sorted({said.author for said, _ in loads})
+    runs = sum(len(runs) for _, runs in loads)
+    return {"authors": authors, "scores": runs, **({"file": origin} if origin else {})}

@@ -1,0 +1,104 @@
+"""Entries of the ledger that no load of records makes: what was planned, withdrawn, annotated."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest import statements
+from loader.tools.version import __version__
+from loader.warehouse import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from loader.warehouse.connection import Connection
+
+
+ANNOTATION: Final = "annotation"
+"""`source` of the entries in `raw_evals.loads` that hold what people said of runs."""
+
+
+class Counts(NamedTuple):
+    """What became of what was read: read = loaded + unchanged + rejected."""
+
+    read: int = 0
+    loaded: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    set_aside: int = 0
+
+
+def draw_load_id(connection: Connection) -> int:
+    """Take the lock of loads and draw an id, to be committed with what is written under it.
+
+    Args:
+        connection: inside a transaction; later ids wait for its end.
+
+    Raises:
+        WarehouseUnavailable: the sequence gives none.
+
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
+    drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+    if drawn is None:
+        raise WarehouseUnavailable("a sequence returned no row")
+    return int(str(drawn[0]))
+
+
+def write_entry(  # noqa: PLR0913  the columns of an entry
+    connection: Connection,
+    load_id: int,
+    source: str,
+    source_ref: Mapping[str, object],
+    *,
+    experiments: Iterable[str],
+    counts: Counts | None = None,
+) -> None:
+    """Write an entry of the ledger and its change feed.
+
+    Args:
+        connection: inside the transaction that drew the id.
+        load_id: the id.
+        source: what made the entry.
+        source_ref: what it is about; no secrets.
+        experiments: those that a build has to make anew.
+        counts: of the rows read; none were if not given.
+
+    """
+    touched = list(experiments)
+    values: dict[str, object] = {
+        "load_id": load_id,
+        "source": source,
+        "source_ref": Jsonb(dict(source_ref)),
+        "experiment_id": touched[0] if len(touched) == 1 else None,
+        "loader_version": __version__,
+        **(counts or Counts())._asdict(),
+    }
+    connection.execute(statements.INSERT_LOAD, values)
+    connection.cursor().executemany(
+        "insert into raw_evals.load_experiments (load_id, experiment_id) values (%s, %s)",
+        [(load_id, experiment_id) for experiment_id in touched],
+    )
+
+
+@contextmanager
+def server_errors() -> Iterator[None]:
+    """Turn what the driver raises into the loader's own errors."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError(
+            "this database has no raw schema, or an older one; run `python -m loader init`"
+        ) from None
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"{error.diag.message_primary}; it needs the rights of the role evals_loader, "
+            "which `python -m loader init` creates"
+        ) from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"the database failed, nothing was written: {error}") from error
