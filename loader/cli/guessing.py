@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Sequence
 
+    from loader.cli.ingest_options import Reading
     from loader.cli.mapping_options import MappingOptions
     from loader.records.checker import Defaults
     from loader.records.vocabulary import Vocabulary
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _FILE: Final = "evalmart-mapping.yml"
 _SHOWN: Final = 3
+_SAID: Final = "as said"
 _NARROWEST: Final = 30
 _LONGEST: Final = 2000
 """Characters of a record that are shown."""
@@ -45,6 +47,7 @@ def agreed_mapping(  # noqa: PLR0913  what a guess goes by
     *,
     given: Defaults,
     vocabulary: Vocabulary,
+    stated: Reading,
     roles: collections.abc.Mapping[str, str],
 ) -> Mapping | None:
     """Propose a mapping of files, write it down, and ask on a terminal whether to load by it.
@@ -55,7 +58,8 @@ def agreed_mapping(  # noqa: PLR0913  what a guess goes by
         options: what was said of columns; a guess adds to it.
         given: what options say of every record.
         vocabulary: the groups and scales that are declared.
-        roles: of groups, as options say.
+        stated: scales and measurements, as options say.
+        roles: of groups, likewise.
 
     Returns:
         The mapping to load by; None where there is nobody to ask, or the answer is no.
@@ -83,15 +87,18 @@ def agreed_mapping(  # noqa: PLR0913  what a guess goes by
         known_groups=vocabulary.groups | roles.keys(),
         known_scales={key: (each.low, each.high) for key, each in vocabulary.scales.items()},
     )
+    said_scales = {key: (low, high, _SAID) for key, (low, high) in stated.scales.items()}
+    proposal.scales |= said_scales
+    proposal.measures = sorted(stated.measures)
     for group, role in roles.items():
         proposal.groups.setdefault(role, []).append(group)
-        proposal.groups_reason = "as said"
+        proposal.groups_reason = _SAID
     for entry in reversed(said.entries):
         goal, _, source = entry.text.partition("=")
         if entry.target is None:
             proposal.left_out += entry.columns
         else:
-            proposal.entries.insert(0, (goal, source, "as said"))
+            proposal.entries.insert(0, (goal, source, _SAID))
     named = ", ".join(files[:_SHOWN])
     text = proposal.text(f"Proposed from the first {sample.rows:,} records of {named}")
     mapping = parse_mapping(text, _FILE)

@@ -134,6 +134,48 @@ def test_roles_that_are_said_are_written_down(here: Path) -> None:
     assert "treatment: [baseline]" in written
 
 
+def test_scales_that_are_said_go_before_the_guess_and_are_written_down(
+    here: Path, database_url: str
+) -> None:
+    rows = [
+        {"id": "t", "variant": "baseline", "quality": "83 %", "grade": 4, "recall_pct": 0.5},
+        {"id": "t", "variant": "candidate", "quality": "90 %", "grade": 5, "recall_pct": 0.25},
+    ]
+    (here / "some.csv").write_text(table(rows))
+    guessed = run(
+        "ingest", "--guess", "some.csv", "--scale", "grade=0:10", "--measure", "recall_pct"
+    )
+    assert "scale of grade: 0 to 10" in guessed.stdout
+    loaded = run(*told_command(guessed), "--database-url", database_url)
+    assert "loaded 2 · unchanged 0 · rejected 0" in loaded.stdout
+    names = "scores, score_scales, measurements"
+    stored = select(
+        database_url, f"select {names} from raw_evals.evaluation_runs order by run_version"
+    )
+    assert (
+        {"quality": 83.0, "grade": 4.0},
+        {"quality": [0, 100], "grade": [0, 10]},
+        {"recall_pct": 0.5},
+    ) in stored
+
+
+@pytest.mark.parametrize(
+    ("scale", "counts"),
+    [
+        ("0:100", "loaded 1 · unchanged 0 · rejected 0"),
+        ("0:1", "loaded 0 · unchanged 0 · rejected 1"),
+    ],
+)
+def test_per_cent_signs_are_read_where_the_scale_is_said(
+    here: Path, database_url: str, scale: str, counts: str
+) -> None:
+    (here / "some.csv").write_text("task_id,scores.quality\nt,83 %\n")
+    options = ("--scale", f"quality={scale}", "--experiment-group", "baseline")
+    labels = ("--experiment-id", "e", "--extension-version", "1")
+    done = run("ingest", "some.csv", *options, *labels, "--database-url", database_url)
+    assert counts in done.stdout
+
+
 def test_a_mapping_of_another_file_is_not_overwritten(here: Path) -> None:
     (here / "evalmart-mapping.yml").write_text("task_id: other\n")
     result = run("ingest", "--guess", *ordinary().write(here))
