@@ -17,10 +17,13 @@ from loader.sources.files import STANDARD_INPUT, FileSource, expand
 from loader.sources.guess import guess
 from loader.sources.mapping_file import parse_mapping
 from loader.sources.probe import probe
+from loader.warehouse.folder import shown, team_folder
 
 if TYPE_CHECKING:
+    import collections.abc
     from collections.abc import Sequence
 
+    from loader.cli.ingest_options import Reading
     from loader.cli.mapping_options import MappingOptions
     from loader.records.checker import Defaults
     from loader.records.vocabulary import Vocabulary
@@ -30,19 +33,22 @@ if TYPE_CHECKING:
     from loader.sources.proposal import Proposal
 
 _FILE: Final = "evalmart-mapping.yml"
-_TEAM: Final = "evalmart"
 _SHOWN: Final = 3
+_SAID: Final = "as said"
 _NARROWEST: Final = 30
 _LONGEST: Final = 2000
 """Characters of a record that are shown."""
 
 
-def agreed_mapping(
+def agreed_mapping(  # noqa: PLR0913  what a guess goes by
     paths: Sequence[str],
     chosen: Format | None,
     options: MappingOptions,
+    *,
     given: Defaults,
     vocabulary: Vocabulary,
+    stated: Reading,
+    roles: collections.abc.Mapping[str, str],
 ) -> Mapping | None:
     """Propose a mapping of files, write it down, and ask on a terminal whether to load by it.
 
@@ -51,7 +57,9 @@ def agreed_mapping(
         chosen: format of every file; told from name and content if None.
         options: what was said of columns; a guess adds to it.
         given: what options say of every record.
-        vocabulary: the groups that are declared.
+        vocabulary: the groups and scales that are declared.
+        stated: scales and measurements, as options say.
+        roles: of groups, likewise.
 
     Returns:
         The mapping to load by; None where there is nobody to ask, or the answer is no.
@@ -76,15 +84,21 @@ def agreed_mapping(
         sample,
         said={*given.given(), *(entry.target.name for entry in said.entries if entry.target)},
         used={column for entry in said.entries for column in entry.columns},
-        known_groups=vocabulary.groups,
+        known_groups=vocabulary.groups | roles.keys(),
         known_scales={key: (each.low, each.high) for key, each in vocabulary.scales.items()},
     )
+    said_scales = {key: (low, high, _SAID) for key, (low, high) in stated.scales.items()}
+    proposal.scales |= said_scales
+    proposal.measures = sorted(stated.measures)
+    for group, role in roles.items():
+        proposal.groups.setdefault(role, []).append(group)
+        proposal.groups_reason = _SAID
     for entry in reversed(said.entries):
         goal, _, source = entry.text.partition("=")
         if entry.target is None:
             proposal.left_out += entry.columns
         else:
-            proposal.entries.insert(0, (goal, source, "as said"))
+            proposal.entries.insert(0, (goal, source, _SAID))
     named = ", ".join(files[:_SHOWN])
     text = proposal.text(f"Proposed from the first {sample.rows:,} records of {named}")
     mapping = parse_mapping(text, _FILE)
@@ -94,7 +108,7 @@ def agreed_mapping(
     command = _command(paths, chosen, path, given)
     if STANDARD_INPUT not in files and (options.yes or _is_agreed()):
         return mapping
-    click.echo(f"look at {path}, then: {command}")
+    click.echo(f"look at {shown(path)}, then: {command}")
     return None
 
 
@@ -143,16 +157,16 @@ def _as_stored(row: SourceRow, defaults: dict[str, str]) -> str:
 
 def _write(text: str) -> Path:
     """Write the mapping, in the team's folder if there is one; never over another one."""
-    folder = Path(_TEAM)
-    path = (folder if folder.is_dir() else Path()) / _FILE
+    path = (team_folder() or Path()) / _FILE
     try:
         if path.exists() and path.read_text(encoding="utf-8") != text:
             raise ConfigurationError(
-                f"{path} is there already; load by it with --mapping {path}, or move it away"
+                f"{shown(path)} is there already; load by it with --mapping {shown(path)}, "
+                "or move it away"
             )
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+        raise ConfigurationError(f"{shown(path)} cannot be written: {error.strerror}") from None
     return path
 
 
@@ -160,7 +174,7 @@ def _command(paths: Sequence[str], chosen: Format | None, mapping: Path, given: 
     words = ["python", "-m", "loader", "ingest"]
     words += [word for path in paths for word in ("--file", path)]
     words += ["--format", chosen] if chosen else []
-    words += ["--mapping", str(mapping)]
+    words += ["--mapping", shown(mapping)]
     options = {"agent_name": "agent", "baseline_experiment_id": "baseline-experiment"}
     for name, value in given.given().items():
         words += [f"--{options.get(name, name.replace('_', '-'))}", value]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -146,7 +147,11 @@ def ingest(  # noqa: PLR0913  one for each option
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
-        mapping = agreed_mapping((*files, *paths), input_format, mapping_options, given, vocabulary)
+        mapping = agreed_mapping(
+            (*files, *paths), input_format, mapping_options,
+            given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
+            roles=roles_of(controls, treatments),
+        )  # fmt: skip
         if mapping is None:
             return
     else:
@@ -155,6 +160,8 @@ def ingest(  # noqa: PLR0913  one for each option
     roles = {**mapping.groups, **roles_of(controls, treatments)}
     stated = Reading({**mapping.scales, **scales}, {*mapping.measures, *measures})
     vocabulary = with_groups(stated.vocabulary(vocabulary), roles)
+    declared = {key: (scale.low, scale.high) for key, scale in vocabulary.scales.items()}
+    mapping = replace(mapping, scales=declared)
     sources: list[Source] = []
     if files or paths:
         if projects or dataset:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FILE: Final = "@file"
 REST: Final = "*"
 LEFT_OUT: Final = "-"
+_PARTS: Final = (0.0, 1.0)
 _NUMBER: Final = r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _ARITHMETIC: Final = re.compile(rf"(.*\S)\s*([*/])\s*({_NUMBER})", re.DOTALL)
 _NAMED: Final = re.compile(r"(.*\S)\s*:\s*(\w+)", re.DOTALL)
@@ -242,7 +243,8 @@ def refuse_percent(mapping: Mapping) -> None:
             continue
         key, column = place.path[-1], "+".join(entry.columns)
         carried = unit_of(column)
-        if carried and carried.quantity == "share" and key not in mapping.scales:
+        is_share = carried is not None and carried.quantity == "share" and carried != unit_of(key)
+        if is_share and mapping.scales.get(key, _PARTS)[1] <= 1:
             faults.append(
                 f"{entry.text}: {column} is in per cent; write "
                 f"{place.name}={column}:percent, or --scale {key}=0:100"

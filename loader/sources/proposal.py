@@ -27,6 +27,7 @@ class Proposal:
         decimal: what stands before decimals, where it is a comma.
         records: name of the list that holds the records of a document.
         columns: those that fill something.
+        measures: keys under scores that are measurements.
         left_out: columns that are not wanted.
         notes: what could not be told, or was assumed.
 
@@ -41,6 +42,7 @@ class Proposal:
     decimal: DecimalMark | None = None
     records: str | None = None
     columns: set[str] = field(default_factory=set)
+    measures: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -76,6 +78,8 @@ class Proposal:
                 f"  {_scalar(key)}: [{low:g}, {high:g}]  # {_line(reason)}"
                 for key, (low, high, reason) in self.scales.items()
             ]
+        if self.measures:
+            lines.append(f"measures: {_flow(self.measures)}")
         if self.groups:
             lines.append(f"groups:  # {_line(self.groups_reason)}")
             lines += [f"  {role}: {_flow(names)}" for role, names in self.groups.items()]

@@ -23,6 +23,7 @@ NESTING: Final = (
     *("scores", "score_scales", "measurements", "evaluator_versions", "comments"), *FREE,
 )  # fmt: skip
 _DEEPEST: Final = 100
+_PER_CENT: Final = (0, 100)
 _MOST_DIGITS: Final = 15
 """Of a whole number that a float still holds exactly."""
 
@@ -98,7 +99,7 @@ class Target(NamedTuple):
         text = cell.rstrip()
         if not text.endswith("%"):
             return number(self.name, text, style.mark)
-        if self.path[-1] in style.scales:
+        if style.scales.get(self.path[-1]) == _PER_CENT:
             return number(self.name, text[:-1], style.mark)
         raise InvalidRecord(
             self.name,

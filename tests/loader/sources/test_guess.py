@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from warehouse_dbt import Dbt
+
 pytestmark = pytest.mark.newest_server
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -78,6 +81,29 @@ def test_the_same_file_by_the_same_mapping_changes_nothing(here: Path, database_
     assert "loaded 0 · unchanged 24 · rejected 0" in again.stdout
 
 
+def test_an_ordinary_file_becomes_a_verdict_with_no_file_edited(
+    here: Path, database_url: str, dbt: Dbt
+) -> None:
+    [file] = ordinary(tasks=60).write(here)
+    run("ingest", "--guess", "--yes", file, "--database-url", database_url)
+    dbt.build(database_url)
+    told = run("summary", "--experiment", "results", "--database-url", database_url)
+    assert "Better in correct" in told.stdout
+    assert "Recommendation: deploy" in told.stdout
+    assert "judge_score" in told.stdout
+    means = (
+        "select metric, round(avg(value)::numeric, 6) from evals.evaluation_scores "
+        "where metric in ('judge_score', 'correct') group by metric order by metric"
+    )
+    scores = [row["scores"] for row in ordinary(tasks=60).truth]
+    judged = sum((score["judge_score"] - 1) / 4 for score in scores) / len(scores)
+    correct = sum(score["correct"] for score in scores) / len(scores)
+    assert [(metric, float(mean)) for metric, mean in select(database_url, means)] == [
+        ("correct", pytest.approx(correct, abs=1e-6)),
+        ("judge_score", pytest.approx(judged, abs=1e-6)),
+    ]
+
+
 def test_a_guess_says_why_and_shows_the_first_records(here: Path) -> None:
     result = run("ingest", "--guess", *ordinary().write(here), "--experiment-id", "mine")
     assert "latency_ms = latency_s:s" in result.stdout
@@ -98,6 +124,58 @@ def test_what_is_said_is_not_guessed(here: Path) -> None:
     assert '"experiment_group": "code-chef"' in result.stdout
 
 
+def test_roles_that_are_said_are_written_down(here: Path) -> None:
+    files = ordinary().write(here)
+    said = ("--control", "candidate", "--treatment", "baseline")
+    result = run("ingest", "--guess", *files, *said)
+    assert "control: candidate" in result.stdout
+    written = (here / "evalmart-mapping.yml").read_text()
+    assert "control: [candidate]" in written
+    assert "treatment: [baseline]" in written
+
+
+def test_scales_that_are_said_go_before_the_guess_and_are_written_down(
+    here: Path, database_url: str
+) -> None:
+    rows = [
+        {"id": "t", "variant": "baseline", "quality": "83 %", "grade": 4, "recall_pct": 0.5},
+        {"id": "t", "variant": "candidate", "quality": "90 %", "grade": 5, "recall_pct": 0.25},
+    ]
+    (here / "some.csv").write_text(table(rows))
+    guessed = run(
+        "ingest", "--guess", "some.csv", "--scale", "grade=0:10", "--measure", "recall_pct"
+    )
+    assert "scale of grade: 0 to 10" in guessed.stdout
+    loaded = run(*told_command(guessed), "--database-url", database_url)
+    assert "loaded 2 · unchanged 0 · rejected 0" in loaded.stdout
+    names = "scores, score_scales, measurements"
+    stored = select(
+        database_url, f"select {names} from raw_evals.evaluation_runs order by run_version"
+    )
+    assert (
+        {"quality": 83.0, "grade": 4.0},
+        {"quality": [0, 100], "grade": [0, 10]},
+        {"recall_pct": 0.5},
+    ) in stored
+
+
+@pytest.mark.parametrize(
+    ("scale", "counts"),
+    [
+        ("0:100", "loaded 1 · unchanged 0 · rejected 0"),
+        ("0:1", "loaded 0 · unchanged 0 · rejected 1"),
+    ],
+)
+def test_per_cent_signs_are_read_where_the_scale_is_said(
+    here: Path, database_url: str, scale: str, counts: str
+) -> None:
+    (here / "some.csv").write_text("task_id,scores.quality\nt,83 %\n")
+    options = ("--scale", f"quality={scale}", "--experiment-group", "baseline")
+    labels = ("--experiment-id", "e", "--extension-version", "1")
+    done = run("ingest", "some.csv", *options, *labels, "--database-url", database_url)
+    assert counts in done.stdout
+
+
 def test_a_mapping_of_another_file_is_not_overwritten(here: Path) -> None:
     (here / "evalmart-mapping.yml").write_text("task_id: other\n")
     result = run("ingest", "--guess", *ordinary().write(here))
@@ -108,6 +186,7 @@ def test_a_mapping_of_another_file_is_not_overwritten(here: Path) -> None:
 
 def test_the_mapping_is_kept_in_the_teams_folder(here: Path) -> None:
     (here / "evalmart").mkdir()
+    (here / "evalmart" / "mapping.example.yml").touch()
     result = run("ingest", "--guess", *ordinary().write(here))
     assert "--mapping evalmart/evalmart-mapping.yml" in result.stdout
     assert (here / "evalmart" / "evalmart-mapping.yml").is_file()
