@@ -80,7 +80,6 @@ class Defaults:
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
-_rest_of = attrgetter("measurements", "evaluator_versions", "comments", "feedback")
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
 
@@ -267,12 +266,14 @@ class Checker:
                     self._derive_run_id(record, label)
             is_narrow &= True not in [record.is_id_derived for record in records]
         fill(records)
-        scored = [record for record in records if record.scores]
-        if not is_narrow:
-            scored = [record for record in records if record.scores or record.score_scales]
-        is_narrow &= self._scales.check_all(scored, has_scales=not is_narrow)
+        is_narrow &= self._scales.check_all(records, has_scales=not is_narrow)
         for record in records:
-            if any(_rest_of(record)):
+            if (
+                record.measurements
+                or record.evaluator_versions
+                or record.feedback
+                or (not is_narrow and record.comments)
+            ):
                 self._check_rest(record)
         return utc_times([record.recorded_at for record in records]), is_narrow
 

@@ -59,7 +59,7 @@ class ScaleChecker:
         """What did not count since somebody emptied it."""
 
     def check_all(self, records: Sequence[RunRecord], *, has_scales: bool) -> bool:
-        """Check many records, each of which has scores or scales, as `check` does one.
+        """Check many records as `check` does one.
 
         Args:
             records: the records.
@@ -69,7 +69,7 @@ class ScaleChecker:
             Whether they are sure to be as they were.
 
         """
-        scores = [record.scores or {} for record in records]
+        scores = [scores for record in records if (scores := record.scores)]
         plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
         values = list(chain.from_iterable(map(dict.values, scores)))
         if (
@@ -80,7 +80,8 @@ class ScaleChecker:
         ):
             return True
         for record in records:
-            self.check(record)
+            if record.scores or record.score_scales:
+                self.check(record)
         return False
 
     def check(self, record: RunRecord, *, strict: bool = False) -> None:

@@ -66,6 +66,22 @@ def on(low: float, high: float) -> dict[str, Sequence[object]]:
     }
 
 
+def repeated(experiment: str) -> list[Any]:
+    """Make five runs of 20 tasks that name no repetition; 4 of 5 pass, the candidate's 1."""
+    return [
+        record(
+            experiment_id=experiment,
+            experiment_group=group,
+            task_id=f"t{task}",
+            scores={"accuracy": passes[number]},
+            latency_ms=1000 + number,
+        )
+        for group, passes in (("baseline", [1, 1, 1, 1, 0]), ("code-chef", [0, 0, 0, 0, 1]))
+        for number in range(5)
+        for task in range(20)
+    ]
+
+
 def take(url: str, records: list[Any], vocabulary: Vocabulary) -> None:
     with connect(url) as connection:
         assert load(connection, MemorySource(records), vocabulary).rejected == 0
@@ -87,6 +103,7 @@ def url(postgres_server: str, dbt: Dbt) -> Iterator[str]:
         off_records = runs("off", off)
         off_records[1]["cost_usd"] = -2
         take(url, off_records, seeded)
+        take(url, repeated("reps"), PLAIN)
         dbt.build(url)
         yield url
 
@@ -112,6 +129,27 @@ def test_whoever_declares_a_scale_the_marts_are_the_same(url: str) -> None:
     assert judged[5] == TASKS
     for experiment in ("seed", "option", "record", "percent"):
         assert rows(url, COMPARED, experiment) == expected, experiment
+
+
+def test_runs_that_name_no_repetition_are_all_there(url: str) -> None:
+    [(pairs, baseline, candidate)] = rows(
+        url,
+        "select n_pairs, round(baseline_mean::numeric, 9), round(candidate_mean::numeric, 9) "
+        "from evals.experiment_metric_comparisons "
+        "where experiment_id = 'reps' and metric = 'accuracy'",
+    )
+    assert (pairs, float(baseline), float(candidate)) == (20, 0.8, 0.2)
+    assert rows(
+        url,
+        "select distinct recommendation from evals.experiment_summaries "
+        "where experiment_id = 'reps'",
+    ) == [("reject",)]
+    numbered = rows(
+        url,
+        "select distinct repetition, trial_number, latency_ms from evals.evaluation_trials "
+        "where experiment_id = 'reps' order by 1",
+    )
+    assert numbered == [(number, number, 999 + number) for number in range(1, 6)]
 
 
 def test_of_a_key_that_nobody_declared_no_value_counts(url: str) -> None:

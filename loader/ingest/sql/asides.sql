@@ -3,26 +3,28 @@
 -- with a value that was not taken or does not count.
 with
 
+all_runs as (
+    select
+        experiment_id,
+        scores,
+        score_scales,
+        set_aside
+    from incoming
+    union all
+    select
+        experiment_id,
+        scores,
+        score_scales,
+        set_aside
+    from raw_evals.evaluation_runs
+    where load_id = %(load_id)s
+),
+
 arrived as (
     select
-        all_runs.*,
+        *,
         row_number() over () as place
-    from (
-        select
-            experiment_id,
-            scores,
-            score_scales,
-            set_aside
-        from incoming
-        union all
-        select
-            experiment_id,
-            scores,
-            score_scales,
-            set_aside
-        from raw_evals.evaluation_runs
-        where load_id = %(load_id)s
-    ) as all_runs
+    from all_runs
 ),
 
 undeclared_keys as (
