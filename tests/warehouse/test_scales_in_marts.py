@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 import servers
 from gate_calls import answer
-from ingest_support import migrated_database, record
+from ingest_support import record
 from loader.cli import cli
 from loader.ingest.load import load
 from loader.records.vocabulary import Scale, Vocabulary
@@ -90,7 +90,7 @@ def take(url: str, records: list[Any], vocabulary: Vocabulary) -> None:
 @pytest.fixture(scope="module")
 def url(postgres_server: str, dbt: Dbt) -> Iterator[str]:
     seeded = Vocabulary(GROUPS, {**PLAIN.scales, "helpfulness": Scale("helpfulness", 1, 5)})
-    with migrated_database(postgres_server) as url:
+    with servers.migrated(postgres_server) as url:
         take(url, runs("seed", JUDGED), seeded)
         take(url, runs("option", JUDGED), PLAIN.with_options({"helpfulness": (1, 5)}, ()))
         ten = {"score_scales": {"helpfulness": [0, 10]}}

@@ -138,7 +138,7 @@ def test_every_unknown_group_is_said_once_with_commands_that_make_it_known(
     database_url: str, folderless: Path
 ) -> None:
     path = write(folderless / "r.jsonl", ["control v3", "cand", "baseline"], "e1", "e2")
-    result = ingest(database_url, path)
+    result = ingest(database_url, path, exit_code=3)
     said = result.stderr.splitlines()
     assert said[0] == "2 groups are not known: control v3 (2), cand (2)"
     assert said[2:4] == [

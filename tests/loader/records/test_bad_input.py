@@ -219,7 +219,7 @@ def test_a_value_that_cannot_be_is_set_aside_and_its_record_is_kept(
     assert (scores, latency, tokens, cost, cached) == ({"completeness": 0.5}, *[None] * 4)
     assert set_aside == {path: value}
     with pytest.raises(InvalidRecord) as caught:
-        Checker(VOCABULARY).check_json(text)
+        Checker(VOCABULARY).check(decode_object(text))
     assert word in caught.value.reason
     assert path in caught.value.reason
 
