@@ -25,7 +25,8 @@
 {% macro bh_step(p_value, family) %}{{ p_value }}{% endmacro %}
 {% macro bh_p_value(step, p_value, family) %}{{ step }}{% endmacro %}
 {% macro regression_severity(change_pct) %}'low'{% endmacro %}
-{% macro run_values(relation, keys, set_aside_scores) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
+{% macro undeclared_keys(relation) %}select experiment_id, 'key' as evaluator_key from {{ relation }}{% endmacro %}
+{% macro run_values(relation, keys, undeclared_keys) %}select *, 'score' as kind, 'field' as value_source, 0 as value, 'accuracy' as metric from {{ relation }}{% endmacro %}
 {% macro has_no_scale(score_scales, evaluator_key, declared_key) %}({{ score_scales }} = {{ evaluator_key }} and {{ declared_key }} is null){% endmacro %}
 {% macro as_of_experiments() %}as_of_experiments{% endmacro %}
 {% macro kept_rollups() %}kept_rollups{% endmacro %}

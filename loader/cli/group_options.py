@@ -14,7 +14,7 @@ from loader.errors import ConfigurationError, InvalidRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.ingest.load import LoadSummary
+    from loader.ingest.summary import LoadSummary
     from loader.records.vocabulary import Vocabulary
 
 P = ParamSpec("P")

@@ -54,19 +54,14 @@ _OPTIONS = (
         multiple=True,
         help="Score the runs anew with this function (run, example); repeatable.",
     ),
-    click.option(
-        "--with-io",
-        is_flag=True,
-        help="Also keep inputs and outputs of runs; they may be large and private.",
-    ),
 )
 
 
 def langsmith_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options of a LangSmith ingest to a command.
 
-    They arrive as the keyword arguments projects, dataset, all_experiments, since,
-    evaluators and with_io, which `build_sources` takes as they are.
+    They arrive as the keyword arguments projects, dataset, all_experiments, since and
+    evaluators, which `build_sources` takes as they are.
     """
     for option in reversed(_OPTIONS):
         function = option(function)

@@ -9,6 +9,7 @@ import click
 
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
+from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from loader.tables import Format
@@ -20,8 +21,14 @@ if TYPE_CHECKING:
     "days",
     metavar="DAYS",
     type=click.IntRange(min=1),
-    required=True,
     help="Remove runs recorded longer ago than this many days.",
+)
+@click.option(
+    "--contents-older-than",
+    "contents_days",
+    metavar="DAYS",
+    type=click.IntRange(min=1),
+    help="Remove inputs and outputs kept longer ago than this many days; their runs stay.",
 )
 @click.option("--yes", is_flag=True, help="Remove them; without it nothing is touched.")
 @click.option("--no-build", is_flag=True, help="Leave the marts to the next build.")
@@ -31,23 +38,60 @@ if TYPE_CHECKING:
 def purge(  # noqa: PLR0913  one parameter per option
     ctx: click.Context,
     *,
-    days: int,
+    days: int | None,
+    contents_days: int | None,
     yes: bool,
     no_build: bool,
     output: Format,
     database_url: str | None,
 ) -> None:
-    """Remove runs that are past retention; show what would go unless --yes.
+    """Remove runs, or inputs and outputs, past retention; show what would go unless --yes.
 
     A run goes with all its versions when it was last recorded (or, if it never said,
     first loaded) before the cutoff. Runs whose metadata has "archive": true stay, and so
-    do the ledger of loads and rejected rows. Afterwards the marts are built.
+    do the ledger of loads and rejected rows. Afterwards the marts are built. Inputs and
+    outputs (ingest --with-io) are removed by when they were kept, whichever runs name them.
 
     \b
     Example:
       python -m loader purge --older-than 400
       python -m loader purge --older-than 400 --yes
+      python -m loader purge --contents-older-than 30 --yes
     """
+    if days is None and contents_days is None:
+        raise ConfigurationError("give --older-than DAYS, --contents-older-than DAYS, or both")
+    if contents_days is not None:
+        _purge_contents(contents_days, database_url, yes=yes)
+    if days is not None:
+        _purge_runs(ctx, days, output, database_url, yes=yes, no_build=no_build)
+
+
+def _purge_contents(days: int, database_url: str | None, *, yes: bool) -> None:
+    from loader.ingest import contents
+    from loader.warehouse.connection import connect
+
+    with connect(database_url, autocommit=True) as connection:
+        old = contents.find(connection, days)
+        what = (
+            f"{old.bodies:,} inputs and outputs ({old.size_bytes / 1e6:,.1f} MB) "
+            f"kept before {old.cutoff:%Y-%m-%d %H:%M %Z}"
+        )
+        if not yes:
+            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            return
+        count = contents.remove(connection, old.cutoff)
+    click.echo(f"removed {count:,} inputs and outputs", err=True)
+
+
+def _purge_runs(  # noqa: PLR0913  what the command takes
+    ctx: click.Context,
+    days: int,
+    output: Format,
+    database_url: str | None,
+    *,
+    yes: bool,
+    no_build: bool,
+) -> None:
     from loader.ingest import retention
     from loader.show.render import render
     from loader.warehouse import dbt

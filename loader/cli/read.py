@@ -20,6 +20,7 @@ _VERDICT = (
     "experiment_segment_verdicts",
     "evaluation_comparison_view",
     "arm_summaries",
+    "set_aside_scores",
 )
 
 
@@ -61,6 +62,7 @@ def summary(
             evidence.arms(connection, sorted(linked | {experiment})),
             [evidence.examples(connection, row) for row in records],
             evidence.without_candidate(experiment),
+            evidence.set_aside(connection, linked | {experiment}),
         )
     render_summary(answer, output, sys.stdout)
 
@@ -92,7 +94,7 @@ def compare(  # noqa: PLR0913  one parameter per option
       python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
       python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
-    from loader.marts import questions
+    from loader.marts import evidence, questions
     from loader.marts.as_of import believed
     from loader.marts.reading import reading
     from loader.show import views
@@ -104,7 +106,12 @@ def compare(  # noqa: PLR0913  one parameter per option
     with (
         believed(
             as_of,
-            ["evaluation_comparison_view", "experiment_metric_comparisons", "experiment_summaries"],
+            (
+                "evaluation_comparison_view",
+                "experiment_metric_comparisons",
+                "experiment_summaries",
+                "set_aside_scores",
+            ),
             database_url,
             experiment=experiment,
         ),
@@ -114,8 +121,10 @@ def compare(  # noqa: PLR0913  one parameter per option
         table = questions.comparison(connection, experiment, task, limit)
         summaries = questions.summary(connection, experiment)
         metrics = questions.metrics(connection, experiment)
+        linked = {str(row["baseline_experiment_id"] or experiment) for row in summaries.records()}
+        set_aside = evidence.set_aside(connection, linked | {experiment})
     if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
-        brief(summaries, output, sys.stdout)
+        brief(summaries, set_aside, output, sys.stdout)
         render(metric_table(metrics), output, sys.stdout)
         click.echo()
     view = views.comparison if task is None else views.one_task

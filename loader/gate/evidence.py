@@ -12,7 +12,7 @@ import msgspec
 
 from loader.gate.policy import MARKED, OnSegment, Policy
 from loader.marts import conditions
-from loader.marts.evidence import examples
+from loader.marts.evidence import examples, set_aside
 from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
 from loader.tools.metric_names import resolve
 from loader.warehouse.seeds import read_seed, seed_path
@@ -66,6 +66,10 @@ def gather(
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
+        set_aside=set_aside(
+            connection,
+            {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id},
+        ),
         examples=_examples(connection, candidate),
         tie_margin=seed.tie_margin if seed else 0.0,
         direction=primary.direction if primary else "higher",

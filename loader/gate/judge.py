@@ -15,6 +15,7 @@ from loader.marts import versions
 from loader.marts.candidates import experiments_of
 from loader.marts.freshness import freshness
 from loader.marts.reading import reading
+from loader.show.asides import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +168,7 @@ def _answer(
     sources = {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
     decision = decide(policy, candidate)
     looks = ledger.record(connection, decision, fresh.load_id)
-    warnings = []
+    warnings = sentences(candidate.evidence.set_aside)
     if fresh.newer_loads:
         loads = "load is" if fresh.newer_loads == 1 else "loads are"
         warnings.append(

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from loader.ingest import naming, statements
 from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
-from loader.ingest.writer import WITHHELD
+from loader.ingest.side_rows import WITHHELD
 from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -18,19 +17,19 @@ from loader.errors import (
     WarehouseUnavailable,
 )
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
-from loader.ingest.writer import WITHHELD, LoadWriter, RejectedRow
+from loader.ingest.side_rows import WITHHELD, RejectedRow
+from loader.ingest.summary import LoadSummary, Tally, summed_up
+from loader.ingest.writer import LoadWriter
 from loader.records.checker import Checker
-from loader.records.json_text import LARGEST_RECORD, decode_object, shown
-from loader.records.scales import merge_asides
+from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from loader.ingest.writer import Outcome
     from loader.records.checker import Defaults
-    from loader.records.form import AdmittedBatch, Asides
+    from loader.records.form import AdmittedBatch
     from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
     from loader.warehouse.connection import Connection
@@ -39,76 +38,13 @@ _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8
 _ALONE: Final = 4
 """Rows of a batch that is no longer divided but checked one by one."""
-_LONGEST_REASON: Final = 1000
-_MOST_GROUPS: Final = 1000
-"""Unknown groups that are counted each: more are a wrong column, not groups."""
+_LONGEST_REASON: Final = 8000
 _WITHHELD: Final = Rejection(
     WITHHELD,
     "sound, but the load is strict and other rows were rejected or had values set aside; "
     "correct those",
 )
 _FROM_ZERO: Final = "repetitions are counted from 0 here; they are stored counted from 1"
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonCount:
-    """How often a load met one kind of fault."""
-
-    reason_code: str
-    count: int
-    example: str
-    """The reason of the first such row, in words, behind its place."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """Values of one field that were not taken, or do not count."""
-
-    field: str
-    """`scores.helpfulness`, `cost_usd`."""
-    reason_code: str
-    """`off_scale`, `undeclared_scale`, `negative`."""
-    runs: int
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSummary:
-    """What became of every row of a load: read = loaded + unchanged + rejected."""
-
-    load_id: int | None
-    """The load's id in the ledger; None if nothing was written."""
-    source: str
-    read: int
-    loaded: int
-    unchanged: int
-    rejected: int
-    seconds: float
-    reasons: tuple[ReasonCount, ...]
-    """Every kind of fault met, the commonest first."""
-    is_refused: bool
-    """Whether the load was strict and refused because of its rejected rows."""
-    set_aside: tuple[SetAside, ...] = ()
-    """Values that were not taken or do not count; their runs are loaded without them."""
-    records_aside: int = 0
-    """Records with such a value."""
-    replaced: int = 0
-    """Of the loaded: runs that were loaded before, with other content."""
-    notes: tuple[str, ...] = ()
-    """What else was assumed or noticed, a sentence each."""
-    unknown_groups: tuple[tuple[str, int], ...] = ()
-    """Groups that nobody declared, each with the rows rejected for it; the commonest first."""
-
-    @property
-    def has_nothing(self) -> bool:
-        """Whether there was nothing that could be loaded."""
-        return self.loaded == 0 and self.unchanged == 0
-
-    @property
-    def troubled_share(self) -> float:
-        """Share of the records that were rejected or have a value set aside, 0 to 1."""
-        return (self.rejected + self.records_aside) / self.read if self.read else 0.0
 
 
 def load(  # noqa: PLR0913  a load's own options, by name
@@ -208,88 +144,20 @@ def _load_once(
         LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
-        rejected = tally.rejected
-        is_refused = strict and (rejected > 0 or tally.records_aside > 0)
+        is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)
         if options.dry_run or tally.read == 0:
-            outcome = writer.preview(tally.read, rejected, refuse=is_refused)
+            outcome = writer.preview(tally.counts(), refuse=is_refused)
             raise psycopg.Rollback
         outcome = writer.finish(
             source.reference(),
-            tally.read,
-            rejected,
-            set_aside=sum(aside.runs for aside in tally.asides.values()),
+            tally.counts(),
             refuse=is_refused,
             plans=source.plans() if isinstance(source, Planning) else (),
             roles=options.roles,
         )
     if is_refused:
-        tally.note(_WITHHELD, "", tally.read - rejected)
-    return LoadSummary(
-        load_id=outcome.load_id,
-        source=source.name,
-        read=tally.read,
-        loaded=outcome.loaded,
-        unchanged=outcome.unchanged,
-        rejected=tally.read if is_refused else rejected,
-        seconds=0.0,
-        reasons=tally.reasons(),
-        is_refused=is_refused,
-        set_aside=tuple(
-            SetAside(field, reason, *aside) for (field, reason), aside in tally.asides.items()
-        ),
-        records_aside=tally.records_aside,
-        replaced=outcome.replaced,
-        notes=tuple(_notes(outcome)),
-        unknown_groups=tally.unknown_groups(),
-    )
-
-
-def _notes(outcome: Outcome) -> Iterator[str]:
-    if outcome.doubled_count:
-        rest = outcome.doubled_count - len(outcome.doubled)
-        named = ", ".join(map(shown, outcome.doubled)) + (f" and {rest} more" if rest else "")
-        yield (
-            f"one task_id stands for different inputs: {named}; their runs count as repetitions "
-            "of one task, give each task an id of its own if they are not"
-        )
-
-
-class _Tally:
-    """Counts of one load."""
-
-    def __init__(self) -> None:
-        self.read = 0
-        self.rejected = 0
-        self.asides: Asides = {}
-        self.records_aside = 0
-        self._counts: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
-        self._groups: Counter[str] = Counter()
-
-    def set_aside(self, asides: Asides, records: int) -> None:
-        merge_asides(self.asides, asides)
-        self.records_aside += records
-
-    def note(self, rejection: Rejection, place: str, count: int = 1) -> None:
-        if count:
-            self._counts[rejection.reason_code] += count
-            self._examples.setdefault(
-                rejection.reason_code, f"{place}: {rejection.reason}" if place else rejection.reason
-            )
-
-    def note_group(self, error: InvalidRecord) -> None:
-        group = _printable(error.value)
-        if group and (group in self._groups or len(self._groups) < _MOST_GROUPS):
-            self._groups[group] += 1
-
-    def unknown_groups(self) -> tuple[tuple[str, int], ...]:
-        return tuple(self._groups.most_common())
-
-    def reasons(self) -> tuple[ReasonCount, ...]:
-        return tuple(
-            ReasonCount(code, count, self._examples[code])
-            for code, count in self._counts.most_common()
-        )
+        tally.note(_WITHHELD, "", tally.read - tally.rejected)
+    return summed_up(source.name, tally, outcome, is_refused=is_refused)
 
 
 def _transfer(
@@ -299,9 +167,9 @@ def _transfer(
     *,
     strict: bool,
     on_progress: Callable[[int], None] | None,
-) -> _Tally:
+) -> Tally:
     """Check every row and hand it to the writer."""
-    tally = _Tally()
+    tally = Tally()
     items = source.batches() if isinstance(source, BatchedSource) else source.rows()
     for item in checks.checked(_in_batches(items)):
         if isinstance(item, Checked):
@@ -355,9 +223,9 @@ def _part(batch: JsonBatch, start: int, count: int) -> JsonBatch:
 
 
 def _add(
-    batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, tally: _Tally, *, strict: bool
+    batch: JsonBatch, admitted: AdmittedBatch, writer: LoadWriter, tally: Tally, *, strict: bool
 ) -> None:
-    writer.add(admitted.rows, admitted.links, admitted.contents)
+    writer.add(admitted.rows, admitted.links, admitted.contents, is_wide=admitted.is_wide)
     if admitted.asides:
         tally.set_aside(admitted.asides, admitted.records_aside)
     if strict:
@@ -366,7 +234,7 @@ def _add(
 
 
 def _narrow_down(
-    batch: JsonBatch, checker: Checker, writer: LoadWriter, tally: _Tally, *, strict: bool
+    batch: JsonBatch, checker: Checker, writer: LoadWriter, tally: Tally, *, strict: bool
 ) -> None:
     """Check ever smaller parts of a batch that is not sound, at last row by row."""
     count = len(batch.texts)
@@ -386,7 +254,7 @@ def _narrow_down(
 
 
 def _admit(
-    row: SourceRow, checker: Checker, writer: LoadWriter, tally: _Tally, *, strict: bool
+    row: SourceRow, checker: Checker, writer: LoadWriter, tally: Tally, *, strict: bool
 ) -> None:
     """Check one row and hand it to the writer."""
     if row.rejection is not None:
@@ -398,10 +266,11 @@ def _admit(
     except CountsFromZero:
         raise
     except InvalidRecord as error:
-        tally.note_group(error)
+        tally.note_group(_printable(error.value))
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
-    writer.add([admitted.row], {admitted.labels.link}, admitted.contents)
+    links = {admitted.labels.link}
+    writer.add([admitted.row], links, admitted.contents, is_wide=admitted.is_wide)
     if admitted.asides:
         tally.set_aside(admitted.asides, 1)
     if strict:
@@ -413,7 +282,7 @@ def _withhold(origin: str, row_number: int, writer: LoadWriter) -> None:
     writer.reject(RejectedRow(_printable(origin), row_number, *_WITHHELD, original=b""))
 
 
-def _reject(writer: LoadWriter, tally: _Tally, row: SourceRow, rejection: Rejection) -> None:
+def _reject(writer: LoadWriter, tally: Tally, row: SourceRow, rejection: Rejection) -> None:
     reason = _printable(rejection.reason)[:_LONGEST_REASON]
     origin = _printable(row.origin)
     original = row.original

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.records.canonical import COLUMNS
+from psycopg import sql
+
+from loader.records.canonical import COLUMNS, NARROW_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from loader.warehouse.connection import Connection
 
 COLUMN_LIST: Final = ", ".join((*COLUMNS, "content_hash"))
 CREATE_INCOMING: Final = f"""
@@ -13,7 +20,9 @@ select {COLUMN_LIST}
 from raw_evals.evaluation_runs
 with no data;
 
-alter table incoming add column ordinal bigint generated always as identity
+alter table incoming
+add column ordinal bigint generated always as identity,
+alter column score_scales set default '{{}}'
 """  # noqa: S608  column names are constants
 CREATE_TOUCHED: Final = """
 create temporary table touched (
@@ -36,12 +45,6 @@ from incoming_contents
 order by content_id
 on conflict (content_id) do nothing
 """
-COPY_INCOMING: Final = f"copy incoming ({COLUMN_LIST}) from stdin (format binary)"
-COPY_RUNS: Final = (
-    f"copy raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source) "
-    "from stdin (format binary)"
-)
-COLUMN_COUNT: Final = len(COLUMNS) + 1
 INSERT_RUNS: Final = f"""
 insert into raw_evals.evaluation_runs ({COLUMN_LIST}, load_id, run_version, source)
 select {", ".join(f"incoming.{name}" for name in (*COLUMNS, "content_hash"))},
@@ -91,3 +94,35 @@ insert into raw_evals.rejected_rows (
 )
 values (%(load_id)s, %(origin)s, %(row)s, %(reason_code)s, %(reason)s, %(payload)s)
 """
+
+
+class CopyRuns(NamedTuple):
+    """A COPY of runs in binary."""
+
+    statement: str
+    field_count: int
+
+
+def copy_runs(*, is_straight: bool, is_wide: bool) -> CopyRuns:
+    """Return the COPY of runs into raw, or into the staging table.
+
+    Args:
+        is_straight: into raw; each row is followed by load_id, run_version and source.
+        is_wide: of all columns; else of those that are not extra.
+
+    """
+    columns = [*(COLUMNS if is_wide else NARROW_COLUMNS), "content_hash"]
+    table = "incoming"
+    if is_straight:
+        table = "raw_evals.evaluation_runs"
+        columns += ["load_id", "run_version", "source"]
+    statement = f"copy {table} ({', '.join(columns)}) from stdin (format binary)"
+    return CopyRuns(statement, len(columns))
+
+
+def copy_rows(connection: Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Copy rows into a temporary table of the load."""
+    statement = sql.SQL("copy {} from stdin").format(sql.Identifier(table))
+    with connection.cursor().copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)

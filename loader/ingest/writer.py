@@ -17,28 +17,30 @@ Needs select and insert on `raw_evals`, usage of its sequences, and temporary ta
 from __future__ import annotations
 
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
-from uuid import UUID
+from typing import TYPE_CHECKING, Final, Self
 
 import psycopg
-from psycopg import sql
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader.ingest import arm_plans, group_roles, statements
-from loader.records.canonical import COPY_HEADER, COPY_TRAILER
+from loader.ingest import arm_plans, group_roles, noticed, statements
+from loader.ingest.side_rows import SideRows
+from loader.ingest.summary import Counts, Outcome
+from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
+from loader.records.scales import UNDECLARED
 from loader.tools.sql_files import read_sql
 from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from types import TracebackType
 
     from psycopg import Copy, Transaction
 
+    from loader.ingest.side_rows import RejectedRow
     from loader.sources import ArmPlan
     from loader.warehouse.connection import Connection
 
@@ -51,36 +53,7 @@ _BLOCK_ROWS: Final = 200
 _FIELD_COUNT: Final = Struct(">h").pack
 _CONSTANTS: Final = Struct(">iqiii").pack
 """load_id, run_version and the length of the source, which follows."""
-_REJECT_BYTES: Final = 4 * 1024 * 1024
-_CONTENT_BYTES: Final = 4 * 1024 * 1024
 _MOST_TOUCHED: Final = 20_000
-_MOST_DOUBLED: Final = 5
-WITHHELD: Final = "withheld"
-"""Reason code of the sound rows of a strict load that was refused."""
-
-
-class RejectedRow(NamedTuple):
-    """A row that cannot be loaded, and why."""
-
-    origin: str
-    row_number: int
-    reason_code: str
-    reason: str
-    original: bytes
-
-
-class Outcome(NamedTuple):
-    """What became of a load's rows."""
-
-    load_id: int | None
-    """None if nothing was written."""
-    loaded: int
-    unchanged: int
-    replaced: int
-    """Of the loaded: runs that were loaded before, with other content."""
-    doubled: tuple[str, ...] = ()
-    """Some of the tasks that were asked more than one thing under one id."""
-    doubled_count: int = 0
 
 
 class LoadWriter:
@@ -113,9 +86,10 @@ class LoadWriter:
         self._straight_count = 0
         self._staged_count = 0
         self._is_straight = False
+        self._is_wide = False
+        self._copy_runs = statements.copy_runs(is_straight=False, is_wide=False)
         self._has_staging = False
         self._has_touched = False
-        self._has_rejected = False
         self._rows: list[bytes] = []
         """Rows of the chunk under way that are not with the server yet."""
         self._rows_bytes = 0
@@ -129,13 +103,8 @@ class LoadWriter:
         self._touched: set[tuple[str, str | None]] = set()
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
-        self._repeated_count = 0
-        """Lines that are not the first run of their task."""
-        self._has_contents = False
-        self._contents: dict[bytes, bytes] = {}
-        self._contents_bytes = 0
-        self._rejected: list[RejectedRow] = []
-        self._rejected_bytes = 0
+        self._doubled: tuple[tuple[str, ...], int] = (), 0
+        self._side_rows = SideRows(connection)
 
     def __enter__(self) -> Self:
         """Begin the transaction."""
@@ -166,6 +135,8 @@ class LoadWriter:
         rows: list[bytes],
         links: set[tuple[str, str | None]],
         contents: Mapping[bytes, bytes],
+        *,
+        is_wide: bool,
     ) -> None:
         """Add some rows, far fewer than a chunk.
 
@@ -173,10 +144,18 @@ class LoadWriter:
             rows: their fields as `loader.records.canonical.copy_rows` makes them.
             links: their experiments, each with the one that it is compared with.
             contents: inputs and outputs to be kept, by id.
+            is_wide: whether the rows are.
 
         """
         if contents:
-            self._keep(contents)
+            self._side_rows.keep(contents)
+            self._flush_side_rows()
+        if is_wide and not self._is_wide:
+            self._end_chunk()
+            self._rows = list(map(widened, self._rows))
+        elif self._is_wide and not is_wide:
+            rows = list(map(widened, rows))
+        self._is_wide |= is_wide
         self._rows += rows
         self._rows_bytes += sum(map(len, rows))
         self._chunk_links |= links
@@ -189,36 +168,25 @@ class LoadWriter:
                 self._end_chunk()
                 self._begin_chunk()
 
-    def _keep(self, contents: Mapping[bytes, bytes]) -> None:
-        self._contents |= contents
-        self._contents_bytes += sum(map(len, contents.values()))
-        if self._contents_bytes >= _CONTENT_BYTES:
-            # a connection does one COPY at a time
-            was_copying = self._copy is not None
-            self._end_chunk()
-            self._write_contents()
-            if was_copying:
-                self._begin_chunk()
-
     def reject(self, row: RejectedRow) -> None:
         """Add a row that cannot be loaded."""
-        self._rejected.append(row)
-        self._rejected_bytes += len(row.original) + len(row.reason) + len(row.origin) + 200
-        if self._rejected_bytes >= _REJECT_BYTES:
+        self._side_rows.reject(row)
+        self._flush_side_rows()
+
+    def _flush_side_rows(self) -> None:
+        if self._side_rows.is_full:
             # a connection does one COPY at a time
             was_copying = self._copy is not None
             self._end_chunk()
-            self._write_rejected()
+            self._side_rows.flush()
             if was_copying:
                 self._begin_chunk()
 
-    def finish(  # noqa: PLR0913  what a load says of itself, by name
+    def finish(
         self,
         source_ref: Mapping[str, object],
-        read: int,
-        rejected: int,
+        counts: Counts,
         *,
-        set_aside: int = 0,
         refuse: bool = False,
         plans: Sequence[ArmPlan] = (),
         roles: Mapping[str, str] | None = None,
@@ -227,44 +195,35 @@ class LoadWriter:
 
         Args:
             source_ref: where the rows came from; no secrets.
-            read: rows met at the source.
-            rejected: rows given to `reject`, without those withheld.
-            set_aside: values of rows that were not taken.
+            counts: of the rows met at the source.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
             plans: how much arms of the load were to run; kept for those that have runs.
             roles: of groups, in the experiments of the load.
 
         """
-        if self._copy is None and self._rows:
-            self._begin_chunk(is_last=True)
-        self._end_chunk()
-        self._write_rejected()
-        self._write_contents()
+        self._end_rows()
+        self._side_rows.flush()
         self._write_touched()
         self._take_lock()
+        counts = self._with_undeclared(counts)
         staged, replaced = (0, 0) if refuse else self._insert_staged()
         loaded = 0 if refuse else self._straight_count + staged
-        if refuse:
-            rejected = read
-        unchanged = read - rejected - loaded
-        outcome = Outcome(self._load_id, loaded, unchanged, replaced, *self._doubled())
+        rejected = counts.read if refuse else counts.rejected
+        unchanged = counts.read - rejected - loaded
+        outcome = Outcome(self._load_id, loaded, unchanged, replaced, counts, *self._doubled)
         values: dict[str, object] = {
             "load_id": self._load_id,
             "source": self._source,
             "source_ref": Jsonb(dict(source_ref)),
             "experiment_id": self._only_experiment(),
             "loader_version": __version__,
-            "read": read,
+            "read": counts.read,
             "loaded": outcome.loaded,
             "unchanged": outcome.unchanged,
             "rejected": rejected,
-            "set_aside": 0 if refuse else set_aside,
-            "withheld": WITHHELD,
-            "with_withheld": refuse,
+            "set_aside": 0 if refuse else sum(aside.runs for aside in counts.asides.values()),
         }
         self._connection.execute(statements.INSERT_LOAD, values)
-        if self._has_contents and not refuse:
-            self._connection.execute(statements.INSERT_CONTENTS, values)
         told = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
         if not refuse:
             told |= group_roles.insert(
@@ -272,20 +231,25 @@ class LoadWriter:
             )
         if told:
             self._create_touched()
-            self._copy_rows("touched", [(experiment_id, None) for experiment_id in told])
+            statements.copy_rows(self._connection, "touched", [(name, None) for name in told])
         if loaded or told:
             self._connection.execute(statements.INSERT_TOUCHED, values)
-        if self._has_rejected:
-            self._connection.execute(statements.INSERT_REJECTED, values)
+        self._side_rows.insert(self._load_id, refuse=refuse)
         return outcome
 
-    def preview(self, read: int, rejected: int, *, refuse: bool = False) -> Outcome:
+    def preview(self, counts: Counts, *, refuse: bool = False) -> Outcome:
         """Say what `finish` would; the caller then undoes the load."""
+        self._end_rows()
+        counts = self._with_undeclared(counts)
+        loaded, replaced = (0, 0) if refuse else self._decide()
+        rest = 0 if refuse else counts.read - counts.rejected - loaded
+        return Outcome(None, loaded, rest, replaced, counts, *self._doubled)
+
+    def _end_rows(self) -> None:
+        """Wait until the server has taken every row."""
         if self._copy is None and self._rows:
             self._begin_chunk(is_last=True)
         self._end_chunk()
-        loaded, replaced = (0, 0) if refuse else self._decide()
-        return Outcome(None, loaded, 0 if refuse else read - rejected - loaded, replaced)
 
     def _begin_chunk(self, *, is_last: bool = False) -> None:
         """Open a COPY, straight or into the staging table, and send what waits."""
@@ -297,25 +261,29 @@ class LoadWriter:
         self._send()
 
     def _open_copy(self) -> None:
-        if not self._is_straight and not self._has_staging:
-            self._connection.execute(statements.CREATE_INCOMING)
-            self._has_staging = True
-        statement = statements.COPY_RUNS if self._is_straight else statements.COPY_INCOMING
+        if not self._is_straight:
+            self._create_staging()
+        self._copy_runs = statements.copy_runs(is_straight=self._is_straight, is_wide=self._is_wide)
+        statement = self._copy_runs.statement
         cursor = self._connection.cursor()
         # a thread of its own feeds the server while rows are checked
         self._copy_context = cursor.copy(statement.encode(), writer=QueuedLibpqWriter(cursor))
         self._copy = self._copy_context.__enter__()
         self._copy.write(COPY_HEADER)
 
+    def _create_staging(self) -> None:
+        if not self._has_staging:
+            self._connection.execute(statements.CREATE_INCOMING)
+            self._has_staging = True
+
     def _send(self) -> None:
         """Hand the waiting rows to the driver; the server works while we go on."""
         if self._copy is None or not self._rows:
             return
         # a row is the number of its fields and the fields
-        before, after = _FIELD_COUNT(statements.COLUMN_COUNT), b""
+        before, after = _FIELD_COUNT(self._copy_runs.field_count), b""
         if self._is_straight:
             source = self._source.encode()
-            before = _FIELD_COUNT(statements.COLUMN_COUNT + 3)
             after = _CONSTANTS(8, self._load_id, 4, 1, len(source)) + source
             self._sent += self._rows
         between = after + before
@@ -393,22 +361,20 @@ class LoadWriter:
             return 0, 0
         self._connection.execute("analyze incoming")
         values = {"source": self._source, "load_id": self._load_id}
-        self._repeated_count = self._connection.execute(
-            read_sql("loader.ingest", "number_lines"), values
-        ).rowcount
+        number_lines = read_sql("loader.ingest", "number_lines")
+        if self._connection.execute(number_lines, values).rowcount:
+            self._doubled = noticed.doubled_tasks(self._connection, self._load_id)
         self._connection.execute(read_sql("loader.ingest", "decide"), values)
         counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
         return (int(str(counts[0])), int(str(counts[1]))) if counts else (0, 0)
 
-    def _doubled(self) -> tuple[tuple[str, ...], int]:
-        """Look for tasks that were asked more than one thing under one id."""
-        if not self._repeated_count:
-            return (), 0
-        rows = self._connection.execute(
-            read_sql("loader.ingest", "doubled_tasks"),
-            {"load_id": self._load_id, "most": _MOST_DOUBLED},
-        ).fetchall()
-        return tuple(str(row[1]) for row in rows), int(str(rows[0][3])) if rows else 0
+    def _with_undeclared(self, counts: Counts) -> Counts:
+        """Count, where a key's scale is unknown, its values that did not look so too."""
+        if not any(reason == UNDECLARED for _, reason in counts.asides):
+            return counts
+        self._create_staging()
+        found, records = noticed.asides(self._connection, self._load_id)
+        return counts._replace(asides=counts.asides | found, records_aside=records)
 
     def _insert_staged(self) -> tuple[int, int]:
         count, replaced = self._decide()
@@ -434,52 +400,8 @@ class LoadWriter:
         """Move the experiments of straight chunks to their temporary table."""
         if self._touched:
             self._create_touched()
-            self._copy_rows("touched", self._touched)
+            statements.copy_rows(self._connection, "touched", self._touched)
             self._touched = set()
-
-    def _write_contents(self) -> None:
-        """Move inputs and outputs to their temporary table."""
-        if not self._contents:
-            return
-        if not self._has_contents:
-            self._connection.execute(statements.CREATE_CONTENTS)
-            self._has_contents = True
-        rows = ((UUID(bytes=key), text.decode()) for key, text in self._contents.items())
-        self._copy_rows("incoming_contents", rows)
-        self._contents = {}
-        self._contents_bytes = 0
-
-    def _write_rejected(self) -> None:
-        """Move rejected rows to their temporary table."""
-        if not self._rejected:
-            return
-        if not self._has_rejected:
-            self._connection.execute(statements.CREATE_REJECTED)
-            self._has_rejected = True
-        self._copy_rows("rejected", ((*row[:4], *storable(row.original)) for row in self._rejected))
-        self._rejected = []
-        self._rejected_bytes = 0
-
-    def _copy_rows(self, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-        statement = sql.SQL("copy {} from stdin").format(sql.Identifier(table))
-        with self._connection.cursor().copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
 
     def _only_experiment(self) -> str | None:
         return next(iter(self._experiments)) if len(self._experiments) == 1 else None
-
-
-def storable(original: bytes) -> tuple[str, bytes | None]:
-    """Return a row's original text, and its bytes if text cannot hold it exactly.
-
-    PostgreSQL's text is UTF-8 without NUL; anything else is shown escaped.
-    """
-    try:
-        text = original.decode()
-    except UnicodeDecodeError:
-        text = original.decode(errors="backslashreplace")
-    else:
-        if "\0" not in text:
-            return text, None
-    return text.replace("\0", "\\x00"), original

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from loader.marts.reading import fetch, on_marts, reading
+from loader.marts.reading import fetch, on_marts, reading, typed
+from loader.marts.rows import SetAside
 from loader.show.render import printable
 from loader.warehouse.seeds import seed_shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from loader.tables import Table
     from loader.warehouse.connection import Connection
@@ -46,6 +47,28 @@ def arms(connection: Connection, experiments: Sequence[str]) -> Table:
         """,
         {"experiments": list(experiments)},
     )
+
+
+def set_aside(connection: Connection, experiments: Collection[str]) -> list[SetAside]:
+    """Return what does not count in some experiments, over all their arms."""
+    table = _select(
+        connection,
+        """
+        select
+            field,
+            evaluator_key,
+            reason as reason_code,
+            sum(runs)::integer as runs,
+            min(lowest) as low,
+            max(highest) as high
+        from {set_aside_scores}
+        where experiment_id = any(%(experiments)s)
+        group by field, evaluator_key, reason
+        order by field, reason
+        """,
+        {"experiments": sorted(experiments)},
+    )
+    return [typed(row, SetAside) for row in table.records()]
 
 
 def without_candidate(experiment_id: str) -> list[str]:

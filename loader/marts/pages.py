@@ -11,13 +11,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from loader.marts import questions
-from loader.marts.evidence import examples, segment_verdicts
+from loader.marts.evidence import examples, segment_verdicts, set_aside
 from loader.marts.names import check_names
 from loader.marts.reading import fetch, mart_names, on_marts, reading, select_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from loader.marts.rows import SetAside
     from loader.warehouse.connection import Connection
 
 Record = dict[str, object]
@@ -29,6 +30,7 @@ SEGMENTS: Final = "experiment_segment_comparisons"
 SEGMENT_VERDICTS: Final = "experiment_segment_verdicts"
 REGRESSIONS: Final = "version_regressions"
 ALERTS: Final = "metric_alerts"
+SET_ASIDE: Final = "set_aside_scores"
 MOST_TASKS: Final = 20_000
 """Tasks a page reads, the worst first; `export` has them all."""
 MOST_AGENTS: Final = 6
@@ -57,6 +59,8 @@ class Experiment(NamedTuple):
     newest_at: datetime | None
     examples: Mapping[Candidate, Mapping[str, Sequence[str]]] = MappingProxyType({})
     """Tasks that only one arm has, where a candidate shares none."""
+    set_aside: Sequence[SetAside] = ()
+    """Values that do not count, also in the experiments that it is compared with."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -139,6 +143,7 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
                 )
                 for row in summaries
             },
+            _asides(connection, present, experiment_id, summaries),
         )
 
 
@@ -241,6 +246,13 @@ def _if_present(
         return None
     rest: LiteralString = where + " order by 1, 2, 3, 4, 5, 6"
     return select_all(connection, mart, rest, {"names": names}).records()
+
+
+def _asides(
+    connection: Connection, present: set[str], experiment_id: str, summaries: Sequence[Record]
+) -> list[SetAside]:
+    linked = {str(row["baseline_experiment_id"] or experiment_id) for row in summaries}
+    return set_aside(connection, linked | {experiment_id}) if SET_ASIDE in present else []
 
 
 def _significant(rows: list[Record] | None) -> list[Record] | None:

@@ -173,6 +173,20 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
     tasks: int
 
 
+class SetAside(msgspec.Struct, frozen=True, kw_only=True):
+    """Values of one field that do not count in some experiments, from `set_aside_scores`."""
+
+    field: str
+    """`scores.helpfulness`, `cost_usd`."""
+    evaluator_key: str | None
+    """Key of the score; None where the field is none."""
+    reason_code: str
+    """`undeclared_scale`: none of the key's values counts; `off_scale`, `negative`: these."""
+    runs: int
+    low: float
+    high: float
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy asks of the marts beyond the rule."""
 
@@ -182,6 +196,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     unmatched_tasks: list[str] = []
     """What the policy names as critical and no arm has."""
     arms: list[Arm] = []
+    set_aside: list[SetAside] = []
+    """Values that do not count in the experiment or in the one it is compared with."""
     examples: dict[str, list[str]] = {}
     """Arm → some of its tasks, where the arms share none."""
     tie_margin: float = 0.0

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Final
 from loader.errors import LoaderError, WarehouseUnavailable
 from loader.ingest.load import load
 from loader.recording.spool import Header, SpoolWriter, replay, target_name
+from loader.records.scales import UNDECLARED
 from loader.sources import SourceRow
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from types import FrameType
 
+    from loader.ingest.summary import SetAside
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 
@@ -91,6 +93,7 @@ class Delivery:
         self._keep_contents = keep_contents
         self.loaded_count = 0
         self.spooled_count = 0
+        self._told_asides: set[str] = set()
         self._reset()
 
     def _reset(self) -> None:
@@ -246,6 +249,7 @@ class Delivery:
             with contextlib.suppress(Exception):
                 connection.close()
             raise
+        self._tell_asides(summary.set_aside)
         if summary.rejected:
             _log.warning(
                 "%d recorded runs were rejected, see raw_evals.rejected_rows of load %s: %s",
@@ -253,6 +257,18 @@ class Delivery:
                 summary.load_id,
                 "; ".join(reason.example for reason in summary.reasons),
             )
+
+    def _tell_asides(self, asides: Iterable[SetAside]) -> None:
+        """Say, once for each score, that its scale has to be declared before it counts."""
+        for aside in asides:
+            if aside.reason_code == UNDECLARED and aside.field not in self._told_asides:
+                self._told_asides.add(aside.field)
+                _log.warning(
+                    "%s lies between %g and %g, off 0 to 1, and does not count until its scale "
+                    "is declared: give score_scales with the record, or a row of "
+                    "evaluator_metrics.csv",
+                    aside.field, aside.low, aside.high,
+                )  # fmt: skip
 
     def _replay(self, connection: Connection) -> None:
         """Load what was spooled before, so that order is kept."""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 
-_LOOK_SECONDS: Final = 10
+_LOCK_SECONDS: Final = 10
+"""How long to wait for a load that is under way; what it brings is not there yet."""
+_LOOK_SECONDS: Final = 60
 _OF_ARM: Final = """
     runs.experiment_id = %(experiment_id)s
     and runs.experiment_group = %(experiment_group)s
@@ -273,7 +275,10 @@ class Session:
     def _read(self, arm: Arm) -> dict[str, _Task]:
         """Ask the database, once it has what earlier sessions left in the spool."""
         with connect(self._database_url) as connection:
-            connection.execute(f"set statement_timeout = '{_LOOK_SECONDS}s'".encode())
+            connection.execute(
+                f"set statement_timeout = '{_LOOK_SECONDS}s'; "
+                f"set lock_timeout = '{_LOCK_SECONDS}s'".encode()
+            )
             connection.commit()
             if self.as_of_load is None:
                 replay(connection, self._vocabulary, target_name(self._database_url))

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from loader.ingest.load import LoadSummary
+    from loader.ingest.summary import LoadSummary
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 

@@ -41,7 +41,7 @@ LABELS: Final = (
     "dataset_version",
     "baseline_experiment_id",
 )
-COLUMNS: Final = (
+NARROW_COLUMNS: Final = (
     *LABELS,
     "source_run_id",
     "task_id",
@@ -57,6 +57,8 @@ COLUMNS: Final = (
     "evaluator_versions",
     "feedback",
     "metadata",
+)
+EXTRA_COLUMNS: Final = (
     "score_scales",
     "set_aside",
     "comments",
@@ -65,6 +67,7 @@ COLUMNS: Final = (
     *(f"{name}_id" for name in checks.CONTENTS),
     "is_id_derived",
 )
+COLUMNS: Final = (*NARROW_COLUMNS, *EXTRA_COLUMNS)
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
 
@@ -81,6 +84,7 @@ _NULL: Final = _pack_length(-1)
 _EMPTY_OBJECT: Final = _OF_JSON[2] + b"{}"
 _EMPTY_ARRAY: Final = _OF_JSON[2] + b"[]"
 _OF_DIGEST: Final = _LENGTHS[16]
+_HASH_BYTES: Final = len(_OF_DIGEST) + 16
 _NOTHING_EXTRA: Final = _EMPTY_OBJECT + 10 * _NULL
 _TRUE: Final = _LENGTHS[1] + b"\1"
 _FALSE: Final = _LENGTHS[1] + b"\0"
@@ -114,8 +118,10 @@ _extras_of = attrgetter(
     "trace_url",
     *checks.TOKEN_KINDS,
     *checks.CONTENTS,
+    "is_id_derived",
 )
-_has_nothing_extra = ((UNSET,) * 11).__eq__
+_has_no_content_of_its_own = ((UNSET,) * (len(EXTRA_COLUMNS) - 1)).__eq__
+_is_without_extras = ((UNSET,) * len(EXTRA_COLUMNS)).__eq__
 
 
 def pack_labels(labels: Iterable[str | None]) -> bytes:
@@ -133,16 +139,21 @@ def copy_rows(
     labels: Iterable[bytes],
     moments: Sequence[datetime | None],
     contents: dict[bytes, bytes] | None = None,
-) -> list[bytes]:
-    """Return checked records as the fields `COLUMNS` and content_hash of binary COPY.
+    *,
+    is_narrow: bool = False,
+) -> tuple[list[bytes], bool]:
+    """Return checked records as fields of binary COPY, and whether they are wide.
 
-    Column by column, so that nearly all of it runs in C.
+    Wide rows have the fields `COLUMNS`; rows that are not, the fields `NARROW_COLUMNS`, for
+    their records use no other. The field content_hash follows. Column by column, so that
+    nearly all of it runs in C.
 
     Args:
         records: their fields besides labels and recorded_at.
         labels: what `pack_labels` made of the labels of each.
         moments: their recorded_at in UTC.
         contents: gets inputs and outputs by id, as canonical JSON; None keeps none.
+        is_narrow: whether `are_narrow` is known of the records.
 
     Raises:
         InvalidRecord: an identifier is longer than its column takes in UTF-8.
@@ -170,7 +181,8 @@ def copy_rows(
         else repeat(_EMPTY_ARRAY),
         *_objects(metadata),
     )
-    extras = _extras(records, contents)
+    is_narrow = is_narrow or are_narrow(records)
+    extras = None if is_narrow else _extras(records, contents)
     is_all_said = set(map(type, successes)) == {bool}
     if not is_all_said:
         before = (list(_joined(*before)),)  # read twice
@@ -185,10 +197,21 @@ def copy_rows(
             one if is_said else one.translate(_OPPOSITE)
             for one, is_said in zip(hashes, are_said, strict=True)
         ]
+    if is_narrow:
+        return list(_joined(rows, repeat(_OF_DIGEST), hashes)), False
     derived = [_TRUE if record.is_id_derived else _NULL for record in records]
-    ends = map(b"".join, zip(derived, repeat(_OF_DIGEST), hashes, strict=False))
-    parts = zip(rows, extras or repeat(_NOTHING_EXTRA), ends, strict=False)
-    return list(map(b"".join, parts))
+    parts = (rows, extras or repeat(_NOTHING_EXTRA), derived, repeat(_OF_DIGEST), hashes)
+    return list(_joined(*parts)), True
+
+
+def are_narrow(records: Sequence[RunRecord]) -> bool:
+    """Tell whether no record has a value in any of `EXTRA_COLUMNS`."""
+    return all(map(_is_without_extras, map(_extras_of, records)))
+
+
+def widened(row: bytes) -> bytes:
+    """Return a row that is not wide as one that is."""
+    return b"%b%b%b%b" % (row[:-_HASH_BYTES], _NOTHING_EXTRA, _NULL, row[-_HASH_BYTES:])
 
 
 def _hashes(rows: Iterable[bytes], extras: Sequence[bytes] | None) -> list[bytes]:
@@ -205,8 +228,8 @@ def _extras(
     records: Sequence[RunRecord], contents: dict[bytes, bytes] | None
 ) -> list[bytes] | None:
     """Return the columns from score_scales to reference_outputs_id; None if all are empty."""
-    found = list(map(_extras_of, records))
-    if all(map(_has_nothing_extra, found)):
+    found = [fields[:-1] for fields in map(_extras_of, records)]
+    if all(map(_has_no_content_of_its_own, found)):
         return None
     return [
         b"".join(
@@ -214,7 +237,7 @@ def _extras(
                 _json(scales) if scales else _EMPTY_OBJECT,
                 _json(set_aside) if set_aside else _NULL,
                 _json(comments) if comments else _NULL,
-                _long_text(trace_url) if trace_url else _NULL,
+                _address(trace_url) if trace_url else _NULL,
                 *(
                     _NULL if count is None or count is UNSET else _pack_int8(8, count)
                     for count in rest[: len(checks.TOKEN_KINDS)]
@@ -224,6 +247,11 @@ def _extras(
         )
         for scales, set_aside, comments, trace_url, *rest in found
     ]
+
+
+def _address(text: str) -> bytes:
+    checks.refuse_long("trace_url", text, checks.LONGEST_URL)
+    return _long_text(text)
 
 
 def _content(value: object, contents: dict[bytes, bytes] | None) -> bytes:

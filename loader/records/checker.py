@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
-from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,7 +17,7 @@ import msgspec
 
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records import checks, json_text
-from loader.records.canonical import LABELS, copy_rows, pack_labels
+from loader.records.canonical import LABELS, are_narrow, copy_rows, pack_labels
 from loader.records.form import (
     ABSENT,
     Admitted,
@@ -30,7 +29,9 @@ from loader.records.form import (
     encode,
 )
 from loader.records.refusals import (
+    converted,
     derived_run_id,
+    fill,
     fill_success,
     merge_built_in,
     refuse_contradiction,
@@ -40,12 +41,13 @@ from loader.records.refusals import (
     refuse_zero,
     utc,
     utc_times,
+    with_text_time,
 )
 from loader.records.scales import NEGATIVE, ScaleChecker
-from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from loader.records.form import Asides, Contents
     from loader.records.vocabulary import Vocabulary
@@ -78,8 +80,7 @@ class Defaults:
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
-_built_ins_of = attrgetter(*BUILT_IN_METRICS)
-_NO_BUILT_INS: Final = {(ABSENT,) * len(BUILT_IN_METRICS)}
+_rest_of = attrgetter("measurements", "evaluator_versions", "comments", "feedback")
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
 
@@ -91,34 +92,6 @@ def _is_from_outside(record: Incoming) -> bool:
 def _has_asides(record: Incoming) -> bool:
     """Whether a value of it was not taken, or does not count."""
     return bool(record.set_aside) or None in (record.score_scales or {}).values()
-
-
-def _with_text_time(fields: Mapping[str, object]) -> Mapping[str, object]:
-    recorded_at = fields.get("recorded_at")
-    if isinstance(recorded_at, datetime):
-        return {**fields, "recorded_at": recorded_at.isoformat()}
-    return fields
-
-
-def _converted(fields: Mapping[str, object]) -> Incoming:
-    try:
-        record = msgspec.convert(fields, Incoming)
-        encode(record)
-    except msgspec.ValidationError as error:
-        raise InvalidRecord("", "wrong_type", f"the record is not valid: {error}") from None
-    except RecursionError:
-        raise json_text.too_deep() from None
-    return record
-
-
-def _fill(records: Sequence[Incoming]) -> None:
-    """Put fields where they belong, for many at once."""
-    for record in records:
-        if record.error_message:
-            fill_success(record)
-    if set(map(_built_ins_of, records)) != _NO_BUILT_INS:
-        for record in records:
-            merge_built_in(record)
 
 
 class Checker:
@@ -134,7 +107,7 @@ class Checker:
         "_given",
         "_keep_contents",
         "_labels",
-        "_measurement_names",
+        "_names",
         "_scales",
         "_vocabulary",
     )
@@ -173,7 +146,7 @@ class Checker:
         except InvalidRecord as error:
             raise ConfigurationError(f"an option is not valid: {error.reason}") from None
         self._labels: dict[tuple[str | None, ...], Labels] = {}
-        self._measurement_names: set[tuple[str, ...]] = set()
+        self._names: set[tuple[str, tuple[str, ...]]] = set()
 
     def check(self, fields: Mapping[str, object]) -> RunRecord:
         """Check one record given as its fields, and fill what is missing.
@@ -187,7 +160,7 @@ class Checker:
             InvalidRecord: why not.
 
         """
-        record = _converted(checks.repair(_with_text_time(fields)))
+        record = converted(checks.repair(with_text_time(fields)))
         labels = self._finish(record, strict=True)
         for name in LABELS:
             setattr(record, name, getattr(labels, name))
@@ -204,7 +177,7 @@ class Checker:
 
         """
         set_aside: dict[str, float] = {}
-        record = _converted(checks.repair(_with_text_time(fields), set_aside))
+        record = converted(checks.repair(with_text_time(fields), set_aside))
         asides: Asides = {}
         self._scales.asides = asides
         if set_aside:
@@ -214,8 +187,8 @@ class Checker:
         labels = self._finish(record)
         contents: Contents = {}
         kept = contents if self._keep_contents else None
-        [row] = copy_rows([record], [labels.packed], [record.recorded_at], kept)
-        return Admitted(row, labels, asides, contents)
+        [row], is_wide = copy_rows([record], [labels.packed], [record.recorded_at], kept)
+        return Admitted(row, is_wide, labels, asides, contents)
 
     def admit_json(self, texts: Sequence[bytes]) -> AdmittedBatch | None:
         """Check many records, each written as a JSON object: the fast way.
@@ -239,19 +212,23 @@ class Checker:
             # and there is none elsewhere.
             if joined.count(b":") != encode(records).count(b":"):
                 return None
-            if not all(map(_is_from_outside, records)):
+            is_narrow = are_narrow(records)
+            if not is_narrow and not all(map(_is_from_outside, records)):
                 return None
             asides: Asides = {}
             self._scales.asides = asides
             contents: Contents = {}
             labels = self._labels_of(records)
-            moments = self._finish_all(records, labels)
+            moments, is_narrow = self._finish_all(records, labels, is_narrow=is_narrow)
             kept = contents if self._keep_contents else None
-            rows = copy_rows(records, [label.packed for label in labels], moments, kept)
+            packed = [label.packed for label in labels]
+            rows, is_wide = copy_rows(records, packed, moments, kept, is_narrow=is_narrow)
         except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidRecord):
             return None
         records_aside = sum(map(_has_asides, records)) if asides else 0
-        return AdmittedBatch(rows, set(map(_link_of, labels)), asides, records_aside, contents)
+        return AdmittedBatch(
+            rows, is_wide, set(map(_link_of, labels)), asides, records_aside, contents
+        )
 
     def _labels_of(self, records: Sequence[Incoming]) -> list[Labels]:
         keys = list(map(_label_fields_of, records))
@@ -264,12 +241,23 @@ class Checker:
         ]
 
     def _finish_all(
-        self, records: Sequence[Incoming], labels: Sequence[Labels]
-    ) -> Sequence[datetime | None]:
-        """Do what `_finish` does, for many at once; return their recorded_at."""
+        self, records: Sequence[Incoming], labels: Sequence[Labels], *, is_narrow: bool
+    ) -> tuple[Sequence[datetime | None], bool]:
+        """Do what `_finish` does, for many at once.
+
+        Args:
+            records: the records.
+            labels: of each.
+            is_narrow: whether `are_narrow` is true of them.
+
+        Returns:
+            Their recorded_at, and whether `are_narrow` is still known to be true.
+
+        """
         tasks = [record.task_id for record in records]
-        for record in records:
-            self._count_from_one(record)
+        if self._first_repetition == 0 or 0 in [record.repetition for record in records]:
+            for record in records:
+                self._count_from_one(record)
         runs = [record.source_run_id for record in records]
         if not all(tasks) or any(map(str.isspace, tasks)):
             refuse_missing(records[0], "task_id")
@@ -277,16 +265,16 @@ class Checker:
             for record, label in zip(records, labels, strict=True):
                 if not record.source_run_id or record.source_run_id.isspace():
                     self._derive_run_id(record, label)
-        _fill(records)
+            is_narrow &= True not in [record.is_id_derived for record in records]
+        fill(records)
         scored = [record for record in records if record.scores]
-        if scored:
-            self._scales.check_all(scored)
+        if not is_narrow:
+            scored = [record for record in records if record.scores or record.score_scales]
+        is_narrow &= self._scales.check_all(scored, has_scales=not is_narrow)
         for record in records:
-            if record.measurements:
-                self._check_measurements(record)
-            if record.feedback:
-                self._refuse_feedback()
-        return utc_times([record.recorded_at for record in records])
+            if any(_rest_of(record)):
+                self._check_rest(record)
+        return utc_times([record.recorded_at for record in records]), is_narrow
 
     def _count_from_one(self, record: Incoming) -> None:
         """Make 1 the number of the first repetition."""
@@ -294,11 +282,13 @@ class Checker:
             return
         if self._first_repetition == 0:
             record.repetition += 1
+            checks.repair({"repetition": record.repetition})
         elif record.repetition == 0:
             refuse_zero()
 
     def _derive_run_id(self, record: Incoming, labels: Labels) -> None:
-        record.is_id_derived = not record.repetition
+        if not record.repetition:
+            record.is_id_derived = True
         record.source_run_id = derived_run_id(record, labels)
 
     def _finish(self, record: Incoming, *, strict: bool = False) -> Labels:
@@ -316,16 +306,19 @@ class Checker:
         if not record.success:
             fill_success(record)
         merge_built_in(record)
-        if record.scores:
+        if record.scores or record.score_scales:
             self._scales.check(record, strict=strict)
-        if record.measurements:
-            self._check_measurements(record)
-        if record.feedback:
-            self._refuse_feedback()
+        self._check_rest(record)
         return labels
 
-    def _refuse_feedback(self) -> None:
-        if not self._accept_feedback:
+    def _check_rest(self, record: RunRecord) -> None:
+        if record.measurements:
+            self._check_measurements(record)
+        if record.evaluator_versions:
+            self._check_names("evaluator_versions", record.evaluator_versions)
+        if record.comments:
+            self._check_names("comments", record.comments)
+        if record.feedback and not self._accept_feedback:
             raise InvalidRecord(
                 "feedback",
                 "unknown_field",
@@ -368,16 +361,20 @@ class Checker:
         self._labels[key] = labels
         return labels
 
+    def _check_names(self, field: str, named: Mapping[str, object]) -> tuple[str, ...]:
+        keys = tuple(named)
+        if (field, keys) not in self._names:
+            for key in keys:
+                checks.refuse_name(field, key)
+                if field == "measurements" and key in self._vocabulary.reserved:
+                    refuse_taken(key, "a metric of another kind")
+            if len(self._names) < _MOST_LABELS:
+                self._names.add((field, keys))
+        return keys
+
     def _check_measurements(self, record: RunRecord) -> None:
         measurements = record.measurements
-        keys = tuple(measurements)
-        if keys not in self._measurement_names:
-            for key in keys:
-                checks.refuse_name("measurements", key)
-                if key in self._vocabulary.reserved:
-                    refuse_taken(key, "a metric of another kind")
-            if len(self._measurement_names) < _MOST_LABELS:
-                self._measurement_names.add(keys)
+        keys = self._check_names("measurements", measurements)
         if record.scores and not record.scores.keys().isdisjoint(keys):
             refuse_taken(next(key for key in keys if key in record.scores), "a score of the record")
         for key, value in measurements.items():

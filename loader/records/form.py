@@ -160,6 +160,7 @@ class Admitted(NamedTuple):
 
     row: bytes
     """As `canonical.copy_rows` makes it."""
+    is_wide: bool
     labels: Labels
     asides: Asides
     contents: Contents
@@ -170,6 +171,7 @@ class AdmittedBatch(NamedTuple):
 
     rows: list[bytes]
     """As `canonical.copy_rows` makes them."""
+    is_wide: bool
     links: set[Link]
     asides: Asides
     records_aside: int

@@ -7,21 +7,55 @@ from hashlib import sha256
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import msgspec
+
 from loader.errors import CountsFromZero, InvalidRecord
 from loader.records import checks, json_text
-from loader.records.form import ABSENT, encode
+from loader.records.form import ABSENT, Incoming, encode
 from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from loader.records.form import Incoming, Labels, RunRecord, Score
+    from loader.records.form import Labels, RunRecord, Score
 
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 2199
 _EARLIEST: Final = datetime(_EARLIEST_YEAR, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(_LATEST_YEAR + 1, 1, 1, tzinfo=UTC)
 _zone_of = attrgetter("tzinfo")
+_built_ins_of = attrgetter(*BUILT_IN_METRICS)
+_NO_BUILT_INS: Final = {(ABSENT,) * len(BUILT_IN_METRICS)}
+
+
+def with_text_time(fields: Mapping[str, object]) -> Mapping[str, object]:
+    """Return fields whose recorded_at, if it is a datetime, is text."""
+    recorded_at = fields.get("recorded_at")
+    if isinstance(recorded_at, datetime):
+        return {**fields, "recorded_at": recorded_at.isoformat()}
+    return fields
+
+
+def converted(fields: Mapping[str, object]) -> Incoming:
+    """Return fields, repaired, as a record; raises InvalidRecord if they cannot be one."""
+    try:
+        record = msgspec.convert(fields, Incoming)
+        encode(record)
+    except msgspec.ValidationError as error:
+        raise InvalidRecord("", "wrong_type", f"the record is not valid: {error}") from None
+    except RecursionError:
+        raise json_text.too_deep() from None
+    return record
+
+
+def fill(records: Sequence[Incoming]) -> None:
+    """Put fields where they belong, for many at once."""
+    for record in records:
+        if record.error_message:
+            fill_success(record)
+    if set(map(_built_ins_of, records)) != _NO_BUILT_INS:
+        for record in records:
+            merge_built_in(record)
 
 
 def refuse_group(group: str, known: Collection[str], file: str) -> NoReturn:

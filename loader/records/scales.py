@@ -58,20 +58,30 @@ class ScaleChecker:
         self.asides: Asides = {}
         """What did not count since somebody emptied it."""
 
-    def check_all(self, records: Sequence[RunRecord]) -> None:
-        """Check many records, each of which has scores, as `check` does one."""
-        scores = [record.scores for record in records]
+    def check_all(self, records: Sequence[RunRecord], *, has_scales: bool) -> bool:
+        """Check many records, each of which has scores or scales, as `check` does one.
+
+        Args:
+            records: the records.
+            has_scales: whether one of them may state a scale.
+
+        Returns:
+            Whether they are sure to be as they were.
+
+        """
+        scores = [record.scores or {} for record in records]
         plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
         values = list(chain.from_iterable(map(dict.values, scores)))
         if (
             all(plan.is_plain for plan in plans)
             and set(map(type, values)) <= {float}
             and (not values or (min(values) >= 0.0 and max(values) <= 1.0))  # type: ignore[type-var,operator]
-            and not any(record.score_scales for record in records)
+            and not has_scales
         ):
-            return
+            return True
         for record in records:
             self.check(record)
+        return False
 
     def check(self, record: RunRecord, *, strict: bool = False) -> None:
         """Make the scores numbers on their scales, and keep the scales that are not 0 to 1.
@@ -86,6 +96,9 @@ class ScaleChecker:
         """
         scores = record.scores or {}
         given: dict[str, Any] = record.score_scales or {}
+        for key, ends in given.items():
+            checks.refuse_name("score_scales", key)
+            checks.scale(f"score_scales.{key}", ends)
         keys = tuple(scores)
         plan = self._plans.get(keys) or self._plan(keys)
         kept: dict[str, list[float] | None] = {}
@@ -153,8 +166,7 @@ def merge_asides(into: Asides, others: Asides) -> None:
         into[key] = Aside(known.runs + runs, min(known.low, low), max(known.high, high))
 
 
-def _stated(key: str, ends: Any, declared: Scale | None) -> Scale:  # noqa: ANN401  unchecked
-    checks.scale(f"score_scales.{key}", ends)
+def _stated(key: str, ends: Sequence[float], declared: Scale | None) -> Scale:
     return Scale(declared.metric if declared else key, *map(float, ends))
 
 

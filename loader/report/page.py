@@ -151,6 +151,7 @@ def _comparison(
         known,
         experiment.of(experiment.segment_verdicts, candidate) or [],
         experiment.examples.get(candidate, {}),
+        experiment.set_aside,
     )
     return Comparison(
         f"c{place}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.report.grids import count_of, number_of, probability, text_of
-from loader.show import wording
+from loader.show import asides, wording
 from loader.show.render import NULL
 from loader.show.summary_page import outcome, title, unknowns
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loader.marts.pages import Record
+    from loader.show.asides import SetAside
 
 _STYLES: Final = {
     "deploy": ("good", "✓"),
@@ -35,6 +36,7 @@ class Verdict(NamedTuple):
     segments: Sequence[str]
     facts: Sequence[tuple[str, str]]
     outcome: str
+    set_aside: Sequence[str]
     unknowns: Sequence[str]
     legacy: str
 
@@ -44,6 +46,7 @@ def verdict_of(
     compared: Sequence[Record] | None,
     segments: Sequence[Record],
     examples: Mapping[str, Sequence[str]],
+    set_aside: Sequence[SetAside],
 ) -> Verdict:
     """Return the verdict of one row of `experiment_summaries`.
 
@@ -52,6 +55,7 @@ def verdict_of(
         compared: its rows of `experiment_metric_comparisons`, None where they are not built.
         segments: its rows of `experiment_segment_verdicts` that are proven worse.
         examples: tasks that only one arm has, by arm, where nothing is shared.
+        set_aside: values that do not count.
     """
     style, mark = _STYLES.get(str(summary["recommendation"]), _OTHER)
     word = wording.word(summary)
@@ -67,6 +71,7 @@ def verdict_of(
         [wording.worse_segment(row) for row in segments],
         _facts(summary, compared or []),
         outcome(summary),
+        asides.sentences(set_aside),
         list(unknowns(summary, compared or [])),
         wording.legacy(summary),
     )

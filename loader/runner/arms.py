@@ -194,6 +194,8 @@ class _Done:
         self.counts: Counter[str] = Counter()
         self.repetitions: defaultdict[str, dict[int, str]] = defaultdict(dict)
         """By task: the repetitions made by runs like this one, with their ids."""
+        self.failed: defaultdict[str, dict[int, str]] = defaultdict(dict)
+        """The same of those that count as missing, since they failed."""
         self.highest: Counter[str] = Counter()
 
 
@@ -222,9 +224,10 @@ def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
                 f"{arm.group} {arm.version}; give {arm.target.model_version} another "
                 "experiment id, group or extension version"
             )
-        if settings.retry_failed and success is False and source == SOURCE:
-            continue
         task, number = str(task_id), int(str(repetition or 1))
+        if settings.retry_failed and success is False and source == SOURCE:
+            known.failed[task].setdefault(number, str(run_id))
+            continue
         known.counts[task] += 1
         known.highest[task] = max(known.highest[task], known.counts[task], number)
         if source == SOURCE:
@@ -244,7 +247,12 @@ def _jobs(  # noqa: PLR0913, PLR0917  what a job is made of
     if how is OnExisting.REPLACE:
         return [Job(arm, task, number, replaced_id=there.get(number, "")) for number in numbers]
     wanted = max(0, repetitions - known.counts[task.task_id])
-    return [Job(arm, task, number) for number in numbers if number not in there][:wanted]
+    failed = known.failed[task.task_id]
+    return [
+        Job(arm, task, number, replaced_id=failed.get(number, ""))
+        for number in numbers
+        if number not in there
+    ][:wanted]
 
 
 def _in_turn(per_arm: Sequence[Sequence[Job]]) -> Iterator[list[Job]]:

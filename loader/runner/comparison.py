@@ -107,6 +107,7 @@ async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, 
     baseline_version: str = UNVERSIONED,
     extension_version: str = UNVERSIONED,
     settings: Settings | None = None,
+    on_existing: str | None = None,
     stop_when_decided: bool = False,
     look_every: int = LOOK_EVERY,
     trace: bool = False,
@@ -128,6 +129,7 @@ async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, 
         baseline_version: `extension_version` of the baseline's runs.
         extension_version: that of the candidate's.
         settings: how to run; its experiment ids are replaced by those given here.
+        on_existing: what becomes of runs that an arm has already, as in the settings.
         stop_when_decided: end when bounds valid at every look decide.
         look_every: pairs between two looks.
         trace: also tell LangSmith of every run.
@@ -143,9 +145,11 @@ async def compare_models_async(  # noqa: PLR0913  what a comparison is made of, 
     """
     control, treatment = default_groups()
     control, treatment = baseline_group or control, candidate_group or treatment
+    settings = settings or Settings(experiment_id=experiment_id)
     settings = replace(
-        settings or Settings(experiment_id=experiment_id),
+        settings,
         experiment_id=experiment_id,
+        on_existing=on_existing or settings.on_existing,
         baseline_experiment_id=baseline_experiment_id,
     )
     arms = [Arm(as_target(candidate), treatment, extension_version)]

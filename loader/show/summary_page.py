@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from loader.show import wording
+from loader.show import asides, wording
 from loader.show.metric_page import metric_table
 from loader.show.render import (
     NULL,
@@ -28,6 +28,8 @@ from loader.tables import Column, Format, Kind, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
+
+    from loader.show.asides import SetAside
 
     Record = Mapping[str, object]
 
@@ -52,6 +54,8 @@ class Answer(NamedTuple):
     """Tasks that only one arm has, for each row of `summaries`, where nothing is shared."""
     nothing: Sequence[str] = ()
     """What to read where there is no row of `summaries`."""
+    set_aside: Sequence[SetAside] = ()
+    """Values that do not count, in the experiment and in those it is compared with."""
 
 
 class Page(NamedTuple):
@@ -79,11 +83,13 @@ def render_summary(answer: Answer, output: Format, stream: TextIO) -> None:
         stream: where to; colours only when it is a terminal.
     """
     if output in {Format.JSON, Format.CSV}:
-        render(answer.summaries, output, stream)
+        rows = answer.summaries
+        render(_with_asides(rows, answer) if output is Format.JSON else rows, output, stream)
         return
     stream = for_people(stream)
     if not answer.summaries.rows:
         stream.writelines(f"{line}\n" for line in answer.nothing)
+        stream.writelines(f"- {line}\n" for line in asides.sentences(answer.set_aside))
         return
     for place, page in enumerate(pages(answer)):
         if place:
@@ -108,7 +114,7 @@ def pages(answer: Answer) -> Iterator[Page]:
             [wording.worse_segment(row) for row in segments],
             metric_table(metrics) if compared else None,
             None if compared or not answer.arms.rows else arm_table(answer.arms),
-            list(unknowns(summary, metrics.records())),
+            [*asides.sentences(answer.set_aside), *unknowns(summary, metrics.records())],
         )
 
 
@@ -122,8 +128,32 @@ def opening(summary: Record, examples: Mapping[str, Sequence[str]]) -> list[str]
     ]
 
 
-def brief(table: Table, output: Format, stream: TextIO) -> None:
-    """Print the opening and the reasons of each candidate, for a page about its tasks."""
+def _with_asides(summaries: Table, answer: Answer) -> Table:
+    """Return the rows of `experiment_summaries`, each with what does not count."""
+    told = [
+        {
+            "field": one.field,
+            "reason_code": one.reason_code,
+            "runs": one.runs,
+            "low": one.low,
+            "high": one.high,
+            "sentence": asides.sentence(one),
+        }
+        for one in answer.set_aside
+    ]
+    columns = (*summaries.columns, Column("set_aside"))
+    return Table(columns, [(*row, told) for row in summaries.rows])
+
+
+def brief(table: Table, set_aside: Sequence[SetAside], output: Format, stream: TextIO) -> None:
+    """Print the opening and the reasons of each candidate, for a page about its tasks.
+
+    Args:
+        table: rows of `experiment_summaries`.
+        set_aside: values that do not count there.
+        output: table or markdown.
+        stream: where to.
+    """
     stream = for_people(stream)
     escape = markdown_text if output is Format.MARKDOWN else str
     for summary in table.records():
@@ -132,6 +162,10 @@ def brief(table: Table, output: Format, stream: TextIO) -> None:
         stream.writelines(f"{escape(line)}\n" for line in opening(summary, {}))
         stream.write("\n")
         stream.writelines(f"- {escape(line)}\n" for line in wording.reasons(summary))
+        stream.write("\n")
+    if set_aside:
+        stream.write(f"{_UNKNOWN}\n\n")
+        stream.writelines(f"- {escape(line)}\n" for line in asides.sentences(set_aside))
         stream.write("\n")
 
 

@@ -1,8 +1,10 @@
-"""The bytes of one input, block by block, unwrapped from gzip."""
+"""The bytes of one input, block by block, unwrapped from gzip, and UTF-8 whatever it was."""
 
 from __future__ import annotations
 
+import codecs
 import zlib
+from itertools import chain
 from typing import IO, TYPE_CHECKING, Final
 
 from loader.sources import Rejection
@@ -15,6 +17,9 @@ KEPT_BYTES: Final = 64 * 1024
 """How much of a record that is too long is kept with its rejection."""
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_TWO_WIDE: Final = 4
+"""Bytes of two characters in UTF-16."""
+_WIDE: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 class InputBroken(Exception):  # noqa: N818  an event of reading, not a fault of the program
@@ -50,6 +55,10 @@ class Blocks:
             is_gzip = head.startswith(_GZIP_MAGIC)
             self._rest = self._unpacked(head) if is_gzip else self._plain(head)
             first = next(self._rest, b"")
+            encoding = _wide_encoding(first)
+            if encoding:
+                self._rest = _narrowed(first, self._rest, encoding)
+                first = next(self._rest, b"")
             if first.startswith(_BYTE_ORDER_MARK):
                 first = first[len(_BYTE_ORDER_MARK) :] or next(self._rest, b"")
             self._first = first
@@ -96,3 +105,32 @@ class Blocks:
                         "the gzip file breaks off here; copy it again, its rest is missing",
                     )
                 )
+
+
+def _wide_encoding(head: bytes) -> str | None:
+    """Tell UTF-16 from its mark, or from the NULs beside its first two characters."""
+    marked = _WIDE.get(head[:2])
+    if marked or len(head) < _TWO_WIDE:
+        return marked
+    first, second, third, fourth = head[:_TWO_WIDE]
+    if first and third and not second and not fourth:
+        return "utf-16-le"
+    return "utf-16-be" if second and fourth and not first and not third else None
+
+
+def _narrowed(first: bytes, rest: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Turn UTF-16 into UTF-8, its mark as well."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    try:
+        for block in chain([first], rest):
+            text = decoder.decode(block).encode()
+            if text:
+                yield text
+        decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        raise InputBroken(
+            Rejection(
+                "invalid_utf16",
+                f"the input begins as UTF-16 and is not here ({error}); save it as UTF-8",
+            )
+        ) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
 
 from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
+from loader.records.checks import FIELDS
 from loader.records.json_text import decode_object
 from loader.sources import (
     JsonBatch,
@@ -23,23 +24,33 @@ from loader.sources import (
     delimited,
     json_document,
     jsonl,
+    legacy,
+    parquet,
 )
+from loader.sources.binding import advised, told_lacking
 from loader.sources.blocks import Blocks, InputBroken
+from loader.sources.mapped import Objects
+from loader.sources.mapping import Mapping
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    import collections.abc
+    from collections.abc import Collection, Iterator, Sequence
     from contextlib import AbstractContextManager
 
-Format = Literal["jsonl", "json", "csv", "baseline"]
+Format = Literal["jsonl", "json", "csv", "parquet", "baseline", "legacy"]
 STANDARD_INPUT: Final = "-"
 
-_FORMAT_OF_SUFFIX: Final[Mapping[str, Format]] = {
+_FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
     ".csv": "csv",
     ".tsv": "csv",
+    ".parquet": "parquet",
 }
+_NOTHING_SAID: Final = Mapping()
+_DELIMITERS: Final = (b",", b"\t", b";")
+WORKBOOK: Final = b"PK\x03\x04"
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -61,6 +72,7 @@ class FileSource:
         *,
         groups: Collection[str] = (),
         supplied: Collection[str] = (),
+        mapping: Mapping = _NOTHING_SAID,
     ) -> None:
         """Find the files; none is opened yet.
 
@@ -69,19 +81,26 @@ class FileSource:
             format: of every file; told from name and content if None.
             groups: the known experiment groups, which a baseline runner's mode may name.
             supplied: the fields that options supply.
+            mapping: what was said of the columns of every file.
 
         Raises:
-            ConfigurationError: a path does not exist, is a folder, or matches nothing.
+            ConfigurationError: a path does not exist, is a folder, or matches nothing; or
+                columns are mapped of a format that says what they are.
 
         """
-        self.name = "baseline" if format == "baseline" else "file"
+        if format == "baseline" and mapping.says_of_columns:
+            raise ConfigurationError("--format baseline says what its columns are; leave --map out")
+        self.name = format if format in ("baseline", "legacy") else "file"
         self._paths = expand(paths)
         self._format = format
         self._groups = groups
         self._supplied = supplied
+        self._mapping = mapping.over(legacy.MAPPING) if format == "legacy" else mapping
         self._rows_of: dict[str, int] = {}
         self._finished_bytes = 0
         self._current: IO[bytes] | None = None
+        self._unseen: set[str] | None = None
+        """Mapped names that no object of any file had; None before one was read."""
         sizes = [_size(path) for path in self._paths]
         self.never_waits = None not in sizes
         self.total_bytes = sum(size or 0 for size in sizes) if self.never_waits else None
@@ -92,13 +111,15 @@ class FileSource:
         here = self._current.tell() if self._current and self.never_waits else 0
         return self._finished_bytes + here
 
-    def reference(self) -> Mapping[str, object]:
+    def reference(self) -> collections.abc.Mapping[str, object]:
         """Name the files."""
         named: dict[str, object] = {"files": self._paths[:_MOST_NAMED]}
         if len(self._paths) > _MOST_NAMED:
             named["file_count"] = len(self._paths)
         if self._format:
             named["format"] = self._format
+        if self._mapping.entries:
+            named["mapping"] = [entry.text for entry in self._mapping.entries[:_MOST_NAMED]]
         return named
 
     def rows(self) -> Iterator[SourceRow]:
@@ -121,7 +142,7 @@ class FileSource:
         """
         for path in self._paths:
             origin = "" if path == STANDARD_INPUT else path
-            with _opened(path) as stream:
+            with open_input(path) as stream:
                 self._current = stream
                 try:
                     yield from self._batches(Blocks(stream), origin)
@@ -155,19 +176,82 @@ class FileSource:
         yield from batches
 
     def _read(self, blocks: Blocks, head: bytes, origin: str) -> Iterator[JsonBatch | SourceRow]:
-        chosen = self._format
-        named = None if chosen == "baseline" else chosen
+        chosen, mapping = self._format, self._mapping
+        named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
-        rows: Iterator[JsonBatch | SourceRow]
+        if head.startswith(WORKBOOK):
+            return iter([_workbook(origin)])
         if inner == "csv":
-            rows = delimited.read(blocks, origin, self._supplied)
-        elif inner == "json":
-            rows = json_document.read(blocks, origin)
+            rows: Iterator[JsonBatch | SourceRow] = delimited.read(
+                blocks, origin, self._supplied, mapping
+            )
+        elif inner == "parquet":
+            rows = parquet.read(blocks, origin, self._supplied, mapping)
         else:
-            rows = jsonl.read(blocks, origin)
+            rows = (
+                json_document.read(blocks, origin, mapping.records or json_document.RESULTS)
+                if inner == "json"
+                else jsonl.read(blocks, origin)
+            )
+            if mapping.says_of_columns:
+                rows = self._mapped(rows, origin)
+            elif chosen is None or chosen == inner:
+                rows = _advised(rows, self._supplied)
         if chosen == "baseline":
             return baseline.adapt(single_rows(rows), self._groups)
         return rows
+
+    def _mapped(
+        self, rows: Iterator[JsonBatch | SourceRow], origin: str
+    ) -> Iterator[JsonBatch | SourceRow]:
+        objects = Objects(self._mapping, self._supplied, origin)
+        yield from objects.rows(single_rows(rows))
+        unseen = objects.unseen
+        self._unseen = unseen if self._unseen is None else self._unseen & unseen
+
+    def notes(self) -> Iterator[str]:
+        """Say which mapped names no object had."""
+        for entry in self._mapping.entries:
+            if not entry.is_optional and self._unseen and self._unseen & set(entry.columns):
+                yield f"{entry.text}: no record has {' + '.join(entry.columns)}; check its name"
+
+
+def _advised(
+    batches: Iterator[JsonBatch | SourceRow], supplied: Collection[str]
+) -> Iterator[JsonBatch | SourceRow]:
+    """Say of the first record all that is wrong with its names; leave the others as they are."""
+    for batch in batches:
+        if isinstance(batch, SourceRow):
+            yield batch if batch.rejection else _advised_row(batch, supplied)
+        elif batch.texts:
+            first = SourceRow(batch.numbers[0], batch.origin, batch.texts[0], None, None)
+            told = _advised_row(first, supplied)
+            if told is first:
+                yield batch
+            else:
+                yield told
+                yield JsonBatch(batch.origin, batch.numbers[1:], batch.texts[1:])
+        else:
+            continue
+        break
+    yield from batches
+
+
+def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
+    try:
+        found = decode_object(row.original)
+    except InvalidRecord:
+        return row  # whoever checks it says what is wrong
+    unknown = [name for name in found if name not in FIELDS]
+    if not unknown:
+        return row
+    told = advised(found, unknown, told_lacking(found.keys(), supplied, unknown))
+    return row._replace(rejection=Rejection("unknown_field", told))
+
+
+def _workbook(origin: str) -> SourceRow:
+    reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
+    return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
 
 
 def _is_empty(batch: JsonBatch | SourceRow) -> bool:
@@ -230,12 +314,15 @@ def guess_format(origin: str, head: bytes) -> Format:
     known = _FORMAT_OF_SUFFIX.get(suffix.lower())
     if known:
         return known
+    if head.startswith(parquet.MAGIC):
+        return "parquet"
     text = head.lstrip()
     if text.startswith(b"["):
         return "json"
-    if not text.startswith(b"{"):
-        return "csv" if text[:1].isalpha() or text.startswith(b'"') else "jsonl"
     line = text.split(b"\n", 1)[0]
+    if not text.startswith(b"{"):
+        is_table = text[:1].isalpha() or text.startswith(b'"') or any(map(line.count, _DELIMITERS))
+        return "csv" if is_table else "jsonl"
     try:
         return "json" if "results" in decode_object(line) else "jsonl"
     except InvalidRecord:
@@ -243,7 +330,8 @@ def guess_format(origin: str, head: bytes) -> Format:
         return "json" if line.strip() == b"{" or b"\n" in text else "jsonl"
 
 
-def _opened(path: str) -> AbstractContextManager[IO[bytes]]:
+def open_input(path: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file, or standard input; raises ConfigurationError where it cannot be read."""
     if path == STANDARD_INPUT:
         return nullcontext(sys.stdin.buffer)
     try:

@@ -1,4 +1,4 @@
-"""JSON documents: one object, an array, or an object with the array under `results`.
+"""JSON documents: one object, an array, or an object with the array under a name.
 
 Also several of these one after the other. The document is cut into records without
 decoding it: each keeps its exact text, and only one is in memory at a time.
@@ -6,19 +6,22 @@ decoding it: each keeps its exact text, and only one is in memory at a time.
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from loader.records.json_text import LARGEST_RECORD, oversized
 from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES, InputBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from loader.sources.blocks import Blocks
 
-RESULTS: Final = b'"results"'
+RESULTS: Final = "results"
+"""Name of the list of records, where none is told."""
+_DEEPEST_LIST: Final = 3
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 # Everything up to the next bracket that is not inside a string, or to the quotation
 # mark of a string that is not complete yet.
@@ -30,28 +33,44 @@ _QUOTE: Final = ord('"')
 _ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
 
 
-def read(blocks: Blocks, origin: str) -> Iterator[SourceRow]:
+def read(blocks: Blocks, origin: str, records: str = RESULTS) -> Iterator[SourceRow]:
     """Yield a row for every record of the document, its JSON not yet decoded.
+
+    Args:
+        blocks: of the document.
+        origin: the file's name.
+        records: name of the list that holds the records, dots for nesting.
 
     Where the document is not JSON, that place is one rejection and reading goes on
     behind it; a document that breaks off ends with a rejection.
     """
     scanner = _Scanner(blocks)
-    for number, (text, problem) in enumerate(_documents(scanner), 1):
+    names = [json.dumps(name, ensure_ascii=False).encode() for name in records.split(".")]
+    for number, (text, problem) in enumerate(_documents(scanner, names), 1):
         yield SourceRow(number, origin, text, None, problem)
+
+
+def lists_inside(found: Mapping[str, Any], outer: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists of objects inside an object, dots for nesting, the outermost first."""
+    for name, value in found.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            yield outer + name, value
+    for name, value in found.items():
+        if isinstance(value, dict) and outer.count(".") < _DEEPEST_LIST:
+            yield from lists_inside(value, f"{outer}{name}.")
 
 
 _Piece = tuple[bytes, Rejection | None]
 
 
-def _documents(scanner: _Scanner) -> Iterator[_Piece]:
+def _documents(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
     try:
         while (char := scanner.next_char()) is not None:
             if char == b"[":
                 scanner.skip()
                 yield from _array(scanner)
             elif char == b"{":
-                yield from _object(scanner)
+                yield from _object(scanner, names)
             else:
                 yield scanner.value()
     except InputBroken as end:
@@ -81,33 +100,49 @@ def _array(scanner: _Scanner) -> Iterator[_Piece]:
     yield b"", _not_json("the array breaks off, its ] is missing; complete the file")
 
 
-def _object(scanner: _Scanner) -> Iterator[_Piece]:
-    """Yield the one record that an object is, or those under its `results`."""
-    found_results = False
+def _object(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
+    """Yield the one record that an object is, or those in the list of that name inside it."""
     scanner.start_recording()
+    has_found = yield from _members(scanner, names)
+    text, length = scanner.stop_recording()
+    if has_found:
+        return
+    if length > LARGEST_RECORD:
+        yield text[:KEPT_BYTES], _too_large()
+    else:
+        yield text, None
+
+
+def _members(scanner: _Scanner, names: Sequence[bytes]) -> Generator[_Piece, None, bool]:
+    """Yield the records in the list of that name inside the object that begins here.
+
+    Returns:
+        Whether there was one.
+
+    """
+    has_found = False
     scanner.skip()
     while (char := scanner.next_char()) is not None and char != b"}":
         if char in b",:":
             scanner.skip()
             continue
         token, _ = scanner.value()
-        if token == RESULTS and scanner.next_char() == b":":
+        if token != names[0] or scanner.next_char() != b":":
+            continue
+        scanner.skip()
+        opening = scanner.next_char()
+        if opening == b"[" and len(names) == 1:
             scanner.skip()
-            if scanner.next_char() == b"[":
-                scanner.skip()
-                scanner.stop_recording()
-                found_results = True
-                yield from _array(scanner)
+            scanner.stop_recording()
+            has_found = True
+            yield from _array(scanner)
+        elif opening == b"{" and len(names) > 1:
+            has_found |= yield from _members(scanner, names[1:])
     if char is not None:
         scanner.skip()
-    text, length = scanner.stop_recording()
-    if found_results:
-        if char is None:
-            yield b"", _not_json("the object breaks off, its } is missing; complete the file")
-    elif length > LARGEST_RECORD:
-        yield text[:KEPT_BYTES], _too_large()
-    else:
-        yield text, None
+    elif has_found:
+        yield b"", _not_json("the object breaks off, its } is missing; complete the file")
+    return has_found
 
 
 def _not_json(reason: str) -> Rejection:

@@ -6,15 +6,16 @@
     relation: rows with scores, score_scales, measurements, latency_ms,
         tokens_used, cost_usd.
     keys: those of its columns that come along.
-    set_aside_scores: the mart, whose keys of unknown scale are left out of
-        their experiment; none leaves out nothing.
+    undeclared_keys: a query of the experiments (experiment_id) and keys
+        (evaluator_key) of which nobody knows the scale: there only values that
+        have one of their own count.
 
     A value that is off its scale after all, because a seed was edited, is null.
 
     Imports are not materialized, so that a condition on experiment_id reaches
     the index of the relation through every branch of the union.
 #}
-{% macro run_values(relation, keys, set_aside_scores=none) -%}
+{% macro run_values(relation, keys, undeclared_keys) -%}
 {%- set low = scale_end('runs', 'scores', 0) -%}
 {%- set high = scale_end('runs', 'scores', 1) -%}
 {%- set key_columns = 'runs.' ~ keys | join(',\n        runs.') -%}
@@ -32,16 +33,10 @@ metrics as not materialized (
     select * from {{ ref('metrics') }}
 ),
 
-{% if set_aside_scores is not none %}
 undeclared_keys as not materialized (
-    select distinct
-        experiment_id,
-        evaluator_key
-    from {{ set_aside_scores }}
-    where reason = 'undeclared_scale'
+    {{ undeclared_keys }}
 ),
 
-{% endif %}
 unit_scores as (
     select
         {{ key_columns }},
@@ -67,19 +62,17 @@ unit_scores as (
         on
             coalesce(evaluator_metrics.metric, scores.evaluator_key)
             = metrics.metric
-    {% if set_aside_scores is not none %}
-        left join undeclared_keys
-            on
-                runs.experiment_id = undeclared_keys.experiment_id
-                and scores.evaluator_key = undeclared_keys.evaluator_key
-                and {{
-                    has_no_scale(
-                        'runs.score_scales',
-                        'scores.evaluator_key',
-                        'evaluator_metrics.evaluator_key'
-                    )
-                }}
-    {% endif %}
+    left join undeclared_keys
+        on
+            runs.experiment_id = undeclared_keys.experiment_id
+            and scores.evaluator_key = undeclared_keys.evaluator_key
+            and {{
+                has_no_scale(
+                    'runs.score_scales',
+                    'scores.evaluator_key',
+                    'evaluator_metrics.evaluator_key'
+                )
+            }}
     where
         -- of several keys of one metric, the preferred one counts
         not jsonb_exists_any(
@@ -88,9 +81,7 @@ unit_scores as (
         )
         -- an evaluator named after a cost is not that cost
         and coalesce(metrics.kind, 'score') = 'score'
-        {% if set_aside_scores is not none %}
-            and undeclared_keys.evaluator_key is null
-        {% endif %}
+        and undeclared_keys.evaluator_key is null
 ),
 
 score_values as (

@@ -19,10 +19,14 @@ renamed as (
         baseline_experiment_id,
         error_message,
         run_version,
-        -- what named neither run nor repetition says in its id which it was
+        -- what named neither run nor repetition says in its id which it was;
+        -- the first of a hashed id says nothing
         case
             when not is_id_derived or is_id_derived is null then repetition
-            else substring(source_run_id from '[,#]([0-9]+)]?$')::integer
+            else
+                coalesce(
+                    substring(source_run_id from '[,#]([0-9]+)]?$')::integer, 1
+                )
         end as repetition,
         latency_ms,
         tokens_used,

@@ -109,6 +109,18 @@ create table evals.experiment_segment_verdicts (
     is_proven_worse boolean
 );
 
+create table evals.set_aside_scores (
+    experiment_id text,
+    experiment_group text,
+    extension_version text,
+    field text,
+    evaluator_key text,
+    reason text,
+    runs integer,
+    lowest double precision,
+    highest double precision
+);
+
 -- the rule is the marts' own; here it says what a test wrote down for some settings
 create table evals.judged (
     settings jsonb,

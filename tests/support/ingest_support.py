@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from loader.ingest.load import LoadSummary, load
+from loader.ingest.load import load
 from loader.records.vocabulary import Scale, Vocabulary
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
     from loader.sources import Source
     from loader.sources.files import Format

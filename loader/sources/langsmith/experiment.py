@@ -49,7 +49,7 @@ class Wishes:
     """Fetch its examples; the experiment must be on this dataset."""
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
-    """Keep inputs and outputs of runs in the records' metadata."""
+    """Give the records the inputs and outputs of their runs."""
 
 
 class LangSmithSource:

@@ -101,8 +101,6 @@ class Mapper:
             "prompt_tokens": run["prompt_tokens"],
             "completion_tokens": run["completion_tokens"],
         }
-        if self.with_io:
-            about.update(spooled.inputs_outputs)
         metadata["langsmith"] = {name: value for name, value in about.items() if value is not None}
         error = run["error"]
         return {
@@ -120,6 +118,7 @@ class Mapper:
             "dataset_version": self.dataset_version,
             "evaluator_versions": verdict.versions,
             "feedback": verdict.kept,
+            **(spooled.inputs_outputs if self.with_io else {}),
             "metadata": metadata,
         }
 

@@ -22,6 +22,9 @@ add column reference_outputs_id uuid,
 -- {evaluator key: text}
 add column comments jsonb;  -- noqa: RF04
 
+-- for rows to come: a load leaves out the columns that none of its records uses
+alter table raw_evals.evaluation_runs alter column score_scales set default '{}';
+
 alter table raw_evals.loads
 add column values_set_aside bigint check (values_set_aside >= 0);
 

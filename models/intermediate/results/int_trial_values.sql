@@ -11,6 +11,8 @@
             'extension_version',
             'success',
         ],
-        ref('set_aside_scores'),
+        "select distinct experiment_id, evaluator_key from "
+        ~ ref('set_aside_scores')
+        ~ " where reason = 'undeclared_scale'",
     )
 }}

@@ -34,6 +34,7 @@ run_values as (
                 'run_version',
                 'load_id',
             ],
+            undeclared_keys(ref('stg_evaluation_runs')),
         )
     }}
 ),

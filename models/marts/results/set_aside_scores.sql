@@ -38,16 +38,8 @@ not_taken as (
     where jsonb_typeof(asides.set_aside_value) = 'number'
 ),
 
--- one value off 0 to 1 says that nobody knows the key's scale
 undeclared_keys as (
-    select distinct
-        trials.experiment_id,
-        scales.evaluator_key
-    from evaluation_trials as trials
-    cross join
-        lateral
-        jsonb_each(trials.score_scales) as scales (evaluator_key, ends)
-    where trials.score_scales != '{}' and jsonb_typeof(scales.ends) = 'null'
+    {{ undeclared_keys('evaluation_trials') }}
 ),
 
 undeclared as (
@@ -55,22 +47,25 @@ undeclared as (
         trials.experiment_id,
         trials.experiment_group,
         trials.extension_version,
-        'scores.' || keys.evaluator_key as field,
+        'scores.' || undeclared_keys.evaluator_key as field,
         'undeclared_scale' as reason,
         {{ function('to_double') }}(
-            (trials.scores ->> keys.evaluator_key)::numeric
+            (trials.scores ->> undeclared_keys.evaluator_key)::numeric
         ) as value
     from evaluation_trials as trials
-    inner join undeclared_keys as keys
-        on trials.experiment_id = keys.experiment_id
+    inner join undeclared_keys
+        on trials.experiment_id = undeclared_keys.experiment_id
     left join evaluator_metrics
-        on keys.evaluator_key = evaluator_metrics.evaluator_key
+        on
+            undeclared_keys.evaluator_key
+            = evaluator_metrics.evaluator_key
     where
-        jsonb_typeof(trials.scores -> keys.evaluator_key) = 'number'
+        jsonb_typeof(trials.scores -> undeclared_keys.evaluator_key)
+        = 'number'
         and {{
             has_no_scale(
                 'trials.score_scales',
-                'keys.evaluator_key',
+                'undeclared_keys.evaluator_key',
                 'evaluator_metrics.evaluator_key'
             )
         }}

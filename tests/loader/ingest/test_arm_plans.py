@@ -12,7 +12,7 @@ import pytest
 from ingest_support import load_records, record, run_load, select
 from langsmith_server import Fault, LangSmithServer, Row
 from loader.ingest import arm_plans, retention
-from loader.ingest.load import LoadSummary, load
+from loader.ingest.load import load
 from loader.records.checker import Defaults
 from loader.runner.arms import Arm, Settings
 from loader.runner.session import run_missing
@@ -28,6 +28,8 @@ from memory_source import MemorySource
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from loader.ingest.summary import LoadSummary
 
 pytestmark = pytest.mark.newest_server
 

@@ -173,7 +173,7 @@ def test_the_same_content_in_another_form_is_the_same_run(
 
 
 def test_a_score_may_return_to_what_it_was(database_url: str) -> None:
-    a, b = record(accuracy=0.1), record(accuracy=0.2)
+    a, b = (record(source_run_id="run", accuracy=value) for value in (0.1, 0.2))
     counts = [load_records(database_url, records).loaded for records in ([a], [b], [a], [a])]
     assert counts == [1, 1, 1, 0]
     assert load_records(database_url, [a, b, a]).loaded == 0
@@ -232,7 +232,7 @@ def test_an_option_that_is_no_valid_field_is_an_error(database_url: str) -> None
 
 
 def test_a_strict_load_takes_all_or_nothing_and_keeps_the_rejected(database_url: str) -> None:
-    records = [record(task_id="a"), record(task_id="b", accuracy=7), record(task_id="c")]
+    records = [record(task_id="a"), record(task_id="b", accuracy="7"), record(task_id="c")]
     summary = load_records(database_url, records, strict=True)
     assert summary.is_refused
     assert (summary.loaded, summary.rejected) == (0, 3)
@@ -240,7 +240,7 @@ def test_a_strict_load_takes_all_or_nothing_and_keeps_the_rejected(database_url:
         database_url,
         "select row_number, reason_code from raw_evals.rejected_rows order by row_number",
     )
-    assert rows == [(1, "withheld"), (2, "score_out_of_range"), (3, "withheld")]
+    assert rows == [(1, "withheld"), (2, "wrong_type"), (3, "withheld")]
     sound = load_records(database_url, [records[0], records[2]], strict=True)
     assert (sound.loaded, sound.is_refused) == (2, False)
 
@@ -342,12 +342,12 @@ def run(
 
 def test_the_command_prints_what_became_of_the_records(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_bytes(b"\n".join([line(), line(task_id="b", accuracy=2), b"{"]))
-    done = run(database_url, "--file", str(path))
+    path.write_bytes(b"\n".join([line(), line(task_id="b", accuracy="2"), b"{"]))
+    done = run(database_url, "--file", str(path), "--max-rejected", "100%")
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0, done.stderr
     assert lines[0].startswith("read 3 · loaded 1 · unchanged 0 · rejected 2 · ")
-    assert "1 x score_out_of_range" in done.stdout.decode()
+    assert "1 x wrong_type" in done.stdout.decode()
     assert f"{path}, row 2" in done.stdout.decode()
     assert "raw_evals.rejected_rows, load_id 1" in lines[-1]
     assert done.stderr == b""
@@ -356,10 +356,10 @@ def test_the_command_prints_what_became_of_the_records(database_url: str, tmp_pa
 def test_the_command_says_how_many_reasons_it_left_out(database_url: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     broken = [
-        line(accuracy=2),
+        line(accuracy="2"),
         line(experiment_group="nobody"),
         b"{",
-        line(latency_ms=-1),
+        line(task_id=""),
         line(x=1),
     ]
     path.write_bytes(b"\n".join([line(task_id="fine"), *broken]))
@@ -388,7 +388,8 @@ def test_the_command_reads_several_files_and_standard_input(
         (("--file", "-"), b"", 3),
         (("--file", "-"), b"{", 3),
         (("--file", "-", "--strict"), line() + b"\n{", 3),
-        (("--file", "-"), line() + b"\n{", 0),
+        (("--file", "-"), line() + b"\n{", 3),
+        (("--file", "-", "--max-rejected", "50%"), line() + b"\n{", 0),
         (("--file", "-", "--dry-run"), line(), 0),
     ],
 )

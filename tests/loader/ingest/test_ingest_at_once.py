@@ -26,6 +26,7 @@ from ingest_support import (
     stored_runs,
 )
 from loader.errors import WarehouseUnavailable
+from loader.ingest import side_rows
 from loader.ingest import writer as warehouse
 from loader.ingest.load import load
 from loader.warehouse import locks
@@ -47,7 +48,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warehouse, "SMALL_LOAD_ROWS", 3)
     monkeypatch.setattr(warehouse, "CHUNK_ROWS", 4)
     monkeypatch.setattr(warehouse, "_BLOCK_BYTES", 1)
-    monkeypatch.setattr(warehouse, "_REJECT_BYTES", 1500)
+    monkeypatch.setattr(side_rows, "_MOST_BYTES", 1500)
     monkeypatch.setattr(warehouse, "_MOST_TOUCHED", 1)
 
 
@@ -70,7 +71,7 @@ def write(path: Path, records: Sequence[dict[str, object]]) -> Path:
     return path
 
 
-# One record is (experiment, task, score); a score of 9 is off its scale.
+# One record is (experiment, task, score) of a run that says its id; a score of 9 is no number.
 Load = list[tuple[int, int, int]]
 LOADS = st.lists(
     st.lists(
@@ -121,7 +122,12 @@ def test_versions_follow_the_rule_whatever_way_the_rows_take(
     versions, loaded = expected_versions(loads)
     for one, count in zip(loads, loaded, strict=True):
         records = [
-            record(experiment_id=f"e{experiment}", task_id=f"t{task}", scores={"own": score})
+            record(
+                experiment_id=f"e{experiment}",
+                task_id=f"t{task}",
+                source_run_id=f"r{task}",
+                scores={"own": "nine" if score == 9 else score},
+            )
             for experiment, task, score in one
         ]
         if not records:
@@ -161,10 +167,10 @@ def test_the_straight_way_is_taken_when_it_is_free_and_only_then(
     statements: list[str] = []
     insert = warehouse.LoadWriter._insert_staged  # noqa: SLF001  is what tells the ways apart
 
-    def counting(self: warehouse.LoadWriter) -> int:
-        count = insert(self)
+    def counting(self: warehouse.LoadWriter) -> tuple[int, int]:
+        count, replaced = insert(self)
         statements.append(f"staged {count}")
-        return count
+        return count, replaced
 
     monkeypatch.setattr(warehouse.LoadWriter, "_insert_staged", counting)
     path = write(tmp_path / "a.jsonl", [record(task_id=f"t{n}") for n in range(50)])

@@ -16,7 +16,8 @@ from langsmith_server import KEY, Fault, LangSmithServer, fill
 from loader.cli.ingest import ingest
 from loader.cli.langsmith import projects
 from loader.errors import SourceUnavailable
-from loader.ingest.load import LoadSummary, load
+from loader.ingest.load import load
+from loader.ingest.summary import SetAside
 from loader.records.checker import Defaults
 from loader.sources.langsmith import LangSmith, LangSmithSource, Wishes
 from loader.warehouse.connection import connect
@@ -25,6 +26,8 @@ from loader.warehouse.seeds import read_vocabulary
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from loader.ingest.summary import LoadSummary
 
 pytestmark = pytest.mark.newest_server
 
@@ -126,12 +129,12 @@ def test_what_contradicts_an_option_or_has_no_task_is_rejected(
     off_scale = stand_in.add_run(session, extra={"metadata": {"task_id": "off scale"}})
     stand_in.add_feedback(off_scale, "accuracy", 4)
     summary = take(database_url, connect_langsmith(), "one")
-    assert (summary.read, summary.loaded, summary.rejected) == (5, 1, 4)
+    assert (summary.read, summary.loaded, summary.rejected) == (5, 2, 3)
     assert {reason.reason_code: reason.count for reason in summary.reasons} == {
         "contradicts_option": 2,
         "missing_field": 1,
-        "score_out_of_range": 1,
     }
+    assert summary.set_aside == (SetAside("scores.accuracy", "off_scale", 1, 4.0, 4.0),)
     rejected = select(database_url, "select payload from raw_evals.rejected_rows")
     assert not any("private" in row["payload"] for row in rejected)
 

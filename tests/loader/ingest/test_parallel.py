@@ -18,6 +18,7 @@ from ingest_support import VOCABULARY, line, select, stored_runs
 from loader.ingest import parallel
 from loader.ingest.load import load
 from loader.ingest.parallel import Checked, ParallelChecker
+from loader.ingest.summary import SetAside
 from loader.records.checker import Checker
 from loader.sources import JsonBatch, SourceRow
 from loader.sources.files import FileSource
@@ -33,8 +34,8 @@ BATCHES = 60
 
 
 def text(number: int) -> bytes:
-    """Make a record; every 301st is not sound."""
-    score = 7 if number % 301 == 300 else number % 101 / 100
+    """Make a record; every 301st is not sound, and every 401st is on no scale."""
+    score = "7" if number % 301 == 300 else 7 if number % 401 == 400 else number % 101 / 100
     return line(source_run_id=f"r{number:06}", task_id=f"t{number}", scores={"accuracy": score})
 
 
@@ -136,9 +137,11 @@ def test_a_large_file_is_loaded_the_same_on_every_core(
             database_url,
             "select row_number, reason_code, payload from raw_evals.rejected_rows order by 1",
         )
-        stored.append((counts, summary.reasons, stored_runs(database_url), rejected))
+        told = (counts, summary.reasons, summary.set_aside, summary.records_aside)
+        stored.append((*told, stored_runs(database_url), rejected))
     assert stored[0] == stored[1]
     assert stored[0][0] == (12_024, 11_963, 10, 51)
+    assert stored[0][2] == (SetAside("scores.accuracy", "off_scale", 29, 7.0, 7.0),)
 
 
 def test_the_processes_of_a_killed_load_end_with_it(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from loader import AsyncRecorder, Recorder
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.recording.existing import last_load
 from loader.recording.spool import Header, SpoolWriter, target_name
+from loader.warehouse import locks
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
@@ -172,6 +173,23 @@ def test_what_an_earlier_session_left_in_the_spool_is_there(database_url: str) -
     SpoolWriter(Header("recorder", target_name(database_url))).append([record])
     session(database_url, run("t", 0.2))
     assert [row[1] for row in stored(database_url)] == [4, 5]
+
+
+def test_a_load_that_does_not_end_keeps_no_session_from_beginning(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("loader.recording.existing._LOCK_SECONDS", 1)
+    SpoolWriter(Header("recorder", target_name(database_url))).append(
+        [b'{"task_id":"old","source_run_id":"old"}']
+    )
+    with connect(database_url) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
+        recorder = Recorder(**ARM, database_url=database_url)
+        assert "not known (the database failed" in recorder.notes[0]
+        other.rollback()
+    recorder.record(**run("t", 0.1))
+    recorder.close()
+    assert stored(database_url) == [("t", None, 1, 0.1)]
 
 
 @pytest.mark.parametrize("on_existing", ["replace", "refuse"])

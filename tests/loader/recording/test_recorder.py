@@ -430,3 +430,26 @@ def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> Non
     assert len(rows) == 1
     assert rows[0][1:] == (9, 4, {"accuracy": "exact"}, "https://traces.example/1")
     assert kept == [(["7"],), ({"prompt": "What is 3 + 4?"},), ({"prompt": "é"},)]
+
+
+def test_a_score_whose_scale_nobody_declared_is_said_once(
+    database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Recorder(**ARM, database_url=database_url) as recorder:
+        for score in (1, 5, 3):
+            recorder.record(task_id="t", scores={"helpfulness": score})
+            recorder.flush()
+        recorder.record(task_id="t", scores={"tone": 4}, score_scales={"tone": [1, 5]})
+    said = [message for message in caplog.messages if "scale" in message]
+    assert len(said) == 1
+    assert said[0].startswith("scores.helpfulness lies between 5 and 5, off 0 to 1")
+    with connect(database_url) as connection:
+        rows = connection.execute(
+            "select scores, score_scales from raw_evals.evaluation_runs order by repetition"
+        ).fetchall()
+    assert rows == [
+        ({"helpfulness": 1.0}, {}),
+        ({"helpfulness": 5.0}, {"helpfulness": None}),
+        ({"helpfulness": 3.0}, {"helpfulness": None}),
+        ({"tone": 4.0}, {"tone": [1.0, 5.0]}),
+    ]

@@ -40,10 +40,6 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("unknown field", line(latency=5), "unknown_field", "metadata"),
     ("a score at the top", line(helpfulness=0.5), "unknown_field", "scores"),
     ("feedback in a file", line(feedback=[{"key": "a"}]), "unknown_field", "feedback"),
-    ("score above one", line(scores={"accuracy": 1.01}), "score_out_of_range", "1.01"),
-    ("score below zero", line(scores={"own": -0.1}), "score_out_of_range", "0 to 1"),
-    ("judge below its scale", line(scores={"judge": 0}), "score_out_of_range", "1 to 5"),
-    ("metric above one", line(accuracy=1.5), "score_out_of_range", "accuracy"),
     ("score in quotes", line(scores={"accuracy": "0.9"}), "wrong_type", "without quotes"),
     ("score is an object", line(scores={"accuracy": {}}), "wrong_type", "scores.accuracy"),
     ("scores is an array", line(scores=[0.9]), "wrong_type", "an object"),
@@ -66,13 +62,10 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("latency is Infinity", line(latency_ms=float("inf")), "not_finite", "latency_ms"),
     ("latency is -Infinity", line(latency_ms=float("-inf")), "not_finite", "latency_ms"),
     ("latency is 1e400", line(latency_ms=0).replace(b": 0", b": 1e400"), "not_finite", "latency"),
-    ("latency is negative", line(latency_ms=-1), "negative_number", "latency_ms"),
     ("latency in quotes", line(latency_ms="5"), "wrong_type", "without quotes"),
     ("latency is true", line(latency_ms=True), "wrong_type", "a boolean"),
     ("latency is huge", line(latency_ms=10**400), "number_out_of_range", "1.8e308"),
-    ("cost is negative", line(cost_usd=-0.01), "negative_number", "cost_usd"),
     ("cost is an object", line(cost_usd={}), "wrong_type", "cost_usd"),
-    ("tokens negative", line(tokens_used=-5), "negative_number", "tokens_used"),
     ("half a token", line(tokens_used=2.5), "wrong_type", "whole"),
     ("tokens past bigint", line(tokens_used=2**63), "number_out_of_range", "tokens_used"),
     ("tokens is false", line(tokens_used=False), "wrong_type", "tokens_used"),
@@ -135,6 +128,19 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("a mark inside", b"\xef\xbb\xbf" + line(), "invalid_json", "byte order mark"),
     ("a field of 10 MB", line(error_message="x" * 10_000_000), "record_too_large", "10,000,"),
 ]  # fmt: skip
+# name, the record's text, and what is set aside: where, the value, and a word of the reason why
+# a recorder, which sets nothing aside, refuses it
+ASIDE: list[tuple[str, bytes, str, float, str]] = [
+    ("score above one", line(scores={"accuracy": 1.01}), "scores.accuracy", 1.01, "0 to 1"),
+    ("score below zero", line(scores={"accuracy": -0.1}), "scores.accuracy", -0.1, "0 to 1"),
+    ("judge below its scale", line(scores={"judge": 0}), "scores.judge", 0, "1 to 5"),
+    ("metric above one", line(accuracy=1.5), "scores.accuracy", 1.5, "accuracy"),
+    ("scale of the record's own", line(scores={"own": 7}, score_scales={"own": [0, 5]}), "scores.own", 7, "0 to 5"),
+    ("latency below zero", line(latency_ms=-1), "latency_ms", -1, "cannot be negative"),
+    ("tokens below zero", line(tokens_used=-3), "tokens_used", -3, "cannot be negative"),
+    ("cost below zero", line(cost_usd=-0.5), "cost_usd", -0.5, "cannot be negative"),
+    ("tokens by kind below zero", line(cached_tokens=-1), "cached_tokens", -1, "cannot be negative"),
+]  # fmt: skip
 # name, the fields beyond the required ones, and what must be stored (column, value)
 INTACT: list[tuple[str, dict[str, object], str, object]] = [
     ("SQL in an id", {"task_id": "'; drop table x; --"}, "task_id", "'; drop table x; --"),
@@ -191,10 +197,38 @@ def test_a_broken_record_is_refused_with_its_own_reason(text: bytes, code: str, 
     assert len(caught.value.reason) < 400
 
 
+@pytest.mark.parametrize("case", ASIDE, ids=[case[0] for case in ASIDE])
+def test_a_value_that_cannot_be_is_set_aside_and_its_record_is_kept(
+    shared_url: str, tmp_path: Path, case: tuple[str, bytes, str, float, str]
+) -> None:
+    _, text, path, value, word = case
+    file = tmp_path / "results.jsonl"
+    name = f"{path} {value}"
+    file.write_bytes(text[:-1] + f', "source_run_id": "{name}", "completeness": 0.5}}'.encode())
+    summary = load_file(shared_url, file)
+    assert (summary.loaded, summary.rejected, summary.records_aside) == (1, 0, 1)
+    assert [(one.field, one.runs, one.low, one.high) for one in summary.set_aside] == [
+        (path, 1, value, value)
+    ]
+    [(scores, latency, tokens, cost, cached, set_aside)] = select(
+        shared_url,
+        "select scores, latency_ms, tokens_used, cost_usd, cached_tokens, set_aside "
+        "from raw_evals.evaluation_runs where source_run_id = %s",
+        name,
+    )
+    assert (scores, latency, tokens, cost, cached) == ({"completeness": 0.5}, *[None] * 4)
+    assert set_aside == {path: value}
+    with pytest.raises(InvalidRecord) as caught:
+        Checker(VOCABULARY).check_json(text)
+    assert word in caught.value.reason
+    assert path in caught.value.reason
+
+
 def test_broken_records_are_kept_with_their_exact_text_and_the_sound_ones_are_loaded(
     database_url: str, tmp_path: Path
 ) -> None:
-    broken = [case for case in REFUSED if b"\n" not in case[1]]
+    # a repetition 0 is refused alone: a file that holds one is counted from 0
+    broken = [case for case in REFUSED if b"\n" not in case[1] and case[0] != "repetition zero"]
     lines = [line(task_id="first"), *(text for _, text, *_ in broken), line(task_id="last")]
     path = tmp_path / "results.jsonl"
     path.write_bytes(b"\n".join(lines))

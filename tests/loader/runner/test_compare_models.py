@@ -131,7 +131,11 @@ def test_two_models_are_run_and_the_marts_decide(database_url: str, chat: ChatSe
     ]
     places = [told.index(part) for part in parts]
     assert places == sorted(places)
-    assert json.loads(msgspec.json.encode(comparison))["summary"]["experiment_id"] == "exp-1"
+    written = json.loads(msgspec.json.encode(comparison))
+    assert written["summary"]["experiment_id"] == "exp-1"
+    assert (written["outcome"]["cost_usd"], written["outcome"]["unknown_costs"]) == (None, 120)
+    with pytest.raises(ConfigurationError, match="has 60 runs of 60 tasks already"):
+        compare_models(candidate=ChatTarget(chat.url, "good"), on_existing="refuse", **arguments)
 
 
 def test_a_baseline_in_the_warehouse_is_used_and_not_run_again(

@@ -221,6 +221,21 @@ def test_two_runs_that_add_at_once_do_not_overwrite_each_other(database_url: str
     assert run(database_url, add, 2, repetitions=2).planned == 0
 
 
+def test_a_failure_that_was_added_is_made_anew_as_the_same_run(database_url: str) -> None:
+    def fail(prompt: str) -> str:
+        raise OSError(prompt)
+
+    run(database_url, add, 2)
+    run(database_url, fail, 2, on_existing="add")
+    retried = run(database_url, add, 2, repetitions=2, retry_failed=True)
+    assert (retried.planned, retried.already_done, retried.succeeded) == (2, 2, 2)
+    assert stored(database_url, "task_id, repetition, run_version, success") == [
+        (f"sum-{task}", number, version, is_fine)
+        for task in (0, 1)
+        for number, version, is_fine in ((1, 1, True), (2, 1, False), (2, 2, True))
+    ]
+
+
 @pytest.mark.slow
 def test_the_command_ends_with_3_when_all_failed(database_url: str, tmp_path: Path) -> None:
     tasks = tmp_path / "tasks.json"

@@ -1,0 +1,167 @@
+"""`ingest --guess`: propose a mapping, show what it would store, and ask."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from loader.errors import ConfigurationError, InvalidRecord
+from loader.records.json_text import decode_object
+from loader.sources.files import STANDARD_INPUT, FileSource, expand
+from loader.sources.guess import guess
+from loader.sources.mapping_file import parse_mapping
+from loader.sources.probe import probe
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from loader.cli.mapping_options import MappingOptions
+    from loader.records.checker import Defaults
+    from loader.records.vocabulary import Vocabulary
+    from loader.sources import SourceRow
+    from loader.sources.files import Format
+    from loader.sources.mapping import Mapping
+    from loader.sources.proposal import Proposal
+
+_FILE: Final = "evalmart-mapping.yml"
+_TEAM: Final = "evalmart"
+_SHOWN: Final = 3
+_NARROWEST: Final = 30
+_LONGEST: Final = 2000
+"""Characters of a record that are shown."""
+
+
+def agreed_mapping(
+    paths: Sequence[str],
+    chosen: Format | None,
+    options: MappingOptions,
+    given: Defaults,
+    vocabulary: Vocabulary,
+) -> Mapping | None:
+    """Propose a mapping of files, write it down, and ask on a terminal whether to load by it.
+
+    Args:
+        paths: of the files, as named.
+        chosen: format of every file; told from name and content if None.
+        options: what was said of columns; a guess adds to it.
+        given: what options say of every record.
+        vocabulary: the groups that are declared.
+
+    Returns:
+        The mapping to load by; None where there is nobody to ask, or the answer is no.
+
+    Raises:
+        ConfigurationError: there is nothing to guess from, or another mapping file stands where
+            this one would be written.
+
+    """
+    if chosen in ("baseline", "legacy"):
+        raise ConfigurationError(f"--format {chosen} says what its columns are; leave --guess out")
+    if options.path is not None:
+        raise ConfigurationError(
+            "--guess writes a mapping; leave --mapping out, --map may add to it"
+        )
+    if not paths:
+        raise ConfigurationError("--guess looks at files; give --file PATH")
+    said = options.mapping()
+    files = expand(paths)
+    sample = probe(files, chosen, said.decimal, said.records)
+    proposal = guess(
+        sample,
+        said={*given.given(), *(entry.target.name for entry in said.entries if entry.target)},
+        used={column for entry in said.entries for column in entry.columns},
+        known_groups=vocabulary.groups,
+        known_scales={key: (each.low, each.high) for key, each in vocabulary.scales.items()},
+    )
+    for entry in reversed(said.entries):
+        goal, _, source = entry.text.partition("=")
+        if entry.target is None:
+            proposal.left_out += entry.columns
+        else:
+            proposal.entries.insert(0, (goal, source, "as said"))
+    named = ", ".join(files[:_SHOWN])
+    text = proposal.text(f"Proposed from the first {sample.rows:,} records of {named}")
+    mapping = parse_mapping(text, _FILE)
+    _show(proposal)
+    _show_records(files, chosen, mapping, given)
+    path = _write(text)
+    command = _command(paths, chosen, path, given)
+    if STANDARD_INPUT not in files and (options.yes or _is_agreed()):
+        return mapping
+    click.echo(f"look at {path}, then: {command}")
+    return None
+
+
+def _is_agreed() -> bool:
+    return sys.stdin.isatty() and click.confirm("Load it so?", err=True)
+
+
+def _show(proposal: Proposal) -> None:
+    lengths = [len(goal) + len(source) for goal, source, _ in proposal.entries]
+    width = max(lengths, default=_NARROWEST) + 3
+    for goal, source, reason in proposal.entries:
+        click.echo(f"  {f'{goal} = {source}':<{width}}  {reason}")
+    for key, (low, high, reason) in proposal.scales.items():
+        click.echo(f"  {f'scale of {key}: {low:g} to {high:g}':<{width}}  {reason}")
+    for role, names in proposal.groups.items():
+        click.echo(f"  {f'{role}: ' + ', '.join(names):<{width}}  {proposal.groups_reason}")
+    for name, (value, reason) in proposal.defaults.items():
+        click.echo(f"  {f'{name} = {value!r}':<{width}}  {reason}")
+    for note in proposal.notes:
+        click.echo(f"check: {note}", err=True)
+
+
+def _show_records(
+    files: Sequence[str], chosen: Format | None, mapping: Mapping, given: Defaults
+) -> None:
+    """Print the first records as they would be stored."""
+    if STANDARD_INPUT in files:
+        return
+    defaults = {**mapping.defaults, **given.given()}
+    source = FileSource(files[:1], chosen, supplied=defaults.keys(), mapping=mapping)
+    click.echo("the first records would be:")
+    for row in islice(source.rows(), _SHOWN):
+        click.echo(f"  {_as_stored(row, defaults)}")
+
+
+def _as_stored(row: SourceRow, defaults: dict[str, str]) -> str:
+    if row.rejection is not None:
+        return f"rejected: {row.rejection.reason}"
+    try:
+        fields = decode_object(row.original) if row.fields is None else row.fields
+    except InvalidRecord as error:
+        return f"rejected: {error.reason}"
+    text = json.dumps({**defaults, **fields}, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _write(text: str) -> Path:
+    """Write the mapping, in the team's folder if there is one; never over another one."""
+    folder = Path(_TEAM)
+    path = (folder if folder.is_dir() else Path()) / _FILE
+    try:
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise ConfigurationError(
+                f"{path} is there already; load by it with --mapping {path}, or move it away"
+            )
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+    return path
+
+
+def _command(paths: Sequence[str], chosen: Format | None, mapping: Path, given: Defaults) -> str:
+    words = ["python", "-m", "loader", "ingest"]
+    words += [word for path in paths for word in ("--file", path)]
+    words += ["--format", chosen] if chosen else []
+    words += ["--mapping", str(mapping)]
+    options = {"agent_name": "agent", "baseline_experiment_id": "baseline-experiment"}
+    for name, value in given.given().items():
+        words += [f"--{options.get(name, name.replace('_', '-'))}", value]
+    return shlex.join(words)

@@ -1,0 +1,82 @@
+"""What `ingest` prints of a load, and when its exit code is 3."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from loader.errors import InputRejected
+from loader.show.asides import sentence, sentences
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from loader.ingest.summary import LoadSummary
+
+_MOST_REASONS: Final = 3
+
+
+def print_summary(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:
+    """Print what became of the records, as text or as JSON in one line."""
+    if summary_format == "json":
+        told = asdict(summary) | {
+            "set_aside": [
+                asdict(aside) | {"sentence": sentence(aside)} for aside in summary.set_aside
+            ],
+            "dry_run": dry_run,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    line = (
+        f"read {summary.read} · loaded {summary.loaded} · unchanged {summary.unchanged} · "
+        f"rejected {summary.rejected} · {summary.seconds:.1f} s"
+    )
+    click.echo(f"{line} · dry run, nothing written" if dry_run else line)
+    for told_line in _lines(summary):
+        click.echo(f"  {told_line}")
+
+
+def _lines(summary: LoadSummary) -> Iterator[str]:
+    for reason in summary.reasons[:_MOST_REASONS]:
+        yield f"{reason.count} x {reason.reason_code}: {reason.example}"
+    if len(summary.reasons) > _MOST_REASONS:
+        rest = len(summary.reasons) - _MOST_REASONS
+        yield f"and {rest} more {'reason' if rest == 1 else 'reasons'}"
+    if summary.reasons and summary.load_id is not None:
+        yield f"all of them are in raw_evals.rejected_rows, load_id {summary.load_id}"
+    for told in sentences(summary.set_aside):
+        yield f"set aside: {told}"
+    if summary.replaced:
+        yield f"{summary.replaced} of the loaded replaced what was loaded before"
+    for note in summary.notes:
+        yield f"note: {note}"
+
+
+def refuse(summaries: Sequence[LoadSummary], max_rejected: float) -> None:
+    """Raise InputRejected where a load was refused, had nothing to load, or too much trouble.
+
+    Args:
+        summaries: of the loads of one command.
+        max_rejected: share of records that may be rejected or have a value set aside.
+
+    """
+    if any(summary.is_refused for summary in summaries):
+        raise InputRejected(
+            "nothing was loaded: --strict, and records were rejected or had values set aside"
+        )
+    if any(summary.has_nothing for summary in summaries):
+        raise InputRejected("there was nothing that could be loaded")
+    for summary in summaries:
+        if summary.troubled_share > max_rejected:
+            raise InputRejected(
+                f"{_percent(summary.troubled_share)} of {summary.read:,} records were rejected "
+                f"({summary.rejected:,}) or had a value set aside ({summary.records_aside:,}), "
+                f"more than the {_percent(max_rejected)} of --max-rejected; the rest is loaded"
+            )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

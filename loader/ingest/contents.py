@@ -1,0 +1,110 @@
+"""Retention of inputs and outputs: their bodies go, the runs and the ids that name them stay.
+
+A body's age counts from when it was first kept, whichever runs name it since; a load that
+comes after its removal keeps it anew. Nothing that marts are built from is touched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.ingest import statements
+from loader.tools.version import __version__
+from loader.warehouse import locks
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from loader.warehouse.connection import Connection
+
+
+class OldContents(NamedTuple):
+    """Bodies of inputs and outputs that a purge removes, or would."""
+
+    cutoff: datetime
+    bodies: int
+    size_bytes: int
+    """As they are stored."""
+
+
+def find(connection: Connection, older_than_days: int) -> OldContents:
+    """Find the bodies that are past retention.
+
+    Args:
+        connection: to a migrated warehouse.
+        older_than_days: age at which a body goes; at least 1.
+
+    Raises:
+        ConfigurationError: the age leads out of the calendar, or raw_evals is older.
+        WarehouseUnavailable: the server fails or forbids it.
+
+    """
+    try:
+        cursor = connection.cursor(row_factory=class_row(OldContents))
+        cursor.execute(
+            """
+            select
+                now() - make_interval(days => %(days)s) as cutoff,
+                count(*) as bodies,
+                coalesce(sum(pg_column_size(content)), 0)::bigint as size_bytes
+            from raw_evals.contents
+            where kept_at < now() - make_interval(days => %(days)s)
+            """,
+            {"days": older_than_days},
+        )
+        found = cursor.fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError(
+            "raw_evals does not exist, or is older; run python -m loader init"
+        ) from None
+    except psycopg.errors.DatetimeFieldOverflow:
+        raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"cannot look for old inputs and outputs: {error}") from error
+    if found is None:
+        raise WarehouseUnavailable("an aggregate returned no row")
+    return found
+
+
+def remove(connection: Connection, cutoff: datetime) -> int:
+    """Remove the bodies kept before a time, and enter that in the ledger; return how many.
+
+    Args:
+        connection: in autocommit mode.
+        cutoff: as `find` says it.
+
+    Raises:
+        WarehouseUnavailable: the server fails or forbids it; nothing is removed.
+
+    """
+    try:
+        with connection.transaction():
+            # as a load does, so that load ids become visible in order
+            connection.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
+            drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+            count = connection.execute(
+                "delete from raw_evals.contents where kept_at < %s", (cutoff,)
+            ).rowcount
+            if not count:
+                raise psycopg.Rollback
+            values = {
+                "load_id": drawn[0] if drawn else None,
+                "source": "purge",
+                "source_ref": Jsonb({"contents_before": cutoff.isoformat(), "contents": count}),
+                "experiment_id": None,
+                "loader_version": __version__,
+                **dict.fromkeys(("read", "loaded", "unchanged", "rejected", "set_aside"), 0),
+            }
+            connection.execute(statements.INSERT_LOAD, values)
+    except psycopg.errors.InsufficientPrivilege:
+        raise WarehouseUnavailable(
+            "this role may not delete from raw_evals; purge as the schema's owner"
+        ) from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"purge stopped: {error}") from error
+    return count

@@ -1,0 +1,141 @@
+"""Parquet: the columns of a table, typed, read some rows at a time."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager, suppress
+from datetime import date, datetime
+from decimal import Decimal
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from loader.errors import ConfigurationError, InvalidRecord
+from loader.sources import Rejection, SourceRow
+from loader.sources.binding import bind
+from loader.sources.blocks import InputBroken
+from loader.sources.mapped import Objects
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from loader.sources.blocks import Blocks
+    from loader.sources.mapping import Mapping
+
+MAGIC: Final = b"PAR1"
+_ROWS: Final = 1024
+_encode = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def read(
+    blocks: Blocks, origin: str, supplied: Collection[str], mapping: Mapping
+) -> Iterator[SourceRow]:
+    """Yield a row for every row of the table; its number is its place.
+
+    Args:
+        blocks: of the file, which is kept in a temporary file while it is read, because its
+            table of contents stands at its end.
+        origin: the file's name.
+        supplied: required fields that options supply.
+        mapping: what was said of the columns.
+
+    Raises:
+        ConfigurationError: the extra that reads Parquet is not installed.
+
+    """
+    try:
+        with _stored(blocks) as stream:
+            yield from _rows(stream, origin, supplied, mapping)
+    except InputBroken as end:
+        yield SourceRow(1, origin, b"", None, end.rejection)
+
+
+def sample(blocks: Blocks, most: int) -> list[dict[str, Any]]:
+    """Return the first rows; none of a file that cannot be read."""
+    found: list[dict[str, Any]] = []
+    with suppress(InvalidRecord, InputBroken), _stored(blocks) as stream:
+        for batch in _batches(stream):
+            found += batch
+            if len(found) >= most:
+                break
+    return found[:most]
+
+
+@contextmanager
+def _stored(blocks: Blocks) -> Iterator[IO[bytes]]:
+    with tempfile.TemporaryFile() as stream:
+        for block in blocks:
+            stream.write(block)
+        stream.seek(0)
+        yield stream
+
+
+def _rows(
+    stream: IO[bytes], origin: str, supplied: Collection[str], mapping: Mapping
+) -> Iterator[SourceRow]:
+    number = 0
+    objects = Objects(mapping, supplied, origin)
+    try:
+        for batch in _batches(stream):
+            if number == 0:
+                bind(list(batch[0]), mapping, supplied, is_nested=True)
+            for found in batch:
+                number += 1
+                yield next(
+                    objects.rows(iter([SourceRow(number, origin, _encode(found), found, None)]))
+                )
+    except InvalidRecord as error:
+        yield SourceRow(number + 1, origin, b"", None, Rejection(error.code, error.reason))
+
+
+def _batches(stream: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
+    """Yield rows, some at a time.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+        InvalidRecord: this is no Parquet, or is damaged.
+
+    """
+    try:
+        import pyarrow as pa
+        from pyarrow import parquet
+    except ImportError:
+        raise ConfigurationError(
+            "Parquet needs an extra: pip install 'evalmart[parquet]'; or convert the file to CSV"
+        ) from None
+    try:
+        for batch in parquet.ParquetFile(stream).iter_batches(batch_size=_ROWS):
+            if batch.num_rows:
+                columns = [_in_microseconds(column) for column in batch.columns]
+                table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+                yield [_plain(row) for row in table.to_pylist()]
+    # dates past the year 9999, text that is not UTF-8
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise InvalidRecord(
+            "", "corrupt_parquet", f"not Parquet, or damaged ({error}); write the file again"
+        ) from None
+
+
+def _in_microseconds(column: Any) -> Any:  # noqa: ANN401  an Arrow array
+    """Cut times in nanoseconds, which data frames write, to what a record keeps."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) and kind.unit == "ns":
+        return column.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+    return column
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  any value of a table
+    """Turn what JSON has no type for into what a record has."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value
