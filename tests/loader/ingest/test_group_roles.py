@@ -11,7 +11,8 @@ from click.testing import CliRunner, Result
 
 from ingest_support import line, select
 from loader.cli import cli
-from loader.ingest import retention
+from loader.ingest import retention, withdrawals
+from loader.ingest.withdrawals import Slice
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
@@ -164,3 +165,22 @@ def test_a_wrong_column_is_not_a_list_of_groups(database_url: str, folderless: P
     assert "1000 groups are not known: q0 (1), " in said
     assert "and 992 more: is that the right column?" in said
     assert len(said.splitlines()) < 20
+
+
+def test_roles_that_were_withdrawn_with_their_load_are_said_anew(
+    database_url: str, folderless: Path
+) -> None:
+    path = write(folderless / "r.jsonl", ["old", "new"], "e1")
+    named = ("--control", "old", "--treatment", "new")
+    ingest(database_url, path, *named)
+    with connect(database_url) as connection:
+        withdrawals.withdraw(connection, Slice(load=1), "the wrong file", None)
+    ingest(database_url, path, *named)
+    assert (
+        select(database_url, ROLES)
+        == [
+            ("e1", "new", "treatment"),
+            ("e1", "old", "control"),
+        ]
+        * 2
+    )
