@@ -36,9 +36,7 @@ class Dbt:
         Left out are unit tests, which do not depend on data, and tests of the seeds, which
         are the project's own here: `dbt build` runs them in the tests of the command.
         """
-        left_out = (
-            () if "--exclude" in arguments else ("--exclude", "resource_type:test,path:seeds")
-        )
+        left_out = () if "--exclude" in arguments else ("--exclude", "test_type:generic,path:seeds")
         self.run(
             database_url,
             "build",
