@@ -88,7 +88,7 @@ class Mapping:
     @property
     def says_of_columns(self) -> bool:
         """Whether records have to be looked at one by one for it."""
-        return bool(self.entries or self.keeps_rest or self.scales or self.measures or self.missing)
+        return bool(self.entries or self.keeps_rest or self.missing)
 
     def of(self, names: Iterable[str]) -> Mapping:
         """Return what of it holds for columns of these names."""
