@@ -31,6 +31,7 @@ SEGMENT_VERDICTS: Final = "experiment_segment_verdicts"
 REGRESSIONS: Final = "version_regressions"
 ALERTS: Final = "metric_alerts"
 SET_ASIDE: Final = "set_aside_scores"
+_CONTENTS: Final = "run_contents"
 MOST_TASKS: Final = 20_000
 """Tasks a page reads, the worst first; `export` has them all."""
 MOST_AGENTS: Final = 6
@@ -202,7 +203,8 @@ def read_trials(
 
     Returns:
         Records with `error_message`, `success` and `url`; the url, where one was recorded,
-        is the text at `metadata.url`, `metadata.run_url` or `metadata.langsmith.url`.
+        is `trace_url`, or the text at `metadata.langsmith.url`, `metadata.run_url` or
+        `metadata.url`.
     """
     wanted = [result for result in results if result is not None][:_MOST_TRIALS]
     if not wanted:
@@ -216,6 +218,7 @@ def read_trials(
                     success,
                     error_message,
                     coalesce(
+                        trace_url,
                         metadata #>> '{{langsmith,url}}',
                         metadata ->> 'run_url',
                         metadata ->> 'url'
@@ -232,6 +235,41 @@ def read_trials(
             run: Record = {"success": success, "error_message": error_message, "url": url}
             runs.setdefault(result_id, []).append(run)
     return runs
+
+
+def read_contents(
+    connection: Connection, experiments: Sequence[str], results: Sequence[object]
+) -> dict[object, Record]:
+    """Return what was asked and answered, by result id: of the first run that has it.
+
+    Args:
+        connection: to the warehouse.
+        experiments: ids of the experiments that the results are of.
+        results: ids of results; the first 2,000 count.
+
+    Returns:
+        Records with `inputs`, `outputs` and `reference_outputs` as Python values, None where
+        they are not kept; none at all where the mart is not built.
+
+    """
+    wanted = [result for result in results if result is not None][:_MOST_TRIALS]
+    with reading(connection):
+        if not wanted or _CONTENTS not in mart_names(connection):
+            return {}
+        found = fetch(
+            connection,
+            on_marts(
+                """
+                select distinct on (result_id)
+                    result_id, inputs, outputs, reference_outputs
+                from {run_contents}
+                where experiment_id = any(%(experiments)s) and result_id = any(%(results)s)
+                order by result_id, trial_number
+                """
+            ),
+            {"experiments": list(experiments), "results": wanted},
+        )
+    return {row["result_id"]: row for row in found.records()}
 
 
 def _if_present(

@@ -6,6 +6,7 @@ The templates escape every value; pictures come drawn and escaped from `charts`.
 from __future__ import annotations
 
 from importlib import resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import jinja2
@@ -13,8 +14,9 @@ from markupsafe import Markup
 
 from loader.errors import ConfigurationError
 from loader.marts.evidence import without_candidate
-from loader.marts.pages import read_agent, read_experiment, read_trials
+from loader.marts.pages import read_agent, read_contents, read_experiment, read_trials
 from loader.report import metrics, segments, tasks, trends
+from loader.report.answers import answered
 from loader.report.grids import Cell, count_of, text_of
 from loader.report.verdict import verdict_of
 from loader.show.metric_page import kind_of_values
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loader.marts.pages import Agent, Experiment, Record
+    from loader.report.answers import Answered
     from loader.report.drawing import Chart
     from loader.report.grids import Grid
     from loader.report.verdict import Verdict
@@ -48,6 +51,7 @@ class Comparison(NamedTuple):
     differences: Chart | None
     flipped: Sequence[Grid]
     extremes: Sequence[Grid]
+    answers: Sequence[Answered]
     every_task: Grid
     distributions: Sequence[Chart]
     segment_forests: Sequence[Chart]
@@ -82,14 +86,27 @@ def experiment_report(connection: Connection, experiment_id: str, output: str) -
     experiment = read_experiment(connection, experiment_id)
     chosen = [tasks.choose(_of(experiment, summary)) for summary in experiment.summaries]
     sources = {experiment_id, *(str(row["baseline_experiment_id"]) for row in experiment.summaries)}
-    runs = read_trials(
-        connection, sorted(sources), [name for part in chosen for name in part.result_ids()]
-    )
-    return render_experiment(experiment, runs, output)
+    results = [name for part in chosen for name in part.result_ids()]
+    runs = read_trials(connection, sorted(sources), results)
+    contents = read_contents(connection, sorted(sources), results) if output == "html" else {}
+    return render_experiment(experiment, runs, output, contents)
 
 
-def render_experiment(experiment: Experiment, runs: tasks.Runs, output: str) -> str:
-    """Return the report of what was read; `runs` as `read_trials` returns them."""
+def render_experiment(
+    experiment: Experiment,
+    runs: tasks.Runs,
+    output: str,
+    contents: Mapping[object, Record] = MappingProxyType({}),
+) -> str:
+    """Return the report of what was read.
+
+    Args:
+        experiment: as `read_experiment` returns it.
+        runs: as `read_trials` returns them.
+        output: "html" or "md".
+        contents: as `read_contents` returns them; markdown has no room for any.
+
+    """
     with_charts = output == "html"
     return _render(
         f"experiment.{output}.j2",
@@ -98,7 +115,7 @@ def render_experiment(experiment: Experiment, runs: tasks.Runs, output: str) -> 
             "as_of": cell(experiment.newest_at, Kind.TIMESTAMP),
             "nothing": without_candidate(experiment.experiment_id),
             "comparisons": [
-                _comparison(experiment, summary, place, runs, with_charts=with_charts)
+                _comparison(experiment, summary, place, runs, contents, with_charts=with_charts)
                 for place, summary in enumerate(experiment.summaries, 1)
             ],
             **_trend(experiment, "agent_name", with_charts=with_charts),
@@ -129,8 +146,14 @@ def _of(experiment: Experiment, summary: Record) -> list[Record]:
     return experiment.of(experiment.tasks, candidate) or []
 
 
-def _comparison(
-    experiment: Experiment, summary: Record, place: int, runs: tasks.Runs, *, with_charts: bool
+def _comparison(  # noqa: PLR0913  what was read, and where it goes
+    experiment: Experiment,
+    summary: Record,
+    place: int,
+    runs: tasks.Runs,
+    contents: Mapping[object, Record],
+    *,
+    with_charts: bool,
 ) -> Comparison:
     """Return what the page shows of one candidate."""
     candidate = (str(summary["candidate_group"]), str(summary["candidate_version"]))
@@ -161,6 +184,7 @@ def _comparison(
         tasks.chart(of_tasks, metric, kind) if with_charts else None,
         tasks.flipped_grids(chosen, metric, kind, runs),
         tasks.extreme_grids(chosen, metric, kind, runs),
+        answered(chosen, contents),
         tasks.every_grid(of_tasks, metric, kind, total),
         tasks.distribution_charts(of_tasks) if with_charts else [],
         metrics.forests(in_segments, "label") if with_charts and in_segments else [],
