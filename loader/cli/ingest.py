@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from loader.sources import Source
     from loader.sources.files import Format
     from loader.sources.mapping import Mapping
+    from loader.warehouse.connection import Connection
 
 
 @click.command()
@@ -237,6 +238,7 @@ def _load(
     from loader.warehouse.connection import connect  # keep --help quick
 
     with connect(database_url) as connection, _progress(source) as on_progress:
+        _begin_warehouse(connection, database_url)
         return load(
             connection,
             source,
@@ -246,6 +248,17 @@ def _load(
             on_progress=on_progress,
             **options,
         )
+
+
+def _begin_warehouse(connection: Connection, database_url: str | None) -> None:
+    """Make the raw schema of an embedded server that has none: it is nobody else's."""
+    from loader.warehouse.connection import is_embedded
+    from loader.warehouse.migrate import current_version, migrate  # keep --help quick
+
+    if is_embedded(database_url) and current_version(connection) == 0:
+        migrate(connection)
+        click.echo("made a warehouse on the embedded server, as `init` does", err=True)
+    connection.rollback()
 
 
 @contextmanager
