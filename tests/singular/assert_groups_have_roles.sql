@@ -1,6 +1,8 @@
 {#
     A row is a group of an experiment whose role nobody said: neither the seed
-    experiment_groups nor a load. Its results would be in no comparison.
+    experiment_groups nor a load. Its results would be in no comparison. Roles
+    are read from raw, so that a build of a part, without the models of roles,
+    can ask as well.
 #}
 with
 
@@ -13,7 +15,11 @@ experiment_groups as (
 ),
 
 group_roles as (
-    select * from {{ ref('int_group_roles') }}
+    select distinct
+        experiment_id,
+        experiment_group,
+        true as is_said
+    from {{ source('raw_evals', 'experiment_group_roles') }}
 ),
 
 groups_without_role as (
@@ -28,7 +34,7 @@ groups_without_role as (
         on
             results.experiment_id = group_roles.experiment_id
             and results.experiment_group = group_roles.experiment_group
-    where coalesce(group_roles.role, experiment_groups.role) is null
+    where group_roles.is_said is null and experiment_groups.role is null
     group by results.experiment_id, results.experiment_group
 )
 

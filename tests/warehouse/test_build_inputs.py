@@ -47,7 +47,7 @@ class Change(NamedTuple):
 CHANGES = {
     "evaluator_metrics": Change(
         "(evaluator_key, metric, scale_min, scale_max) values ('style_v2', 'style', 0, 1)",
-        ALL_BUT_TRIALS,
+        ALL_BUT_TRIALS | {"set_aside_scores"},
         "select max(metric) from evals.experiment_metric_comparisons where metric ~ 'style'",
         "style_v2",
         "style",
