@@ -10,7 +10,7 @@ import sys
 
 from dbt.cli.main import dbtRunner
 
-from loader.warehouse import locks
+from loader.warehouse import locks, parsed
 from loader.warehouse.connection import connect
 
 _DONE, _FAILED, _UNUSABLE = 0, 1, 2
@@ -23,7 +23,8 @@ def main() -> int:
         if taken is not None and not taken[0]:
             sys.stderr.write("waiting for another build of this database\n")
             connection.execute("select pg_advisory_lock(%s)", [locks.BUILD])
-        result = dbtRunner().invoke(sys.argv[1:])
+        arguments = sys.argv[1:]
+        result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
     if result.success:
         return _DONE
     return _FAILED if result.exception is None else _UNUSABLE

@@ -62,6 +62,7 @@ def begin_run() -> None:
     fcntl.flock(lock, fcntl.LOCK_EX)
     new.rename(folder / _LOCK)  # nobody finds it free
     os.environ[_RUN] = str(folder)
+    os.environ["EVALMART_PARSED"] = str(folder / "parsed")  # importing its name imports dbt
 
 
 def end_run() -> None:

@@ -1,0 +1,163 @@
+"""The project as dbt parsed it, kept for whatever database.
+
+dbt parses a project anew for another database, because the name of the database is part of
+what it makes of it; that takes as long as a small build. Here the project is parsed once for
+a database of nobody, kept by the hash of everything that parsing depends on, and given to dbt
+with the name of the database put in. What cannot be kept that way is left to dbt.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
+from dbt.version import __version__ as dbt_version
+
+from loader.tools.files import whole_file
+from loader.warehouse.project import home_directory, project_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FOLDER: Final = "EVALMART_PARSED"
+"""The environment variable of the folder they are kept in; `parsed` in evalmart's own, else."""
+_NOBODY: Final = "database_of_nobody"
+_FOLDERS: Final = ("models", "macros", "functions", "seeds", "tests")
+_SUFFIXES: Final = {".sql", ".yml", ".md", ".csv"}
+# A path of this run, and how much is written; no part of what is parsed.
+_UNRELATED: Final = {
+    "DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_EXCLUDE_RESOURCE_TYPES",
+    "DBT_LOG_LEVEL_FILE", "DBT_WRITE_JSON", "DBT_SEND_ANONYMOUS_USAGE_STATS",
+}  # fmt: skip
+_MOST_KEPT: Final = 8
+
+
+def manifest(arguments: Sequence[str]) -> Manifest | None:
+    """Return the project as parsed, for the database that the environment names.
+
+    Args:
+        arguments: of dbt; only `--project-dir` and `--vars` may change what is parsed.
+
+    Returns:
+        What dbt takes instead of parsing; None if it has to parse for itself.
+
+    """
+    project, variables = _option(arguments, "--project-dir"), _option(arguments, "--vars")
+    database = os.environ.get("PGDATABASE")
+    if project is None or not database or not _is_plain(arguments):
+        return None
+    folder = Path(os.environ.get(FOLDER) or home_directory() / "dbt" / "parsed")
+    path = folder / f"{_key(Path(project), variables)}.msgpack"
+    found = _read(path, database)
+    if found is None:
+        saved = _parse(project, variables)
+        if saved is None:
+            return None
+        _keep(path, saved)
+        found = _made(saved, database)
+    return found
+
+
+def _read(path: Path, database: str) -> Manifest | None:
+    """Read what was kept; None where there is nothing, or nothing that can be read."""
+    try:
+        return _made(path.read_bytes(), database)
+    except Exception:  # noqa: BLE001  whatever is wrong with it, parsing mends it
+        return None
+
+
+def _made(saved: bytes, database: str) -> Manifest:
+    decoded = extended_mashumuro_decoder(saved)  # type: ignore[no-untyped-call]  dbt's own
+    return Manifest.from_dict(_renamed(decoded, database))
+
+
+def _option(arguments: Sequence[str], name: str) -> str | None:
+    """Return the value of an option that is given once, as a word of its own."""
+    places = [place for place, word in enumerate(arguments) if word == name]
+    return arguments[places[0] + 1] if len(places) == 1 else None
+
+
+def _is_plain(arguments: Sequence[str]) -> bool:
+    """Whether profile and options are those that `_key` and `_renamed` know of."""
+    unknown = ("--profile", "--target", "-t", "--state", "--defer", "--partial", "--no-partial")
+    if any(word.startswith(unknown) or word.startswith("--vars=") for word in arguments):
+        return False
+    profile = Path(os.environ.get("DBT_PROFILES_DIR", "")) / "profiles.yml"
+    example = project_directory() / "profiles.yml.example"
+    try:
+        return profile.read_bytes() == example.read_bytes()
+    except OSError:
+        return False
+
+
+def _key(project: Path, variables: str | None) -> str:
+    """Hash everything that parsing depends on."""
+    digest = hashlib.sha256()
+    named = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("EVALMART_SCHEMA", "EVALMART_SEEDS")
+        or (name.startswith("DBT_") and name not in _UNRELATED)
+    }
+    digest.update(repr((dbt_version, str(project), variables, sorted(named.items()))).encode())
+    seeds = os.environ.get("EVALMART_SEEDS")
+    folders = [*(project / name for name in _FOLDERS), *([Path(seeds)] if seeds else [])]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES]
+    for path in (project / "dbt_project.yml", *sorted(files)):
+        content = path.read_bytes()
+        digest.update(f"\0{path}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _parse(project: str, variables: str | None) -> bytes | None:
+    """Have dbt parse the project for a database of nobody; None where it cannot."""
+    options = ["--project-dir", project, *(["--vars", variables] if variables else [])]
+    with tempfile.TemporaryDirectory(prefix="evalmart-") as scratch, _named(_NOBODY):
+        command = ["--quiet", "parse", "--no-partial-parse", "--target-path", scratch, *options]
+        result = dbtRunner().invoke(command).result
+    if not isinstance(result, Manifest):
+        return None
+    saved: bytes = result.to_msgpack(extended_mashumaro_encoder)
+    return saved
+
+
+@contextmanager
+def _named(database: str) -> Iterator[None]:
+    own = os.environ["PGDATABASE"]
+    os.environ["PGDATABASE"] = database
+    try:
+        yield
+    finally:
+        os.environ["PGDATABASE"] = own
+
+
+def _keep(path: Path, saved: bytes) -> None:
+    """Keep what was parsed, and the latest few of before; where nothing can be written, not."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as stream:
+            stream.write(saved)
+        kept = sorted(path.parent.glob("*.msgpack"), key=lambda each: each.stat().st_mtime)
+        for old in kept[:-_MOST_KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _renamed(value: Any, database: str) -> Any:  # noqa: ANN401  any JSON value
+    """Put the name of a database in the place of nobody's."""
+    if isinstance(value, str):
+        return value.replace(_NOBODY, database) if _NOBODY in value else value
+    if isinstance(value, dict):
+        return {key: _renamed(item, database) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, database) for item in value]
+    return value
