@@ -9,7 +9,6 @@ a record that fails is looked at again field by field, to say what is wrong.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, cast
 
@@ -18,6 +17,7 @@ import msgspec
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records import checks, json_text
 from loader.records.canonical import LABELS, are_narrow, copy_rows, pack_labels
+from loader.records.defaults import Defaults
 from loader.records.form import (
     ABSENT,
     Admitted,
@@ -26,6 +26,7 @@ from loader.records.form import (
     Labels,
     RunRecord,
     decode,
+    decode_usual,
     encode,
 )
 from loader.records.refusals import (
@@ -35,6 +36,7 @@ from loader.records.refusals import (
     fill_success,
     merge_built_in,
     refuse_contradiction,
+    refuse_feedback,
     refuse_group,
     refuse_missing,
     refuse_taken,
@@ -55,33 +57,15 @@ if TYPE_CHECKING:
 __all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What the options of a load say of all its records; None says nothing.
-
-    An option fills the field of a record that lacks it; a record that says something
-    else is rejected.
-    """
-
-    experiment_id: str | None = None
-    experiment_group: str | None = None
-    extension_version: str | None = None
-    agent_name: str | None = None
-    model_version: str | None = None
-    dataset_version: str | None = None
-    baseline_experiment_id: str | None = None
-
-    def given(self) -> dict[str, str]:
-        """Return the fields that options supply."""
-        values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {name: value for name, value in values.items() if value}
-
-
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
 # U+0000, which PostgreSQL text cannot hold, and the colon, which would spoil the count.
 _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
+
+
+class _Unusual(Exception):  # noqa: N818  what was found, and no fault
+    """Records have to be decoded with the fields that few have."""
 
 
 def _is_from_outside(record: Incoming) -> bool:
@@ -102,6 +86,7 @@ class Checker:
 
     __slots__ = (
         "_accept_feedback",
+        "_are_usual",
         "_first_repetition",
         "_given",
         "_keep_contents",
@@ -144,6 +129,8 @@ class Checker:
             checks.repair(self._given)
         except InvalidRecord as error:
             raise ConfigurationError(f"an option is not valid: {error.reason}") from None
+        self._are_usual = True
+        """Whether no record so far had a field that few have."""
         self._labels: dict[tuple[str | None, ...], Labels] = {}
         self._names: set[tuple[str, tuple[str, ...]]] = set()
 
@@ -205,25 +192,45 @@ class Checker:
             b"\\" in joined and _MISLEADING_ESCAPE.search(joined)
         ):
             return None
+        colons = joined.count(b":")
         try:
-            records = list(map(decode, texts))
-            # A key that stands twice leaves one colon too many: strings keep theirs,
-            # and there is none elsewhere.
-            if joined.count(b":") != encode(records).count(b":"):
-                return None
-            is_narrow = are_narrow(records)
-            if not is_narrow and not all(map(_is_from_outside, records)):
-                return None
-            asides: Asides = {}
-            self._scales.asides = asides
-            contents: Contents = {}
-            labels = self._labels_of(records)
-            moments, is_narrow = self._finish_all(records, labels, is_narrow=is_narrow)
-            kept = contents if self._keep_contents else None
-            packed = [label.packed for label in labels]
-            rows, is_wide = copy_rows(records, packed, moments, kept, is_narrow=is_narrow)
+            if self._are_usual:
+                try:
+                    usual = cast("list[Incoming]", list(map(decode_usual, texts)))
+                    return self._admit_all(usual, colons, are_usual=True)
+                except (msgspec.ValidationError, _Unusual):
+                    self._are_usual = False  # the records of a load are alike
+            return self._admit_all(list(map(decode, texts)), colons, are_usual=False)
         except (msgspec.DecodeError, UnicodeError, RecursionError, InvalidRecord):
             return None
+
+    def _admit_all(
+        self, records: list[Incoming], colons: int, *, are_usual: bool
+    ) -> AdmittedBatch | None:
+        """Check the decoded records of a batch, in whose text are so many colons.
+
+        Raises:
+            InvalidRecord: one of them may not be sound.
+            _Unusual: they are `Usual`, but one of them needs a field that few have.
+
+        """
+        # A key that stands twice leaves one colon too many: strings keep theirs,
+        # and there is none elsewhere.
+        if colons != encode(records).count(b":"):
+            return None
+        is_narrow = are_usual or are_narrow(records)
+        if not is_narrow and not all(map(_is_from_outside, records)):
+            return None
+        asides: Asides = {}
+        self._scales.asides = asides
+        contents: Contents = {}
+        labels = self._labels_of(records)
+        moments, is_narrow = self._finish_all(
+            records, labels, is_narrow=is_narrow, are_usual=are_usual
+        )
+        kept = contents if self._keep_contents else None
+        packed = [label.packed for label in labels]
+        rows, is_wide = copy_rows(records, packed, moments, kept, is_narrow=is_narrow)
         records_aside = sum(map(_has_asides, records)) if asides else 0
         return AdmittedBatch(
             rows, is_wide, set(map(_link_of, labels)), asides, records_aside, contents
@@ -240,14 +247,14 @@ class Checker:
         ]
 
     def _finish_all(
-        self, records: Sequence[Incoming], labels: Sequence[Labels], *, is_narrow: bool
+        self,
+        records: Sequence[Incoming],
+        labels: Sequence[Labels],
+        *,
+        is_narrow: bool,
+        are_usual: bool,
     ) -> tuple[Sequence[datetime | None], bool]:
-        """Do what `_finish` does, for many at once.
-
-        Args:
-            records: the records.
-            labels: of each.
-            is_narrow: whether `are_narrow` is true of them.
+        """Do what `_finish` does, for many at once; raise `_Unusual` where `Usual` ones cannot.
 
         Returns:
             Their recorded_at, and whether `are_narrow` is still known to be true.
@@ -257,16 +264,31 @@ class Checker:
         if self._first_repetition == 0 or 0 in [record.repetition for record in records]:
             for record in records:
                 self._count_from_one(record)
-        runs = [record.source_run_id for record in records]
         if not all(tasks) or any(map(str.isspace, tasks)):
             refuse_missing(records[0], "task_id")
+        may_state_scales = not is_narrow
+        runs = [record.source_run_id for record in records]
         if not all(runs) or any(map(str.isspace, runs)):
-            for record, label in zip(records, labels, strict=True):
-                if not record.source_run_id or record.source_run_id.isspace():
-                    self._derive_run_id(record, label)
-            is_narrow &= True not in [record.is_id_derived for record in records]
+            if are_usual:
+                raise _Unusual
+            is_narrow &= self._name_runs(records, labels)
         fill(records)
-        is_narrow &= self._scales.check_all(records, has_scales=not is_narrow)
+        if may_state_scales or not self._scales.are_plain(records):
+            if are_usual:
+                raise _Unusual
+            self._scales.check_all(records)
+            is_narrow = False
+        self._check_rest_of_all(records, is_narrow=is_narrow)
+        return utc_times([record.recorded_at for record in records]), is_narrow
+
+    def _name_runs(self, records: Sequence[Incoming], labels: Sequence[Labels]) -> bool:
+        """Name the runs that have no name; return whether all of them say their repetition."""
+        for record, label in zip(records, labels, strict=True):
+            if not record.source_run_id or record.source_run_id.isspace():
+                self._derive_run_id(record, label)
+        return True not in [record.is_id_derived for record in records]
+
+    def _check_rest_of_all(self, records: Sequence[Incoming], *, is_narrow: bool) -> None:
         for record in records:
             if (
                 record.measurements
@@ -275,7 +297,6 @@ class Checker:
                 or (not is_narrow and record.comments)
             ):
                 self._check_rest(record)
-        return utc_times([record.recorded_at for record in records]), is_narrow
 
     def _count_from_one(self, record: Incoming) -> None:
         """Make 1 the number of the first repetition."""
@@ -320,12 +341,7 @@ class Checker:
         if record.comments:
             self._check_names("comments", record.comments)
         if record.feedback and not self._accept_feedback:
-            raise InvalidRecord(
-                "feedback",
-                "unknown_field",
-                "feedback is kept only from services that collect it; "
-                "put scores under scores, and remarks under metadata",
-            )
+            refuse_feedback()
 
     def _check_labels(self, record: RunRecord, key: tuple[str | None, ...]) -> Labels:
         for name, value in self._given.items():

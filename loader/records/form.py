@@ -19,12 +19,8 @@ _TokenCount = Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None
 Score = float | bool | None
 
 
-class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
-    """One run of one task, checked: every default filled, every value in range.
-
-    Made by `Checker`; a caller does not build one. Times are UTC, scores are on the
-    scale of their evaluator, and booleans among them have become 1 and 0.
-    """
+class _Usual(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """The fields that nearly every record has."""
 
     experiment_id: _Identifier = ABSENT
     task_id: _Identifier = ABSENT
@@ -82,6 +78,15 @@ class RunRecord(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
         Meta(description="The experiment whose control group this one is compared with."),
     ] = ABSENT
     metadata: Annotated[dict[str, Any], Meta(description="Anything else worth keeping.")] = ABSENT
+
+
+class RunRecord(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """One run of one task, checked: every default filled, every value in range.
+
+    Made by `Checker`; a caller does not build one. Times are UTC, scores are on the
+    scale of their evaluator, and booleans among them have become 1 and 0.
+    """
+
     score_scales: Annotated[
         dict[str, Annotated[list[float], Meta(min_length=2, max_length=2)] | None],
         Meta(description="Evaluator key to the ends of its scale, [min, max]."),
@@ -118,9 +123,22 @@ class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
     integration_quality: Score = ABSENT
 
 
+class Usual(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
+    """A record as most are written: `Incoming` without the fields that few have.
+
+    Smaller, so quicker to make; what has such a field cannot be decoded as one.
+    """
+
+    accuracy: Score = ABSENT
+    completeness: Score = ABSENT
+    efficiency: Score = ABSENT
+    integration_quality: Score = ABSENT
+
+
 OF_CHECKER: Final = ("set_aside", "is_id_derived")
 """Fields that no record brings along."""
 decode = msgspec.json.Decoder(Incoming).decode
+decode_usual = msgspec.json.Decoder(Usual).decode
 encode = msgspec.json.Encoder().encode
 
 

@@ -58,6 +58,16 @@ def fill(records: Sequence[Incoming]) -> None:
             merge_built_in(record)
 
 
+def refuse_feedback() -> NoReturn:
+    """Raise InvalidRecord: a file cannot have feedback."""
+    raise InvalidRecord(
+        "feedback",
+        "unknown_field",
+        "feedback is kept only from services that collect it; "
+        "put scores under scores, and remarks under metadata",
+    )
+
+
 def refuse_group(group: str, known: Collection[str], file: str) -> NoReturn:
     """Raise InvalidRecord: the group is not one of those known, which a file names."""
     raise InvalidRecord(

@@ -58,31 +58,22 @@ class ScaleChecker:
         self.asides: Asides = {}
         """What did not count since somebody emptied it."""
 
-    def check_all(self, records: Sequence[RunRecord], *, has_scales: bool) -> bool:
-        """Check many records as `check` does one.
-
-        Args:
-            records: the records.
-            has_scales: whether one of them may state a scale.
-
-        Returns:
-            Whether they are sure to be as they were.
-
-        """
+    def are_plain(self, records: Sequence[RunRecord]) -> bool:
+        """Tell whether `check` would leave many records, which state no scale, as they are."""
         scores = [scores for record in records if (scores := record.scores)]
         plans = [self._plans.get(keys) or self._plan(keys) for keys in set(map(tuple, scores))]
         values = list(chain.from_iterable(map(dict.values, scores)))
-        if (
+        return (
             all(plan.is_plain for plan in plans)
             and set(map(type, values)) <= {float}
             and (not values or (min(values) >= 0.0 and max(values) <= 1.0))  # type: ignore[type-var,operator]
-            and not has_scales
-        ):
-            return True
+        )
+
+    def check_all(self, records: Sequence[RunRecord]) -> None:
+        """Check many records as `check` does one."""
         for record in records:
             if record.scores or record.score_scales:
                 self.check(record)
-        return False
 
     def check(self, record: RunRecord, *, strict: bool = False) -> None:
         """Make the scores numbers on their scales, and keep the scales that are not 0 to 1.

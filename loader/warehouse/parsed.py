@@ -74,7 +74,7 @@ def _read(path: Path, database: str) -> Manifest | None:
 
 
 def _made(saved: bytes, database: str) -> Manifest:
-    decoded = extended_mashumuro_decoder(saved)  # type: ignore[no-untyped-call]  dbt's own
+    decoded = extended_mashumuro_decoder(saved)  # type: ignore[no-untyped-call]
     return Manifest.from_dict(_renamed(decoded, database))
 
 
