@@ -133,7 +133,9 @@ def ingest(  # noqa: PLR0913  one for each option
     # imported here: `--help` must not wait for the database driver
     from loader.records.checker import Defaults
     from loader.warehouse.seeds import read_vocabulary
+    from loader.warehouse.variables import keeps_contents
 
+    with_io = keeps_contents(asked=with_io)
     vocabulary = read_vocabulary()
     given = Defaults(
         experiment_id=experiment_id,

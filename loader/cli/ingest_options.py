@@ -77,7 +77,8 @@ _OPTIONS = (
     click.option(
         "--with-io",
         is_flag=True,
-        help="Also keep inputs, outputs and reference outputs; they may be large and private.",
+        help="Also keep inputs, outputs and reference outputs; they may be large and private. "
+        "The var keep_contents does so for every load.",
     ),
     click.option(
         "--max-rejected",

@@ -170,6 +170,7 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
 def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
     """Return the settings that the options give."""
     from loader.runner.arms import Settings
+    from loader.warehouse.variables import keeps_contents
 
     return Settings(
         experiment_id=experiment_id,
@@ -181,7 +182,7 @@ def make_settings(experiment_id: str, baseline: str | None, options: dict[str, A
         max_cost_usd=options["max_cost_usd"],
         retry_failed=options["retry_failed"],
         on_existing=options["on_existing"],
-        with_outputs=options["with_io"],
+        with_outputs=keeps_contents(asked=options["with_io"]),
         agent_name=options["agent_name"],
         dataset_version=options["dataset_version"],
     )

@@ -30,6 +30,11 @@ def project_variables() -> dict[str, Any]:
     return {**default_variables(), **team_variables()}
 
 
+def keeps_contents(*, asked: bool) -> bool:
+    """Whether inputs and outputs are kept: an option asks for it, or the var keep_contents."""
+    return asked or project_variables().get("keep_contents") is True
+
+
 def team_variables() -> dict[str, Any]:
     """Return the vars that the team's `vars.yml` sets; none where there is no such file.
 

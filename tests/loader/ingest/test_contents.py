@@ -179,3 +179,18 @@ def test_langsmith_s_inputs_and_outputs_are_those_of_the_record(
     assert [row[1] for row in sorted(select(database_url, BODIES), key=str)] == (
         sorted([{"q": 1}, {"a": 2}], key=id_of) if with_io else []
     )
+
+
+def test_a_var_of_the_team_keeps_them_without_being_asked(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(fields) + "\n" for fields in asked(3)))
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "vars.yml").write_text("keep_contents: true\n")
+    command = ["ingest", str(path), "--database-url", database_url]
+    for is_kept in (False, True):
+        done = CliRunner().invoke(cli, command)
+        assert done.exit_code == 0, done.output
+        assert len(select(database_url, BODIES)) == (2 if is_kept else 0)
+        monkeypatch.setenv("EVALMART_CONFIG", str(tmp_path / "team"))
