@@ -6,12 +6,17 @@ parent, so that a parent that is killed does not let a second build in.
 
 from __future__ import annotations
 
+import gc
 import sys
 
-from dbt.cli.main import dbtRunner
+# Most of what dbt makes lives as long as the process: to look through it again and again
+# for what does not is a tenth of a build.
+gc.set_threshold(200_000, 50, 1000)
 
-from loader.warehouse import locks, parsed
-from loader.warehouse.connection import connect
+from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
+
+from loader.warehouse import locks, parsed  # noqa: E402
+from loader.warehouse.connection import connect  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE = 0, 1, 2
 

@@ -6,13 +6,16 @@ with one line: {"success": bool, "messages": [...]} where messages are what went
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
 
-from dbt.cli.main import dbtRunner
+gc.set_threshold(200_000, 50, 1000)  # as loader.warehouse.dbt_process
 
-from loader.warehouse import parsed
+from dbt.cli.main import dbtRunner  # noqa: E402
+
+from loader.warehouse import parsed  # noqa: E402
 
 
 def main() -> None:
