@@ -126,7 +126,8 @@ class Incoming(RunRecord, kw_only=True, forbid_unknown_fields=True, gc=False):
 class Usual(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
     """A record as most are written: `Incoming` without the fields that few have.
 
-    Smaller, so quicker to make; what has such a field cannot be decoded as one.
+    Smaller, so quicker to make; what has such a field cannot be decoded as one. Read, they
+    are absent.
     """
 
     accuracy: Score = ABSENT
@@ -134,6 +135,9 @@ class Usual(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
     efficiency: Score = ABSENT
     integration_quality: Score = ABSENT
 
+
+for _name in {*Incoming.__struct_fields__} - {*Usual.__struct_fields__}:
+    setattr(Usual, _name, ABSENT)  # to be read as in any other record; it cannot be set
 
 OF_CHECKER: Final = ("set_aside", "is_id_derived")
 """Fields that no record brings along."""

@@ -132,6 +132,42 @@ def test_every_way_makes_the_same_row_of_any_record(
     assert keep or not among.contents
 
 
+USUAL = st.fixed_dictionaries(
+    {"source_run_id": st.just("r"), "task_id": st.sampled_from(["t", "u"])},
+    optional={
+        "repetition": st.sampled_from([0, 1, 2, None]),
+        "recorded_at": st.sampled_from(["2026-01-01", "2026-01-01T00:00:00+02:00", None]),
+        "agent_name": st.sampled_from(["a", None]),
+        "scores": st.dictionaries(st.sampled_from(["accuracy", "own"]), st.floats(0, 1)),
+        "completeness": st.floats(0, 1),
+        "measurements": st.dictionaries(st.sampled_from(["turns", "steps"]), NUMBERS),
+        "evaluator_versions": st.dictionaries(KEYS, st.text(max_size=3), max_size=2),
+        "latency_ms": st.floats(0, 1e9) | st.none(),
+        "tokens_used": st.integers(0, 2**40) | st.none(),
+        "cost_usd": st.floats(0, 1) | st.none(),
+        "success": st.booleans() | st.none(),
+        "error_message": st.sampled_from(["no", "", None]),
+        "metadata": st.dictionaries(st.text(max_size=2), NUMBERS, max_size=2),
+        "feedback": st.just([{"key": "k"}]),
+    },
+)
+
+
+@settings(max_examples=600, deadline=None, derandomize=True)
+@given(fields=USUAL)
+def test_what_is_usual_is_the_same_row_too(fields: dict[str, Any]) -> None:
+    checker = Checker(VOCABULARY)
+    text = json.dumps(record(**fields)).encode()
+    alone = outcome(Checker(VOCABULARY), decode_object(text))
+    among = checker.admit_json([text])
+    if among is None:
+        assert isinstance(alone, str)
+        return
+    assert isinstance(alone, Admitted)
+    assert not among.is_wide
+    assert among.rows == [alone.row]
+
+
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     scores=st.dictionaries(
