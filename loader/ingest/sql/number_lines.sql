@@ -20,6 +20,7 @@ placed as (
             and straight.source = %(source)s
             and straight.run_version = 1
             and straight.load_id = %(load_id)s
+            and straight.is_id_derived
     where incoming.is_id_derived
 ),
 

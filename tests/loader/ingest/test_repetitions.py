@@ -177,6 +177,23 @@ def test_what_names_itself_is_not_counted(database_url: str) -> None:
     ]
 
 
+def test_a_line_without_a_number_is_the_first_beside_one_that_says_so(
+    database_url: str, tmp_path: Path, way: str
+) -> None:
+    records = [
+        record(task_id="t", repetition=1, accuracy=0.1),
+        *(record(task_id=f"t{number:03}", accuracy=0.1) for number in range(200)),
+        record(task_id="t", accuracy=0.2),
+    ]
+    for loaded in (202, 0):
+        summary = take(database_url, way, tmp_path / "a.jsonl", records)
+        assert (summary.loaded, summary.unchanged) == (loaded, 202 - loaded)
+    assert [row[1:] for row in select(database_url, RUNS) if row[0] == "t"] == [
+        ('["t","baseline","1.0.0",1]', 1, "0.1"),
+        ('["t","baseline","1.0.0",1]', 2, "0.2"),
+    ]
+
+
 @pytest.mark.parametrize("options", [{"dry_run": True}, {"strict": True}, {}])
 def test_a_strict_load_and_a_dry_run_count_as_a_load_does(
     database_url: str, tmp_path: Path, way: str, options: dict[str, bool]
