@@ -107,6 +107,8 @@ def _check(
         wrong.append("give --load, --experiment, --annotation, --undo or --list, one of them")
     if not is_slice and any(part is not None for part in meant):
         wrong.append("--group, --version and --task are parts of a --load or an --experiment")
+    if undo and dry_run:
+        wrong.append("--undo has no --dry-run; --list says what it would lift")
     if not is_list and not dry_run and not (reason or "").strip():
         wrong.append("say why with --reason TEXT")
     if wrong:

@@ -219,6 +219,8 @@ def test_the_command_shows_what_goes_asks_for_a_reason_and_lists(database_url: s
     done = run(database_url, "--load", "1", "--reason", "wrong", "--author", "ana")
     assert done.exit_code == 0
     assert "exp-1: entry 2 takes it back" in done.stderr
+    dry = run(database_url, "--undo", "2", "--reason", "right", "--dry-run")
+    assert (dry.exit_code, "--undo has no --dry-run" in dry.stderr) == (2, True)
     assert run(database_url, "--undo", "2", "--reason", "right").exit_code == 0
     listed = json.loads(run(database_url, "--list", "--format", "json").stdout)
     [entry] = listed
