@@ -1,5 +1,6 @@
 -- One row per annotation that somebody makes and run that it is about: the current version of
 -- every run that has the names, the scale that the key has there, and what its author said last.
+-- Nobody declared a key's scale where a current version in the experiment is off 0 to 1 on none.
 with
 
 wanted_runs as (
@@ -8,11 +9,24 @@ wanted_runs as (
         source,
         source_run_id
     from raw_evals.evaluation_runs
-    where experiment_id = any(%(experiments)s) and task_id = any(%(tasks)s)
+    where
+        experiment_id = any(%(experiments)s)
+        and (
+            task_id = any(%(tasks)s)
+            or jsonb_path_exists(score_scales, '$.* ? (@ == null)')
+        )
 ),
 
 current_versions as (
-    select distinct on (runs.experiment_id, runs.source, runs.source_run_id) runs.*
+    select distinct on (runs.experiment_id, runs.source, runs.source_run_id)
+        runs.experiment_id,
+        runs.source,
+        runs.source_run_id,
+        runs.task_id,
+        runs.experiment_group,
+        runs.extension_version,
+        runs.scores,
+        runs.score_scales
     from raw_evals.evaluation_runs as runs
     inner join wanted_runs
         on
@@ -62,13 +76,11 @@ said as (
 
 undeclared_keys as (
     select distinct
-        runs.experiment_id,
-        said.evaluator_key
-    from said
-    inner join raw_evals.evaluation_runs as runs
-        on
-            said.experiment_id = runs.experiment_id
-            and jsonb_typeof(runs.score_scales -> said.evaluator_key) = 'null'
+        versions.experiment_id,
+        scales.evaluator_key
+    from current_versions as versions
+    cross join lateral jsonb_each(versions.score_scales) as scales (evaluator_key, ends)
+    where jsonb_typeof(scales.ends) = 'null'
 ),
 
 last_said as (
