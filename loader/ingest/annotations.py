@@ -108,24 +108,22 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
     with server_errors(), connection.transaction():
         load_id = draw_load_id(connection)
         matches = _match(connection, statements_said)
-        loads: list[tuple[Said, list[_Run]]] = []
+        sound: list[tuple[Said, list[_Run]]] = []
         seen: dict[tuple[str, ...], tuple[int, float]] = {}
-        unchanged = 0
         for said in statements_said:
             runs, fault = _runs_of(connection, said, matches.get(said.row, []), vocabulary, seen)
             if fault is not None:
                 rejected.append(said.fault(*fault))
-            elif runs:
-                loads.append((said, runs))
             else:
-                unchanged += 1
+                sound.append((said, runs))
         rejected.sort(key=lambda fault: fault.row)
         read = len(statements_said) + len(faults)
         if strict and rejected:
-            held = [said.fault(WITHHELD, "sound, but others were rejected") for said, _ in loads]
+            held = [said.fault(WITHHELD, "sound, but others were rejected") for said, _ in sound]
             return Outcome(None, Counts(read, 0, 0, read), (), (*rejected, *held))
-        counts = Counts(read, len(loads), unchanged, len(rejected))
-        taken = [_store(connection, load_id, said, runs) for said, runs in loads]
+        loads = [(said, runs) for said, runs in sound if runs]
+        counts = Counts(read, len(loads), len(sound) - len(loads), len(rejected))
+        taken = _store(connection, load_id, loads)
         if not taken and not (rejected and origin):
             return Outcome(None, counts, (), tuple(rejected))
         _store_faults(connection, load_id, rejected)
@@ -137,7 +135,7 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
             experiments=dict.fromkeys(said.experiment for said, _ in loads),
             counts=counts,
         )
-    return Outcome(load_id, counts, tuple(taken), tuple(rejected))
+    return Outcome(load_id, counts, taken, tuple(rejected))
 
 
 def entries(connection: Connection, experiment: str | None) -> Table:
@@ -190,13 +188,17 @@ def _runs_of(
     vocabulary: Vocabulary,
     seen: dict[tuple[str, ...], tuple[int, float]],
 ) -> tuple[list[_Run], tuple[str, str] | None]:
-    """Return the rows that a statement adds, or why it is rejected (code and sentence)."""
+    """Return the rows that a statement adds, or why it is rejected (code and sentence).
+
+    `seen` has what sound statements before it said: its line and score, by run, key and author.
+    """
     if said.key in _FIELDS or said.key in vocabulary.measures:
         return [], ("not_a_score", f"{said.key} is no score; people say scores")
     if not matches:
         unknown = naming.unknown(connection, said._asdict())
         return [], ("unknown_run", unknown or "every run of it was withdrawn")
     runs: list[_Run] = []
+    told: dict[tuple[str, ...], tuple[int, float]] = {}
     for match in matches:
         scale = _scale(said.key, match, vocabulary)
         if scale is None:
@@ -207,15 +209,18 @@ def _runs_of(
             off = f"{said.key} {score:g} is off its scale of {low:g} to {high:g}"
             return [], ("off_scale", off)
         key = (said.experiment, match.source, match.run, said.key, said.author)
-        row, other = seen.setdefault(key, (said.row, score))
+        row, other = seen.get(key, (said.row, score))
         if other != score:
             conflict = (
                 f"{said.author} says {score:g} here and {other:g} in line {row} "
                 f"of {said.key} of run {match.run}; keep one of them"
             )
             return [], ("conflicting_scores", conflict)
-        if row == said.row and (match.last_score, match.last_reason) != (score, said.reason):
+        if key not in seen:
+            told[key] = (said.row, score)
+        if key in told and (match.last_score, match.last_reason) != (score, said.reason):
             runs.append(_Run(match, score, low, high))
+    seen |= told
     return runs, None
 
 
@@ -230,18 +235,27 @@ def _scale(key: str, match: Match, vocabulary: Vocabulary) -> tuple[float, float
     return None if match.is_undeclared else (0, 1)
 
 
-def _store(connection: Connection, load_id: int, said: Said, runs: Sequence[_Run]) -> Taken:
-    drawn = connection.execute("select nextval('raw_evals.annotation_ids')").fetchone()
-    annotation_id = int(str(drawn[0])) if drawn else 0
+def _store(
+    connection: Connection, load_id: int, loads: Sequence[tuple[Said, Sequence[_Run]]]
+) -> tuple[Taken, ...]:
+    drawn = connection.execute(
+        "select nextval('raw_evals.annotation_ids') from generate_series(1, %s)", [len(loads)]
+    ).fetchall()
+    taken = tuple(
+        Taken(said, int(str(annotation_id)), len(runs))
+        for (said, runs), (annotation_id,) in zip(loads, drawn, strict=True)
+    )
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     statement = sql.SQL("copy raw_evals.annotations ({}) from stdin").format(names)
     with connection.cursor().copy(statement) as copy:
-        for match, score, low, high in runs:
-            copy.write_row((
-                load_id, annotation_id, said.experiment, match.source, match.run, match.task,
-                match.group, match.version, said.key, said.author, said.reason, score, low, high,
-            ))  # fmt: skip
-    return Taken(said, annotation_id, len(runs))
+        for (said, annotation_id, _), (_, runs) in zip(taken, loads, strict=True):
+            for match, score, low, high in runs:
+                copy.write_row((
+                    load_id, annotation_id, said.experiment, match.source, match.run, match.task,
+                    match.group, match.version, said.key, said.author, said.reason, score, low,
+                    high,
+                ))  # fmt: skip
+    return taken
 
 
 def _store_faults(connection: Connection, load_id: int, faults: Sequence[Fault]) -> None:

@@ -100,6 +100,29 @@ def test_a_score_is_on_the_scale_that_the_key_has_in_the_run(database_url: str) 
         assert code == "undeclared_scale"
         assert "declare metric tone --scale MIN:MAX" in reason
     assert faults(say(database_url, "1", key="latency_ms"))[0][0] == "not_a_score"
+    # what was off the scale is corrected: the key is on 0 to 1, as in the marts
+    load_records(database_url, [
+        scored("d", task_id="t-4", experiment_id="exp-2", scores={"tone": 0.7})
+    ])  # fmt: skip
+    assert say(database_url, "1", key="tone", task="t-5", experiment="exp-2").counts.loaded == 1
+
+
+def test_a_line_that_is_rejected_does_not_stand_in_the_way_of_another(
+    database_url: str, tmp_path: Path
+) -> None:
+    load_records(database_url, [
+        scored("a", scores={"tone": 0.5}),
+        scored("b", scores={"tone": 4}, score_scales={"tone": [1, 5]}),
+    ])  # fmt: skip
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "experiment,task,run,key,score,author,reason\n"
+        "exp-1,t-1,,tone,0,ana,all of them\n"
+        "exp-1,t-1,a,tone,0,ana,this one\n"
+    )
+    done = run(database_url, "--file", str(path))
+    assert done.stdout.startswith("read 2 · loaded 1 · unchanged 0 · rejected 1\n")
+    assert select(database_url, STORED) == [("a", "tone", "ana", 0, 0, 1)]
 
 
 def test_what_is_missing_or_unknown_is_said_at_once_with_the_nearest_names(
@@ -194,6 +217,7 @@ def test_every_line_of_a_file_is_loaded_unchanged_or_rejected(
     strict = run(database_url, "--file", str(path), "--author", "ben", "--strict")
     assert strict.exit_code == 3
     assert strict.stdout.startswith("read 7 · loaded 0 · unchanged 0 · rejected 7\n")
+    assert strict.stderr.count("  line ") == 7
     assert len(select(database_url, STORED)) == 2
 
 
