@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.ingest import statements
-from loader.tools.version import __version__
-from loader.warehouse import locks
+from loader.ingest.entries import draw_load_id, write_entry
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -84,23 +81,14 @@ def remove(connection: Connection, cutoff: datetime) -> int:
     """
     try:
         with connection.transaction():
-            # as a load does, so that load ids become visible in order
-            connection.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
-            drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
+            load_id = draw_load_id(connection)
             count = connection.execute(
                 "delete from raw_evals.contents where kept_at < %s", (cutoff,)
             ).rowcount
             if not count:
                 raise psycopg.Rollback
-            values = {
-                "load_id": drawn[0] if drawn else None,
-                "source": "purge",
-                "source_ref": Jsonb({"contents_before": cutoff.isoformat(), "contents": count}),
-                "experiment_id": None,
-                "loader_version": __version__,
-                **dict.fromkeys(("read", "loaded", "unchanged", "rejected", "set_aside"), 0),
-            }
-            connection.execute(statements.INSERT_LOAD, values)
+            told = {"contents_before": cutoff.isoformat(), "contents": count}
+            write_entry(connection, load_id, "purge", told, experiments=())
     except psycopg.errors.InsufficientPrivilege:
         raise WarehouseUnavailable(
             "this role may not delete from raw_evals; purge as the schema's owner"
