@@ -101,10 +101,10 @@ def read_file(path: str, filled: Mapping[str, str | None]) -> Lines:
 
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            lines = file.readlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
-    lines = text.splitlines(keepends=True)
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     found = Lines([], [])

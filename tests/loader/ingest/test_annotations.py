@@ -188,14 +188,15 @@ def test_every_line_of_a_file_is_loaded_unchanged_or_rejected(
     path = tmp_path / "scores.csv"
     path.write_text(
         "experiment_id;task;key;score;reason\n"
-        "exp-1;t-1;accuracy;0;wrong\n"
+        "exp-1;t-1;accuracy;0;wrong\u2028source\n"  # what no CSV takes for the end of a line
         "exp-1;t-3;accuracy;0;wrong\n"
         '"exp-1";t-2;accuracy;yes;"right; all\nof it"\n'
         "exp-1;t-2;accuracy;much;\n"
         "\n"
         "exp-1;t-1;accuracy;0;wrong\n"
         "exp-1;t-1;accuracy;1;wrong\n"
-        "exp-1;t-1;accuracy\n"
+        "exp-1;t-1;accuracy\n",
+        encoding="utf-8",
     )
     first = run(database_url, "--file", str(path), "--author", "ana")
     assert first.exit_code == 0
