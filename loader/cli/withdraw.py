@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +14,8 @@ from loader.errors import ConfigurationError
 if TYPE_CHECKING:
     from loader.ingest.withdrawals import Found, Slice, Written
     from loader.tables import Format
+
+_TOLD: Final = "what was said of arms and groups"
 
 
 @click.command()
@@ -85,6 +87,8 @@ def withdraw(  # noqa: PLR0913  one parameter per option
         render(found.arms, output, sys.stdout, empty="No run.")
         if found.annotations:
             click.echo(f"and {sum(found.annotations.values()):,} scores of people", err=True)
+        if found.told:
+            click.echo(f"and {_TOLD} in {', '.join(sorted(found.told))}", err=True)
         if dry_run:
             click.echo("dry run, nothing written", err=True)
             return
@@ -134,7 +138,7 @@ def _what(found: Found) -> str:
         "run": sum(int(str(count)) for count in found.arms.values("run_count")),
         "score of people": sum(found.annotations.values()),
     }
-    said = [f"{_counted(count, what)}" for what, count in parts.items() if count]
+    said = [_counted(count, what) for what, count in parts.items() if count] or [_TOLD]
     return " and ".join(said) + (f" in {_counted(arms, 'arm')}" if arms else "")
 
 

@@ -35,14 +35,6 @@ values (
     %(group)s, %(version)s, %(task)s, %(author)s, %(reason)s
 )
 """
-# Load ids of an experiment, whatever they brought.
-_EXPERIMENTS_OF_LOAD = """
-select distinct experiment_id from raw_evals.evaluation_runs where load_id = %(load)s
-union
-select distinct experiment_id from raw_evals.arm_plans where load_id = %(load)s
-union
-select distinct experiment_id from raw_evals.annotations where load_id = %(load)s
-"""
 
 
 class Slice(NamedTuple):
@@ -81,10 +73,13 @@ class Found(NamedTuple):
     """One row per arm, with counts of runs."""
     annotations: Mapping[str, int]
     """How many, by experiment."""
+    told: frozenset[str]
+    """Experiments with what an arm was to run, or the role of a group."""
 
     def experiments(self) -> list[str]:
-        """Return the experiments of either."""
-        return sorted({*map(str, self.arms.values("experiment_id")), *self.annotations})
+        """Return the experiments of any."""
+        of_runs = map(str, self.arms.values("experiment_id"))
+        return sorted({*of_runs, *self.annotations, *self.told})
 
 
 def find(connection: Connection, meant: Slice) -> Found:
@@ -113,7 +108,11 @@ def find(connection: Connection, meant: Slice) -> Found:
                 read_sql("loader.ingest", "count_annotations"), values
             )
         }
-        if not rows and not annotations and not _is_only_planned(connection, meant):
+        told = frozenset(
+            str(experiment)
+            for (experiment,) in connection.execute(read_sql("loader.ingest", "find_told"), values)
+        )
+        if not rows and not annotations and not told:
             raise ConfigurationError(_why_nothing(connection, meant))
     columns = (
         Column("experiment_id", heading="experiment"),
@@ -124,7 +123,7 @@ def find(connection: Connection, meant: Slice) -> Found:
         Column("gone_count", Kind.INTEGER, "leave the marts"),
         Column("back_count", Kind.INTEGER, "go back to an earlier version"),
     )
-    return Found(Table(columns, rows), annotations)
+    return Found(Table(columns, rows), annotations, told)
 
 
 def withdraw(
@@ -147,8 +146,7 @@ def withdraw(
     written = []
     with server_errors(), connection.transaction():
         first_id = draw_load_id(connection)
-        standing = find(connection, meant).experiments()
-        for place, experiment in enumerate(standing or _experiments(connection, meant)):
+        for place, experiment in enumerate(find(connection, meant).experiments()):
             # each id names one entry, so that it can be lifted alone
             load_id = draw_load_id(connection) if place else first_id
             entry = meant._replace(experiment=experiment)
@@ -238,30 +236,6 @@ def _write(  # noqa: PLR0913  the parts of an entry
     write_entry(connection, load_id, SOURCE, source_ref, experiments=[str(entry.experiment)])
 
 
-def _experiments(connection: Connection, meant: Slice) -> list[str]:
-    """Return the experiments that a slice has a part in."""
-    if meant.experiment is not None:
-        return [meant.experiment]
-    rows = connection.execute(_EXPERIMENTS_OF_LOAD, {"load": meant.load}).fetchall()
-    return sorted(str(experiment) for (experiment,) in rows)
-
-
-def _is_only_planned(connection: Connection, meant: Slice) -> bool:
-    """Whether a slice has no runs, but what an arm was to run."""
-    if meant.task is not None or meant.annotation is not None:
-        return False
-    return not exists(connection, "evaluation_runs", _of_runs(meant)) and exists(
-        connection, "arm_plans", _of_runs(meant)
-    )
-
-
-def _of_runs(meant: Slice) -> dict[str, object]:
-    """Return what is meant by columns that runs have; and plans, but for the task."""
-    given = {name: value for name, value in meant.values().items() if value is not None}
-    given.pop("annotation_id", None)
-    return given
-
-
 def _why_nothing(connection: Connection, meant: Slice) -> str:
     """Say why a slice has nothing to withdraw: an unknown name with its nearest, or no more."""
     already = f"all of {meant} is withdrawn already; withdraw --list tells by whom"
@@ -278,10 +252,10 @@ def _why_nothing(connection: Connection, meant: Slice) -> str:
             return f"no load {meant.load}{_nearest_load(connection, meant.load)}"
         if found[0] == SOURCE:
             return f"load {meant.load} is a withdrawal; lift it with withdraw --undo {meant.load}"
-        if not _experiments(connection, meant._replace(experiment=None)):
-            return f"load {meant.load} ({found[0]}) has no runs"
         if found[0] == ANNOTATION:
             return already
+        if not exists(connection, "evaluation_runs", within):
+            return f"load {meant.load} ({found[0]}) has no runs"
     return naming.unknown(connection, meant._asdict(), within) or already
 
 

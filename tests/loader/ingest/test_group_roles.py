@@ -167,6 +167,24 @@ def test_a_wrong_column_is_not_a_list_of_groups(database_url: str, folderless: P
     assert len(said.splitlines()) < 20
 
 
+def test_a_load_that_brought_only_roles_is_taken_back_in_every_experiment(
+    database_url: str, folderless: Path
+) -> None:
+    ingest(database_url, write(folderless / "r.jsonl", ["baseline"], "e1", "e2"))
+    ingest(database_url, write(folderless / "s.jsonl", ["baseline"], "e1", "e2", "e3"),
+           "--control", "baseline")  # fmt: skip
+    ingest(database_url, folderless / "s.jsonl", "--treatment", "baseline")
+    taken = ["withdraw", "--reason", "mixed up", "--database-url", database_url, "--load"]
+    for load, experiments in ((3, ["e1", "e2", "e3"]), (2, ["e1", "e2", "e3"])):
+        done = CliRunner().invoke(cli, [*taken, str(load)])
+        assert done.exit_code == 0, done.output
+        assert "and what was said of arms and groups in e1, e2, e3" in done.stderr
+        told = "select experiment_id from raw_evals.withdrawals where withdrawn_load_id = %s"
+        assert sorted(name for (name,) in select(database_url, told, load)) == experiments
+        again = CliRunner().invoke(cli, [*taken, str(load)])
+        assert again.exit_code == 2
+
+
 def test_roles_that_were_withdrawn_with_their_load_are_said_anew(
     database_url: str, folderless: Path
 ) -> None:

@@ -1,0 +1,44 @@
+-- Experiments of a slice of which a plan or the role of a group stands, which a withdrawal would
+-- take out: either may be there without a run.
+with
+
+told as (
+    select
+        load_id,
+        experiment_id,
+        experiment_group,
+        extension_version
+    from raw_evals.arm_plans
+    union all
+    select
+        load_id,
+        experiment_id,
+        experiment_group,
+        null as extension_version
+    from raw_evals.experiment_group_roles
+)
+
+select distinct told.experiment_id
+from told
+where
+    %(task_id)s::text is null
+    and %(annotation_id)s::bigint is null
+    and (%(load_id)s::bigint is null or told.load_id = %(load_id)s)
+    and (%(experiment_id)s::text is null or told.experiment_id = %(experiment_id)s)
+    and (%(experiment_group)s::text is null or told.experiment_group = %(experiment_group)s)
+    and (%(extension_version)s::text is null or told.extension_version = %(extension_version)s)
+    and not exists (
+        select from raw_evals.withdrawals_in_force as withdrawals
+        where
+            withdrawals.experiment_id = told.experiment_id
+            and withdrawals.load_id > told.load_id
+            and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
+            and coalesce(withdrawals.experiment_group, told.experiment_group)
+            = told.experiment_group
+            and (
+                withdrawals.extension_version is null
+                or withdrawals.extension_version = told.extension_version
+            )
+            and withdrawals.task_id is null
+            and withdrawals.annotation_id is null
+    )
