@@ -28,22 +28,12 @@ standing as (
         and coalesce(%(experiment_group)s::text, runs.experiment_group) = runs.experiment_group
         and coalesce(%(extension_version)s::text, runs.extension_version) = runs.extension_version
         and coalesce(%(task_id)s::text, runs.task_id) = runs.task_id as is_meant
-    from raw_evals.evaluation_runs as runs
+    from raw_evals.standing_versions as runs
     inner join touched
         on
             runs.experiment_id = touched.experiment_id
             and runs.source = touched.source
             and runs.source_run_id = touched.source_run_id
-    where
-        runs.experiment_id not in (select experiment_id from raw_evals.withdrawals)
-        or not exists (
-            select from raw_evals.withdrawn_versions as withdrawn
-            where
-                withdrawn.experiment_id = runs.experiment_id
-                and withdrawn.source = runs.source
-                and withdrawn.source_run_id = runs.source_run_id
-                and withdrawn.run_version = runs.run_version
-        )
 ),
 
 ranked as (

@@ -27,22 +27,12 @@ current_versions as (
         runs.extension_version,
         runs.scores,
         runs.score_scales
-    from raw_evals.evaluation_runs as runs
+    from raw_evals.standing_versions as runs
     inner join wanted_runs
         on
             runs.experiment_id = wanted_runs.experiment_id
             and runs.source = wanted_runs.source
             and runs.source_run_id = wanted_runs.source_run_id
-    where
-        runs.experiment_id not in (select experiment_id from raw_evals.withdrawals)
-        or not exists (
-            select from raw_evals.withdrawn_versions as withdrawn
-            where
-                withdrawn.experiment_id = runs.experiment_id
-                and withdrawn.source = runs.source
-                and withdrawn.source_run_id = runs.source_run_id
-                and withdrawn.run_version = runs.run_version
-        )
     order by
         runs.experiment_id asc,
         runs.source asc,
