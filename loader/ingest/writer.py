@@ -24,7 +24,8 @@ from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 from psycopg.types.json import Jsonb
 
-from loader.ingest import arm_plans, group_roles, noticed, statements
+from loader.ingest import arm_plans, change_feed, group_roles, noticed, statements
+from loader.ingest.change_feed import ChangeFeed
 from loader.ingest.side_rows import SideRows
 from loader.ingest.summary import Counts, Outcome
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from psycopg import Copy, Transaction
 
     from loader.ingest.side_rows import RejectedRow
+    from loader.records.form import Link
     from loader.sources import ArmPlan
     from loader.warehouse.connection import Connection
 
@@ -53,7 +55,6 @@ _BLOCK_ROWS: Final = 200
 _FIELD_COUNT: Final = Struct(">h").pack
 _CONSTANTS: Final = Struct(">iqiii").pack
 """load_id, run_version and the length of the source, which follows."""
-_MOST_TOUCHED: Final = 20_000
 
 
 class LoadWriter:
@@ -89,7 +90,6 @@ class LoadWriter:
         self._is_wide = False
         self._copy_runs = statements.copy_runs(is_straight=False, is_wide=False)
         self._has_staging = False
-        self._has_touched = False
         self._rows: list[bytes] = []
         """Rows of the chunk under way that are not with the server yet."""
         self._rows_bytes = 0
@@ -99,11 +99,11 @@ class LoadWriter:
         self._sent_count = 0
         self._copy_context: AbstractContextManager[Copy] | None = None
         self._copy: Copy | None = None
-        self._chunk_links: set[tuple[str, str | None]] = set()
-        self._touched: set[tuple[str, str | None]] = set()
+        self._chunk_links: set[Link] = set()
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
         self._doubled: tuple[tuple[str, ...], int] = (), 0
+        self._feed = ChangeFeed(connection)
         self._side_rows = SideRows(connection)
 
     def __enter__(self) -> Self:
@@ -133,7 +133,7 @@ class LoadWriter:
     def add(
         self,
         rows: list[bytes],
-        links: set[tuple[str, str | None]],
+        links: set[Link],
         contents: Mapping[bytes, bytes],
         *,
         is_wide: bool,
@@ -203,7 +203,7 @@ class LoadWriter:
         """
         self._end_rows()
         self._side_rows.flush()
-        self._write_touched()
+        self._feed.flush()
         self._take_lock()
         counts = self._with_undeclared(counts)
         staged, replaced = (0, 0) if refuse else self._insert_staged()
@@ -229,11 +229,8 @@ class LoadWriter:
             told |= group_roles.insert(
                 self._connection, self._load_id, roles or {}, self._temporary_tables()
             )
-        if told:
-            self._create_touched()
-            statements.copy_rows(self._connection, "touched", [(name, None) for name in told])
-        if loaded or told:
-            self._connection.execute(statements.INSERT_TOUCHED, values)
+        self._feed.add((name, None) for name in told)
+        self._feed.insert(self._load_id)
         self._side_rows.insert(self._load_id, refuse=refuse)
         return outcome
 
@@ -319,9 +316,7 @@ class LoadWriter:
         if self._is_straight:
             self._connection.execute("release savepoint chunk")
             self._straight_count += self._sent_count
-            self._touched |= self._chunk_links
-            if len(self._touched) > _MOST_TOUCHED:
-                self._write_touched()
+            self._feed.add(self._chunk_links)
         else:
             self._staged_count += self._sent_count
         self._experiments |= {experiment_id for experiment_id, _ in self._chunk_links}
@@ -382,26 +377,13 @@ class LoadWriter:
             self._connection.execute(
                 statements.INSERT_RUNS, {"source": self._source, "load_id": self._load_id}
             )
-            self._create_touched()
-            self._connection.execute(statements.COLLECT_TOUCHED)
+            self._feed.add_decided()
         return count, replaced
-
-    def _create_touched(self) -> None:
-        if not self._has_touched:
-            self._connection.execute(statements.CREATE_TOUCHED)
-            self._has_touched = True
 
     def _temporary_tables(self) -> list[str]:
         """Name the tables that hold the experiments of the load's rows."""
-        there = (("touched", self._has_touched), ("incoming", self._has_staging))
+        there = ((change_feed.TABLE, self._feed.has_table), ("incoming", self._has_staging))
         return [name for name, is_there in there if is_there]
-
-    def _write_touched(self) -> None:
-        """Move the experiments of straight chunks to their temporary table."""
-        if self._touched:
-            self._create_touched()
-            statements.copy_rows(self._connection, "touched", self._touched)
-            self._touched = set()
 
     def _only_experiment(self) -> str | None:
         return next(iter(self._experiments)) if len(self._experiments) == 1 else None

@@ -26,7 +26,7 @@ from ingest_support import (
     stored_runs,
 )
 from loader.errors import WarehouseUnavailable
-from loader.ingest import side_rows
+from loader.ingest import change_feed, side_rows
 from loader.ingest import writer as warehouse
 from loader.ingest.load import load
 from loader.warehouse import locks
@@ -49,7 +49,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warehouse, "CHUNK_ROWS", 4)
     monkeypatch.setattr(warehouse, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(side_rows, "_MOST_BYTES", 1500)
-    monkeypatch.setattr(warehouse, "_MOST_TOUCHED", 1)
+    monkeypatch.setattr(change_feed, "_MOST_KEPT", 1)
 
 
 @pytest.fixture(scope="module")
