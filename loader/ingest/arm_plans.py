@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def insert(
-    connection: Connection, load_id: int | None, plans: Sequence[ArmPlan], *, with_runs: bool = True
+    connection: Connection, load_id: int, plans: Sequence[ArmPlan], *, with_runs: bool = True
 ) -> set[str]:
     """Write the plans that are new or have changed; return their experiments.
 

@@ -47,7 +47,7 @@ class ChangeFeed:
             statements.copy_rows(self._connection, TABLE, self._links)
             self._links = set()
 
-    def insert(self, load_id: int | None) -> None:
+    def insert(self, load_id: int) -> None:
         """Write everything that was added as the feed of a load."""
         self.flush()
         if self.has_table:

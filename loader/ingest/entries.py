@@ -1,4 +1,4 @@
-"""Entries of the ledger that no load of records makes: what was planned, withdrawn, annotated."""
+"""Entries of the ledger: their ids, and those of what was planned, withdrawn, annotated, purged."""
 
 from __future__ import annotations
 
@@ -71,19 +71,36 @@ def write_entry(  # noqa: PLR0913  the columns of an entry
 
     """
     touched = list(experiments)
-    values: dict[str, object] = {
-        "load_id": load_id,
-        "source": source,
-        "source_ref": Jsonb(dict(source_ref)),
-        "experiment_id": touched[0] if len(touched) == 1 else None,
-        "loader_version": __version__,
-        **(counts or Counts())._asdict(),
-    }
-    connection.execute(statements.INSERT_LOAD, values)
+    only = touched[0] if len(touched) == 1 else None
+    insert_load(connection, load_id, source, source_ref, experiment=only, counts=counts or Counts())
     connection.cursor().executemany(
         "insert into raw_evals.load_experiments (load_id, experiment_id) values (%s, %s)",
         [(load_id, experiment_id) for experiment_id in touched],
     )
+
+
+def insert_load(  # noqa: PLR0913  as above
+    connection: Connection,
+    load_id: int,
+    source: str,
+    source_ref: Mapping[str, object],
+    *,
+    experiment: str | None,
+    counts: Counts,
+) -> None:
+    """Write an entry as `write_entry` does, without its change feed; `experiment` is the only one.
+
+    None stands for none, or several.
+    """
+    values: dict[str, object] = {
+        "load_id": load_id,
+        "source": source,
+        "source_ref": Jsonb(dict(source_ref)),
+        "experiment_id": experiment,
+        "loader_version": __version__,
+        **counts._asdict(),
+    }
+    connection.execute(statements.INSERT_LOAD, values)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def insert(
-    connection: Connection, load_id: int | None, roles: Mapping[str, str], tables: Sequence[str]
+    connection: Connection, load_id: int, roles: Mapping[str, str], tables: Sequence[str]
 ) -> set[str]:
     """Write the roles that are new or have changed; return their experiments.
 

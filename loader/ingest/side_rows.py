@@ -79,7 +79,7 @@ class SideRows:
             )
         self._rejected, self._contents, self._bytes = [], {}, 0
 
-    def insert(self, load_id: int | None, *, refuse: bool) -> None:
+    def insert(self, load_id: int, *, refuse: bool) -> None:
         """Insert what was flushed.
 
         Args:

@@ -22,16 +22,15 @@ from typing import TYPE_CHECKING, Final, Self
 import psycopg
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
-from psycopg.types.json import Jsonb
 
-from loader.ingest import arm_plans, change_feed, group_roles, noticed, statements
+from loader.ingest import arm_plans, change_feed, entries, group_roles, noticed, statements
 from loader.ingest.change_feed import ChangeFeed
+from loader.ingest.entries import draw_load_id, insert_load
 from loader.ingest.side_rows import SideRows
 from loader.ingest.summary import Counts, Outcome
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
 from loader.records.scales import UNDECLARED
 from loader.tools.sql_files import read_sql
-from loader.tools.version import __version__
 from loader.warehouse import locks
 
 if TYPE_CHECKING:
@@ -204,35 +203,27 @@ class LoadWriter:
         self._end_rows()
         self._side_rows.flush()
         self._feed.flush()
-        self._take_lock()
+        # waits for the lock, unless it is ours already
+        load_id = self._load_id = self._load_id or draw_load_id(self._connection)
         counts = self._with_undeclared(counts)
         staged, replaced = (0, 0) if refuse else self._insert_staged()
         loaded = 0 if refuse else self._straight_count + staged
         rejected = counts.read if refuse else counts.rejected
         unchanged = counts.read - rejected - loaded
-        outcome = Outcome(self._load_id, loaded, unchanged, replaced, counts, *self._doubled)
-        values: dict[str, object] = {
-            "load_id": self._load_id,
-            "source": self._source,
-            "source_ref": Jsonb(dict(source_ref)),
-            "experiment_id": self._only_experiment(),
-            "loader_version": __version__,
-            "read": counts.read,
-            "loaded": outcome.loaded,
-            "unchanged": outcome.unchanged,
-            "rejected": rejected,
-            "set_aside": 0 if refuse else sum(aside.runs for aside in counts.asides.values()),
-        }
-        self._connection.execute(statements.INSERT_LOAD, values)
-        told = set() if refuse else arm_plans.insert(self._connection, self._load_id, plans)
+        set_aside = 0 if refuse else sum(aside.runs for aside in counts.asides.values())
+        insert_load(
+            self._connection, load_id, self._source, source_ref,
+            experiment=self._only_experiment(),
+            counts=entries.Counts(counts.read, loaded, unchanged, rejected, set_aside),
+        )  # fmt: skip
         if not refuse:
-            told |= group_roles.insert(
-                self._connection, self._load_id, roles or {}, self._temporary_tables()
+            told = arm_plans.insert(self._connection, load_id, plans) | group_roles.insert(
+                self._connection, load_id, roles or {}, self._temporary_tables()
             )
-        self._feed.add((name, None) for name in told)
-        self._feed.insert(self._load_id)
-        self._side_rows.insert(self._load_id, refuse=refuse)
-        return outcome
+            self._feed.add((name, None) for name in told)
+        self._feed.insert(load_id)
+        self._side_rows.insert(load_id, refuse=refuse)
+        return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled)
 
     def preview(self, counts: Counts, *, refuse: bool = False) -> Outcome:
         """Say what `finish` would; the caller then undoes the load."""
@@ -332,18 +323,8 @@ class LoadWriter:
         ).fetchone()
         if found is None or not found[0]:
             return False
-        self._draw_load_id()
+        self._load_id = draw_load_id(self._connection)
         return True
-
-    def _take_lock(self) -> None:
-        """Wait for the lock, unless it is ours already, and draw the load's id."""
-        if self._load_id is None:
-            self._connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
-            self._draw_load_id()
-
-    def _draw_load_id(self) -> None:
-        row = self._connection.execute("select nextval('raw_evals.load_ids')").fetchone()
-        self._load_id = int(str(row[0])) if row else None
 
     def _decide(self) -> tuple[int, int]:
         """Choose the staged rows that are loaded, and their versions.
