@@ -118,4 +118,7 @@ def server_errors() -> Iterator[None]:
             "which `python -m loader init` creates"
         ) from None
     except psycopg.Error as error:
-        raise WarehouseUnavailable(f"the database failed, nothing was written: {error}") from error
+        message = error.diag.message_primary or str(error)
+        raise WarehouseUnavailable(
+            f"the database failed, nothing was written: {message}"
+        ) from error

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 
-from loader.errors import (
-    ConfigurationError,
-    CountsFromZero,
-    InvalidRecord,
-    WarehouseUnavailable,
-)
+from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
+from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
 from loader.ingest.side_rows import WITHHELD, RejectedRow
 from loader.ingest.summary import LoadSummary, Tally, summed_up
@@ -139,7 +134,7 @@ def _load_once(
     strict = options.strict
     may_hold_lock = getattr(source, "never_waits", False) and not (strict or options.dry_run)
     with (
-        _server_errors(),
+        server_errors(),
         checks,
         LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
     ):
@@ -299,22 +294,3 @@ def _reject(writer: LoadWriter, tally: Tally, row: SourceRow, rejection: Rejecti
 def _printable(text: str) -> str:
     """Return a text as PostgreSQL can hold it; keys and file names may hold anything."""
     return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
-
-
-@contextmanager
-def _server_errors() -> Iterator[None]:
-    """Turn what the driver raises into the loader's own errors."""
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise ConfigurationError(
-            "this database has no raw schema, or an older one; run `python -m loader init`"
-        ) from error
-    except psycopg.errors.InsufficientPrivilege as error:
-        raise ConfigurationError(
-            f"{error.diag.message_primary}; loading needs the rights of the role evals_loader, "
-            "which `python -m loader init` creates"
-        ) from error
-    except psycopg.Error as error:
-        message = error.diag.message_primary or str(error)
-        raise WarehouseUnavailable(f"the database failed, nothing was loaded: {message}") from error
