@@ -61,6 +61,13 @@ def database_url(postgres_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def shared_url(postgres_server: str) -> Iterator[str]:
+    """Give one such database for all tests of a module that do not mind the others' rows."""
+    with servers.migrated(postgres_server) as url:
+        yield url
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let the processes of a run share servers: the first begins the run, and ends it."""
     if not hasattr(config, "workerinput"):

@@ -16,7 +16,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import servers
 from ingest_support import (
     VOCABULARY,
     load_file,
@@ -50,12 +49,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(warehouse, "_BLOCK_BYTES", 1)
     monkeypatch.setattr(side_rows, "_MOST_BYTES", 1500)
     monkeypatch.setattr(change_feed, "_MOST_KEPT", 1)
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> Iterator[str]:
-    with servers.migrated(postgres_server) as url:
-        yield url
 
 
 def empty(url: str) -> None:

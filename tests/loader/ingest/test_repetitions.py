@@ -20,7 +20,8 @@ from ingest_support import (
     select,
 )
 from loader.errors import ConfigurationError
-from loader.ingest import side_rows
+from loader.ingest import load as loading
+from loader.ingest import parallel, side_rows
 from loader.ingest import writer as warehouse
 from loader.sources.files import FileSource
 
@@ -47,6 +48,8 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         monkeypatch.setattr(warehouse, "CHUNK_ROWS", 4)
         monkeypatch.setattr(warehouse, "_BLOCK_BYTES", 1)
         monkeypatch.setattr(side_rows, "_MOST_BYTES", 200)
+        for module in (parallel, loading):  # a part is far smaller than a chunk
+            monkeypatch.setattr(module, "PART_ROWS", 4)
     return str(request.param)
 
 

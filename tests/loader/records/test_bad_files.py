@@ -9,21 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import servers
 from ingest_support import line, load_file, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.newest_server
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> Iterator[str]:
-    """One migrated database for all tests that do not mind the others' rows."""
-    with servers.migrated(postgres_server) as url:
-        yield url
 
 
 def broken_files() -> dict[str, tuple[str, bytes, list[str], int]]:

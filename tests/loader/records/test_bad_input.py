@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import servers
 from ingest_support import VOCABULARY, line, load_file, record, select
 from loader.errors import InvalidRecord
 from loader.records.checker import Checker
 from loader.records.json_text import decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.newest_server
@@ -169,13 +167,6 @@ INTACT: list[tuple[str, dict[str, object], str, object]] = [
     ("nesting that is deep", {"metadata": {"a": [[[[{"b": [1]}]]]]}}, "metadata", {"a": [[[[{"b": [1]}]]]]}),
     ("the longest id", {"task_id": "é" * 256}, "task_id", "é" * 256),
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> Iterator[str]:
-    """One migrated database for all tests that do not mind the others' rows."""
-    with servers.migrated(postgres_server) as url:
-        yield url
 
 
 def test_there_are_at_least_sixty_kinds_of_broken_record() -> None:

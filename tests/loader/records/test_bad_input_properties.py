@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import servers
 from ingest_support import VOCABULARY, line, load_file, record
 from loader.errors import InvalidRecord
 from loader.records.canonical import widened
@@ -18,7 +17,7 @@ from loader.records.checker import Admitted, Checker
 from loader.records.json_text import decode_object
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from loader.sources.files import Format
@@ -44,12 +43,6 @@ JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from([*record(), "scores", "metadata", "latency_ms", "recorded_at", "success"])
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> Iterator[str]:
-    with servers.migrated(postgres_server) as url:
-        yield url
 
 
 @pytest.mark.parametrize("format", ["jsonl", "json", "csv", "parquet", "baseline", "legacy", None])

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import servers
 from foreign_files import SHAPES, Shape
 from ingest_support import VOCABULARY, run_load
 from loader.errors import ConfigurationError
@@ -24,7 +23,7 @@ from loader.sources.mapping_file import parse_mapping
 from loader.sources.probe import probe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from loader.sources.mapping import Mapping
 
@@ -60,12 +59,6 @@ def guessed(make: Callable[[], Shape], folder: str) -> tuple[list[tuple[str, byt
     paths = [str(Path(folder) / name) for name in names]
     text = guess(probe(paths, None)).text("")
     return [(name, shape.files[name]) for name in names], parse_mapping(text, "m.yml")
-
-
-@pytest.fixture(scope="module")
-def shared_url(postgres_server: str) -> Iterator[str]:
-    with servers.migrated(postgres_server) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
