@@ -14,6 +14,7 @@ from psycopg import sql
 from loader.ingest import naming, statements
 from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
 from loader.ingest.side_rows import WITHHELD
+from loader.records.scales import as_number
 from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
 
@@ -204,7 +205,7 @@ def _runs_of(
         if scale is None:
             return [], ("undeclared_scale", _UNDECLARED.format(key=said.key))
         low, high = scale
-        score = said.score_on(low, high)
+        score = as_number(said.score, low, high)
         if not low <= score <= high:
             off = f"{said.key} {score:g} is off its scale of {low:g} to {high:g}"
             return [], ("off_scale", off)

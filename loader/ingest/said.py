@@ -54,12 +54,6 @@ class Said(NamedTuple):
     origin: str = ""
     payload: str = ""
 
-    def score_on(self, low: float, high: float) -> float:
-        """Return the score; true is the top of any scale."""
-        if isinstance(self.score, bool):
-            return high if self.score else low
-        return self.score
-
     def fault(self, code: str, reason: str) -> Fault:
         """Return why it is not taken."""
         return Fault(self.origin, self.row, code, reason, self.payload)

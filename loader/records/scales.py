@@ -104,7 +104,7 @@ class ScaleChecker:
             low, high = (scale.low, scale.high) if scale else (0.0, 1.0)
             if value is None:
                 continue
-            number = scores[key] = _number(value, low, high)
+            number = scores[key] = as_number(value, low, high)
             if low <= number <= high:
                 if (low, high) != (0.0, 1.0):
                     kept[key] = [low, high]
@@ -162,7 +162,7 @@ def _stated(key: str, ends: Sequence[float], declared: Scale | None) -> Scale:
     return Scale(declared.metric if declared else key, *map(float, ends))
 
 
-def _number(value: float | bool, low: float, high: float) -> float:
+def as_number(value: float | bool, low: float, high: float) -> float:
     """Return a score as a number; true is the top of any scale."""
     if isinstance(value, bool):
         return high if value else low
