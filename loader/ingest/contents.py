@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.errors import WarehouseUnavailable
 from loader.ingest.entries import draw_load_id, write_entry
+from loader.ingest.retention import finding, removing
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,7 +42,7 @@ def find(connection: Connection, older_than_days: int) -> OldContents:
         WarehouseUnavailable: the server fails or forbids it.
 
     """
-    try:
+    with finding(older_than_days):
         cursor = connection.cursor(row_factory=class_row(OldContents))
         cursor.execute(
             """
@@ -55,14 +56,6 @@ def find(connection: Connection, older_than_days: int) -> OldContents:
             {"days": older_than_days},
         )
         found = cursor.fetchone()
-    except psycopg.errors.UndefinedTable:
-        raise ConfigurationError(
-            "raw_evals does not exist, or is older; run python -m loader init"
-        ) from None
-    except psycopg.errors.DatetimeFieldOverflow:
-        raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
-    except psycopg.Error as error:
-        raise WarehouseUnavailable(f"cannot look for old inputs and outputs: {error}") from error
     if found is None:
         raise WarehouseUnavailable("an aggregate returned no row")
     return found
@@ -79,20 +72,13 @@ def remove(connection: Connection, cutoff: datetime) -> int:
         WarehouseUnavailable: the server fails or forbids it; nothing is removed.
 
     """
-    try:
-        with connection.transaction():
-            load_id = draw_load_id(connection)
-            count = connection.execute(
-                "delete from raw_evals.contents where kept_at < %s", (cutoff,)
-            ).rowcount
-            if not count:
-                raise psycopg.Rollback
-            told = {"contents_before": cutoff.isoformat(), "contents": count}
-            write_entry(connection, load_id, "purge", told, experiments=())
-    except psycopg.errors.InsufficientPrivilege:
-        raise WarehouseUnavailable(
-            "this role may not delete from raw_evals; purge as the schema's owner"
-        ) from None
-    except psycopg.Error as error:
-        raise WarehouseUnavailable(f"purge stopped: {error}") from error
+    with removing(), connection.transaction():
+        load_id = draw_load_id(connection)
+        count = connection.execute(
+            "delete from raw_evals.contents where kept_at < %s", (cutoff,)
+        ).rowcount
+        if not count:
+            raise psycopg.Rollback
+        told = {"contents_before": cutoff.isoformat(), "contents": count}
+        write_entry(connection, load_id, "purge", told, experiments=())
     return count

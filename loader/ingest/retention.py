@@ -11,6 +11,7 @@ a run with the run; the ledger itself and rejected rows stay.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -97,6 +98,34 @@ class Removed(NamedTuple):
     versions: int
 
 
+@contextmanager
+def finding(older_than_days: int) -> Iterator[None]:
+    """Turn what the driver raises while what is old is looked for into the loader's own errors."""
+    try:
+        yield
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError(
+            "raw_evals does not exist, or is older; run python -m loader init"
+        ) from None
+    except psycopg.errors.DatetimeFieldOverflow:
+        raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"cannot look for what is old: {error}") from error
+
+
+@contextmanager
+def removing() -> Iterator[None]:
+    """Turn what the driver raises while it is removed into the loader's own errors."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege:
+        raise WarehouseUnavailable(
+            "this role may not delete from raw_evals; purge as the schema's owner"
+        ) from None
+    except psycopg.Error as error:
+        raise WarehouseUnavailable(f"purge stopped: {error}") from error
+
+
 def find(connection: Connection, older_than_days: int) -> Expired:
     """Find the runs that are past retention, for this session.
 
@@ -110,7 +139,7 @@ def find(connection: Connection, older_than_days: int) -> Expired:
     """
     if older_than_days < 1:
         raise ConfigurationError("--older-than takes a number of days, at least 1")
-    try:
+    with finding(older_than_days):
         connection.execute("drop table if exists pg_temp.expired_runs")
         connection.execute(_FIND, {"days": older_than_days})
         cursor = connection.cursor(row_factory=class_row(Expired))
@@ -128,12 +157,6 @@ def find(connection: Connection, older_than_days: int) -> Expired:
             (older_than_days,),
         )
         found = cursor.fetchone()
-    except psycopg.errors.UndefinedTable:
-        raise ConfigurationError("raw_evals does not exist; run python -m loader init") from None
-    except psycopg.errors.DatetimeFieldOverflow:
-        raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
-    except psycopg.Error as error:
-        raise WarehouseUnavailable(f"cannot look for old runs: {error}") from error
     if found is None:
         raise WarehouseUnavailable("an aggregate returned no row")
     return found
@@ -175,14 +198,8 @@ def remove(
         WarehouseUnavailable: the server fails or forbids it; earlier batches stay removed.
     """
     for after in range(0, expired.runs, batch_runs):
-        try:
+        with removing():
             yield _remove_batch(connection, expired.cutoff, after, after + batch_runs)
-        except psycopg.errors.InsufficientPrivilege:
-            raise WarehouseUnavailable(
-                "this role may not delete from raw_evals; purge as the schema's owner"
-            ) from None
-        except psycopg.Error as error:
-            raise WarehouseUnavailable(f"purge stopped: {error}") from error
 
 
 def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
