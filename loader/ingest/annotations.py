@@ -50,7 +50,7 @@ class Match(NamedTuple):
     is_undeclared: bool
     """Whether other runs of the experiment have values of the key off 0 to 1, on no scale."""
     last_score: float | None
-    """What the author said of it last."""
+    """What the author said of it last, if that was by the same key."""
     last_reason: str | None
 
 
@@ -108,7 +108,7 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
     rejected = list(faults)
     with server_errors(), connection.transaction():
         load_id = draw_load_id(connection)
-        matches = _match(connection, statements_said)
+        matches = _match(connection, statements_said, vocabulary)
         sound: list[tuple[Said, list[_Run]]] = []
         seen: dict[tuple[str, ...], tuple[int, float]] = {}
         for said in statements_said:
@@ -161,7 +161,9 @@ def entries(connection: Connection, experiment: str | None) -> Table:
     )
 
 
-def _match(connection: Connection, said: Sequence[Said]) -> dict[int, list[Match]]:
+def _match(
+    connection: Connection, said: Sequence[Said], vocabulary: Vocabulary
+) -> dict[int, list[Match]]:
     """Return the runs that statements are about, by the statement's row."""
     names = ("row", "experiment", "task", "group", "version", "run", "key", "author")
     columns: dict[str, list[object]] = {
@@ -173,6 +175,8 @@ def _match(connection: Connection, said: Sequence[Said]) -> dict[int, list[Match
             "experiments": list(dict.fromkeys(columns["experiment"])),
             "numbers": columns["row"],
             "wanted": columns["experiment"],
+            "named_keys": list(vocabulary.scales),
+            "named_metrics": [scale.metric for scale in vocabulary.scales.values()],
             **{f"{name}s": columns[name] for name in names[2:]},
         },
     )

@@ -73,18 +73,35 @@ undeclared_keys as (
     where jsonb_typeof(scales.ends) = 'null'
 ),
 
+-- of a metric, whichever of its keys it was said by: that is what counts in the marts
 last_said as (
-    select distinct on (experiment_id, source, source_run_id, evaluator_key, author) *
-    from raw_evals.standing_annotations
-    where experiment_id = any(%(experiments)s)
+    select distinct on (
+        annotations.experiment_id,
+        annotations.source,
+        annotations.source_run_id,
+        coalesce(named.metric, annotations.evaluator_key),
+        annotations.author
+    )
+        annotations.experiment_id,
+        annotations.source,
+        annotations.source_run_id,
+        annotations.evaluator_key,
+        annotations.author,
+        annotations.score,
+        annotations.reason
+    from raw_evals.standing_annotations as annotations
+    left join
+        unnest(%(named_keys)s::text[], %(named_metrics)s::text[]) as named (evaluator_key, metric)
+        on annotations.evaluator_key = named.evaluator_key
+    where annotations.experiment_id = any(%(experiments)s)
     order by
-        experiment_id asc,
-        source asc,
-        source_run_id asc,
-        evaluator_key asc,
-        author asc,
-        load_id desc,
-        annotation_id desc
+        annotations.experiment_id asc,
+        annotations.source asc,
+        annotations.source_run_id asc,
+        coalesce(named.metric, annotations.evaluator_key) asc,
+        annotations.author asc,
+        annotations.load_id desc,
+        annotations.annotation_id desc
 )
 
 select

@@ -107,6 +107,14 @@ def test_a_score_is_on_the_scale_that_the_key_has_in_the_run(database_url: str) 
     assert say(database_url, "1", key="tone", task="t-5", experiment="exp-2").counts.loaded == 1
 
 
+def test_a_mind_changed_by_another_key_of_the_metric_can_be_changed_back(database_url: str) -> None:
+    load_records(database_url, [scored("a")])
+    keys = ("accuracy", "agent_routing_accuracy", "accuracy", "accuracy")
+    said_of = [say(database_url, str(score), key=key) for key, score in zip(keys, (0, 1, 0, 0),
+               strict=True)]  # fmt: skip
+    assert [outcome.counts.loaded for outcome in said_of] == [1, 1, 1, 0]
+
+
 def test_a_line_that_is_rejected_does_not_stand_in_the_way_of_another(
     database_url: str, tmp_path: Path
 ) -> None:
