@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 _MOST_SHOWN = 8
-_CONTROL = re.compile(r"control|baseline|base|before|old|main|prod|reference", re.IGNORECASE)
 
 
 def group_options(function: Callable[P, R]) -> Callable[P, R]:
@@ -89,4 +87,6 @@ def say_unknown_groups(summary: LoadSummary) -> None:
 
 
 def _role(name: str) -> str:
-    return "control" if _CONTROL.search(name) else "treatment"
+    from loader.sources.advice import control_place  # keep --help quick
+
+    return "treatment" if control_place(name) is None else "control"

@@ -17,6 +17,7 @@ from loader.sources.files import STANDARD_INPUT, FileSource, expand
 from loader.sources.guess import guess
 from loader.sources.mapping_file import parse_mapping
 from loader.sources.probe import probe
+from loader.tools.files import whole_file
 from loader.warehouse.folder import shown, team_folder
 
 if TYPE_CHECKING:
@@ -164,7 +165,8 @@ def _write(text: str) -> Path:
                 f"{shown(path)} is there already; load by it with --mapping {shown(path)}, "
                 "or move it away"
             )
-        path.write_text(text, encoding="utf-8")
+        with whole_file(path) as stream:
+            stream.write(text.encode())
     except OSError as error:
         raise ConfigurationError(f"{shown(path)} cannot be written: {error.strerror}") from None
     return path

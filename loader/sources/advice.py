@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import close_names
 from loader.records.checks import FIELDS
-from loader.sources.units import tokens, unit_of
+from loader.sources.units import tokens, unit_of, without_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,11 @@ _COUNTS: Final = (
     "latency duration seconds ms lines files"
 )
 _SETTINGS: Final = "temperature top p k seed threshold penalty index row line year max min"
+# by how surely the name is a control's
+_CONTROLS: Final = (
+    *("baseline", "control", "reference", "base", "original", "main", "master", "production"),
+    *("prod", "current", "before", "old", "without", "default", "a", "v1"),
+)
 _SCORE_WORDS: Final = frozenset(_SCORES.split())
 _COUNT_WORDS: Final = frozenset(_COUNTS.split())
 _SETTING_WORDS: Final = frozenset(_SETTINGS.split())
@@ -71,18 +76,11 @@ _SCALE: Final = re.compile(
 )
 
 
-def words_of(name: str) -> str:
-    """Return a name as it is looked up: its words without their unit, by underscores."""
-    unit = unit_of(name)
-    words = [word for word in tokens(name) if not (unit and unit_of(f"x_{word}") == unit)]
-    return "_".join(words)
-
-
 def meaning(name: str) -> str | None:
     """Return the field that a column of that name usually is, None if no name is known."""
     last = name.rpartition(".")[2]
     unit = unit_of(last)
-    for words in ("_".join(tokens(last)), words_of(last), "_".join(tokens(name))):
+    for words in ("_".join(tokens(last)), without_unit(last), "_".join(tokens(name))):
         if words in _MEANING:
             field = _MEANING[words]
             # a time in seconds is no moment
@@ -97,9 +95,17 @@ def rank(name: str) -> int:
     names = _NAMES[goal].split() if goal else []
     last = name.rpartition(".")[2]
     found = [
-        names.index(words) for words in ("_".join(tokens(last)), words_of(last)) if words in names
+        names.index(words)
+        for words in ("_".join(tokens(last)), without_unit(last))
+        if words in names
     ]
     return min(found, default=len(names))
+
+
+def control_place(name: str) -> int | None:
+    """Return how surely a group of that name is a control, 0 the most; None if it is not told."""
+    words = {name.lower(), *re.split(r"[-_\s]+", name.lower()), *tokens(name)}
+    return next((place for place, word in enumerate(_CONTROLS) if word in words), None)
 
 
 def scale_in(name: str) -> tuple[str, tuple[float, float] | None]:

@@ -205,7 +205,7 @@ class FileSource:
         self, rows: Iterator[JsonBatch | SourceRow], origin: str
     ) -> Iterator[JsonBatch | SourceRow]:
         objects = Objects(self._mapping, self._supplied, origin)
-        yield from objects.rows(single_rows(rows))
+        yield from map(objects.row, single_rows(rows))
         unseen = objects.unseen
         self._unseen = unseen if self._unseen is None else self._unseen & unseen
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from loader.records.checks import FIELDS, LONGEST_IDENTIFIER
-from loader.sources.advice import FIELD_NAMES, meaning, rank
+from loader.sources.advice import FIELD_NAMES, control_place, meaning, rank
 from loader.sources.binding import file_name
 from loader.sources.guess_scores import guess_scores
 from loader.sources.guess_values import fits
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 _MOST_GROUPS: Final = 20
 _MOST_NAMED: Final = 8
-# by how surely the name is a control's
-_CONTROLS: Final = (
-    *("baseline", "control", "reference", "base", "original", "main", "master", "production"),
-    *("prod", "current", "before", "old", "without", "default", "a", "v1"),
-)
 NO_SCALES: Final[Mapping[str, tuple[float, float]]] = {}
 UNVERSIONED: Final = "unversioned"
 """The version where nobody says one."""
@@ -153,10 +148,7 @@ class _Guess:
         if not names or set(names) <= set(self._known_groups):
             return
         places = {
-            _CONTROLS.index(word): name
-            for name in reversed(names)
-            for word in (name.lower(), *name.lower().replace("-", "_").split("_"))
-            if word in _CONTROLS
+            place: name for name in reversed(names) if (place := control_place(name)) is not None
         }
         if not places and len(names) == 1:
             proposal.groups = {"treatment": list(names)}

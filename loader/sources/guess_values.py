@@ -55,7 +55,11 @@ def _time(proposal: Proposal, column: Column) -> bool:
         proposal.notes.append(
             f"{column.name} may be day or month first: say recorded_at: {column.name}:dmy or :mdy"
         )
-    if form in (None, "ambiguous"):
+    if form == "short":
+        proposal.notes.append(
+            f"{column.name} has years of two digits: write four, and it is recorded_at"
+        )
+    if form in (None, "ambiguous", "short"):
         return False
     told = {"iso": "ISO 8601", "dmy": "a day past the 12th stands first", "mdy": "a day past the "
             "12th stands second", "excel": "days of a spreadsheet"}  # fmt: skip

@@ -20,7 +20,7 @@ from loader.sources.mapping import FILE
 from loader.sources.targets import put, target, under
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
 
     from loader.sources.mapping import Mapping
 
@@ -118,17 +118,15 @@ class Objects:
             column for each in mapping.entries if not each.target for column in each.columns
         ]
 
-    def rows(self, rows: Iterator[SourceRow]) -> Iterator[SourceRow]:
-        """Turn rows of objects into rows of records."""
-        for row in rows:
-            if row.rejection is not None:
-                yield row
-                continue
-            try:
-                found = decode_object(row.original) if row.fields is None else row.fields
-                yield row._replace(fields=self.fields(found))
-            except InvalidRecord as error:
-                yield row._replace(fields=None, rejection=Rejection(error.code, error.reason))
+    def row(self, row: SourceRow) -> SourceRow:
+        """Turn the row of an object into that of a record; a rejection stays one."""
+        if row.rejection is not None:
+            return row
+        try:
+            found = decode_object(row.original) if row.fields is None else row.fields
+            return row._replace(fields=self.fields(found))
+        except InvalidRecord as error:
+            return row._replace(fields=None, rejection=Rejection(error.code, error.reason))
 
     def fields(self, found: dict[str, Any]) -> dict[str, object]:
         """Return the fields of one record.
@@ -182,7 +180,7 @@ class Objects:
         if assignment.columns == (FILE,):
             return self._file
         values = [look_up(found, column, used) for column in assignment.columns]
-        if any(value is _ABSENT for value in values):
+        if _ABSENT in values:
             return _ABSENT
         if self.unseen:
             self.unseen.difference_update(assignment.columns)

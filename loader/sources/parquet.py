@@ -81,9 +81,7 @@ def _rows(
                 bind(list(batch[0]), mapping, supplied, is_nested=True)
             for found in batch:
                 number += 1
-                yield next(
-                    objects.rows(iter([SourceRow(number, origin, _encode(found), found, None)]))
-                )
+                yield objects.row(SourceRow(number, origin, _encode(found), found, None))
     except InvalidRecord as error:
         yield SourceRow(number + 1, origin, b"", None, Rejection(error.code, error.reason))
 

@@ -13,7 +13,7 @@ from loader.sources import delimited, json_document, jsonl, parquet
 from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.files import WORKBOOK, guess_format, open_input, single_rows
 from loader.sources.targets import FREE
-from loader.sources.values import DATE, DecimalMark, is_decimal_comma, iso_time, plain_number, truth
+from loader.sources.values import DATE, DecimalMark, iso_time, mark_of, number, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -92,11 +92,14 @@ class Column:
         return bool(self.filled) and len(self.distinct) == len(self.filled)
 
     def time_form(self) -> str | None:
-        """Return how its times are written: `iso`, a form, `ambiguous`, None for no times."""
+        """Return how its times are written: `iso` or another form, None for no times.
+
+        `ambiguous` where day and month could be either, `short` where a year has two digits.
+        """
         if self.is_numeric:
             for form, low, high in (
                 ("epoch", 9e8, 4.2e9), ("epoch_ms", 9e11, 4.2e12), ("epoch_us", 9e14, 4.2e15),
-                ("excel", 2.5e4, 7e4),
+                ("excel", 3.65e4, 5.5e4),
             ):  # fmt: skip
                 if low <= self.low and self.high <= high:
                     return form
@@ -123,7 +126,7 @@ class Sample:
         format: of the first file.
         records: name of the list that holds them, where a document has one that is not `results`.
         decimal: what stands before decimals, where commas do.
-        ambiguous: a number whose comma can be read in two ways.
+        ambiguous: a number whose comma can be read in two ways, or is beside decimal points.
 
     """
 
@@ -244,17 +247,20 @@ def _flat(found: dict[str, Any], outer: str = "", depth: int = 1) -> dict[str, o
 
 def _number(value: object, mark: DecimalMark | None) -> float | None:
     """Return a finite number, None for anything else."""
-    number = value
-    if isinstance(value, str):
-        text = value.strip().removesuffix("%").rstrip()
-        if mark == "comma":
-            text = text.replace(".", "").replace(",", ".")
-        number = plain_number(text)
-    if isinstance(number, bool) or not isinstance(number, int | float):
+    found = _read(value.strip().removesuffix("%"), mark) if isinstance(value, str) else value
+    if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     try:
-        return float(number) if math.isfinite(number) else None
+        return float(found) if math.isfinite(found) else None
     except OverflowError:  # an integer past every float
+        return None
+
+
+def _read(text: str, mark: DecimalMark | None) -> int | float | None:
+    """Read a number as a load would; None where that would refuse it."""
+    try:
+        return number("", text, mark)
+    except InvalidRecord:
         return None
 
 
@@ -264,24 +270,17 @@ def _truth(value: object) -> bool | None:
 
 def _decimal(columns: dict[str, Column]) -> tuple[DecimalMark | None, str | None]:
     """Tell what stands before decimals; else return a number that leaves it open."""
-    points = commas = 0
-    ambiguous = None
+    first: dict[str | None, str] = {}
+    """The first number of each kind."""
     for column in columns.values():
-        texts = [value.strip() for value in column.values if isinstance(value, str) and value]
-        found = [is_decimal_comma(text) for text in texts]
-        if not texts or any(
-            one is None and plain_number(text) is None and text.lower() not in _GAPS
-            for one, text in zip(found, texts, strict=True)
-        ):
-            continue
-        commas += found.count(True)
-        points += sum("." in text for text in texts)
-        ambiguous = ambiguous or next(
-            (text for one, text in zip(found, texts, strict=True) if one is False), None
-        )
-    if commas and not points:
+        texts = [value.strip() for value in column.values if isinstance(value, str)]
+        kept = [text.removesuffix("%").rstrip() for text in texts if text.lower() not in _GAPS]
+        marks = [(mark_of(text), text) for text in kept if text]
+        if all(mark or _read(text, None) is not None for mark, text in marks):
+            first = {**dict(reversed(marks)), **first}
+    if "comma" in first and "point" not in first:
         return "comma", None
-    return None, ambiguous
+    return None, first.get("comma") or first.get("either")
 
 
 def _form_of_dates(texts: Sequence[str]) -> str | None:
@@ -289,6 +288,8 @@ def _form_of_dates(texts: Sequence[str]) -> str | None:
     dates = [one for one in found if one is not None]
     if len(dates) < len(texts):
         return None
+    if any(len(one[1]) < 4 and len(one[3]) < 4 for one in dates):  # noqa: PLR2004  a whole year
+        return "short"
     can_be_day_first = all(int(one[2]) <= 12 for one in dates)  # noqa: PLR2004  months
     can_be_month_first = all(int(one[1]) <= 12 for one in dates)  # noqa: PLR2004
     if can_be_day_first and can_be_month_first:

@@ -84,12 +84,16 @@ class Target(NamedTuple):
             return partial(_json, self.name)
         if field in FREE:
             return _literal
-        return {
-            "text": partial(iso_time, self.name) if self.name == "recorded_at" else None,
-            "texts": None,
-            "boolean": partial(boolean, self.name),
-            "scores": partial(self._score, style=style),
-        }.get(self.kind, partial(number, self.name, mark=style.mark))
+        return self._reader_of_kind(style)
+
+    def _reader_of_kind(self, style: Style) -> Callable[[str], object] | None:
+        if self.kind in ("text", "texts"):
+            return partial(iso_time, self.name) if self.name == "recorded_at" else None
+        if self.kind == "boolean":
+            return partial(boolean, self.name)
+        if self.kind == "scores":
+            return partial(self._score, style=style)
+        return partial(number, self.name, mark=style.mark)
 
     def _score(self, cell: str, style: Style) -> object:
         if cell[0] not in "0123456789.-":

@@ -82,16 +82,20 @@ def number(name: str, text: str, mark: DecimalMark | None = None) -> int | float
     raise _no_number(name, text)
 
 
-def is_decimal_comma(text: str) -> bool | None:
-    """Say whether the comma of a number stands before decimals.
+def mark_of(text: str) -> DecimalMark | Literal["either"] | None:
+    """Say what stands before the decimals of a number, by the points and commas in it.
 
     Returns:
-        False where it could as well stand between thousands, None where there is no such number.
+        `either` where its comma could as well stand between thousands; None where it has
+        neither sign, or is no number.
 
     """
-    if not _WITH_COMMA.fullmatch(text.removesuffix("%").rstrip()):
-        return None
-    return not _ONE_GROUP.fullmatch(text)
+    if _ONE_GROUP.fullmatch(text):
+        return "either"
+    if plain_number(text) is not None or _GROUPED["point"].fullmatch(text):
+        return "point" if "." in text or "," in text else None
+    is_comma = _WITH_COMMA.fullmatch(text) or _GROUPED["comma"].fullmatch(text)
+    return "comma" if is_comma else None
 
 
 def plain_number(text: str) -> int | float | None:

@@ -138,13 +138,13 @@ def test_roles_go_with_an_experiments_last_run(database_url: str, folderless: Pa
 def test_every_unknown_group_is_said_once_with_commands_that_make_it_known(
     database_url: str, folderless: Path
 ) -> None:
-    path = write(folderless / "r.jsonl", ["control v3", "cand", "baseline"], "e1", "e2")
+    path = write(folderless / "r.jsonl", ["control v3", "gold", "baseline"], "e1", "e2")
     result = ingest(database_url, path, exit_code=3)
     said = result.stderr.splitlines()
-    assert said[0] == "2 groups are not known: control v3 (2), cand (2)"
+    assert said[0] == "2 groups are not known: control v3 (2), gold (2)"
     assert said[2:4] == [
         "  python -m loader declare group 'control v3' --role control",
-        "  python -m loader declare group cand --role treatment",
+        "  python -m loader declare group gold --role treatment",
     ]
     for command in said[2:4]:
         _, _, _, *arguments = shlex.split(command)

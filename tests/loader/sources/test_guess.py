@@ -202,6 +202,8 @@ def test_the_mapping_is_kept_in_the_teams_folder(here: Path) -> None:
         ([{"id": 1, "variant": "a"}, {"id": 2, "variant": "b"}], "no task in common"),
         ([{"id": 1, "variant": "a", "latency": 2.5}], "says no unit"),
         ([{"id": 1, "variant": "a", "cost": "1,234"}], "can be read in two ways"),
+        ([{"id": 1, "variant": "a", "cost": "9,5", "score": 0.5}], "9,5 can be read in two ways"),
+        ([{"id": 1, "variant": "a", "when": "31/01/25"}], "years of two digits"),
     ],
 )
 def test_what_cannot_be_told_is_said(here: Path, rows: list[dict[str, object]], said: str) -> None:
@@ -210,6 +212,32 @@ def test_what_cannot_be_told_is_said(here: Path, rows: list[dict[str, object]], 
     assert result.exit_code == 0, result.output
     assert said in result.stderr
     assert said in (here / "evalmart-mapping.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("costs", "found"),
+    [
+        (["1,234.50", "999.00"], [1234.5, 999]),
+        (["1.234,50", "999,00"], [1234.5, 999]),
+        (["1 234,50", "9,5"], [1234.5, 9.5]),
+        (["1,234,567", "12"], [1234567, 12]),
+    ],
+)
+def test_numbers_with_grouped_thousands_are_numbers(
+    here: Path, costs: list[str], found: list[float]
+) -> None:
+    rows = [{"id": 1, "variant": arm, "cost": cost} for arm, cost in zip("ab", costs, strict=True)]
+    (here / "some.csv").write_text(table(rows))
+    result = run("ingest", "--guess", "some.csv")
+    assert "check:" not in result.stderr
+    stored = [json.loads(line) for line in result.stdout.splitlines() if "{" in line]
+    assert [record["cost_usd"] for record in stored] == found
+
+
+def test_milliseconds_are_no_days_of_a_spreadsheet(here: Path) -> None:
+    rows = [{"id": 1, "variant": arm, "time": time} for arm, time in (("a", 32000), ("b", 45000))]
+    (here / "some.csv").write_text(table(rows))
+    assert "recorded_at" not in run("ingest", "--guess", "some.csv").stdout
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
