@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def insert(
     connection: Connection, load_id: int, roles: Mapping[str, str], tables: Sequence[str]
 ) -> set[str]:
-    """Write the roles that are new or have changed; return their experiments.
+    """Write roles that are new, have changed or are of new runs; return their experiments.
 
     Args:
         connection: inside the transaction of the load.

@@ -103,6 +103,8 @@ class ScaleChecker:
             scale = _stated(key, given[key], declared) if key in given else declared
             low, high = (scale.low, scale.high) if scale else (0.0, 1.0)
             if value is None:
+                if key in given and (low, high) != (0.0, 1.0):
+                    kept[key] = [low, high]
                 continue
             number = scores[key] = as_number(value, low, high)
             if low <= number <= high:

@@ -24,7 +24,7 @@ from independent_passes import count_passes
 from independent_versions import in_order, numbers_among
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from raw_rows import Record
 
@@ -81,15 +81,24 @@ def result_id(key: Key) -> uuid.UUID:
     return uuid.UUID(hashlib.md5(text.encode()).hexdigest())  # noqa: S324
 
 
-def trial_values(run: Record) -> dict[str, tuple[str, Fraction | None]]:
-    """Return the values of one run by metric, with their kind."""
+def trial_values(
+    run: Record, undeclared: Collection[tuple[str, str]] = ()
+) -> dict[str, tuple[str, Fraction | None]]:
+    """Return the values of one run by metric, with their kind.
+
+    Args:
+        run: with scores, score_scales (None or absent: of before 0.2), measurements and fields.
+        undeclared: experiments and keys in them of which nobody knows the scale.
+
+    """
     found: dict[str, tuple[str, Fraction | None]] = {}
     for name, value in run["measurements"].items():
         kind = METRICS[name]["kind"] if name in METRICS else "measurement"
         if kind != "score" and name not in FIELDS:
             found[name] = (kind, exact(value))
     for metric, key in _scored_by(run["scores"]).items():
-        found[metric] = ("score", _scaled(key, run["scores"][key]))
+        if has_scale(run, key) or (run["experiment_id"], key) not in undeclared:
+            found[metric] = ("score", _scaled(run, key))
     for name, kind in FIELDS.items():
         if run[name] is not None:
             found[name] = (kind, exact(run[name]))
@@ -107,12 +116,23 @@ def _scored_by(recorded: Iterable[str]) -> dict[str, str]:
     return best
 
 
-def _scaled(key: str, score: float | None) -> Fraction | None:
+def has_scale(run: Record, key: str) -> bool:
+    """Whether the run says its scale of a key; one of before 0.2 is on that of the seed."""
+    scales = run.get("score_scales")
+    return key in EVALUATORS if scales is None else scales.get(key) is not None
+
+
+def _scaled(run: Record, key: str) -> Fraction | None:
+    score, scales = run["scores"][key], run.get("score_scales")
     if score is None or isinstance(score, bool):
         return None if score is None else Fraction(int(score))
-    scale = EVALUATORS.get(key, {"scale_min": "0", "scale_max": "1"})
-    low, high = Fraction(scale["scale_min"]), Fraction(scale["scale_max"])
-    return (exact(score) - low) / (high - low)
+    if scales is None:
+        seeded = EVALUATORS.get(key, {"scale_min": "0", "scale_max": "1"})
+        low, high = Fraction(seeded["scale_min"]), Fraction(seeded["scale_max"])
+    else:
+        low, high = map(exact, scales.get(key) or (0, 1))
+    unit = (exact(score) - low) / (high - low)
+    return unit if 0 <= unit <= 1 else None
 
 
 def dated(run: Record) -> datetime:

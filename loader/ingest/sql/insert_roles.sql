@@ -1,5 +1,6 @@
 -- The roles that a load says of its groups, for every experiment of its rows. A role that is
--- as it was is not written again, unless it was withdrawn.
+-- as it was is not written again, unless it was withdrawn, or the load brings runs of the group:
+-- they keep it when the load that said it first is withdrawn.
 with
 
 experiments as (
@@ -48,5 +49,13 @@ left join latest
     on
         experiments.experiment_id = latest.experiment_id
         and roles.experiment_group = latest.experiment_group
-where roles.role is distinct from latest.role
+where
+    roles.role is distinct from latest.role
+    or exists (
+        select from raw_evals.evaluation_runs as runs
+        where
+            runs.experiment_id = experiments.experiment_id
+            and runs.experiment_group = roles.experiment_group
+            and runs.load_id = %(load_id)s
+    )
 returning experiment_id

@@ -114,8 +114,9 @@ select
     case
         when jsonb_typeof(versions.score_scales -> said.evaluator_key) = 'array'
             then versions.score_scales -> said.evaluator_key
+        -- a score that was not given says nothing of its scale
         when
-            jsonb_exists(versions.scores, said.evaluator_key)
+            jsonb_typeof(versions.scores -> said.evaluator_key) != 'null'
             and not jsonb_exists(versions.score_scales, said.evaluator_key)
             and undeclared_keys.evaluator_key is null
             then '[0, 1]'

@@ -81,13 +81,18 @@ def test_a_score_is_on_the_scale_that_the_key_has_in_the_run(database_url: str) 
         scored("c", task_id="t-3"),
         scored("d", task_id="t-4", experiment_id="exp-2", scores={"tone": 7}),
         scored("e", task_id="t-5", experiment_id="exp-2", scores={"tone": 1}),
+        scored("f", task_id="t-6", scores={"judge": None}),
+        scored("g", task_id="t-7", scores={"helpful": None}, score_scales={"helpful": [1, 5]}),
     ])  # fmt: skip
     say(database_url, "5", key="helpful")
     say(database_url, "true", key="helpful", author="ben")
     say(database_url, "1", key="helpful", task="t-2")
     say(database_url, "2", key="judge", task="t-3")
+    # a judge that gave none says nothing of the scale
+    say(database_url, "1", key="judge", task="t-6")
+    say(database_url, "1", key="helpful", task="t-7")
     assert [row[3:] for row in select(database_url, STORED)] == [
-        (5, 1, 5), (5, 1, 5), (1, 0, 1), (2, 1, 5)
+        (5, 1, 5), (5, 1, 5), (1, 0, 1), (2, 1, 5), (1, 1, 5), (1, 1, 5)
     ]  # fmt: skip
     assert faults(say(database_url, "0", key="helpful")) == [
         ("off_scale", "helpful 0 is off its scale of 1 to 5")

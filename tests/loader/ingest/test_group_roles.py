@@ -202,3 +202,25 @@ def test_roles_that_were_withdrawn_with_their_load_are_said_anew(
         ]
         * 2
     )
+
+
+def test_runs_keep_their_roles_when_the_load_that_said_them_first_is_withdrawn(
+    database_url: str, folderless: Path
+) -> None:
+    named = ("--control", "old", "--treatment", "new")
+    ingest(database_url, write(folderless / "r.jsonl", ["old", "new"], "e1"), *named)
+    later = folderless / "s.jsonl"
+    later.write_bytes(
+        b"\n".join(
+            line(experiment_id="e1", experiment_group=group, task_id="t-2")
+            for group in ("old", "new")
+        )
+    )
+    ingest(database_url, later, *named)
+    with connect(database_url) as connection:
+        withdrawals.withdraw(connection, Slice(load=1), "the wrong file", None)
+    standing = (
+        "select distinct experiment_group, role from raw_evals.experiment_group_roles"
+        " where load_id > 1 order by 1"
+    )
+    assert select(database_url, standing) == [("new", "treatment"), ("old", "control")]
