@@ -164,6 +164,7 @@ class Recorder:
         """
         run_id, line = self._checked(fields)
         self._delivery.add(line)
+        self._session.note_recorded(run_id)
         return run_id
 
     def prepare(self, **fields: Unpack[RecordFields]) -> RecordFields:
@@ -244,9 +245,10 @@ class Recorder:
 
     def _is_at_hand(self, fields: RecordFields) -> bool:
         """Whether a record needs no look at the database first."""
+        if fields.get("source_run_id"):
+            return True
         known = {**fields, **self._given}
-        arm = Arm(*(str(known.get(name)) for name in Arm._fields))
-        return bool(fields.get("source_run_id")) or self._session.knows(arm)
+        return self._session.knows(Arm(*(str(known.get(name)) for name in Arm._fields)))
 
     def _checked(self, fields: RecordFields) -> tuple[str, bytes]:
         """Check a record; return its id and its JSON text."""
