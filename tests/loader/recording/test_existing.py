@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,19 +17,9 @@ from loader.recording.existing import last_load
 from loader.recording.spool import Header, SpoolWriter, target_name
 from loader.warehouse import locks
 from loader.warehouse.connection import connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from recorders import ARM, NOWHERE
 
 pytestmark = pytest.mark.newest_server
-
-ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
-NOWHERE = "host=/nonexistent dbname=evals"
-
-
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
 
 
 def session(url: str, *runs: dict[str, Any], on_existing: str = "add") -> list[str]:

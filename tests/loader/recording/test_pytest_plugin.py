@@ -26,8 +26,7 @@ _FAILING = (servers.REPOSITORY / "tests" / "support" / "tests_to_record.txt").re
 
 
 @pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     # only this plugin: whatever else is installed takes seconds to load
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("MY_API_KEY", "very-secret")

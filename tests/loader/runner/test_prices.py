@@ -31,11 +31,6 @@ HEADER = (
 )
 
 
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
-
-
 def test_prices_are_found_with_provider_and_date() -> None:
     prices = read_prices()
     assert price_of("openai/gpt-4o-mini-2024-07-18", prices) == prices["gpt-4o-mini"]
