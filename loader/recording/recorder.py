@@ -31,6 +31,7 @@ from loader.records.checker import Checker, Defaults
 from loader.records.form import ABSENT, decode
 from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.warehouse.seeds import read_vocabulary
+from loader.warehouse.variables import keeps_contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,10 +98,11 @@ class Recorder:
                 the database.
             as_of_load: what came with later loads is the session's own, not there already:
                 for the processes of one session.
-            with_io: whether inputs and outputs are kept; else only what tells equal ones.
+            with_io: whether inputs and outputs are kept; else only what tells equal ones,
+                unless the var `keep_contents` says so.
 
         Raises:
-            ConfigurationError: the project's seeds cannot be read, the database's address
+            ConfigurationError: the project's seeds or vars cannot be read, the database's address
                 is malformed, or there are runs and `on_existing` refuses.
             WarehouseUnavailable: the database is away, and `on_existing` is not `add`.
 
@@ -128,7 +130,7 @@ class Recorder:
             flush_records=flush_records,
             queue_records=queue_records,
             exit_seconds=exit_seconds,
-            keep_contents=with_io,
+            keep_contents=keeps_contents(asked=with_io),
         )
         self._session = Session(
             source, self._vocabulary, database_url, OnExisting.of(on_existing), as_of_load

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from loader.errors import InvalidRecord
 from loader.recording.spool import waiting
 from loader.warehouse.connection import connect
 from recorders import ARM, NOWHERE, RUN, blocked
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.newest_server
 
@@ -170,6 +173,19 @@ def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> Non
     assert len(rows) == 1
     assert rows[0][1:] == (9, 4, {"accuracy": "exact"}, "https://traces.example/1")
     assert kept == [(["7"],), ({"prompt": "What is 3 + 4?"},), ({"prompt": "é"},)]
+
+
+def test_a_var_of_the_team_has_every_recorder_keep_them(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "team" / "vars.yml").write_text("keep_contents: true\n")
+    monkeypatch.setenv("EVALMART_CONFIG", str(tmp_path / "team"))
+    with Recorder(**ARM, database_url=database_url) as recorder:
+        recorder.record(task_id="t", outputs=["7"])
+    with connect(database_url) as connection:
+        kept = connection.execute("select content from raw_evals.contents").fetchall()
+    assert kept == [(["7"],)]
 
 
 def test_a_score_whose_scale_nobody_declared_is_said_once(
