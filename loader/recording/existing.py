@@ -21,6 +21,7 @@ import psycopg
 
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
 from loader.recording.spool import replay, target_name
+from loader.tools.counts import counted
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
@@ -247,7 +248,7 @@ class Session:
             if staying
             else ""
         )
-        return f"{replaced:,} of {_count(self._there, 'run')} replaced{left}"
+        return f"{replaced:,} of {counted(self._there, 'run')} replaced{left}"
 
     def _taken(self, slots: deque[_Slot], repetition: int | None) -> _Slot | None:
         """Take the slot of a repetition, or the first where none is given; None if there is none.
@@ -288,12 +289,9 @@ class Session:
         self._standing.update(replaceable)
         if not runs:
             return tasks
-        there = f"{name} has {_count(runs, 'run')} of {_count(len(tasks), 'task')} already"
+        there = already(arm, runs, len(tasks))
         if self.on_existing is OnExisting.REFUSE:
-            raise ConfigurationError(
-                f"{there}; give another experiment, group or version, or say on_existing "
-                "add (further repetitions) or replace (new versions of them)"
-            )
+            raise refused(there)
         self._note(
             f"{there}; "
             + (
@@ -333,8 +331,18 @@ class Session:
         return tasks
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def already(arm: Arm, runs: int, tasks: int) -> str:
+    """Say what is there of an arm."""
+    name = f"{arm.experiment_id}, {arm.experiment_group} {arm.extension_version}"
+    return f"{name} has {counted(runs, 'run')} of {counted(tasks, 'task')} already"
+
+
+def refused(there: str, option: str = "on_existing") -> ConfigurationError:
+    """Return the error of a session that does not begin, since something is there."""
+    return ConfigurationError(
+        f"{there}; give another experiment, group or version, or say {option} add "
+        "(further repetitions) or replace (new versions of them)"
+    )
 
 
 def last_load(database_url: str | None) -> int | None:
