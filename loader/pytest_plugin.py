@@ -158,7 +158,10 @@ def pytest_runtest_makereport(
                 not hasattr(report, "wasxfail") or report.when == "setup"
             )
             test.is_skipped = test.is_skipped or did_not_run
-            test.failure = test.failure or _failure(call.excinfo, str(report.when))
+            error = call.excinfo.exconly(tryshort=True)
+            test.failure = test.failure or _failure(error, str(report.when))
+        elif report.failed:  # it passed, which a strict xfail does not allow
+            test.failure = test.failure or _failure(report.longreprtext, str(report.when))
         if report.when == "teardown":
             recording.end(item.nodeid)
     return report
@@ -225,11 +228,11 @@ def _judged(run: RecordFields, failure: str) -> RecordFields:
     return run if said or run.get("success") is not None else {**run, "success": True}
 
 
-def _failure(error: pytest.ExceptionInfo[BaseException], when: str) -> str:
+def _failure(error: str, when: str) -> str:
     """Return what went wrong, without secrets and at a length to read."""
     from loader.runner.answers import LONGEST_ERROR, redact_all
 
-    text = error.exconly(tryshort=True).encode(errors="backslashreplace").decode()
+    text = error.encode(errors="backslashreplace").decode()
     place = "" if when == "call" else f"in {when}: "
     shown: str = redact_all(f"{place}{text}")[:LONGEST_ERROR]
     return shown

@@ -96,7 +96,8 @@ def run_options(function: Callable[P, R]) -> Callable[P, R]:
                      help="Where there are runs already: make further repetitions, make all "
                      "anew as new versions, or none; else only those that are missing."),
         click.option("--with-io", is_flag=True,
-                     help="Keep inputs and outputs, not only what tells equal ones."),
+                     help="Keep inputs and outputs, not only what tells equal ones. The var "
+                     "keep_contents does so for every run."),
         click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
         click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,
@@ -170,7 +171,6 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
 def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
     """Return the settings that the options give."""
     from loader.runner.arms import Settings
-    from loader.warehouse.variables import keeps_contents
 
     return Settings(
         experiment_id=experiment_id,
@@ -182,7 +182,7 @@ def make_settings(experiment_id: str, baseline: str | None, options: dict[str, A
         max_cost_usd=options["max_cost_usd"],
         retry_failed=options["retry_failed"],
         on_existing=options["on_existing"],
-        with_outputs=keeps_contents(asked=options["with_io"]),
+        with_outputs=options["with_io"],
         agent_name=options["agent_name"],
         dataset_version=options["dataset_version"],
     )

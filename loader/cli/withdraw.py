@@ -10,6 +10,7 @@ import click
 
 from loader.cli.options import database_option, format_option
 from loader.errors import ConfigurationError
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from loader.ingest.withdrawals import Found, Slice, Written
@@ -138,13 +139,8 @@ def _what(found: Found) -> str:
         "run": sum(int(str(count)) for count in found.arms.values("run_count")),
         "score of people": sum(found.annotations.values()),
     }
-    said = [_counted(count, what) for what, count in parts.items() if count] or [_TOLD]
-    return " and ".join(said) + (f" in {_counted(arms, 'arm')}" if arms else "")
-
-
-def _counted(count: int, what: str) -> str:
-    noun, _, rest = what.partition(" ")
-    return f"{count:,} {noun if count == 1 else f'{noun}s'}{rest and f' {rest}'}"
+    said = [counted(count, what) for what, count in parts.items() if count] or [_TOLD]
+    return " and ".join(said) + (f" in {counted(arms, 'arm')}" if arms else "")
 
 
 def _tell(written: list[Written], what: str) -> None:

@@ -21,6 +21,7 @@ import psycopg
 
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
 from loader.recording.spool import replay, target_name
+from loader.tools.counts import counted
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ class Session:
         """None for an arm that could not be looked up."""
         self._there = self._replaceable = 0
         """Runs that were there, and those of them that are of this source."""
-        self.replaced_count = 0
+        self._standing: set[str] = set()
+        """Ids of the latter that have no new version yet."""
         self.notes: list[str] = []
         """What was there at the beginning, for a person."""
         self._begin_anew()
@@ -171,6 +173,11 @@ class Session:
         self._lock = threading.RLock()
         self._prefix = uuid.uuid4().hex
         self._numbers = itertools.count(1)
+
+    @property
+    def replaced_count(self) -> int:
+        """How many runs that were there have got new versions."""
+        return self._replaceable - len(self._standing)
 
     def knows(self, arm: Arm) -> bool:
         """Whether `place` answers for an arm without asking the database."""
@@ -210,14 +217,17 @@ class Session:
             if tasks is None:
                 return self._new_id(), repetition
             task = tasks.setdefault(task_id, _Task())
-            if task.slots:
-                self.replaced_count += 1
-                slot = _taken(task.slots, repetition)
-                return slot.run_id, repetition or slot.repetition
+            slot = self._taken(task.slots, repetition)
+            if slot is not None:
+                return slot
             if repetition is None or repetition <= task.stored:
                 repetition = task.highest + 1
             task.highest = max(task.highest, repetition)
             return self._new_id(), repetition
+
+    def note_recorded(self, run_id: str) -> None:
+        """Take note that a run is kept, whether `place` or the record named it."""
+        self._standing.discard(run_id)
 
     def remaining(self, replaced_elsewhere: int = 0) -> str:
         """Say what a session that replaces has replaced, and what stays; empty for nothing.
@@ -238,7 +248,20 @@ class Session:
             if staying
             else ""
         )
-        return f"{replaced:,} of {_count(self._there, 'run')} replaced{left}"
+        return f"{replaced:,} of {counted(self._there, 'run')} replaced{left}"
+
+    def _taken(self, slots: deque[_Slot], repetition: int | None) -> _Slot | None:
+        """Take the slot of a repetition, or the first where none is given; None if there is none.
+
+        What a record that names its run has replaced meanwhile is passed over.
+        """
+        for slot in list(slots):
+            if slot.run_id not in self._standing:
+                slots.remove(slot)
+            elif repetition in (None, slot.repetition):
+                slots.remove(slot)
+                return slot
+        return None
 
     def _new_id(self) -> str:
         return f"{self._prefix}-{next(self._numbers)}"
@@ -261,15 +284,14 @@ class Session:
             return None
         runs = sum(task.runs for task in tasks.values())
         self._there += runs
-        self._replaceable += sum(len(task.slots) for task in tasks.values())
+        replaceable = [slot.run_id for task in tasks.values() for slot in task.slots]
+        self._replaceable += len(replaceable)
+        self._standing.update(replaceable)
         if not runs:
             return tasks
-        there = f"{name} has {_count(runs, 'run')} of {_count(len(tasks), 'task')} already"
+        there = already(arm, runs, len(tasks))
         if self.on_existing is OnExisting.REFUSE:
-            raise ConfigurationError(
-                f"{there}; give another experiment, group or version, or say on_existing "
-                "add (further repetitions) or replace (new versions of them)"
-            )
+            raise refused(there)
         self._note(
             f"{there}; "
             + (
@@ -309,8 +331,18 @@ class Session:
         return tasks
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+def already(arm: Arm, runs: int, tasks: int) -> str:
+    """Say what is there of an arm."""
+    name = f"{arm.experiment_id}, {arm.experiment_group} {arm.extension_version}"
+    return f"{name} has {counted(runs, 'run')} of {counted(tasks, 'task')} already"
+
+
+def refused(there: str, option: str = "on_existing") -> ConfigurationError:
+    """Return the error of a session that does not begin, since something is there."""
+    return ConfigurationError(
+        f"{there}; give another experiment, group or version, or say {option} add "
+        "(further repetitions) or replace (new versions of them)"
+    )
 
 
 def last_load(database_url: str | None) -> int | None:
@@ -321,15 +353,6 @@ def last_load(database_url: str | None) -> int | None:
     except (LoaderError, psycopg.Error):
         return None
     return int(str(row[0])) if row else None
-
-
-def _taken(slots: deque[_Slot], repetition: int | None) -> _Slot:
-    """Take the slot of a repetition, else the first."""
-    for slot in slots:
-        if slot.repetition == repetition:
-            slots.remove(slot)
-            return slot
-    return slots.popleft()
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()

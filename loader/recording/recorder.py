@@ -31,6 +31,7 @@ from loader.records.checker import Checker, Defaults
 from loader.records.form import ABSENT, decode
 from loader.records.json_text import LARGEST_RECORD, decode_object
 from loader.warehouse.seeds import read_vocabulary
+from loader.warehouse.variables import keeps_contents
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,10 +98,11 @@ class Recorder:
                 the database.
             as_of_load: what came with later loads is the session's own, not there already:
                 for the processes of one session.
-            with_io: whether inputs and outputs are kept; else only what tells equal ones.
+            with_io: whether inputs and outputs are kept; else only what tells equal ones,
+                unless the var `keep_contents` says so.
 
         Raises:
-            ConfigurationError: the project's seeds cannot be read, the database's address
+            ConfigurationError: the project's seeds or vars cannot be read, the database's address
                 is malformed, or there are runs and `on_existing` refuses.
             WarehouseUnavailable: the database is away, and `on_existing` is not `add`.
 
@@ -128,7 +130,7 @@ class Recorder:
             flush_records=flush_records,
             queue_records=queue_records,
             exit_seconds=exit_seconds,
-            keep_contents=with_io,
+            keep_contents=keeps_contents(asked=with_io),
         )
         self._session = Session(
             source, self._vocabulary, database_url, OnExisting.of(on_existing), as_of_load
@@ -164,6 +166,7 @@ class Recorder:
         """
         run_id, line = self._checked(fields)
         self._delivery.add(line)
+        self._session.note_recorded(run_id)
         return run_id
 
     def prepare(self, **fields: Unpack[RecordFields]) -> RecordFields:
@@ -244,9 +247,10 @@ class Recorder:
 
     def _is_at_hand(self, fields: RecordFields) -> bool:
         """Whether a record needs no look at the database first."""
+        if fields.get("source_run_id"):
+            return True
         known = {**fields, **self._given}
-        arm = Arm(*(str(known.get(name)) for name in Arm._fields))
-        return bool(fields.get("source_run_id")) or self._session.knows(arm)
+        return self._session.knows(Arm(*(str(known.get(name)) for name in Arm._fields)))
 
     def _checked(self, fields: RecordFields) -> tuple[str, bytes]:
         """Check a record; return its id and its JSON text."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -160,18 +160,36 @@ def redact(text: str) -> str:
     A variable counts by its name. What comes back from an endpoint or a command may
     repeat a key it was given.
     """
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name):
-            text = text.replace(value, "***")
-    return text
+    return _without(_secrets(), text)
 
 
 def redact_all(value: object) -> Any:  # noqa: ANN401  the same shape as what came in
     """Return a JSON value with every text in it redacted, and without NUL characters."""
+    return _all_without(_secrets(), value)
+
+
+def _secrets() -> list[str]:
+    return [
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
+    ]
+
+
+def _without(secrets: Sequence[str], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _all_without(secrets: Sequence[str], value: object) -> Any:  # noqa: ANN401
     if isinstance(value, str):
-        return redact(value).replace("\0", "\\0")
+        return _without(secrets, value).replace("\0", "\\0")
     if isinstance(value, Mapping):
-        return {redact_all(str(name)): redact_all(item) for name, item in value.items()}
+        return {
+            _all_without(secrets, str(name)): _all_without(secrets, item)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [redact_all(item) for item in value]
+        return [_all_without(secrets, item) for item in value]
     return value

@@ -12,6 +12,7 @@ import msgspec
 import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.recording import existing
 from loader.recording.existing import IS_STANDING, OnExisting
 from loader.records.checks import LONGEST_RUN_ID
 
@@ -174,15 +175,10 @@ def _note(arm: Arm, known: _Done, experiment_id: str, how: OnExisting) -> str:
         ConfigurationError: it is to be refused.
 
     """
-    there = (
-        f"{experiment_id}, {arm.group} {arm.version} has {known.counts.total():,} runs of "
-        f"{len(known.counts):,} tasks already"
-    )
+    named = existing.Arm(experiment_id, arm.group, arm.version)
+    there = existing.already(named, known.counts.total(), len(known.counts))
     if how is OnExisting.REFUSE:
-        raise ConfigurationError(
-            f"{there}; give another experiment, group or version, or say --on-existing add "
-            "(further repetitions) or replace (new versions of them)"
-        )
+        raise existing.refused(there, "--on-existing")
     if how is OnExisting.ADD:
         return f"{there}: these are further repetitions, numbered on for each task"
     return f"{there}: these are new versions of them; those that are not made anew stay"

@@ -341,6 +341,9 @@ class ChatTarget:
                 "cannot price (cached_input_usd_per_million_tokens): such costs stay empty",
                 self.name, cached, prompt, reasoning, output,
             )  # fmt: skip
+        # counted beside the others, not among them, they come on top
+        prompt += cached if cached > prompt else 0
+        output += reasoning if reasoning > output else 0
         return cost, self.price.bound(prompt, output)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -17,19 +17,9 @@ from loader.recording.existing import last_load
 from loader.recording.spool import Header, SpoolWriter, target_name
 from loader.warehouse import locks
 from loader.warehouse.connection import connect
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from recorders import ARM, NOWHERE
 
 pytestmark = pytest.mark.newest_server
-
-ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
-NOWHERE = "host=/nonexistent dbname=evals"
-
-
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
 
 
 def session(url: str, *runs: dict[str, Any], on_existing: str = "add") -> list[str]:
@@ -112,6 +102,40 @@ def test_runs_of_another_source_cannot_be_replaced_which_is_said(database_url: s
     notes = session(database_url, run("t", 0.9), on_existing="replace")
     assert "1 of them of another source than recorder" in notes[1]
     assert stored(database_url) == [("t", 1, 1, 0.1), ("t", 2, 1, 0.9)]
+
+
+def test_a_repetition_that_is_not_there_replaces_no_other(database_url: str) -> None:
+    session(database_url, run("t", 0.1), run("t", 0.2))
+    # as processes that share the repetitions of a task between them
+    notes = session(
+        database_url, run("t", 0.5, repetition=3), run("t", 0.6, repetition=1),
+        run("t", 0.7, repetition=1), on_existing="replace",
+    )  # fmt: skip
+    assert notes[1].startswith("1 of 2 runs replaced; 1 stay")
+    assert stored(database_url) == [
+        ("t", 1, 1, 0.1), ("t", 1, 2, 0.6), ("t", 2, 1, 0.2), ("t", 3, 1, 0.5), ("t", 4, 1, 0.7)
+    ]  # fmt: skip
+
+
+def test_what_a_record_has_named_is_replaced_and_no_other_takes_its_place(
+    database_url: str,
+) -> None:
+    mine = {"source_run_id": "mine", "repetition": 1}
+    session(database_url, run("t", 0.1, **mine), run("t", 0.2, repetition=2))
+    notes = session(database_url, run("t", 0.5, **mine), run("t", 0.6), on_existing="replace")
+    assert notes[1] == "2 of 2 runs replaced"
+    assert [row[1:] for row in stored(database_url)] == [
+        (1, 1, 0.1), (1, 2, 0.5), (2, 1, 0.2), (2, 2, 0.6)
+    ]  # fmt: skip
+
+
+def test_what_was_only_prepared_has_replaced_nothing(database_url: str) -> None:
+    session(database_url, run("t", 0.1))
+    with Recorder(**ARM, database_url=database_url, on_existing="replace") as recorder:
+        prepared = recorder.prepare(**run("t", 0.2))
+        assert recorder.replaced_count == 0
+        recorder.record(**prepared)
+        assert recorder.replaced_count == 1
 
 
 def test_refusing_does_not_begin(database_url: str) -> None:

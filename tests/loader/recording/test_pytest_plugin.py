@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import servers
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
@@ -20,65 +21,12 @@ def test_recorded(evalmart_record):
     assert evalmart_record(accuracy=0.5) != ""
     evalmart_record(task_id="named", accuracy=1, metadata={"step": 2})
 """
-_FAILING = """
-import os, pytest
-
-def test_passes(evalmart_record):
-    evalmart_record(accuracy=1)
-
-def test_says_otherwise(evalmart_record):
-    evalmart_record(accuracy=1, success=False)
-
-def test_fails(evalmart_record):
-    evalmart_record(accuracy=0.2, success=True)
-    assert 0.2 > 0.5, "too low for " + os.environ["MY_API_KEY"]
-
-def test_fails_before_it_records(evalmart_record):
-    raise RuntimeError("no answer")
-
-@pytest.fixture
-def model():
-    raise ConnectionError("no model")
-
-def test_cannot_be_set_up(model, evalmart_record):
-    evalmart_record(accuracy=1)
-
-@pytest.fixture
-def untidy():
-    yield
-    raise OSError("cannot be removed")
-
-def test_cannot_be_torn_down(untidy, evalmart_record):
-    evalmart_record(accuracy=1)
-
-@pytest.mark.xfail
-def test_is_expected_to_fail(evalmart_record):
-    evalmart_record(accuracy=0)
-    assert False
-
-@pytest.mark.xfail(run=False)
-def test_is_not_let_begin(evalmart_record):
-    pass
-
-@pytest.mark.skip
-def test_is_skipped(evalmart_record):
-    pass
-
-def test_skips_itself(evalmart_record):
-    evalmart_record(accuracy=1)
-    pytest.skip("not today")
-
-def test_has_nothing_to_record(evalmart_record):
-    pass
-
-def test_is_none_of_ours():
-    assert False
-"""
+# one test for every way that a test can end
+_FAILING = (servers.REPOSITORY / "tests" / "support" / "tests_to_record.txt").read_text("utf-8")
 
 
 @pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     # only this plugin: whatever else is installed takes seconds to load
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("MY_API_KEY", "very-secret")
@@ -133,7 +81,7 @@ def test_a_failing_test_is_stored_as_failing(
     database_url: str, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     said = run(tmp_path, _FAILING, *recording(database_url, *more), code=1)
-    assert "evalmart: 7 runs recorded in exp-1; 3 skipped tests are not stored\n" in said
+    assert "evalmart: 8 runs recorded in exp-1; 3 skipped tests are not stored\n" in said
     rows = stored(database_url, "success, (scores ->> 'accuracy')::float8, error_message")
     found = {task.removeprefix("test_it.py::test_"): rest for task, *rest in rows}
     error = found.pop("fails")
@@ -143,6 +91,7 @@ def test_a_failing_test_is_stored_as_failing(
     assert found == {
         "passes": [True, 1, None],
         "says_otherwise": [False, 1, None],
+        "passes_against_expectation": [False, 1, "[XPASS(strict)]"],
         "fails_before_it_records": [False, None, "RuntimeError: no answer"],
         "cannot_be_set_up": [False, None, "in setup: ConnectionError: no model"],
         "cannot_be_torn_down": [False, 1, "in teardown: OSError: cannot be removed"],
@@ -181,6 +130,15 @@ def test_what_is_there_is_added_to_replaced_or_refused(
         ("b", 1, 1, 0), ("b", 1, 2, 1), ("b", 2, 1, 0.5),
         ("c", 1, 1, 0), ("c", 2, 1, 0.5),
     ]  # fmt: skip
+
+
+def test_a_test_that_skips_itself_replaces_nothing(database_url: str, tmp_path: Path) -> None:
+    text = "import pytest\ndef test_it(evalmart_record):\n    evalmart_record(accuracy=1)"
+    run(tmp_path, text, *recording(database_url))
+    replacing = recording(database_url, "--evalmart-on-existing=replace")
+    said = run(tmp_path, f"{text}; pytest.skip('not today')", *replacing)
+    assert "evalmart: 0 of 1 run replaced; 1 stay" in said
+    assert stored(database_url, "run_version") == [("test_it.py::test_it", 1)]
 
 
 def test_what_cannot_be_stored_is_said_and_the_tests_go_on(

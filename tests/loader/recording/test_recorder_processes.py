@@ -17,6 +17,7 @@ from loader.recording.spool import waiting
 from loader.warehouse import embedded as server
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import migrate
+from recorders import ARM, tasks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
 
-ARM = {"experiment_id": "exp-1", "experiment_group": "code-chef", "extension_version": "1.2.3"}
 _PROGRAM = """
 import os, signal, sys, time
 from loader import Recorder
@@ -44,17 +44,6 @@ for number in range(1_000_000):
         recorder.flush()
         print(number, flush=True)
 """
-
-
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
-
-
-def tasks(url: str) -> list[str]:
-    with connect(url) as connection:
-        rows = connection.execute("select task_id from raw_evals.evaluation_runs").fetchall()
-    return sorted(str(task_id) for (task_id,) in rows)
 
 
 def start(program: str, url: str) -> subprocess.Popen[str]:

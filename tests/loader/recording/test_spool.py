@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
@@ -27,15 +26,7 @@ from loader.recording.spool import (
 from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.newest_server
-
-
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
 
 
 def record(number: int, **others: object) -> bytes:

@@ -31,11 +31,6 @@ HEADER = (
 )
 
 
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
-
-
 def test_prices_are_found_with_provider_and_date() -> None:
     prices = read_prices()
     assert price_of("openai/gpt-4o-mini-2024-07-18", prices) == prices["gpt-4o-mini"]
@@ -139,6 +134,16 @@ def test_cached_tokens_without_a_price_make_the_cost_unknown_which_is_said(
     assert row(database_url, "metadata #> '{run,cost_usd_at_most}'") == (0.026,)
     said = [message for message in caplog.messages if "cached_input_usd" in message]
     assert len(said) == 1
+
+
+def test_tokens_counted_beside_the_others_cost_at_most_what_they_cost_on_top(
+    database_url: str,
+) -> None:
+    with ChatServer() as server:
+        server.usage = {**USAGE, "prompt_tokens": 1_000}
+        ask(database_url, server, Price(2.5, 10.0, 0.25))
+    assert row(database_url, COLUMNS) == (None, 1_000, 100, 9_000, 0)
+    assert row(database_url, "metadata #> '{run,cost_usd_at_most}'") == (0.026,)
 
 
 @pytest.mark.parametrize(

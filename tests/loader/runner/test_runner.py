@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shlex
 import sys
 import time
@@ -12,43 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chat_server import HANG_SECONDS, ChatServer, Fault, retry_date, sums
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.runner.arms import Arm, Settings
+from chat_server import ChatServer, sums
+from loader.errors import ConfigurationError
+from loader.runner.arms import Arm
 from loader.runner.budget import Budget
-from loader.runner.chat import ChatTarget
-from loader.runner.pricing import Price
 from loader.runner.session import run_missing
-from loader.runner.targets import CallableTarget, CommandTarget, Target, load_callable
-from loader.runner.tasks import Task, read_tasks
+from loader.runner.targets import CallableTarget, CommandTarget, load_callable
+from loader.runner.tasks import read_tasks
 from loader.warehouse.connection import connect
+from runner_calls import PRICE, SETTINGS, model, right, rows, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from loader.runner.outcome import Outcome
     from loader.runner.scoring import ScoredExample, ScoredRun
 
 pytestmark = pytest.mark.newest_server
-
-SETTINGS = Settings(experiment_id="exp-1", timeout_seconds=1.0, concurrency=8)
-PRICE = Price(1000.0, 2000.0)
-
-
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
-
-
-@pytest.fixture
-def chat() -> Iterator[ChatServer]:
-    with ChatServer() as server:
-        yield server
-
-
-def right(outputs: Mapping[str, Any], reference_outputs: Mapping[str, Any]) -> dict[str, object]:
-    return {"key": "accuracy", "score": float(outputs["output"] == reference_outputs["output"])}
 
 
 async def brief(run: ScoredRun, example: ScoredExample) -> bool:
@@ -59,30 +39,6 @@ async def brief(run: ScoredRun, example: ScoredExample) -> bool:
 
 def crash(run: ScoredRun) -> float:
     raise ValueError(f"cannot judge {run.outputs['output']}")
-
-
-def model(server: ChatServer, name: str = "good", **options: object) -> ChatTarget:
-    return ChatTarget(server.url, name, first_wait=0.01, **options)  # type: ignore[arg-type]
-
-
-def run(
-    url: str,
-    target: Target,
-    tasks: Sequence[Mapping[str, Any]] = (),
-    settings: Settings = SETTINGS,
-    evaluators: Sequence[Callable[..., object]] = (right,),
-) -> Outcome:
-    arm = Arm(target, "baseline", "1.0.0")
-    given = read_tasks(tasks or sums(5))
-    return asyncio.run(run_missing([arm], given, evaluators, settings, database_url=url))
-
-
-def rows(url: str, columns: str) -> list[tuple[Any, ...]]:
-    with connect(url) as connection:
-        return connection.execute(
-            f"select {columns} from raw_evals.evaluation_runs "
-            "order by task_id, repetition, run_version"
-        ).fetchall()
 
 
 def test_a_run_is_timed_counted_priced_and_scored(database_url: str, chat: ChatServer) -> None:
@@ -127,115 +83,6 @@ def test_another_model_under_the_same_name_is_refused(database_url: str, chat: C
     run(database_url, model(chat))
     with pytest.raises(ConfigurationError, match="already has runs of good"):
         run(database_url, model(chat, "weak"))
-
-
-def test_busy_and_failing_endpoints_are_tried_again(database_url: str, chat: ChatServer) -> None:
-    chat.faults.extend(
-        [
-            Fault(429, {"Retry-After": "0.2"}),
-            Fault(500),
-            Fault(429, {"Retry-After": retry_date(0.5)}),
-            Fault(503, body=b"<html>busy</html>"),
-            Fault(act="truncate"),
-            Fault(act="empty"),
-            Fault(act="reset"),
-        ]
-    )
-    outcome = run(database_url, model(chat, attempts=8), sums(2))
-    assert (outcome.succeeded, outcome.failed) == (2, 0)
-    assert len(chat.requests) == 9
-
-
-def test_a_retry_after_is_honoured(database_url: str, chat: ChatServer) -> None:
-    chat.faults.append(Fault(429, {"Retry-After": "1.5"}))
-    run(database_url, model(chat), sums(1))
-    assert chat.arrivals[1] - chat.arrivals[0] >= 1.5
-    # the wait is not part of the latency
-    assert rows(database_url, "latency_ms")[0][0] < 1500
-
-
-def test_failures_are_results_with_null_scores(database_url: str, chat: ChatServer) -> None:
-    chat.faults.extend([Fault(400, body=b'{"error": "too long"}'), Fault(act="stream")])
-    chat.faults.extend([Fault(500)] * 3)
-    settings = replace(SETTINGS, concurrency=1)
-    outcome = run(database_url, model(chat, attempts=3), sums(4), settings)
-    assert (outcome.succeeded, outcome.failed) == (1, 3)
-    there = rows(database_url, "success, error_message, scores, latency_ms is null")
-    assert [row[0] for row in there] == [False, False, False, True]
-    assert there[0][1] == "HTTP 400: too long"
-    assert "stream" in there[1][1]
-    assert there[2][1] == "HTTP 500: out of order (3 attempts)"
-    assert [row[2] for row in there] == [{"accuracy": None}] * 3 + [{"accuracy": 1.0}]
-    assert [row[3] for row in there] == [True, True, True, False]
-    retried = run(database_url, model(chat), sums(4), replace(SETTINGS, retry_failed=True))
-    assert (retried.planned, retried.succeeded) == (3, 3)
-    assert len(rows(database_url, "1")) == 7
-
-
-def test_a_call_that_takes_too_long_is_given_up(database_url: str, chat: ChatServer) -> None:
-    chat.faults.append(Fault(act="hang"))
-    started = time.monotonic()
-    outcome = run(database_url, model(chat), sums(3), replace(SETTINGS, timeout_seconds=2.5))
-    assert time.monotonic() - started < HANG_SECONDS
-    assert (outcome.succeeded, outcome.failed) == (2, 1)
-    errors = [row[0] for row in rows(database_url, "error_message") if row[0]]
-    assert errors == ["no answer within 2.5 seconds"]
-
-
-def test_streaming_is_refused_politely_and_said(database_url: str, chat: ChatServer) -> None:
-    run(database_url, model(chat, parameters={"temperature": 0, "stream": True}), sums(1))
-    assert chat.requests[0]["stream"] is False
-    assert chat.requests[0]["temperature"] == 0
-
-
-@pytest.mark.parametrize(
-    ("fault", "error", "match"),
-    [
-        (Fault(401), ConfigurationError, "--api-key-env"),
-        (Fault(429, body=b'{"error": {"code": "insufficient_quota"}}'), SourceUnavailable, "quota"),
-    ],
-)
-def test_what_would_fail_every_task_ends_the_run(
-    database_url: str, chat: ChatServer, fault: Fault, error: type[Exception], match: str
-) -> None:
-    chat.faults.extend([fault] * 5)
-    with pytest.raises(error, match=match):
-        run(database_url, model(chat))
-    assert rows(database_url, "1") == []
-
-
-def test_an_endpoint_that_is_not_there_ends_the_run(database_url: str) -> None:
-    target = ChatTarget("http://127.0.0.1:9/v1", "good", attempts=2, first_wait=0.01)
-    with pytest.raises(SourceUnavailable, match="cannot be reached"):
-        run(database_url, target)
-
-
-def test_concurrency_and_rate_are_kept(database_url: str, chat: ChatServer) -> None:
-    chat.delay = 0.05
-    run(database_url, model(chat), sums(12), replace(SETTINGS, concurrency=3))
-    assert chat.most_at_once == 3
-    chat.arrivals.clear()
-    run(
-        database_url, model(chat), sums(30),
-        replace(SETTINGS, concurrency=6, rate=20, retry_failed=True),
-    )  # fmt: skip
-    assert chat.arrivals[-1] - chat.arrivals[0] >= 0.6  # 17 intervals of 0.05
-
-
-def test_the_cost_cap_is_never_passed(database_url: str, chat: ChatServer) -> None:
-    # a call costs 0.015 and is bounded by its bytes and the longest answer
-    target = model(chat, price=PRICE, max_tokens=5)
-    bound = target.cost_bound(read_tasks(sums(1))[0])
-    assert bound is not None
-    assert bound > 0.015
-    cap = bound + 4 * 0.015
-    outcome = run(database_url, target, sums(20), replace(SETTINGS, max_cost_usd=cap))
-    assert outcome.stop == "cost"
-    assert outcome.cost_usd <= cap
-    assert outcome.succeeded == 5
-    assert chat.requests[0]["max_tokens"] == 5
-    more = run(database_url, model(chat, price=PRICE, max_tokens=5), sums(20))
-    assert (more.already_done, more.succeeded) == (5, 15)
 
 
 def test_calls_that_may_have_been_billed_count_with_their_bound() -> None:
@@ -400,45 +247,3 @@ def test_both_arms_take_turns_task_by_task(database_url: str, chat: ChatServer) 
         run_missing(arms, read_tasks(sums(2)), (right,), settings, database_url=database_url)
     )
     assert [request["model"] for request in chat.requests] == ["weak", "good"] * 4
-
-
-def test_tasks_are_read_in_every_form(tmp_path: Path) -> None:
-    items = sums(2)
-    one = tmp_path / "one.json"
-    one.write_text(json.dumps(items))
-    old = tmp_path / "old.json"
-    old.write_text(json.dumps({"version": 1, "tasks": items}))
-    lines = tmp_path / "tasks.jsonl"
-    lines.write_text("\n".join(map(json.dumps, items)) + "\n\n")
-    assert read_tasks(one) == read_tasks(old) == read_tasks(str(lines)) == read_tasks(items)
-    (task,) = read_tasks([{"task_id": "t", "inputs": {"a": 1}, "risk": "low",
-                           "expected_output": {"b": 2}}])  # fmt: skip
-    assert task == Task("t", {"a": 1}, {"b": 2}, {"risk": "low"})
-
-
-@pytest.mark.parametrize(
-    ("text", "match"),
-    [
-        ("", "no JSON"),
-        ("[]", "no task"),
-        ('[{"task_id": "t"}]', "neither prompt nor inputs"),
-        ('[{"prompt": "x"}]', "task_id"),
-        ('{"task_id": "t", "prompt": "x"}\n{"task_id": "t", "prompt": "y"}', "line 2.*twice"),
-        ('{"task_id": "t", "prompt": "x"}\n{oops', "line 2 is no JSON"),
-    ],
-)
-def test_a_bad_file_of_tasks_is_refused_and_the_place_named(
-    tmp_path: Path, text: str, match: str
-) -> None:
-    path = tmp_path / "tasks.jsonl"
-    path.write_text(text)
-    with pytest.raises(ConfigurationError, match=match):
-        read_tasks(path)
-
-
-@pytest.mark.parametrize(
-    "endpoint", ["localhost:8000", "http://me:key@host/v1", "http://host/v1?api-key=k"]
-)
-def test_an_address_that_is_none_or_holds_a_secret_is_refused(endpoint: str) -> None:
-    with pytest.raises(ConfigurationError, match="--endpoint"):
-        ChatTarget(endpoint, "good")

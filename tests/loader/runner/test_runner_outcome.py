@@ -34,11 +34,6 @@ pytestmark = pytest.mark.newest_server
 SETTINGS = Settings(experiment_id="exp-1", timeout_seconds=5.0)
 
 
-@pytest.fixture(autouse=True)
-def own_spool(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("EVALMART_HOME", str(tmp_path))
-
-
 def run(
     url: str,
     function: Callable[..., object],
