@@ -87,10 +87,7 @@ class ScaleChecker:
 
         """
         scores = record.scores or {}
-        given: dict[str, Any] = record.score_scales or {}
-        for key, ends in given.items():
-            checks.refuse_name("score_scales", key)
-            checks.scale(f"score_scales.{key}", ends)
+        given = _checked(record.score_scales or {})
         keys = tuple(scores)
         plan = self._plans.get(keys) or self._plan(keys)
         kept: dict[str, list[float] | None] = {}
@@ -158,6 +155,14 @@ def merge_asides(into: Asides, others: Asides) -> None:
     for key, (runs, low, high) in others.items():
         known = into.get(key, Aside(0, low, high))
         into[key] = Aside(known.runs + runs, min(known.low, low), max(known.high, high))
+
+
+def _checked(given: dict[str, Any]) -> dict[str, Any]:
+    """Return the scales that a record states, if each is one."""
+    for key, ends in given.items():
+        checks.refuse_name("score_scales", key)
+        checks.scale(f"score_scales.{key}", ends)
+    return given
 
 
 def _stated(key: str, ends: Sequence[float], declared: Scale | None) -> Scale:
