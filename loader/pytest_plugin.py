@@ -55,6 +55,8 @@ class _Recording:
         default_factory=lambda: dict.fromkeys(("recorded", "spooled", "skipped", "replaced"), 0)
     )
     """Of all processes that have ended."""
+    worker_input: dict[str, int | None] = field(default_factory=dict)
+    """What every worker of pytest-xdist is told, also one that takes a crashed one's place."""
 
     def test(self, name: str) -> _Test:
         return self.tests.setdefault(name, _Test())
@@ -125,10 +127,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist
     """Let every worker see what was there before the session."""
-    if _RECORDING in node.config.stash:
+    recording = node.config.stash.get(_RECORDING, None)
+    if recording is not None:
         from loader.recording.existing import last_load
 
-        node.workerinput[_AS_OF_LOAD] = last_load(_setting(node.config, "database-url"))
+        told = recording.worker_input
+        if _AS_OF_LOAD not in told:
+            told[_AS_OF_LOAD] = last_load(_setting(node.config, "database-url"))
+        node.workerinput.update(told)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -141,6 +141,21 @@ def test_a_test_that_skips_itself_replaces_nothing(database_url: str, tmp_path: 
     assert stored(database_url, "run_version") == [("test_it.py::test_it", 1)]
 
 
+def test_a_worker_in_place_of_a_crashed_one_sees_what_was_there_before_the_session(
+    database_url: str, tmp_path: Path
+) -> None:
+    text = (
+        "import os, time\n"
+        "def test_a(evalmart_record): evalmart_record(accuracy=1)\n"
+        "def test_b(): time.sleep(4); os._exit(1)  # what test_a recorded is delivered by then\n"
+        "def test_c(evalmart_record): evalmart_record(accuracy=1)\n"
+    )
+    options = recording(database_url, "--evalmart-on-existing=refuse", "-p", "xdist", "-n", "1")
+    run(tmp_path, text, *options, code=1)
+    tasks = [("test_it.py::test_a", True), ("test_it.py::test_c", True)]
+    assert stored(database_url, "success") == tasks
+
+
 def test_what_cannot_be_stored_is_said_and_the_tests_go_on(
     database_url: str, tmp_path: Path
 ) -> None:
