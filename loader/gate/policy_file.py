@@ -11,6 +11,7 @@ import yaml
 
 from loader.errors import ConfigurationError, close_names
 from loader.gate.policy import VERSION, MetricPolicy, Policy
+from loader.tools import yaml_fault
 from loader.tools.metric_names import SHORT_NAMES
 from loader.warehouse.folder import POLICY, team_file
 from loader.warehouse.project import project_directory
@@ -84,9 +85,7 @@ def read_policy(path: Path | None = None) -> Policy:
     try:
         document = yaml.load(text, Loader=_Loader)  # noqa: S506  derived from SafeLoader
     except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        where = f", line {place.line + 1}" if place else ""
-        problem = getattr(error, "problem", None) or str(error)
+        where, problem = yaml_fault.told(error)
         raise ConfigurationError(f"{file}{where}: not valid YAML: {problem}") from None
     except RecursionError:
         raise ConfigurationError(f"{file} is nested too deeply for a policy") from None

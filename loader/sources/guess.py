@@ -82,12 +82,23 @@ class _Guess:
         guess_scores(self.proposal, self._left)
         self._rest()
         self._defaults()
-        for column in sample.columns.values():
-            self.proposal.missing |= column.gaps
+        self._gaps()
         if sample.ambiguous is not None:
             self.proposal.notes.append(
                 f"{sample.ambiguous} can be read in two ways: say decimal: comma or point"
             )
+
+    def _gaps(self) -> None:
+        """Have words among numbers be gaps, in every column; say where they may mean something."""
+        columns = self._sample.columns.values()
+        for column in columns:
+            self.proposal.missing |= column.gaps
+        for word in sorted(self.proposal.missing):
+            others = [each.name for each in columns if word in each.distinct]
+            if others:
+                self.proposal.notes.append(
+                    f"{word} is a gap among numbers, and so is absent in {', '.join(others)} too"
+                )
 
     def _named(self) -> dict[str, list[Column]]:
         """Return the columns that could be each field by their names, the likeliest first."""

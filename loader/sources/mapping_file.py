@@ -23,6 +23,7 @@ from loader.records.checker import Defaults
 from loader.records.checks import FIELDS
 from loader.sources.mapping import LEFT_OUT, Mapping, parse_all
 from loader.sources.values import DECIMAL_MARKS
+from loader.tools import yaml_fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,10 +86,10 @@ def _top(text: str, name: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         root = yaml.compose(text, yaml.SafeLoader)
         return [] if root is None else list(_pairs(root))
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"{name}, line {mark.line + 1}" if mark else name
-        problem = getattr(error, "problem", None) or error
-        raise ConfigurationError(f"{place}: not YAML: {problem}; put such text in quotes") from None
+        place, problem = yaml_fault.told(error)
+        raise ConfigurationError(
+            f"{name}{place}: not YAML: {problem}; put such text in quotes"
+        ) from None
     except _Fault as fault:
         raise ConfigurationError(f"{name}, line {fault.line}: {fault}") from None
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import yaml
 
 from loader.errors import nearest
+from loader.tools import yaml_fault
 from loader.warehouse.folder import VARS, shown, team_file
 from loader.warehouse.project import default_variables
 
@@ -36,9 +37,8 @@ def read_vars_file() -> VarsFile:
     except UnicodeDecodeError:
         said = ": is not UTF-8 text"
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        said = f"{where}: not valid YAML: {getattr(error, 'problem', None) or 'it cannot be read'}"
+        where, problem = yaml_fault.told(error)
+        said = f"{where}: not valid YAML: {problem}"
     return VarsFile({}, [place + said])
 
 

@@ -204,6 +204,10 @@ def test_the_mapping_is_kept_in_the_teams_folder(here: Path) -> None:
         ([{"id": 1, "variant": "a", "cost": "1,234"}], "can be read in two ways"),
         ([{"id": 1, "variant": "a", "cost": "9,5", "score": 0.5}], "9,5 can be read in two ways"),
         ([{"id": 1, "variant": "a", "when": "31/01/25"}], "years of two digits"),
+        (
+            [{"id": 1, "variant": "none", "cost": 1}, {"id": 1, "variant": "b", "cost": "none"}],
+            "none is a gap among numbers, and so is absent in variant too",
+        ),
     ],
 )
 def test_what_cannot_be_told_is_said(here: Path, rows: list[dict[str, object]], said: str) -> None:
