@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import database_option, format_option
-from loader.errors import ConfigurationError, InputRejected
+from loader.errors import ConfigurationError, InputRejected, nearest
 
 if TYPE_CHECKING:
     from loader.ingest.annotations import Outcome
@@ -89,6 +89,8 @@ def annotate(
 
 
 def _tell(outcome: Outcome) -> None:
+    from loader.show.render import printable  # keep --help quick
+
     counts = outcome.counts
     click.echo(
         f"read {counts.read} · loaded {counts.loaded} · unchanged {counts.unchanged} · "
@@ -100,6 +102,12 @@ def _tell(outcome: Outcome) -> None:
         runs = "1 run" if taken.runs == 1 else f"{taken.runs:,} runs"
         what = f"{taken.said.experiment}, {taken.said.task}, {taken.said.key}"
         click.echo(f"  annotation {taken.annotation_id}: {what}: {runs}")
+        if taken.others:
+            near = (
+                nearest(taken.said.key, taken.others) or f" (they have {', '.join(taken.others)})"
+            )
+            note = f"  note: no judge scored {taken.said.key} there{near}"
+            click.echo(printable(note), err=True)
     if len(outcome.taken) > _MOST_TOLD:
         click.echo(f"  and {len(outcome.taken) - _MOST_TOLD:,} more; annotate --list has them")
     if outcome.taken:

@@ -52,6 +52,8 @@ class Match(NamedTuple):
     last_score: float | None
     """What the author said of it last, if that was by the same key."""
     last_reason: str | None
+    judged_keys: list[str]
+    """Keys under which the run has a score."""
 
 
 class Taken(NamedTuple):
@@ -60,6 +62,8 @@ class Taken(NamedTuple):
     said: Said
     annotation_id: int
     runs: int
+    others: tuple[str, ...]
+    """Where no judge scored the key in those runs: the keys that they have."""
 
 
 class Outcome(NamedTuple):
@@ -240,6 +244,12 @@ def _scale(key: str, match: Match, vocabulary: Vocabulary) -> tuple[float, float
     return None if match.is_undeclared else (0, 1)
 
 
+def _others(key: str, runs: Sequence[_Run]) -> tuple[str, ...]:
+    """Return the keys that judges scored in runs, in none of which they scored this one."""
+    judged = {name for run in runs for name in run.match.judged_keys}
+    return () if key in judged else tuple(sorted(judged))
+
+
 def _store(
     connection: Connection, load_id: int, loads: Sequence[tuple[Said, Sequence[_Run]]]
 ) -> tuple[Taken, ...]:
@@ -247,7 +257,7 @@ def _store(
         "select nextval('raw_evals.annotation_ids') from generate_series(1, %s)", [len(loads)]
     ).fetchall()
     taken = tuple(
-        Taken(said, int(str(annotation_id)), len(runs))
+        Taken(said, int(str(annotation_id)), len(runs), _others(said.key, runs))
         for (said, runs), (annotation_id,) in zip(loads, drawn, strict=True)
     )
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))

@@ -19,7 +19,7 @@ from loader.records.json_text import shown
 from loader.records.vocabulary import Scale
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loader.records.form import Asides, RunRecord
     from loader.records.vocabulary import Vocabulary
@@ -100,8 +100,6 @@ class ScaleChecker:
             scale = _stated(key, given[key], declared) if key in given else declared
             low, high = (scale.low, scale.high) if scale else (0.0, 1.0)
             if value is None:
-                if key in given and (low, high) != (0.0, 1.0):
-                    kept[key] = [low, high]
                 continue
             number = scores[key] = as_number(value, low, high)
             if low <= number <= high:
@@ -115,7 +113,7 @@ class ScaleChecker:
             else:
                 put_aside(record, f"scores.{key}", scores.pop(key))
                 self.note(f"scores.{key}", OFF_SCALE, number)
-        record.score_scales = kept or ABSENT
+        record.score_scales = {**kept, **_of_none(scores, given)} or ABSENT
         if plan.has_shared_metric:
             _refuse_conflict(units)
 
@@ -167,6 +165,15 @@ def _checked(given: dict[str, Any]) -> dict[str, Any]:
 
 def _stated(key: str, ends: Sequence[float], declared: Scale | None) -> Scale:
     return Scale(declared.metric if declared else key, *map(float, ends))
+
+
+def _of_none(scores: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return the scales stated of scores that were not given: people may give them."""
+    return {
+        key: list(map(float, ends))
+        for key, ends in given.items()
+        if scores.get(key, 0) is None and tuple(ends) != (0, 1)
+    }
 
 
 def as_number(value: float | bool, low: float, high: float) -> float:

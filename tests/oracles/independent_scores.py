@@ -140,7 +140,7 @@ def run_scores(raw: Raw) -> list[Row]:
 def history(raw: Raw) -> list[Row]:
     """Return score_history: one row for each span of loads in which a version counted."""
     finished = {row["load_id"]: row["finished_at"] for row in raw.loads}
-    keys = undeclared(raw.runs)
+    keys = undeclared(current(raw))
     spans: list[Row] = []
     running: dict[tuple[Any, ...], Row] = {}
     for load_id in sorted(finished):

@@ -1,5 +1,6 @@
--- A plan that is as it was is not written again, unless it was withdrawn; nor is, with a load,
--- that of an arm of which nothing could be loaded.
+-- A plan that is as it was is not written again, unless it was withdrawn, or the load brings runs
+-- of the arm: they keep it when the load that said it first is withdrawn. Nor is, with a load,
+-- the plan of an arm of which nothing could be loaded.
 with
 
 plans as (
@@ -59,8 +60,18 @@ left join latest
         and plans.experiment_group = latest.experiment_group
         and plans.extension_version = latest.extension_version
 where
-    (plans.planned_repetitions, plans.planned_tasks)
-    is distinct from (latest.planned_repetitions, latest.planned_tasks)
+    (
+        (plans.planned_repetitions, plans.planned_tasks)
+        is distinct from (latest.planned_repetitions, latest.planned_tasks)
+        or exists (
+            select from raw_evals.evaluation_runs as runs
+            where
+                runs.experiment_id = plans.experiment_id
+                and runs.experiment_group = plans.experiment_group
+                and runs.extension_version = plans.extension_version
+                and runs.load_id = %(load_id)s
+        )
+    )
     and (
         not %(with_runs)s
         or exists (

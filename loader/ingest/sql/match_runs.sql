@@ -123,7 +123,8 @@ select
     end as own_scale,
     undeclared_keys.evaluator_key is not null as is_undeclared,
     last_said.score,
-    last_said.reason
+    last_said.reason,
+    array(select jsonb_object_keys(versions.scores)) as judged_keys
 from said
 inner join current_versions as versions
     on

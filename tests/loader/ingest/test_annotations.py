@@ -258,7 +258,10 @@ def test_the_command_says_how_many_runs_and_lists_what_stands(database_url: str)
     done = run(database_url, *given, "--score", "0.5", "--reason", "half")
     assert done.exit_code == 0
     assert "  annotation 1: exp-1, t-1, accuracy: 2 runs\n" in done.stdout
+    assert "no judge scored" not in done.stderr
+    odd = run(database_url, *given[:5], "acuracy", *given[6:], "--score", "1", "--reason", "typo")
+    assert "note: no judge scored acuracy there (did you mean accuracy?)" in odd.stderr
     off = run(database_url, *given, "--score", "2", "--reason", "half")
     assert (off.exit_code, off.stderr) == (2, "Error: accuracy 2 is off its scale of 0 to 1\n")
-    [listed] = json.loads(run(database_url, "--list", "--format", "json").stdout)
+    [_, listed] = json.loads(run(database_url, "--list", "--format", "json").stdout)
     assert (listed["annotation"], listed["run_count"], listed["score"]) == (1, 2, 0.5)
