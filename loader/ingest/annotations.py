@@ -263,7 +263,7 @@ def _store(
     names = sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
     statement = sql.SQL("copy raw_evals.annotations ({}) from stdin").format(names)
     with connection.cursor().copy(statement) as copy:
-        for (said, annotation_id, _), (_, runs) in zip(taken, loads, strict=True):
+        for (said, annotation_id, *_), (_, runs) in zip(taken, loads, strict=True):
             for match, score, low, high in runs:
                 copy.write_row((
                     load_id, annotation_id, said.experiment, match.source, match.run, match.task,

@@ -63,7 +63,9 @@ where
     (
         (plans.planned_repetitions, plans.planned_tasks)
         is distinct from (latest.planned_repetitions, latest.planned_tasks)
-        or exists (
+        -- nothing known is no plan
+        or latest.experiment_id is not null
+        and exists (
             select from raw_evals.evaluation_runs as runs
             where
                 runs.experiment_id = plans.experiment_id

@@ -105,6 +105,10 @@ def test_a_plan_is_written_with_its_load_and_not_again_until_it_changes(database
     other = [record(experiment_group="code-chef")]
     run_load(database_url, Planned(other, plan(None, None, "code-chef")))
     assert len(select(database_url, PLANS)) == 2
+    # a load that brings runs says its plan again: it stays when the first load is withdrawn
+    more = run_load(database_url, Planned([record(task_id="t-2")], plan(5, None)))
+    assert more.loaded == 1
+    assert select(database_url, PLANS)[2:] == [("exp-1", "baseline", "1.0.0", 5, None)]
 
 
 def test_an_arm_without_runs_and_a_load_that_is_refused_have_no_plan(database_url: str) -> None:
