@@ -59,7 +59,7 @@ _SCORES: Final = (
 )
 _COUNTS: Final = (
     "count num number n turns steps calls retries length chars words size tokens bytes "
-    "latency duration seconds ms lines files"
+    "latency duration seconds ms lines files time elapsed runtime cost costs price spend usd"
 )
 _SETTINGS: Final = "temperature top p k seed threshold penalty index row line year max min"
 # by how surely the name is a control's
@@ -126,7 +126,7 @@ def is_score_name(name: str) -> bool:
 
 
 def is_count_name(name: str) -> bool:
-    """Return whether a name sounds like a count or a size."""
+    """Return whether a name sounds like a count, a size, a time or money."""
     return not _COUNT_WORDS.isdisjoint(tokens(name))
 
 

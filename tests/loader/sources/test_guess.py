@@ -351,3 +351,17 @@ def test_records_that_need_nothing_are_proposed_as_they_are(here: Path) -> None:
     result = run("ingest", "--guess", "some.jsonl")
     assert result.exit_code == 0, result.output
     assert json.dumps(record) in result.stdout
+
+
+def test_money_and_time_below_one_are_no_scores(here: Path) -> None:
+    rows = [
+        {"task_id": f"t{n}", "arm": arm, "acc": n % 2, "user_cost": n / 1000, "elapsed": n / 50}
+        for arm in ("base", "new")
+        for n in range(12)
+    ]
+    path = here / "r.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = run("ingest", "--guess", str(path)).stdout
+    assert "scores.acc = acc" in told
+    assert "measurements.user_cost = user_cost" in told
+    assert "scores.elapsed" not in told
