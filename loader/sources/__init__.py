@@ -59,6 +59,40 @@ class ArmPlan(NamedTuple):
     """Likewise."""
 
 
+class ScoreConfig(NamedTuple):
+    """What a service says of an evaluator key, for one experiment."""
+
+    experiment_id: str
+    evaluator_key: str
+    kind: str
+    """`continuous`, `categorical` or `freeform`."""
+    scale_min: float | None
+    """None where the service names no end."""
+    scale_max: float | None
+    direction: str | None
+    """`higher` or `lower`; None where it does not say."""
+    categories: Sequence[tuple[float, str | None]] = ()
+    """Value and label of each category, in the service's order."""
+
+
+class SummaryScore(NamedTuple):
+    """A score of an arm as a whole, which no single run has."""
+
+    experiment_id: str
+    experiment_group: str
+    extension_version: str
+    feedback_id: str
+    """Of the service: a later score of one id takes the place of the earlier."""
+    evaluator_key: str
+    score: float | None
+    label: str | None
+    comment: str | None
+    author_kind: str
+    """`evaluator`, or `person` for what was said on the service's page."""
+    scored_at: str | None
+    """ISO 8601, UTC."""
+
+
 class Source(Protocol):
     """An outside format: `name` is the `source` of every run read from it."""
 
@@ -87,6 +121,22 @@ class Planning(Protocol):
 
     def plans(self) -> Sequence[ArmPlan]:
         """Return a plan for each arm of which something is known."""
+
+
+@runtime_checkable
+class Configuring(Protocol):
+    """A source that knows, once read, what its keys mean."""
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Return what is said of each key and experiment."""
+
+
+@runtime_checkable
+class Summarising(Protocol):
+    """A source that holds, once read, scores of whole arms."""
+
+    def summary_scores(self) -> Sequence[SummaryScore]:
+        """Return each of them."""
 
 
 @runtime_checkable
