@@ -44,7 +44,13 @@
 ),
 
 task_means as (select *, 'accuracy' as metric, 0 as mean_value from wanted_results){% endmacro %}
-{% macro metric_direction(metric, kind, declared_direction) %}{{ declared_direction }}{% endmacro %}
+{% macro metric_direction(metric, kind, declared_direction, said_direction) %}coalesce({{ declared_direction }}, {{ said_direction }}){% endmacro %}
+{% macro said_directions(experiments) %}select * from said{% endmacro %}
+{% macro preference_pairs() %}pairs as (select arm_scores.* from arm_scores),
+
+met_tasks as (select pairs.* from pairs),
+
+decided_tasks as (select pairs.* from pairs){% endmacro %}
 {% macro bounded_value(value) %}{{ value }}{% endmacro %}
 {% macro bounded_square(value) %}{{ value }}{% endmacro %}
 {% macro pair_difference(baseline, candidate) %}{{ candidate }}{% endmacro %}

@@ -20,6 +20,7 @@ grouped as (
         min(weight) as weight,
         max(planned_tasks) as n_planned_tasks,
         bool_or(is_declared) as is_declared,
+        bool_or(is_direction_said) as is_direction_said,
         bool_or(is_deciding) as is_deciding,
         bool_or(is_deciding and is_metric_guessed) as is_metric_guessed,
         bool_or(is_evaluator_one_sided) as is_evaluator_one_sided,

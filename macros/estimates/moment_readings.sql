@@ -98,6 +98,7 @@ differences as materialized (
         whole_segments,
         planned_tasks,
         is_declared,
+        is_direction_said,
         is_deciding,
         is_metric_guessed,
         is_evaluator_one_sided,

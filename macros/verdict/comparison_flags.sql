@@ -47,6 +47,7 @@
             case when is_metric_guessed then 'deciding_metric_guessed' end,
             case
                 when has_unknown_direction then 'direction_unknown'
+                when is_direction_said then null
                 when kind = 'score' and not is_declared
                     then 'direction_assumed'
             end

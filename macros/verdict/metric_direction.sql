@@ -1,14 +1,18 @@
 {#
     Which way is better: what the seed says; lower for a record's latency,
-    tokens and cost; higher for a score that nobody declared, unless its name
-    has one of the field's words for what is bad: then, as for a measurement,
-    it is unknown until somebody declares it.
+    tokens and cost; what the service says that the scores came from; higher for
+    a score that nobody declared, unless its name has one of the field's words
+    for what is bad: then, as for a measurement, it is unknown until somebody
+    declares it.
 #}
-{% macro metric_direction(metric, kind, declared_direction) -%}
+{% macro metric_direction(
+    metric, kind, declared_direction, said_direction
+) -%}
     case
         when {{ declared_direction }} is not null then {{ declared_direction }}
         when {{ kind }} in ('success', 'reliability') then 'higher'
         when {{ kind }} in ('latency', 'tokens', 'cost') then 'lower'
+        when {{ said_direction }} is not null then {{ said_direction }}
         when {{ kind }} = 'measurement' then 'unknown'
         when {{ is_named_as_bad(metric) }} then 'unknown'
         else 'higher'

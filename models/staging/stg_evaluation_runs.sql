@@ -34,6 +34,7 @@ renamed as (
         load_id,
         success,
         scores,
+        labels,
         measurements,
         evaluator_versions,
         feedback,

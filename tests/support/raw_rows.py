@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from loader.ingest import withdrawals
@@ -27,7 +28,8 @@ _COLUMNS = (
     "load_id, experiment_id, source, source_run_id, run_version, content_hash, task_id,"
     " experiment_group, extension_version, repetition, recorded_at, model_version, agent_name,"
     " scores, measurements, latency_ms, tokens_used, cost_usd, success, error_message,"
-    " dataset_version, evaluator_versions, feedback, baseline_experiment_id, metadata, loaded_at"
+    " dataset_version, evaluator_versions, feedback, baseline_experiment_id, metadata, labels,"
+    " loaded_at"
 )
 _DEFAULTS: dict[str, Any] = {
     "repetition": None,
@@ -46,8 +48,9 @@ _DEFAULTS: dict[str, Any] = {
     "feedback": {},
     "baseline_experiment_id": None,
     "metadata": {},
+    "labels": None,
 }
-_JSON = ("scores", "measurements", "evaluator_versions", "feedback", "metadata")
+_JSON = ("scores", "measurements", "evaluator_versions", "feedback", "metadata", "labels")
 
 
 class RawRows:
@@ -98,7 +101,9 @@ class RawRows:
                 for row in rows:
                     copy.write_row(
                         [
-                            Jsonb(row[name]) if name in _JSON else row[name]
+                            Jsonb(row[name])
+                            if name in _JSON and row[name] is not None
+                            else row[name]
                             for name in _COLUMNS.replace(",", "").split()
                         ]
                     )
@@ -109,6 +114,18 @@ class RawRows:
                 {(row["experiment_id"], row["baseline_experiment_id"]) for row in rows},
             )
         return load_id
+
+    def tell(self, table: str, load_id: int, **values: object) -> None:
+        """Write a row of what a load said beside its runs: `score_configs`, `summary_scores`."""
+        told = {"load_id": load_id, **values}
+        self.connection.execute(
+            sql.SQL("insert into {} ({}) values ({})").format(
+                sql.Identifier("raw_evals", table),
+                sql.SQL(", ").join(map(sql.Identifier, told)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(told)),
+            ),
+            [Jsonb(value) if isinstance(value, list) else value for value in told.values()],
+        )
 
     def purge(self, keys: Sequence[RunKey]) -> int:
         """Remove whole runs, as retention does."""

@@ -59,6 +59,7 @@ estimates as (
         method,
         whole_segments,
         is_declared,
+        is_direction_said,
         is_deciding,
         is_metric_guessed,
         is_evaluator_one_sided,

@@ -223,6 +223,7 @@ evidence as (
         direction,
         case
             when has_unknown_direction then 'unknown'
+            when is_direction_said then 'service'
             when kind = 'score' and not is_declared then 'assumed'
             else 'declared'
         end as direction_source,

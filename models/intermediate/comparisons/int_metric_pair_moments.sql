@@ -58,6 +58,7 @@ moments as (
         centres.direction,
         centres.whole_segments,
         centres.is_declared,
+        centres.is_direction_said,
         centres.is_deciding,
         centres.is_metric_guessed,
         centres.is_evaluator_one_sided,

@@ -56,6 +56,15 @@ arm_plans as (
     select * from {{ ref('int_arm_plans') }}
 ),
 
+said_directions as materialized (
+    {{
+        said_directions(
+            'array(select distinct experiment_id from results_paired)'
+            if is_incremental() else none
+        )
+    }}
+),
+
 {{ pair_tasks() }},
 
 {{ pair_segments() }},
@@ -80,7 +89,10 @@ metric_pairs as (
         all_pairs.kind,
         {{
             metric_direction(
-                'all_pairs.metric', 'all_pairs.kind', 'metrics.direction'
+                'all_pairs.metric',
+                'all_pairs.kind',
+                'metrics.direction',
+                'said_directions.direction',
             )
         }} as direction,
         tasks.cluster_id,
@@ -103,6 +115,11 @@ metric_pairs as (
             as candidate_explained_runs,
         tasks.planned_tasks,
         metrics.metric is not null as is_declared,
+        (
+            metrics.metric is null
+            and all_pairs.kind in ('score', 'measurement')
+            and said_directions.direction is not null
+        ) as is_direction_said,
         coalesce(all_pairs.metric = tasks.primary_metric, false) as is_deciding,
         coalesce(tasks.is_metric_guessed, false) as is_metric_guessed,
         coalesce(all_pairs.metric = any(tasks.one_sided_metrics), false)
@@ -121,6 +138,10 @@ metric_pairs as (
         on all_pairs.pair_number = segments.pair_number
     left join metrics
         on all_pairs.metric = metrics.metric
+    left join said_directions
+        on
+            tasks.experiment_id = said_directions.experiment_id
+            and all_pairs.metric = said_directions.metric
 )
 
 select * from metric_pairs

@@ -36,6 +36,7 @@ latest_versions as (
         load_id,
         success,
         scores,
+        labels,
         measurements,
         evaluator_versions,
         feedback,

@@ -26,6 +26,30 @@ accepted_changes as (
     select * from {{ ref('accepted_changes') }}
 ),
 
+version_outcomes as (
+    select * from {{ ref('int_version_outcomes') }}
+),
+
+said_of_experiments as (
+    {{ said_directions() }}
+),
+
+-- what was said latest of a metric, in any experiment that an agent ran in
+said_directions as (
+    select distinct on (version_outcomes.agent_name, said_of_experiments.metric)
+        version_outcomes.agent_name,
+        said_of_experiments.metric,
+        said_of_experiments.direction
+    from said_of_experiments
+    inner join version_outcomes
+        on said_of_experiments.experiment_id = version_outcomes.experiment_id
+    order by
+        version_outcomes.agent_name asc,
+        said_of_experiments.metric asc,
+        said_of_experiments.load_id desc,
+        said_of_experiments.experiment_id desc
+),
+
 sort_keys as materialized (
     {{ version_sort_keys('version_statistics') }}
 ),
@@ -86,6 +110,7 @@ series as (
                 'version_statistics.metric',
                 'version_statistics.kind',
                 'metrics.direction',
+                'said_directions.direction',
             ) }}
             when 'lower' then -1
             when 'higher' then 1
@@ -115,6 +140,10 @@ series as (
             = ordered_versions.extension_version
     left join metrics
         on version_statistics.metric = metrics.metric
+    left join said_directions
+        on
+            version_statistics.agent_name = said_directions.agent_name
+            and version_statistics.metric = said_directions.metric
 ),
 
 segmented as (

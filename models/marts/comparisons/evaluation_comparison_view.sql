@@ -39,6 +39,15 @@ metrics as (
     select * from {{ ref('metrics') }}
 ),
 
+said_directions as materialized (
+    {{
+        said_directions(
+            'array(select distinct experiment_id from results_paired)'
+            if is_incremental() else none
+        )
+    }}
+),
+
 joined as (
     select
         results_paired.experiment_id,
@@ -71,7 +80,15 @@ joined as (
         candidates.cost_usd as candidate_cost_usd,
         baseline_scores.value as baseline_primary_value,
         candidate_scores.value as candidate_primary_value,
-        case when metrics.direction = 'lower' then -1 else 1 end
+        case {{ metric_direction(
+                'results_paired.primary_metric',
+                'candidate_scores.kind',
+                'metrics.direction',
+                'said_directions.direction',
+            ) }}
+            when 'lower' then -1
+            else 1
+        end
         * (candidate_scores.value::numeric - baseline_scores.value::numeric)
             as exact_difference,
         coalesce(metrics.tie_margin, 0) as tie_margin,
@@ -113,6 +130,10 @@ joined as (
             and results_paired.primary_metric = baseline_scores.metric
     left join metrics
         on results_paired.primary_metric = metrics.metric
+    left join said_directions
+        on
+            results_paired.experiment_id = said_directions.experiment_id
+            and results_paired.primary_metric = said_directions.metric
 ),
 
 compared as (

@@ -61,6 +61,7 @@ numbered_runs as (
         load_id,
         success,
         scores,
+        labels,
         measurements,
         evaluator_versions,
         feedback,

@@ -1,0 +1,59 @@
+with
+
+score_configs as (
+    select * from {{ ref('stg_score_configs') }}
+),
+
+evaluator_metrics as (
+    select * from {{ ref('evaluator_metrics') }}
+),
+
+-- the latest of a key among the loads that the build covers
+latest_configs as (
+    select distinct on (experiment_id, evaluator_key)
+        experiment_id,
+        evaluator_key,
+        kind,
+        direction,
+        load_id,
+        categories
+    from score_configs
+    where
+        {{ is_in_build('load_id') }}
+        and {{ is_standing('score_configs', []) }}
+    order by experiment_id asc, evaluator_key asc, load_id desc
+),
+
+mapped as (
+    select
+        latest_configs.experiment_id,
+        latest_configs.evaluator_key,
+        coalesce(evaluator_metrics.metric, latest_configs.evaluator_key)
+            as metric,
+        latest_configs.kind,
+        latest_configs.direction,
+        latest_configs.load_id,
+        latest_configs.categories
+    from latest_configs
+    left join evaluator_metrics
+        on latest_configs.evaluator_key = evaluator_metrics.evaluator_key
+),
+
+-- of several keys of a metric its own name speaks, else the first by alphabet
+ranked as (
+    select
+        experiment_id,
+        evaluator_key,
+        metric,
+        kind,
+        direction,
+        load_id,
+        row_number() over (
+            partition by experiment_id, metric
+            order by evaluator_key != metric, evaluator_key collate "C"
+        ) = 1 as speaks_for_metric,
+        categories
+    from mapped
+)
+
+select * from ranked
