@@ -179,6 +179,7 @@ def ingest(  # noqa: PLR0913  one for each option
             evaluators=evaluators,
             with_io=with_io,
             defaults=defaults,
+            declared=vocabulary.measures.union(vocabulary.scales),
         )
     else:
         raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")
@@ -190,9 +191,10 @@ def ingest(  # noqa: PLR0913  one for each option
             strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
             keep_contents=with_io, first_repetition=first_repetition,
         )  # fmt: skip
-        print_summary(summary, summary_format, dry_run=dry_run)
+        notes = list(source.notes()) if isinstance(source, Noting) else []
+        print_summary(summary, summary_format, dry_run=dry_run, notes=notes)
         say_unknown_groups(summary)
-        for note in source.notes() if isinstance(source, Noting) else ():
+        for note in notes:
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
     refuse(summaries, max_rejected)

@@ -77,6 +77,7 @@ def build_sources(  # noqa: PLR0913  one for each option
     evaluators: Sequence[str],
     with_io: bool,
     defaults: Defaults,
+    declared: frozenset[str],
 ) -> list[LangSmithSource]:
     """Make the sources that the options name; one load each.
 
@@ -88,7 +89,9 @@ def build_sources(  # noqa: PLR0913  one for each option
     from loader.sources.langsmith import Selection, select_sources
 
     return select_sources(
-        Selection(projects, dataset, all_experiments, since, evaluators, with_io, defaults)
+        Selection(
+            projects, dataset, all_experiments, since, evaluators, with_io, defaults, declared
+        )
     )
 
 

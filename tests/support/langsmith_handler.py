@@ -247,11 +247,40 @@ class Handler(BaseHTTPRequestHandler):
             extra = {**(extra or {}), "error": True}
         run = self.stand_in.runs.get(body.get("run_id") or "")
         session = run["session_id"] if run else body.get("session_id")
-        defaults = {"value": None, "comment": None, "correction": None, "run_id": None}
+        config = body.pop("feedback_config", None)
+        if config and body["key"] not in self.stand_in.configs:
+            self.stand_in.add_config(body["key"], **config)
+        absent = ("value", "comment", "correction", "run_id")
+        of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
-            **defaults, **body, "session_id": session, "extra": extra, "created_at": now(),
-            "modified_at": now(), "comparative_experiment_id": None,
+            **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
+            "created_at": now(), "modified_at": now(),
         }  # fmt: skip
+
+    def list_configs(self) -> None:
+        wanted = self.query.get("key", [])
+        if len(wanted) > 50 or int(self.one("limit") or 100) > 100:
+            self.answer({"detail": "too many"}, 422)
+            return
+        rows = [self.stand_in.configs[key] for key in sorted(self.stand_in.configs)]
+        self.answer(self.page([row for row in rows if not wanted or row["feedback_key"] in wanted]))
+
+    def create_config(self) -> None:
+        body = self.json()
+        lower = body.get("is_lower_score_better") or False
+        self.answer(
+            self.stand_in.add_config(body["feedback_key"], lower, **body["feedback_config"])
+        )
+
+    def create_comparison(self) -> None:
+        body = self.json()
+        sessions = [self.stand_in.sessions[session_id] for session_id in body["experiment_ids"]]
+        row = {
+            **body, "tenant_id": sessions[0]["tenant_id"], "modified_at": now(),
+            "experiments_info": [{"id": row["id"], "name": row["name"]} for row in sessions],
+        }  # fmt: skip
+        self.stand_in.comparisons[row["id"]] = row
+        self.answer(row)
 
     def ingest_multipart(self) -> None:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -290,6 +319,7 @@ ROUTES = (
     ("PATCH", "/sessions/([^/]+)", "update_session"),
     ("GET", "/datasets", "list_datasets"),
     ("POST", "/datasets", "create_dataset"),
+    ("POST", "/datasets/comparative", "create_comparison"),
     ("GET", "/datasets/([^/]+)", "read_dataset"),
     ("GET", "/examples", "list_examples"),
     ("GET", "/examples/count", "count_examples"),
@@ -298,6 +328,8 @@ ROUTES = (
     ("POST", "/runs/multipart", "ingest_multipart"),
     ("GET", "/feedback", "list_feedback"),
     ("POST", "/feedback", "create_feedback"),
+    ("GET", "/feedback-configs", "list_configs"),
+    ("POST", "/feedback-configs", "create_config"),
 )
 
 

@@ -12,9 +12,12 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, SourceRow
+from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, SummaryScore
 from loader.sources.langsmith import scoring
+from loader.sources.langsmith.configs import read_configs
 from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.heard import Heard
+from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
     RETENTION_DAYS,
@@ -50,6 +53,8 @@ class Wishes:
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
     """Give the records the inputs and outputs of their runs."""
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says: the service is not asked of those."""
 
 
 class LangSmithSource:
@@ -84,6 +89,7 @@ class LangSmithSource:
         }
         self._notes: list[str] = []
         self._planning: Planning | None = None
+        self._heard = Heard()
 
     def reference(self) -> Mapping[str, object]:
         """Say what was read; complete once `rows` is exhausted.
@@ -91,9 +97,11 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        examples_without_run, evaluator_crashes; summary_feedback; evaluators.
+        examples_without_run, evaluator_crashes; summary_feedback; evaluators; and
+        what `Heard.facts` says.
         """
-        facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
+        counts = {name: n for name, n in self._counts.items() if n}
+        facts = {**self._facts, **counts, **self._heard.facts()}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
@@ -107,6 +115,17 @@ class LangSmithSource:
     def plans(self) -> Sequence[ArmPlan]:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
         return self._planning.plans() if self._planning else ()
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Say what LangSmith says of its keys; complete once `rows` is exhausted."""
+        return self._heard.score_configs(self._arms())
+
+    def summary_scores(self) -> Sequence[SummaryScore]:
+        """Return the scores of the experiment as a whole, likewise."""
+        return self._heard.summary_scores(self._arms())
+
+    def _arms(self) -> Sequence[tuple[str, str, str]]:
+        return self._planning.arms if self._planning else ()
 
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
@@ -134,6 +153,8 @@ class LangSmithSource:
                 self._score_anew(mapper, spool, planning)
             if self._dataset is None:
                 planning.count(self._client, spool)
+            configs = read_configs(self._client, spool.keys())
+            self._heard = Heard(Meaning(configs, self._wishes.declared), spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
         if self._dataset is None:
@@ -230,8 +251,8 @@ class LangSmithSource:
     def _judge(self, spool: Spool, run_id: str) -> Verdict:
         evaluators = self._wishes.evaluators
         anew = scoring.named(spool.evaluations(run_id), evaluators) if evaluators else ()
-        verdict = judge(spool.feedback(run_id), anew)
-        self._counts["pairwise"] += verdict.pairwise
+        verdict = judge(spool.feedback(run_id), anew, self._heard.meaning)
+        self._heard.note(verdict)
         self._crashed.update(verdict.crashed)
         return verdict
 
@@ -246,6 +267,7 @@ class LangSmithSource:
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
+        self._notes += self._heard.sentences(self._arms())
         counts = self._counts
         if counts["pending"]:
             self._notes.append(

@@ -66,6 +66,11 @@ class Planning:
         """How many examples have no finished run, where each is a task of its own."""
         return max(0, (self.example_count or 0) - self._used_count)
 
+    @property
+    def arms(self) -> list[tuple[str, str, str]]:
+        """Return experiment, group and version of every arm that a run named."""
+        return sorted(self._arms)
+
     def plans(self) -> list[ArmPlan]:
         """Return the plan of the project's arm; of several, nobody said whose it is."""
         known = (self.repetitions, self.example_count or None)

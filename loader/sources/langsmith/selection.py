@@ -28,6 +28,8 @@ class Selection:
     evaluators: Sequence[str] = ()
     with_io: bool = False
     defaults: Defaults = field(default_factory=Defaults)
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says."""
 
 
 def select_sources(selection: Selection, client: LangSmith | None = None) -> list[LangSmithSource]:
@@ -47,7 +49,9 @@ def select_sources(selection: Selection, client: LangSmith | None = None) -> lis
     if not selection.all_experiments and not selection.projects:
         raise ConfigurationError("name a --project, or a --dataset with --all-experiments")
     evaluators = tuple(load_evaluators(selection.evaluators))
-    wishes = Wishes(selection.defaults, selection.dataset, evaluators, selection.with_io)
+    wishes = Wishes(
+        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.declared
+    )
     client = client or LangSmith()
     if not selection.all_experiments:
         return [LangSmithSource(client, project, wishes) for project in selection.projects]
