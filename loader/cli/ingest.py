@@ -97,6 +97,7 @@ def ingest(  # noqa: PLR0913  one for each option
     all_experiments: bool,
     since: datetime | None,
     evaluators: Sequence[str],
+    keys: dict[str, str],
     scales: Scales,
     measures: Sequence[str],
     first_repetition: int,
@@ -147,6 +148,8 @@ def ingest(  # noqa: PLR0913  one for each option
     )
     if (projects or dataset) and mapping_options.says_anything:
         raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
+    if (files or paths) and keys:
+        raise ConfigurationError("--key is for LangSmith; for files, give --map FIELD=COLUMN")
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
@@ -177,8 +180,10 @@ def ingest(  # noqa: PLR0913  one for each option
             all_experiments=all_experiments,
             since=since,
             evaluators=evaluators,
+            keys=keys,
             with_io=with_io,
             defaults=defaults,
+            declared=vocabulary.measures.union(vocabulary.scales),
         )
     else:
         raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")
@@ -190,9 +195,10 @@ def ingest(  # noqa: PLR0913  one for each option
             strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
             keep_contents=with_io, first_repetition=first_repetition,
         )  # fmt: skip
-        print_summary(summary, summary_format, dry_run=dry_run)
+        notes = list(source.notes()) if isinstance(source, Noting) else []
+        print_summary(summary, summary_format, dry_run=dry_run, notes=notes)
         say_unknown_groups(summary)
-        for note in source.notes() if isinstance(source, Noting) else ():
+        for note in notes:
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
     refuse(summaries, max_rejected)

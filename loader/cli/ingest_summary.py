@@ -19,13 +19,24 @@ if TYPE_CHECKING:
 _MOST_REASONS: Final = 3
 
 
-def print_summary(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:
-    """Print what became of the records, as text or as JSON in one line."""
+def print_summary(
+    summary: LoadSummary, summary_format: str, *, dry_run: bool, notes: Sequence[str]
+) -> None:
+    """Print what became of the records, as text or as JSON in one line.
+
+    Args:
+        summary: of the load.
+        summary_format: `text` or `json`.
+        dry_run: whether nothing was written.
+        notes: what the source has to say: part of the JSON, and said apart beside the text.
+
+    """
     if summary_format == "json":
         told = asdict(summary) | {
             "set_aside": [
                 asdict(aside) | {"sentence": sentence(aside)} for aside in summary.set_aside
             ],
+            "notes": [*summary.notes, *notes],
             "dry_run": dry_run,
         }
         click.echo(json.dumps(told, ensure_ascii=False))

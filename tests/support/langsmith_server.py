@@ -21,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from langsmith_handler import Handler, instant, now
+from langsmith_handler import Handler, now
+from langsmith_runs import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,7 @@ KEY = "lsv2_pt_0123456789abcdef_stand_in"
 
 @dataclass
 class Fault:
-    """Misbehaviour on the requests whose path contains `path`.
+    """Misbehaviour on the requests in whose path `path` is found, a regular expression.
 
     The first `after` such requests are served, the next `times` go wrong: by `status`
     with `headers` and `body`, or by `act`: reset, hang, truncate.
@@ -50,7 +51,7 @@ class Fault:
 
     def strikes(self, path: str) -> bool:
         """Count a request; say whether it goes wrong."""
-        if self.path not in path:
+        if not re.search(self.path, path):
             return False
         self.seen += 1
         return self.after < self.seen <= self.after + self.times
@@ -75,6 +76,8 @@ class LangSmithServer:
         self.sessions: dict[str, Row] = {}
         self.runs: dict[str, Row] = {}
         self.feedback: dict[str, Row] = {}
+        self.configs: dict[str, Row] = {}
+        self.comparisons: dict[str, Row] = {}
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []
         self.bodies: list[Row] = []
@@ -177,6 +180,16 @@ class LangSmithServer:
             self._orders.clear()
         return row
 
+    def add_config(self, key: str, lower: bool | None = False, **config: Any) -> Row:  # noqa: ANN401
+        """Say what a key means; `config` holds type, min, max, categories."""
+        row = {
+            "feedback_key": key, "is_lower_score_better": lower, "modified_at": now(),
+            "tenant_id": str(uuid.uuid4()),
+            "feedback_config": {"min": None, "max": None, "categories": None, **config},
+        }  # fmt: skip
+        self.configs[key] = row
+        return row
+
     # ---- reading ----
 
     def ordered(self, what: str, key: Callable[[Row], Any]) -> list[Row]:
@@ -199,16 +212,27 @@ class LangSmithServer:
                 self._orders[f"feedback of {session_id}", len(rows)] = cached
             return cached
 
-    def roots(self, session_ids: list[str]) -> list[Row]:
-        rows = self.ordered("runs", lambda run: (instant(run["start_time"]), run["id"]))
+    def runs_of(self, session_ids: list[str], *, is_root: bool | None = True) -> list[Row]:
+        """Return the root runs of a session, those below them, or all, newest first."""
+        rows = self.ordered("runs", _newness)
         # several sessions in one query: only the first is honoured
         return [
             run for run in rows
-            if run["session_id"] == session_ids[0] and not run.get("parent_run_id")
+            if run["session_id"] == session_ids[0]
+            and is_root in {None, not run.get("parent_run_id")}
         ]  # fmt: skip
 
+    def ancestors(self, run: Row) -> list[str]:
+        """Return the ids of the runs above one, the root first."""
+        found: list[str] = []
+        parent = run.get("parent_run_id")
+        while parent:
+            found.insert(0, parent)
+            parent = self.runs[parent].get("parent_run_id")
+        return found
+
     def stats(self, session: Row) -> Row:
-        runs = self.roots([session["id"]])
+        runs = self.runs_of([session["id"]])
         keys: Row = {}
         for row in self.feedback.values():
             if row["session_id"] == session["id"] and row["run_id"]:
@@ -218,6 +242,12 @@ class LangSmithServer:
             **session, "run_count": len(runs), "last_run_start_time": last,
             "feedback_stats": keys or None, "total_cost": "0.001",
         }  # fmt: skip
+
+
+def _newness(run: Row) -> tuple[datetime, str]:
+    """Return what runs are sorted by; one without a start is the oldest."""
+    start = run["start_time"]
+    return instant(start) if start else datetime.min.replace(tzinfo=UTC), run["id"]
 
 
 def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large") -> Row:
