@@ -21,6 +21,8 @@ _VERDICT = (
     "evaluation_comparison_view",
     "arm_summaries",
     "set_aside_scores",
+    "category_counts",
+    "summary_scores",
 )
 
 
@@ -40,7 +42,7 @@ def summary(
       python -m loader summary --experiment exp-2025-01-001 --format json
       python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
-    from loader.marts import evidence, questions
+    from loader.marts import beside, evidence, questions
     from loader.marts.as_of import believed
     from loader.marts.reading import reading
     from loader.show.summary_page import Answer, render_summary
@@ -63,6 +65,8 @@ def summary(
             [evidence.examples(connection, row) for row in records],
             evidence.without_candidate(experiment),
             evidence.set_aside(connection, linked | {experiment}),
+            beside.of_candidates(connection, records)
+            or [beside.of_experiment(connection, experiment)],
         )
     render_summary(answer, output, sys.stdout)
 
@@ -94,27 +98,17 @@ def compare(  # noqa: PLR0913  one parameter per option
       python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
       python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
-    from loader.marts import evidence, questions
+    from loader.marts import beside, evidence, questions
     from loader.marts.as_of import believed
     from loader.marts.reading import reading
     from loader.show import views
     from loader.show.metric_page import metric_table
     from loader.show.render import render
-    from loader.show.summary_page import brief
+    from loader.show.summary_page import beside_candidates, brief
     from loader.warehouse.connection import connect
 
     with (
-        believed(
-            as_of,
-            (
-                "evaluation_comparison_view",
-                "experiment_metric_comparisons",
-                "experiment_summaries",
-                "set_aside_scores",
-            ),
-            database_url,
-            experiment=experiment,
-        ),
+        believed(as_of, _VERDICT, database_url, experiment=experiment),
         connect(database_url) as connection,
         reading(connection),
     ):
@@ -123,9 +117,11 @@ def compare(  # noqa: PLR0913  one parameter per option
         metrics = questions.metrics(connection, experiment)
         linked = {str(row["baseline_experiment_id"] or experiment) for row in summaries.records()}
         set_aside = evidence.set_aside(connection, linked | {experiment})
+        shown = beside.of_candidates(connection, summaries.records())
     if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
         brief(summaries, set_aside, output, sys.stdout)
         render(metric_table(metrics), output, sys.stdout)
+        beside_candidates(summaries, shown, output, sys.stdout)
         click.echo()
     view = views.comparison if task is None else views.one_task
     render(

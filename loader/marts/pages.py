@@ -10,7 +10,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
-from loader.marts import questions
+from loader.marts import beside, questions
 from loader.marts.evidence import examples, segment_verdicts, set_aside
 from loader.marts.names import check_names
 from loader.marts.reading import fetch, mart_names, on_marts, reading, select_all
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from loader.marts.rows import SetAside
+    from loader.show.beside import Shown
     from loader.warehouse.connection import Connection
 
 Record = dict[str, object]
@@ -62,6 +63,8 @@ class Experiment(NamedTuple):
     """Tasks that only one arm has, where a candidate shares none."""
     set_aside: Sequence[SetAside] = ()
     """Values that do not count, also in the experiments that it is compared with."""
+    shown: Sequence[Shown] = ()
+    """What stands beside each of `summaries`; without any, beside all arms."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -145,6 +148,8 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
                 for row in summaries
             },
             _asides(connection, present, experiment_id, summaries),
+            beside.of_candidates(connection, summaries)
+            or [beside.of_experiment(connection, experiment_id)],
         )
 
 

@@ -15,10 +15,11 @@ from markupsafe import Markup
 from loader.errors import ConfigurationError
 from loader.marts.evidence import without_candidate
 from loader.marts.pages import read_agent, read_contents, read_experiment, read_trials
-from loader.report import metrics, segments, tasks, trends
+from loader.report import beside, metrics, segments, tasks, trends
 from loader.report.answers import answered
 from loader.report.grids import Cell, count_of, text_of
 from loader.report.verdict import verdict_of
+from loader.show.beside import Shown, notes
 from loader.show.metric_page import kind_of_values
 from loader.show.render import cell, markdown_text, printable
 from loader.tables import Kind
@@ -61,6 +62,8 @@ class Comparison(NamedTuple):
     left_out: Grid | None
     brief: Grid | None
     """For markdown: a row per metric, few columns."""
+    beside: Sequence[Grid]
+    """What decides nothing."""
 
 
 def format_of(path: str) -> str:
@@ -114,6 +117,7 @@ def render_experiment(
             "title": printable(experiment.experiment_id),
             "as_of": cell(experiment.newest_at, Kind.TIMESTAMP),
             "nothing": without_candidate(experiment.experiment_id),
+            "alone": [grid for shown in experiment.shown for grid in beside.grids(shown)],
             "comparisons": [
                 _comparison(experiment, summary, place, runs, contents, with_charts=with_charts)
                 for place, summary in enumerate(experiment.summaries, 1)
@@ -176,9 +180,10 @@ def _comparison(  # noqa: PLR0913  what was read, and where it goes
         experiment.examples.get(candidate, {}),
         experiment.set_aside,
     )
+    shown = experiment.shown[place - 1] if experiment.shown else Shown()
     return Comparison(
         f"c{place}",
-        verdict,
+        verdict._replace(unknowns=[*verdict.unknowns, *notes(shown)]),
         metrics.forests(compared) if with_charts else [],
         metrics.metric_grid(compared) if compared else None,
         tasks.chart(of_tasks, metric, kind) if with_charts else None,
@@ -193,6 +198,7 @@ def _comparison(  # noqa: PLR0913  what was read, and where it goes
         metrics.missing_grid(compared) if compared else None,
         tasks.incomparable_grid(chosen),
         metrics.brief_grid(compared) if compared else None,
+        beside.grids(shown),
     )
 
 

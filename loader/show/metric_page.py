@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.show.render import NULL, printable, with_unit
+from loader.show.render import NULL, number, printable, with_unit
 from loader.show.views import metric_kind
 from loader.show.wording import SHARES, finding, improvement_of, say
 from loader.tables import Column, Kind, Table
@@ -54,6 +54,42 @@ def metric_table(table: Table) -> Table:
             finding(record),
         ))  # fmt: skip
     return Table(_COLUMNS, rows)
+
+
+def arm_table(arms: Table) -> Table:
+    """Return what is known of arms that nothing is compared with, with intervals."""
+    columns = (
+        Column("arm"),
+        Column("total_tasks", Kind.INTEGER, "tasks"),
+        Column("total_runs", Kind.INTEGER, "runs"),
+        Column("success", heading="success"),
+        Column("pass_at_k", heading="pass@k"),
+        Column("pass_hat_k", heading="pass^k"),
+    )
+    return Table(
+        columns,
+        [
+            (
+                printable(f"{row['experiment_group']} {row['extension_version']}"),
+                row["total_tasks"],
+                row["total_runs"],
+                *(_share(row, name) for name in ("success_rate", "pass_at_k", "pass_hat_k")),
+            )
+            for row in arms.records()
+        ],
+    )
+
+
+def _share(row: Mapping[str, object], name: str) -> str:
+    """Return a share with its interval where the mart has one."""
+    ends = [row.get(f"{name}{end}") for end in ("", "_low", "_high")]
+    value, low, high = (float(end) if isinstance(end, int | float) else None for end in ends)
+    if value is None:
+        return NULL
+    told = number(value, Kind.SCORE)
+    if low is None or high is None:
+        return told
+    return f"{told} ({number(low, Kind.SCORE)} … {number(high, Kind.SCORE)})"
 
 
 def kind_of_values(record: Mapping[str, object]) -> Kind:

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from loader.show import asides, wording
-from loader.show.metric_page import metric_table
+from loader.show import asides, beside, wording
+from loader.show.beside import Section
+from loader.show.metric_page import arm_table, metric_table
 from loader.show.render import (
-    NULL,
     draw,
     for_people,
     markdown_lines,
     markdown_text,
-    number,
     plain_lines,
     printable,
     render,
 )
-from loader.tables import Column, Format, Kind, Table
+from loader.tables import Column, Format, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
     from loader.show.asides import SetAside
+    from loader.show.beside import Shown
 
     Record = Mapping[str, object]
 
@@ -56,6 +56,8 @@ class Answer(NamedTuple):
     """What to read where there is no row of `summaries`."""
     set_aside: Sequence[SetAside] = ()
     """Values that do not count, in the experiment and in those it is compared with."""
+    shown: Sequence[Shown] = ()
+    """What stands beside each row of `summaries`; without any, beside all arms."""
 
 
 class Page(NamedTuple):
@@ -64,8 +66,8 @@ class Page(NamedTuple):
     summary: Record
     opening: Sequence[str]
     segments: Sequence[str]
-    metrics: Table | None
-    arms: Table | None
+    sections: Sequence[Section]
+    """Metrics, or arms that nothing is compared with, and what stands beside the verdict."""
     unknowns: Sequence[str]
 
     @property
@@ -84,12 +86,14 @@ def render_summary(answer: Answer, output: Format, stream: TextIO) -> None:
     """
     if output in {Format.JSON, Format.CSV}:
         rows = answer.summaries
-        render(_with_asides(rows, answer) if output is Format.JSON else rows, output, stream)
+        render(_whole(rows, answer) if output is Format.JSON else rows, output, stream)
         return
     stream = for_people(stream)
     if not answer.summaries.rows:
         stream.writelines(f"{line}\n" for line in answer.nothing)
         stream.writelines(f"- {line}\n" for line in asides.sentences(answer.set_aside))
+        for shown in answer.shown:
+            beside.write(shown, output, stream)
         return
     for place, page in enumerate(pages(answer)):
         if place:
@@ -108,14 +112,25 @@ def pages(answer: Answer) -> Iterator[Page]:
         metrics = _of_candidate(answer.metrics, summary)
         segments = [row for row in answer.segments if _key(row) == _key(summary)]
         compared = bool(summary["total_tasks"])
+        shown = answer.shown[place] if answer.shown else beside.Shown()
         yield Page(
             summary,
             opening(summary, answer.examples[place] if answer.examples else {}),
             [wording.worse_segment(row) for row in segments],
-            metric_table(metrics) if compared else None,
-            None if compared or not answer.arms.rows else arm_table(answer.arms),
-            [*asides.sentences(answer.set_aside), *unknowns(summary, metrics.records())],
+            [*_numbers(answer, metrics, compared=compared), *beside.sections(shown)],
+            [
+                *asides.sentences(answer.set_aside),
+                *unknowns(summary, metrics.records()),
+                *beside.notes(shown),
+            ],
         )
+
+
+def _numbers(answer: Answer, metrics: Table, *, compared: bool) -> list[Section]:
+    """Return the table of metrics; where nothing is compared, of arms."""
+    if compared:
+        return [Section("", metric_table(metrics))]
+    return [Section("", arm_table(answer.arms))] if answer.arms.rows else []
 
 
 def opening(summary: Record, examples: Mapping[str, Sequence[str]]) -> list[str]:
@@ -128,8 +143,8 @@ def opening(summary: Record, examples: Mapping[str, Sequence[str]]) -> list[str]
     ]
 
 
-def _with_asides(summaries: Table, answer: Answer) -> Table:
-    """Return the rows of `experiment_summaries`, each with what does not count."""
+def _whole(summaries: Table, answer: Answer) -> Table:
+    """Return the rows of `experiment_summaries`, with what does not count or decide."""
     told = [
         {
             "field": one.field,
@@ -141,8 +156,15 @@ def _with_asides(summaries: Table, answer: Answer) -> Table:
         }
         for one in answer.set_aside
     ]
-    columns = (*summaries.columns, Column("set_aside"))
-    return Table(columns, [(*row, told) for row in summaries.rows])
+    shown = [beside.for_programs(one) for one in answer.shown or [beside.Shown()]]
+    columns = (*summaries.columns, Column("set_aside"), *map(Column, shown[0]))
+    return Table(
+        columns,
+        [
+            (*row, told, *rows.values())
+            for row, rows in zip(summaries.rows, shown * len(summaries.rows), strict=False)
+        ],
+    )
 
 
 def brief(table: Table, set_aside: Sequence[SetAside], output: Format, stream: TextIO) -> None:
@@ -169,6 +191,17 @@ def brief(table: Table, set_aside: Sequence[SetAside], output: Format, stream: T
         stream.write("\n")
 
 
+def beside_candidates(
+    summaries: Table, shown: Sequence[Shown], output: Format, stream: TextIO
+) -> None:
+    """Print what stands beside each row of `experiment_summaries`, where there is any of it."""
+    for summary, one in zip(summaries.records(), shown, strict=True):
+        if len(shown) > 1 and beside.sections(one):
+            name = title(summary)
+            stream.write(f"\n{markdown_text(name) if output is Format.MARKDOWN else name}\n")
+        beside.write(one, output, stream)
+
+
 def _plain(page: Page) -> Iterator[str]:
     yield title(page.summary) + "\n\n"
     for line in page.opening:
@@ -178,10 +211,11 @@ def _plain(page: Page) -> Iterator[str]:
             yield f"\n{heading}\n"
             yield from (f"- {line}\n" for line in lines)
     yield f"\n{outcome(page.summary)}\n"
-    for table in (page.metrics, page.arms):
-        if table is not None:
-            yield "\n"
-            yield from (f"{line}\n" for line in plain_lines(table))
+    for section in page.sections:
+        yield "\n"
+        if section.heading:
+            yield f"{section.heading}\n"
+        yield from (f"{line}\n" for line in plain_lines(section.table))
     if page.unknowns:
         yield f"\n{_UNKNOWN}\n"
         yield from (f"- {line}\n" for line in page.unknowns)
@@ -200,10 +234,11 @@ def _markdown(page: Page) -> Iterator[str]:
             yield from (f"- {markdown_text(line)}\n" for line in lines)
             yield "\n"
     yield f"{markdown_text(outcome(page.summary))}\n\n"
-    for table in (page.metrics, page.arms):
-        if table is not None:
-            yield from markdown_lines(table)
-            yield "\n"
+    for section in page.sections:
+        if section.heading:
+            yield f"{markdown_text(section.heading)}\n\n"
+        yield from markdown_lines(section.table)
+        yield "\n"
     if page.unknowns:
         yield f"{_UNKNOWN}\n\n"
         yield from (f"- {markdown_text(line)}\n" for line in page.unknowns)
@@ -228,10 +263,11 @@ def _terminal(page: Page, stream: TextIO) -> None:
                 console.print(Text(f"- {line}"))
     console.print()
     console.print(Text(outcome(page.summary)))
-    for table in (page.metrics, page.arms):
-        if table is not None:
-            console.print()
-            draw(table, stream)
+    for section in page.sections:
+        console.print()
+        if section.heading:
+            console.print(Text(section.heading))
+        draw(section.table, stream)
     if page.unknowns:
         console.print()
         console.print(Text(_UNKNOWN, style="dim"))
@@ -280,42 +316,6 @@ def outcome(record: Record) -> str:
     if missing:
         parts.append(f"Left out: {' and '.join(missing)}.")
     return " ".join(parts)
-
-
-def arm_table(arms: Table) -> Table:
-    """Return what is known of arms that nothing is compared with, with intervals."""
-    columns = (
-        Column("arm"),
-        Column("total_tasks", Kind.INTEGER, "tasks"),
-        Column("total_runs", Kind.INTEGER, "runs"),
-        Column("success", heading="success"),
-        Column("pass_at_k", heading="pass@k"),
-        Column("pass_hat_k", heading="pass^k"),
-    )
-    return Table(
-        columns,
-        [
-            (
-                printable(f"{row['experiment_group']} {row['extension_version']}"),
-                row["total_tasks"],
-                row["total_runs"],
-                *(_share(row, name) for name in ("success_rate", "pass_at_k", "pass_hat_k")),
-            )
-            for row in arms.records()
-        ],
-    )
-
-
-def _share(row: Record, name: str) -> str:
-    """Return a share with its interval where the mart has one."""
-    ends = [row.get(f"{name}{end}") for end in ("", "_low", "_high")]
-    value, low, high = (float(end) if isinstance(end, int | float) else None for end in ends)
-    if value is None:
-        return NULL
-    told = number(value, Kind.SCORE)
-    if low is None or high is None:
-        return told
-    return f"{told} ({number(low, Kind.SCORE)} … {number(high, Kind.SCORE)})"
 
 
 def unknowns(record: Record, metrics: Sequence[Record]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from loader.marts.pages import Agent, Experiment, Record
+from loader.show.beside import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -247,3 +248,30 @@ def version(group: str, number: str, rank: int, value: float) -> Record:
         "p95_value": 0.93,
         "last_recorded_at": WHEN,
     }
+
+
+def shown(texts: Sequence[str]) -> Shown:
+    """Return what stands beside a verdict: a row of each kind for each text, full of it."""
+    counts = {"runs": 1, "labelled_runs": 2, "total_runs": 3, "share_of_runs": 0.5}
+    tested = {"wins": 1, "losses": 2, "ties": 3, "unpaired": 4, "p_value": 0.5}
+    share = {"win_share": 0.5, "win_share_low": 0.1, "win_share_high": 0.9, "is_oriented": False}
+    arms = [
+        f"{side}_{part}"
+        for side in ("baseline", "candidate")
+        for part in ("group", "version", "experiment_id")
+    ]
+    key: Record = {"arm": "candidate"}
+    return Shown(
+        ["candidate"],
+        [
+            {**key, **counts, "evaluator_key": text, "category": text, "category_position": None}
+            for text in texts
+        ],
+        [{**dict.fromkeys(arms, text), "evaluator_key": text, **tested, **share} for text in texts],
+        [
+            {**key, "evaluator_key": f"{text} {label is None}", "score": None, "label": label,
+             "comment": text, "author_kind": "person"}
+            for text in texts
+            for label in (text, None)
+        ],
+    )  # fmt: skip

@@ -110,6 +110,7 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
         segments=segments,
         trends=trends,
         regressions=alerts,
+        shown=[rows.shown(HOSTILE)],
     )
     return whole, runs
 

@@ -1,0 +1,31 @@
+"""What stands beside a verdict and decides nothing, as tables of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loader.report.grids import Cell, Grid, Heading
+from loader.show.beside import sections
+from loader.show.render import cell, heading
+from loader.tables import NUMERIC
+
+if TYPE_CHECKING:
+    from loader.show.beside import Shown
+
+
+def grids(shown: Shown) -> list[Grid]:
+    """Return categories, preferences and scores of whole arms, those that there are."""
+    return [
+        Grid(
+            section.heading.removesuffix(":"),
+            [Heading(heading(one), one.kind in NUMERIC) for one in section.table.columns],
+            [
+                [
+                    Cell(cell(value, one.kind))
+                    for value, one in zip(row, section.table.columns, strict=True)
+                ]
+                for row in section.table.rows
+            ],
+        )
+        for section in sections(shown)
+    ]

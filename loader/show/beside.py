@@ -1,0 +1,216 @@
+"""What is shown beside a verdict and decides nothing.
+
+Categories that runs were put into, preferences of a judge who had two arms side by side, and
+scores of an arm as a whole. Every number is a mart's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from loader.show.render import NULL, markdown_text, printable, render
+from loader.tables import Column, Format, Kind, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+    Record = Mapping[str, object]
+
+_CATEGORIES: Final = "Categories, of the runs that have one (they decide nothing):"
+_PREFERENCES: Final = "Preferred when judged side by side, by task (it decides nothing):"
+_SCORES: Final = "Scores of a whole arm (they decide nothing):"
+_UNTOLD: Final = "What this does not tell:"
+_MOST_REMARK: Final = 60
+
+
+class Shown(NamedTuple):
+    """What is shown of some arms; rows of the first and the last have the arm they are of."""
+
+    arms: Sequence[str] = ()
+    """Names for people, in order: baseline, candidate; else group and version."""
+    categories: Sequence[Record] = ()
+    """`category_counts`."""
+    preferences: Sequence[Record] = ()
+    """`pairwise_preferences`."""
+    scores: Sequence[Record] = ()
+    """`summary_scores`."""
+
+
+class Section(NamedTuple):
+    """A table and the line above it."""
+
+    heading: str
+    table: Table
+
+
+def sections(shown: Shown) -> list[Section]:
+    """Return a table for each that there is anything of."""
+    tables = (
+        (_CATEGORIES, _category_table(shown)),
+        (_PREFERENCES, _preference_table(shown.preferences)),
+        (_SCORES, _score_table(shown)),
+    )
+    return [Section(heading, table) for heading, table in tables if table.rows]
+
+
+def notes(shown: Shown) -> list[str]:
+    """Say what the tables do not tell."""
+    without = {
+        (str(row["arm"]), str(row["evaluator_key"])): _count(row, "total_runs")
+        - _count(row, "labelled_runs")
+        for row in shown.categories
+    }
+    told = [
+        f"what {printable(key)} would say of {count:,} {'run' if count == 1 else 'runs'} of the "
+        f"{printable(arm)} without a category"
+        for (arm, key), count in without.items()
+        if count
+    ]
+    unsure = {str(row["evaluator_key"]) for row in shown.preferences if not row["is_oriented"]}
+    told += [
+        f"which arm is the baseline by {printable(key)}: the roles of the groups do not say, and "
+        "the first by alphabet is taken for it"
+        for key in sorted(unsure)
+    ]
+    return told
+
+
+def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
+    """Return the rows by mart, without the names for people."""
+    return {
+        mart: [{name: row[name] for name in row if name != "arm"} for row in rows]
+        for mart, rows in zip(
+            ("category_counts", "pairwise_preferences", "summary_scores"),
+            (shown.categories, shown.preferences, shown.scores),
+            strict=True,
+        )
+    }
+
+
+def write(shown: Shown, output: Format, stream: TextIO) -> None:
+    """Print what decides nothing, and what it does not tell, where there is any of it."""
+    escape = markdown_text if output is Format.MARKDOWN else str
+    for section in sections(shown):
+        stream.write(f"\n{escape(section.heading)}\n\n")
+        render(section.table, output, stream)
+    told = notes(shown)
+    if told:
+        stream.write(f"\n{_UNTOLD}\n\n")
+        stream.writelines(f"- {escape(line)}\n" for line in told)
+
+
+def _category_table(shown: Shown) -> Table:
+    """Return a row for each category of a key, a column for each arm."""
+    counted = {(row["evaluator_key"], row["category"], row["arm"]): row for row in shown.categories}
+    labelled = {
+        (row["evaluator_key"], row["arm"]): _count(row, "labelled_runs") for row in shown.categories
+    }
+    places: dict[tuple[str, str], tuple[bool, int]] = {}
+    for row in shown.categories:
+        name = (str(row["evaluator_key"]), str(row["category"]))
+        place = row["category_position"]
+        order = (False, place) if isinstance(place, int) else (True, 0)
+        places[name] = min(order, places.get(name, order))
+    rows = [
+        (
+            printable(key),
+            printable(category),
+            *(
+                _share(counted.get((key, category, arm)), labelled.get((key, arm)))
+                for arm in shown.arms
+            ),
+        )
+        for key, category in sorted(places, key=lambda name: (name[0], places[name], name[1]))
+    ]
+    columns = [Column("key"), Column("category")]
+    return Table((*columns, *_of_arms(shown)), rows)
+
+
+def _share(row: Record | None, labelled: int | None) -> str:
+    """Return the share of an arm's runs; none where it has other categories, else a dash."""
+    if labelled is None:
+        return NULL
+    share, count = (row["share_of_runs"], _count(row, "runs")) if row else (0.0, 0)
+    return f"{_percent(share)} % ({count:,} of {labelled:,})"
+
+
+def _percent(share: object) -> str:
+    """Return a share of 0 to 1 in per cent."""
+    return f"{100 * share:.1f}" if isinstance(share, int | float) else NULL
+
+
+def _preference_table(rows: Sequence[Record]) -> Table:
+    columns = (
+        Column("key"),
+        Column("candidate"),
+        Column("baseline"),
+        Column("won", Kind.INTEGER),
+        Column("lost", Kind.INTEGER),
+        Column("tied", Kind.INTEGER),
+        Column("unpaired", Kind.INTEGER),
+        Column("share", heading="share won"),
+        Column("p", Kind.PROBABILITY),
+    )
+    return Table(
+        columns,
+        [
+            (
+                printable(str(row["evaluator_key"])),
+                _side(row, "candidate"),
+                _side(row, "baseline"),
+                row["wins"],
+                row["losses"],
+                row["ties"],
+                row["unpaired"],
+                _share_won(row),
+                row["p_value"],
+            )
+            for row in rows
+        ],
+    )
+
+
+def _side(row: Record, side: str) -> str:
+    names = [row[f"{side}_{part}"] for part in ("group", "version", "experiment_id")]
+    if names[0] is None:
+        return "not here"
+    group, version, experiment = (printable(str(name)) for name in names)
+    return f"{group} {version} of {experiment}"
+
+
+def _share_won(row: Record) -> str:
+    share, low, high = (_percent(row[f"win_share{end}"]) for end in ("", "_low", "_high"))
+    return share if share == NULL else f"{share} % ({low} … {high})"
+
+
+def _score_table(shown: Shown) -> Table:
+    """Return a row for each key, a column for each arm."""
+    scores = {(str(row["evaluator_key"]), row["arm"]): row for row in shown.scores}
+    keys = sorted({key for key, _ in scores})
+    rows = [
+        (printable(key), *(_score(scores.get((key, arm))) for arm in shown.arms)) for key in keys
+    ]
+    return Table((Column("key"), *_of_arms(shown)), rows)
+
+
+def _score(row: Record | None) -> str:
+    if row is None:
+        return NULL
+    score, label, comment = row["score"], row["label"], row["comment"]
+    said = [] if score is None else [f"{score:.4g}"]
+    said += [] if label is None else [printable(str(label))]
+    if not said:
+        remark = printable(str(comment or ""))
+        said = [remark if len(remark) <= _MOST_REMARK else remark[: _MOST_REMARK - 1] + "…"]
+    text = ", ".join(said) or NULL
+    return f"{text} (a person)" if row["author_kind"] == "person" else text
+
+
+def _of_arms(shown: Shown) -> list[Column]:
+    return [Column(f"arm_{place}", heading=printable(arm)) for place, arm in enumerate(shown.arms)]
+
+
+def _count(row: Record, name: str) -> int:
+    value = row[name]
+    return value if isinstance(value, int) else 0
