@@ -38,8 +38,10 @@ _NAMED = {
     "cli/export.py": "help",
     "cli/read.py": "what --as-of builds",
     "gate/ledger.py": "the table in raw_evals that the mart is made of",
+    "ingest/retention.py": "the table in raw_evals that the mart is made of",
     "prometheus/families.py": "which marts a warehouse may lack",
     "runner/stopping.py": "what a look builds",
+    "show/beside.py": "what the columns for programs are called",
     "warehouse/doctor.py": "whether there are marts",
 }
 
