@@ -279,6 +279,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "too many"}, 422)
             return
         rows = [self.stand_in.configs[key] for key in sorted(self.stand_in.configs)]
+        wanted = wanted if self.stand_in.heeds_keys else []
         self.answer(self.page([row for row in rows if not wanted or row["feedback_key"] in wanted]))
 
     def create_config(self) -> None:

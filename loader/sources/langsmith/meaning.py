@@ -53,6 +53,8 @@ class Meaning:
 
     def is_left_out(self, row: Row) -> bool:
         """Whether what a row says in words becomes no label."""
+        if row.get("error"):
+            return False
         said = row.get("value")
         has_words = bool(said.strip()) if isinstance(said, str) else isinstance(said, dict | list)
         return (has_words or self.is_freeform(str(row.get("key")))) and self.label(row) is None
