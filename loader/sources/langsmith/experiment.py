@@ -14,7 +14,7 @@ from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, SummaryScore
 from loader.sources.langsmith import names, scoring
-from loader.sources.langsmith.configs import read_configs
+from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.heard import Heard
 from loader.sources.langsmith.meaning import Meaning
@@ -160,7 +160,7 @@ class LangSmithSource:
             self._counts["examples_without_run"] = planning.without_run
             if self._wishes.evaluators:
                 scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
-            configs = read_configs(self._client, spool.keys())
+            configs = Explanations(self._client).of(spool.keys())
             self._heard = Heard(Meaning(configs, self._wishes.declared), spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
