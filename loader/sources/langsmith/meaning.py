@@ -43,19 +43,23 @@ class Meaning:
             return right
         config = self._config(row)
         if config is None:
-            return None if self._has_number(row) else _text(row.get("value"))
+            text = _text(row.get("value"))
+            return None if text is None or self._has_number(row) else text
         return _category(row, config)
 
     def is_corrected(self, row: Row) -> bool:
         """Whether a person set right what a row says."""
+        if row.get("correction") is None:
+            return False
         right = _numeric(_correction(row).get("score"))
         return right is not None or self._right_label(row) is not None
 
     def is_left_out(self, row: Row) -> bool:
         """Whether what a row says in words becomes no label."""
-        if row.get("error"):
-            return False
         said = row.get("value")
+        is_silent = said is None and not self.is_freeform(str(row.get("key")))
+        if is_silent or row.get("error"):
+            return False
         has_words = bool(said.strip()) if isinstance(said, str) else isinstance(said, dict | list)
         return (has_words or self.is_freeform(str(row.get("key")))) and self.label(row) is None
 
@@ -79,10 +83,9 @@ class Meaning:
 
         Only one that the service knows: evaluators write there what the right answer was.
         """
-        config = self._config(row)
-        if config is None or config.kind != "categorical":
+        said, config = row.get("correction"), self._config(row)
+        if said is None or config is None or config.kind != "categorical":
             return None
-        said = row.get("correction")
         text = said if isinstance(said, str) else _correction(row).get("value")
         if any(text == label for _, label in config.categories if label):
             return str(text)
