@@ -52,7 +52,9 @@ class Wishes:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Field of a record → the place that it is read from, in place of `names.READ`."""
     declared: frozenset[str] = frozenset()
-    """Keys whose scale the team or an option says: the service is not asked of those."""
+    """Keys whose scale the team or an option says, whatever the service does."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics: they are numbers, whatever the service calls them."""
 
 
 class LangSmithSource:
@@ -161,7 +163,8 @@ class LangSmithSource:
             if self._wishes.evaluators:
                 scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
             configs = Explanations(self._client).of(spool.keys())
-            self._heard = Heard(Meaning(configs, self._wishes.declared), spool.feedback(None))
+            meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
+            self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
             self._notes += planning.notes(spool)

@@ -19,13 +19,16 @@ Row = Mapping[str, object]
 class Meaning:
     """Of the keys of a project: as the service says, unless the team declared a scale.
 
-    A key that the service calls categorical has a label, and no score. Where nobody says
-    what a key is, text in place of a number is a label. Text of any other key is none.
+    A key that the service calls categorical has a label, and no score unless the team means
+    its numbers. Where nobody says what a key is, text in place of a number is a label. Text
+    of any other key is none.
     """
 
     configs: Configs = field(default_factory=Configs)
     declared: frozenset[str] = frozenset()
     """Keys whose scale the team or an option says."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics."""
 
     def score(self, row: Row) -> float | bool | None:
         """Return the number a row stands for: null for a label, a crash, or nothing."""
@@ -71,7 +74,9 @@ class Meaning:
     def is_of_words(self, key: str) -> bool:
         """Whether a key has no scores, only labels."""
         config = self.configs.by_key.get(key)
-        return config is not None and config.kind == "categorical" and key not in self.declared
+        if config is None or config.kind != "categorical":
+            return False
+        return key not in self.declared and key not in self.scored
 
     def is_freeform(self, key: str) -> bool:
         """Whether a key is for remarks."""

@@ -90,6 +90,11 @@ def test_what_the_team_declares_goes_before_what_the_service_says() -> None:
     verdict = judge([row("tone", 1, "polite"), row("stars", 4)], meaning=meaning)
     assert (verdict.scores, verdict.scales) == ({"tone": 1, "stars": 4}, {})
     assert verdict.labels == {"tone": "polite"}
+    # a metric of the team is a number, on the service's scale
+    meaning = Meaning(KEYS, scored=frozenset({"tone", "stars"}))
+    verdict = judge([row("tone", 1, "polite"), row("stars", 4)], meaning=meaning)
+    assert verdict.scores == {"tone": 1, "stars": 4}
+    assert (verdict.labels, verdict.scales) == ({"tone": "polite"}, {"stars": [1, 5]})
 
 
 def test_a_persons_label_outranks_a_models() -> None:
@@ -229,6 +234,7 @@ def test_ingest_says_what_the_service_said(stand_in: LangSmithServer, database_u
     assert found.exit_code == 3  # a value of a key without a scale is off 0 to 1
     assert "note: judge is on 1 to 5, as LangSmith says." in found.stderr
     assert "note: Counted by category, not averaged: tone." in found.stderr
+    assert "--scale tone=MIN:MAX" in found.stderr
     assert "note: Text that is no category is kept with the feedback only: notes 1." in found.stderr
     assert "note: 1 score of the experiment as a whole: overall 0.5." in found.stderr
     found = CliRunner().invoke(cli, [*options, "--scale", "odd=0:10", "--summary-format", "json"])
