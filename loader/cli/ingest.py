@@ -183,7 +183,7 @@ def ingest(  # noqa: PLR0913  one for each option
             keys=keys,
             with_io=with_io,
             defaults=defaults,
-            declared=vocabulary.measures.union(vocabulary.scales),
+            vocabulary=vocabulary,
         )
     else:
         raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")

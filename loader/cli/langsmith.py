@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loader.records.checker import Defaults
+    from loader.records.vocabulary import Vocabulary
     from loader.sources.langsmith import LangSmithSource
     from loader.tables import Format
 
@@ -103,7 +104,7 @@ def build_sources(  # noqa: PLR0913  one for each option
     keys: Mapping[str, str],
     with_io: bool,
     defaults: Defaults,
-    declared: frozenset[str],
+    vocabulary: Vocabulary,
 ) -> list[LangSmithSource]:
     """Make the sources that the options name; one load each.
 
@@ -116,7 +117,16 @@ def build_sources(  # noqa: PLR0913  one for each option
 
     return select_sources(
         Selection(
-            projects, dataset, all_experiments, since, evaluators, with_io, defaults, keys, declared
+            projects,
+            dataset,
+            all_experiments,
+            since,
+            evaluators,
+            with_io,
+            defaults,
+            keys,
+            declared=vocabulary.measures.union(vocabulary.scales),
+            scored=vocabulary.reserved,
         )
     )
 

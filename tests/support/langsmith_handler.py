@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from langsmith_runs import Refused, asked_v1, asked_v2, instant
+from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant
 
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
@@ -155,9 +155,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def list_examples(self) -> None:
         wanted, ids = self.one("dataset"), self.query.get("id")
+        splits = self.query.get("splits")
         self.answer(self.page([
             row for row in self.stand_in.examples.values()
-            if row["dataset_id"] == wanted or (ids and row["id"] in ids)
+            if (row["dataset_id"] == wanted or (ids and row["id"] in ids))
+            and in_splits(row, splits)
         ]))  # fmt: skip
 
     def count_examples(self) -> None:
@@ -165,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
         as_of = self.one("as_of")
         self.answer(sum(
             row["dataset_id"] == wanted
-            and (not splits or (row["metadata"] or {}).get("dataset_split", "base") in splits)
+            and in_splits(row, splits)
             and (as_of is None or instant(row["created_at"]) <= instant(as_of))
             for row in self.stand_in.examples.values()
         ))  # fmt: skip
@@ -181,11 +183,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": str(reason)}, 400)
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=True)
         runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
         self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
 
     def v1_value(self, run: Row, name: str) -> object:
         value = run.get(name)
+        if name in USAGE:
+            value = self.usage.of(run, name)
         if name in {"start_time", "end_time"} and value and self.stand_in.naive_times:
             return instant(value).replace(tzinfo=None).isoformat()
         return self.stand_in.cost_form(value) if name == "total_cost" else value
@@ -202,12 +207,16 @@ class Handler(BaseHTTPRequestHandler):
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
         selects = body.get("selects") or ["ID"]
+        is_whole = body.get("include_subtree_usage", False)
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=is_whole)
         runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
         page: Row = {"items": runs, "has_more": cursor is not None}
         self.answer({**page, "next_cursor": cursor} if cursor else page)
 
     def v2_value(self, run: Row, name: str) -> object:
         value = run.get(V2_RENAMED.get(name, name.lower()))
+        if name.lower() in USAGE:
+            value = self.usage.of(run, name.lower())
         if name in {"STATUS", "RUN_TYPE"}:
             return str(value).upper()
         if name == "PARENT_RUN_IDS":
@@ -270,6 +279,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "too many"}, 422)
             return
         rows = [self.stand_in.configs[key] for key in sorted(self.stand_in.configs)]
+        wanted = wanted if self.stand_in.heeds_keys else []
         self.answer(self.page([row for row in rows if not wanted or row["feedback_key"] in wanted]))
 
     def create_config(self) -> None:
@@ -338,6 +348,12 @@ ROUTES = (
     ("GET", "/feedback-configs", "list_configs"),
     ("POST", "/feedback-configs", "create_config"),
 )
+
+
+def in_splits(example: Row, splits: list[str] | None) -> bool:
+    """Tell whether an example is in one of some splits; without a word it is in base."""
+    said = (example["metadata"] or {}).get("dataset_split", "base")
+    return not splits or not {*splits}.isdisjoint([said] if isinstance(said, str) else said)
 
 
 def now(days: float = 0) -> str:

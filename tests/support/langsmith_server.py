@@ -77,6 +77,7 @@ class LangSmithServer:
         self.runs: dict[str, Row] = {}
         self.feedback: dict[str, Row] = {}
         self.configs: dict[str, Row] = {}
+        self.heeds_keys = True
         self.comparisons: dict[str, Row] = {}
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []

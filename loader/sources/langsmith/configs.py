@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from loader.sources import ScoreConfig
 from loader.sources.langsmith.answers import Answer
@@ -60,6 +63,11 @@ class Configs:
     refusal: int | None = None
     """Status with which the service says nothing of any key."""
 
+    def fingerprint(self, keys: Iterable[str]) -> str:
+        """Return what tells whether some keys mean what they meant."""
+        told = [(key, self.by_key.get(key)) for key in sorted(set(keys))]
+        return hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+
     def of_experiments(self, experiments: Iterable[str]) -> list[ScoreConfig]:
         """Return what is said, for each of some experiments."""
         return [
@@ -77,31 +85,44 @@ class Configs:
         ]
 
 
-def read_configs(client: LangSmith, keys: Iterable[str]) -> Configs:
-    """Ask what some keys mean: one request for every fifty.
+class Explanations:
+    """Asks what keys mean, each once."""
 
-    Args:
-        client: the connection.
-        keys: those that feedback has; without any, nothing is asked.
+    def __init__(self, client: LangSmith) -> None:
+        """Ask nothing yet."""
+        self._client = client
+        self._asked: set[str] = set()
+        self._found: dict[str, KeyConfig] = {}
+        self._senseless: list[str] = []
+        self._refusal: int | None = None
 
-    Raises:
-        SourceUnavailable: LangSmith does not answer. Scales that are there now and not the
-            next time would make other results of the same runs.
-    """
-    wanted = sorted(set(keys))
-    found: dict[str, KeyConfig] = {}
-    senseless: list[str] = []
-    for start in range(0, len(wanted), KEYS):
-        rows = _rows(client, wanted[start : start + KEYS])
+    def of(self, keys: Iterable[str]) -> Configs:
+        """Return what is said of these keys and those before: one request for every fifty.
+
+        Args:
+            keys: those that feedback has; without any that is new, nothing is asked.
+
+        Raises:
+            SourceUnavailable: LangSmith does not answer. Scales that are there now and not
+                the next time would make other results of the same runs.
+        """
+        wanted = sorted(set(keys) - self._asked)
+        self._asked.update(wanted)
+        for start in range(0, len(wanted), KEYS):
+            if self._refusal is None:
+                self._take(_rows(self._client, wanted[start : start + KEYS]), wanted)
+        return Configs(dict(self._found), tuple(self._senseless), self._refusal)
+
+    def _take(self, rows: list[dict[str, object]] | int, wanted: Sequence[str]) -> None:
         if isinstance(rows, int):
-            return Configs(refusal=rows)
+            self._refusal = rows
+            return
         for row in rows:
             key = row.get("feedback_key")
-            if isinstance(key, str) and key in wanted and key not in found:
-                config = _read(key, row, senseless)
+            if isinstance(key, str) and key in wanted and key not in self._found:
+                config = _read(key, row, self._senseless)
                 if config is not None:
-                    found[key] = config
-    return Configs(found, senseless)
+                    self._found[key] = config
 
 
 def _rows(client: LangSmith, keys: Sequence[str]) -> list[dict[str, object]] | int:

@@ -14,7 +14,7 @@ from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, SummaryScore
 from loader.sources.langsmith import names, scoring
-from loader.sources.langsmith.configs import read_configs
+from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.heard import Heard
 from loader.sources.langsmith.meaning import Meaning
@@ -52,7 +52,9 @@ class Wishes:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Field of a record → the place that it is read from, in place of `names.READ`."""
     declared: frozenset[str] = frozenset()
-    """Keys whose scale the team or an option says: the service is not asked of those."""
+    """Keys whose scale the team or an option says, whatever the service does."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics: they are numbers, whatever the service calls them."""
 
 
 class LangSmithSource:
@@ -160,8 +162,9 @@ class LangSmithSource:
             self._counts["examples_without_run"] = planning.without_run
             if self._wishes.evaluators:
                 scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
-            configs = read_configs(self._client, spool.keys())
-            self._heard = Heard(Meaning(configs, self._wishes.declared), spool.feedback(None))
+            configs = Explanations(self._client).of(spool.keys())
+            meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
+            self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
             self._notes += planning.notes(spool)

@@ -189,8 +189,9 @@ def _take(verdict: Verdict, key: str, entry: dict[str, object], meaning: Meaning
         verdict.labels[key] = label
     if meaning.is_left_out(entry):
         verdict.left_out.append(key)
-    without_number = label is not None or meaning.is_of_words(key) or meaning.is_freeform(key)
-    if score is None and without_number:
+    if score is None and (
+        label is not None or meaning.is_of_words(key) or meaning.is_freeform(key)
+    ):
         return
     verdict.scores[key] = score
     scale = meaning.scale(key)

@@ -88,6 +88,12 @@ class Heard:
             )
         if self._labelled:
             yield f"Counted by category, not averaged: {', '.join(sorted(self._labelled))}."
+        of_words = [key for key in sorted(self._labelled) if self.meaning.is_of_words(key)]
+        if of_words:
+            yield (
+                f"LangSmith calls {', '.join(of_words)} categorical; to average the numbers of its "
+                f"categories too, say on which scale they are: --scale {of_words[0]}=MIN:MAX."
+            )
         if self._left_out:
             yield f"Text that is no category is kept with the feedback only: {self._counted()}."
         if self._pairwise:
@@ -96,7 +102,7 @@ class Heard:
                 f"{self._pairwise.total():,} pairwise preferences ({keys}) are no scores of a run; "
                 "they are compared once the other experiment is loaded too."
             )
-        said = whole.sentence(self.summary_scores(arms), len(self._of_whole))
+        said = whole.sentence(self.summary_scores(arms), len(self._of_whole), bool(arms))
         if said:
             yield said
 

@@ -19,13 +19,16 @@ Row = Mapping[str, object]
 class Meaning:
     """Of the keys of a project: as the service says, unless the team declared a scale.
 
-    A key that the service calls categorical has a label, and no score. Where nobody says
-    what a key is, text in place of a number is a label. Text of any other key is none.
+    A key that the service calls categorical has a label, and no score unless the team means
+    its numbers. Where nobody says what a key is, text in place of a number is a label. Text
+    of any other key is none.
     """
 
     configs: Configs = field(default_factory=Configs)
     declared: frozenset[str] = frozenset()
     """Keys whose scale the team or an option says."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics."""
 
     def score(self, row: Row) -> float | bool | None:
         """Return the number a row stands for: null for a label, a crash, or nothing."""
@@ -43,17 +46,23 @@ class Meaning:
             return right
         config = self._config(row)
         if config is None:
-            return None if self._has_number(row) else _text(row.get("value"))
+            text = _text(row.get("value"))
+            return None if text is None or self._has_number(row) else text
         return _category(row, config)
 
     def is_corrected(self, row: Row) -> bool:
         """Whether a person set right what a row says."""
+        if row.get("correction") is None:
+            return False
         right = _numeric(_correction(row).get("score"))
         return right is not None or self._right_label(row) is not None
 
     def is_left_out(self, row: Row) -> bool:
         """Whether what a row says in words becomes no label."""
         said = row.get("value")
+        is_silent = said is None and not self.is_freeform(str(row.get("key")))
+        if is_silent or row.get("error"):
+            return False
         has_words = bool(said.strip()) if isinstance(said, str) else isinstance(said, dict | list)
         return (has_words or self.is_freeform(str(row.get("key")))) and self.label(row) is None
 
@@ -65,7 +74,9 @@ class Meaning:
     def is_of_words(self, key: str) -> bool:
         """Whether a key has no scores, only labels."""
         config = self.configs.by_key.get(key)
-        return config is not None and config.kind == "categorical" and key not in self.declared
+        if config is None or config.kind != "categorical":
+            return False
+        return key not in self.declared and key not in self.scored
 
     def is_freeform(self, key: str) -> bool:
         """Whether a key is for remarks."""
@@ -77,10 +88,9 @@ class Meaning:
 
         Only one that the service knows: evaluators write there what the right answer was.
         """
-        config = self._config(row)
-        if config is None or config.kind != "categorical":
+        said, config = row.get("correction"), self._config(row)
+        if said is None or config is None or config.kind != "categorical":
             return None
-        said = row.get("correction")
         text = said if isinstance(said, str) else _correction(row).get("value")
         if any(text == label for _, label in config.categories if label):
             return str(text)

@@ -32,6 +32,8 @@ class Selection:
     keys: Mapping[str, str] = field(default_factory=dict)
     declared: frozenset[str] = frozenset()
     """Keys whose scale the team or an option says."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics."""
 
 
 def select_sources(selection: Selection, client: LangSmith | None = None) -> list[LangSmithSource]:
@@ -58,6 +60,7 @@ def select_sources(selection: Selection, client: LangSmith | None = None) -> lis
         selection.with_io,
         selection.keys,
         selection.declared,
+        selection.scored,
     )
     parse_keys(selection.keys)
     client = client or LangSmith()

@@ -42,16 +42,19 @@ def summary_scores(
     ]
 
 
-def sentence(scores: Sequence[SummaryScore], row_count: int) -> str | None:
+def sentence(scores: Sequence[SummaryScore], row_count: int, has_runs: bool) -> str | None:
     """Say which scores of the experiment as a whole were read.
 
     Args:
         scores: those of its one arm.
         row_count: how many feedback rows are about no run.
+        has_runs: whether any run is finished.
     """
     if not row_count:
         return None
     what = f"{row_count:,} {'score' if row_count == 1 else 'scores'} of the experiment as a whole"
+    if not has_runs:
+        return f"{what} cannot be kept before a run is finished; ingest again later."
     if not scores:
         return (
             f"{what} could belong to any of its arms; they are kept in the load's entry "
