@@ -230,6 +230,16 @@ where
     is_deciding and direction_source = 'assumed'
 union all
 select
+    31 as place,
+    'direction_from_service' as code,
+    null::float8 as p,
+    null::float8 as level,
+    format('Which way %s is better was said by the service that it came from.',
+        name) as sentence
+where
+    is_deciding and direction_source = 'service'
+union all
+select
     32 as place,
     'deciding_metric_guessed' as code,
     null::float8 as p,

@@ -245,6 +245,16 @@ def test_a_key_is_decided_the_way_round_that_the_service_says(
     assert set(flags) == ({f"direction_{expected[2]}"} & {"direction_unknown", "direction_assumed"})
 
 
+def test_a_verdict_says_that_the_service_said_which_way_is_better(lived: Lived) -> None:
+    codes = {
+        row["experiment_id"]: {reason["code"] for reason in row["recommendation_reasons"]}
+        for row in lived.first["experiment_summaries"]
+    }
+    assert {name for name in SAID if "direction_from_service" in codes[name]} == {
+        name for name, (_, _, source) in JUDGED.items() if source == "service"
+    }
+
+
 def test_the_rule_by_other_settings_goes_by_the_same_direction(lived: Lived) -> None:
     query = "select recommendation from evals.judge(%s, '{\"minimum_tasks\": 5}')"
     found = {

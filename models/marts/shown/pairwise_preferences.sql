@@ -2,7 +2,7 @@
     A table that is made anew: it is of few rows, and the two sides of a
     comparison may be of two experiments, of which either may change.
 #}
-{{ config(materialized="table") }}
+{{ config(materialized="table", pre_hook="{{ join_by_hash() }}") }}
 {%- set pair = [
     'comparative_experiment_id', 'evaluator_key', 'baseline_arm',
     'candidate_arm',
