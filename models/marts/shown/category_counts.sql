@@ -78,17 +78,18 @@ joined as (
             counted.experiment_id = arm_summaries.experiment_id
             and counted.experiment_group = arm_summaries.experiment_group
             and counted.extension_version = arm_summaries.extension_version
-    left join score_configs
-        on
-            counted.experiment_id = score_configs.experiment_id
-            and counted.evaluator_key = score_configs.evaluator_key
     left join
         lateral (
             select min(listed.place) as category_position
-            from
+            from score_configs
+            cross join
+                lateral
                 jsonb_path_query(score_configs.categories, '$[*]')
                 with ordinality as listed (entry, place)
-            where listed.entry ->> 'label' = counted.category
+            where
+                score_configs.experiment_id = counted.experiment_id
+                and score_configs.evaluator_key = counted.evaluator_key
+                and listed.entry ->> 'label' = counted.category
         ) as places
         on true
 )
