@@ -14,9 +14,10 @@
     from {{ ref('int_score_configs') }}
     where
         speaks_for_metric
-        {%- if experiments %}
-            and experiment_id = any({{ experiments }})
-        {%- endif %}
+        and {{
+            'experiment_id = any(' ~ experiments ~ ')' if experiments
+            else 'true'
+        }}
 {%- endmacro %}
 
 
