@@ -1,0 +1,145 @@
+"""What the warehouse knows of a project, beside what is read of it, in the same spool."""
+
+from __future__ import annotations
+
+import json
+from itertools import batched
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Iterator
+
+    from loader.sources.langsmith.known import KnownRun
+    from loader.sources.langsmith.spool import Spool
+
+_BATCH = 1000
+_IN = "(select value from json_each(?))"
+"""The ids of a JSON array: any number of them."""
+
+
+class MissingRun(NamedTuple):
+    """A known run that was not met."""
+
+    experiment_id: str
+    id: str
+    started_at: str
+
+
+def position(task: object, experiment: object, group: object, version: object) -> str:
+    """Name what a run is a repetition of, as one text."""
+    return msgspec.json.encode((task, experiment, group, version)).decode()
+
+
+class KnownSpool:
+    """The known runs of a spool: they take part in its numbering and are not yielded."""
+
+    def __init__(self, spool: Spool) -> None:
+        """Write into a spool that is open."""
+        self._database: sqlite3.Connection = spool.database
+
+    def fill(self, runs: Iterable[KnownRun]) -> None:
+        """Keep what the warehouse has."""
+        for some in batched(runs, _BATCH):
+            self._database.executemany(
+                "insert or replace into known values (?, ?, ?, ?, ?, ?, 0)",
+                [
+                    (
+                        run.experiment_id, run.id,
+                        position(*run[2:3], run.experiment_id, *run[3:5]),
+                        run.started_at or "", run.repetition, run.example_id,
+                    )
+                    for run in some
+                ],
+            )  # fmt: skip
+            self._database.executemany(
+                "insert or replace into known_feedback values (?, ?, ?, ?, ?)",
+                [
+                    (row.id, run.id, row.modified_at, row.key, json.dumps(row.score))
+                    for run in some
+                    for row in run.feedback
+                ],
+            )
+
+    def fill_rejected(self, records: Iterable[bytes]) -> None:
+        """Keep the runs that could not be loaded: they have their numbers too.
+
+        Args:
+            records: the latest of a run first.
+
+        """
+        for record in records:
+            try:
+                fields = msgspec.json.decode(record)
+            except msgspec.MsgspecError:
+                continue
+            if not isinstance(fields, dict) or not isinstance(fields.get("source_run_id"), str):
+                continue
+            arm = [fields.get(name) for name in ("experiment_group", "extension_version")]
+            place = position(fields.get("task_id"), fields.get("experiment_id"), *arm)
+            run_id = fields["source_run_id"]
+            self._database.execute(
+                "insert into known select ?, ?, ?, ?, null, null, 1"
+                " where not exists (select 1 from known where id = ?)",
+                (str(fields.get("experiment_id")), run_id, place,
+                 fields.get("recorded_at") or "", run_id),
+            )  # fmt: skip
+
+    def count(self, *, rejected: bool = False) -> int:
+        """Count the known runs; or those of them that could not be loaded."""
+        found = self._database.execute(
+            "select count(distinct id) from known where is_rejected = ?", (rejected,)
+        )
+        return int(found.fetchone()[0])
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of some ids that are of known runs."""
+        found = self._database.execute(
+            f"select id from known where id in {_IN}",  # noqa: S608  a constant
+            (json.dumps(list(ids)),),
+        )
+        return {run_id for (run_id,) in found}
+
+    def feedback(self, ids: Collection[str]) -> dict[str, tuple[str | None, str, object]]:
+        """Return what is known of feedback rows by id: modified_at, key, score."""
+        found = self._database.execute(
+            "select id, modified_at, key, score from known_feedback"
+            f" where id in {_IN}",  # noqa: S608  a constant
+            (json.dumps(list(ids)),),
+        )
+        return {row_id: (at, key, json.loads(score)) for row_id, at, key, score in found}
+
+    def missing(self) -> list[MissingRun]:
+        """Return the known runs that were not read, by start."""
+        found = self._database.execute(
+            "select experiment_id, id, started_at from known"
+            " where not is_rejected and id not in (select id from runs)"
+            " order by started_at, id, experiment_id"
+        )
+        return [MissingRun(*row) for row in found]
+
+    def forget(self, runs: Iterable[MissingRun]) -> None:
+        """Let known runs have no number any more."""
+        self._database.executemany(
+            "delete from known where experiment_id = ? and id = ?",
+            [(run.experiment_id, run.id) for run in runs],
+        )
+
+    def renumbered(self) -> list[str]:
+        """Return the known runs, not read, that have another number than they were given."""
+        found = self._database.execute(
+            "select id from known inner join numbered using (id, position)"
+            " where not known.is_rejected and known.repetition is not numbered.repetition"
+            " and id not in (select id from runs)"
+        )
+        return [run_id for (run_id,) in found]
+
+    def arms(self) -> Iterator[tuple[str, str, str]]:
+        """Yield experiment, group and version of the known runs, each once."""
+        found = self._database.execute(
+            "select distinct experiment_id, json_extract(position, '$[2]'),"
+            " json_extract(position, '$[3]') from known where not is_rejected"
+        )
+        yield from found
