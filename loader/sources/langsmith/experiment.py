@@ -12,7 +12,7 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, SourceRow
+from loader.sources import ArmPlan, Rejection, SourceRow, Standing
 from loader.sources.langsmith import scoring
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.planning import Planning
@@ -23,15 +23,17 @@ from loader.sources.langsmith.projects import (
     find_dataset,
     find_project,
 )
-from loader.sources.langsmith.reader import Reader
+from loader.sources.langsmith.reading import Reading
 from loader.sources.langsmith.record import Mapper, task_id
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from loader.sources.langsmith.client import LangSmith
+    from loader.sources.langsmith.known import Known
 
 NAME = "langsmith"
 NO_TASK = Rejection(
@@ -50,6 +52,14 @@ class Wishes:
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
     """Give the records the inputs and outputs of their runs."""
+    since: datetime | None = None
+    """Only runs that began then or later."""
+    until: datetime | None = None
+    """Only runs that began before."""
+    is_full: bool = False
+    """Read everything, whatever is known."""
+    is_sync: bool = False
+    """Read everything; what was deleted there is to be withdrawn, and has no number."""
 
 
 class LangSmithSource:
@@ -63,6 +73,7 @@ class LangSmithSource:
         project: str | Project,
         wishes: Wishes | None = None,
         dataset: Dataset | None = None,
+        known: Known | None = None,
     ) -> None:
         """Remember what to read; nothing is asked before `rows`.
 
@@ -71,11 +82,14 @@ class LangSmithSource:
             project: a name, an id, or a project already found.
             wishes: options, evaluators, dataset.
             dataset: the dataset of the wishes, if already found.
+            known: what the warehouse knows of projects; None reads everything.
         """
         self._client = client
         self._wanted = project
         self._wishes = wishes or Wishes()
         self._dataset = dataset
+        self._known = known
+        self._reading: Reading | None = None
         self._counts: Counter[str] = Counter()
         self._crashed: Counter[str] = Counter()
         self._facts: dict[str, object] = {
@@ -93,7 +107,8 @@ class LangSmithSource:
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
         examples_without_run, evaluator_crashes; summary_feedback; evaluators.
         """
-        facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
+        read = self._reading.facts if self._reading else {}
+        facts = {**self._facts, **read, **{name: n for name, n in self._counts.items() if n}}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
@@ -107,6 +122,18 @@ class LangSmithSource:
     def plans(self) -> Sequence[ArmPlan]:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
         return self._planning.plans() if self._planning else ()
+
+    def standing(self) -> Standing | None:
+        """Say what was known and not read again; complete once `rows` is exhausted."""
+        return self._reading.standing if self._reading else None
+
+    def has_news(self) -> bool:
+        """Whether a reading of changes found the project otherwise, be it without a run."""
+        return self._reading is not None and self._reading.has_news
+
+    def gone(self) -> Mapping[str, Sequence[str]]:
+        """Return the runs that the warehouse has and the service deleted, by experiment."""
+        return self._reading.gone() if self._reading else {}
 
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
@@ -124,11 +151,14 @@ class LangSmithSource:
             project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
         )
         with_io = self._wishes.with_io or bool(self._wishes.evaluators)
-        query = RunQuery(self._client, project, with_io)
+        wishes = self._wishes
+        query = RunQuery(self._client, project, with_io, since=wishes.since, until=wishes.until)
         planning = self._planning = Planning(project)
         with Spool() as spool:
-            Reader(self._client, query, spool, mapper.position).read()
-            self._refuse_expired(project, spool)
+            reading = self._reading = Reading(query, spool, mapper, wishes, self._known)
+            reading.read()
+            self._refuse_expired(project, spool, reading)
+            planning.note_known(reading.arms())
             self._take_stock(query, spool)
             if self._dataset or self._wishes.evaluators:
                 self._score_anew(mapper, spool, planning)
@@ -151,19 +181,27 @@ class LangSmithSource:
                 f"project {project.name!r} is not an experiment on dataset "
                 f"{self._dataset.name!r}; name its own dataset, or none"
             )
+        if project.dataset_id and (self._wishes.since or self._wishes.until):
+            raise ConfigurationError(
+                f"project {project.name!r} is an experiment on a dataset, which is read whole; "
+                "--since, --until and --last are for projects without one"
+            )
         self._facts["project"] = project.name
         self._facts["project_id"] = project.id
         if self._dataset:
             self._facts["dataset"] = self._dataset.name
         return project
 
-    def _refuse_expired(self, project: Project, spool: Spool) -> None:
+    def _refuse_expired(self, project: Project, spool: Spool, reading: Reading) -> None:
         """Raise when an old experiment comes back empty: that is no success.
 
         Raises:
             SourceUnavailable: its runs are past LangSmith's retention.
         """
-        if spool.count("read"):
+        if spool.count("read") or reading.knows_runs:
+            return
+        if self._wishes.since or self._wishes.until:
+            self._notes.append(f"Project {project.name!r} has no runs that began then.")
             return
         days = RETENTION_DAYS.get(project.trace_tier or "", min(RETENTION_DAYS.values()))
         if project.age_days > days:
@@ -247,6 +285,7 @@ class LangSmithSource:
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
         counts = self._counts
+        self._notes += self._reading.notes if self._reading else ()
         if counts["pending"]:
             self._notes.append(
                 f"Left out {counts['pending']:,} runs that are not finished; ingest again later."
@@ -258,7 +297,7 @@ class LangSmithSource:
             self._notes.append(
                 "The experiment was being written to while it was read; ingest again to be sure."
             )
-        if counts["feedback_on_other_runs"]:
+        if counts["feedback_on_other_runs"] and not self._wishes.since:
             self._notes.append(
                 f"{counts['feedback_on_other_runs']:,} feedback rows are about runs that are "
                 "no root runs of the project, or past its retention."

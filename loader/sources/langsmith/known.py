@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-import msgspec
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 class KnownFeedback(NamedTuple):
@@ -15,6 +15,13 @@ class KnownFeedback(NamedTuple):
     modified_at: str | None
     key: str
     score: float | bool | None
+
+
+def known_feedback(row: Mapping[str, Any]) -> KnownFeedback:
+    """Take of a row what is needed, as `feedback.compact` gives it."""
+    return KnownFeedback(
+        str(row.get("id")), row.get("modified_at"), str(row.get("key")), row.get("score")
+    )
 
 
 class KnownRun(NamedTuple):
@@ -60,54 +67,6 @@ class Known(Protocol):
         """Yield the records that could not be loaded, the latest first, as JSON."""
 
     def feedback(
-        self, experiments: Sequence[str], run_ids: Sequence[str]
+        self, project_id: str, experiments: Sequence[str] | None, run_ids: Sequence[str]
     ) -> Iterator[tuple[str, list[dict[str, object]]]]:
         """Yield the ids of runs that count, each with its feedback as it was kept."""
-
-
-class Tally(msgspec.Struct, array_like=True):
-    """What the feedback rows of one key come to."""
-
-    rows: int = 0
-    scored: int = 0
-    total: float = 0.0
-
-    def add(self, score: object, sign: int = 1) -> None:
-        """Count a row's score; take it off again with the sign -1."""
-        self.rows += sign
-        if isinstance(score, bool | int | float):
-            self.scored += sign
-            self.total += sign * score
-
-
-class Look(msgspec.Struct, kw_only=True):
-    """What a whole reading found, for the next one to go on from; kept in the ledger."""
-
-    at: str
-    """When it began, ISO 8601, UTC."""
-    shape: str
-    """Fingerprint of all that decides what becomes of a run, but the run itself."""
-    experiments: list[str]
-    pending: dict[str, int]
-    """Runs that were not finished, each with its tokens so far."""
-    runs: int
-    run_count: int | None
-    """As the service counted; where that was not `runs`, only its changes are believed."""
-    tokens: int | None
-    """Of all runs; None where the service counted otherwise."""
-    feedback: dict[str, Tally]
-    feedback_stats: dict[str, object]
-    """As the service said."""
-
-    def differs(self, other: Look) -> bool:
-        """Whether the project is otherwise than another reading found it."""
-        mine, others = (msgspec.structs.replace(each, at="") for each in (self, other))
-        return mine != others
-
-
-def tallied(rows: Iterable[tuple[str, object]]) -> dict[str, Tally]:
-    """Tally scores by key."""
-    found: dict[str, Tally] = {}
-    for key, score in rows:
-        found.setdefault(key, Tally()).add(score)
-    return found

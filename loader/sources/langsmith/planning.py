@@ -8,7 +8,7 @@ from loader.sources import ArmPlan
 from loader.sources.langsmith.examples import count_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Project
@@ -60,6 +60,10 @@ class Planning:
         experiment, group, version = (fields.get(name) for name in _ARM)
         if isinstance(experiment, str) and isinstance(group, str) and isinstance(version, str):
             self._arms.add((experiment, group, version))
+
+    def note_known(self, arms: Iterable[tuple[str, str, str]]) -> None:
+        """Take the arms of runs into account that are not read again."""
+        self._arms.update(arms)
 
     @property
     def missing_count(self) -> int:

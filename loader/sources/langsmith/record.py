@@ -75,13 +75,12 @@ class Mapper:
         """Name what a run is a repetition of: task, group and version, as one text."""
         metadata = _mapping(run["metadata"])
         identity = self.identity(metadata)
-        parts = (
+        return position(
             task_id(run),
             identity.get("experiment_id"),
             identity.get("experiment_group"),
             identity.get("extension_version"),
         )
-        return msgspec.json.encode(parts).decode()
 
     def fields(self, spooled: SpooledRun, verdict: Verdict) -> dict[str, object]:
         """Return the fields of a run's record; the task must be known."""
@@ -138,6 +137,11 @@ class Mapper:
         """
         said = self.project.metadata.get("dataset_version")
         return utc_text(said) or (str(said) if said else None)
+
+
+def position(task: object, experiment: object, group: object, version: object) -> str:
+    """Name what a run is a repetition of, as one text."""
+    return msgspec.json.encode((task, experiment, group, version)).decode()
 
 
 def task_id(run: Mapping[str, object]) -> object:
