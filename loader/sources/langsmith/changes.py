@@ -92,12 +92,17 @@ class Changes:
             tokens=self._tokens(look),
             pending=self._spool.pending(),
         )
+        self._read_feedback_of(
+            [run for run in look.pending if run not in now.pending and self._spool.has(run)]
+        )
         now.feedback, now.feedback_stats = self._read_feedback(look)
         scored = self._with_new_feedback()
         self._fetch(look.experiments, scored)
         if not all(map(self._spool.has, scored)):
             raise DoubtError("a run that has new feedback is not there")
         self.renumber(look.experiments)
+        # rows are asked for by run and by time: what came twice says nothing here
+        self._spool.repeated_runs = self._spool.repeated_feedback = 0
         return now
 
     def renumber(self, experiments: Sequence[str] | None) -> None:
@@ -200,6 +205,16 @@ class Changes:
                 return tallies, later.feedback_stats
         raise DoubtError("the service counts other feedback than was found")
 
+    def _read_feedback_of(self, finished: Sequence[str]) -> None:
+        """Read the rows of runs that were not finished before: none of them is kept."""
+        for start in range(0, len(finished), feedback.RUNS_AT_ONCE):
+            ids = finished[start : start + feedback.RUNS_AT_ONCE]
+            size, offset = feedback.PAGE, 0
+            while size == feedback.PAGE:
+                page = feedback.read_page(self._client, self._query.project.id, offset, run_ids=ids)
+                self._reader.keep_feedback(page)
+                size, offset = len(page), offset + feedback.PAGE
+
     def _earliest(self, look: Look) -> datetime:
         """Return the time before which no feedback can be new."""
         looked = moment(look.at)
@@ -234,11 +249,9 @@ class Changes:
             elif run_id in on_known:
                 is_new = True
             else:
-                # of a run that was not finished, is new, or is no root run
+                # of a run that is new, was not finished, or is no root run
                 is_new = run_id not in look.pending and self._spool.has(run_id)
                 is_new = is_new or str(row.get("created_at")) > look.at
-                if not is_new and run_id in look.pending:
-                    self._spool.add_feedback([(run_id, row)])
             if is_new:
                 new.append((run_id, row))
         self._spool.add_feedback(new)

@@ -97,7 +97,7 @@ class Reader:
                     self.keep_runs(future.result())
                 for page in [page for page in pages if page in done]:
                     del pages[page]
-                    self._keep_feedback(page.result())
+                    self.keep_feedback(page.result())
                     ask_for_feedback()
             if self._spool.repeated_feedback and self._at_once:
                 self._read_feedback_again()
@@ -128,7 +128,7 @@ class Reader:
         size = feedback.PAGE
         while size == feedback.PAGE:
             page = self._feedback_page(offset)
-            self._keep_feedback(page)
+            self.keep_feedback(page)
             size = len(page)
             offset += feedback.PAGE
         self._spool.repeated_feedback = repeated
@@ -156,7 +156,8 @@ class Reader:
                 continue
             yield self._position(run), run
 
-    def _keep_feedback(self, page: list[msgspec.Raw]) -> None:
+    def keep_feedback(self, page: list[msgspec.Raw]) -> None:
+        """Put a page of feedback into the spool."""
         if len(page) < feedback.PAGE:
             self._short_page_met = True
         self._spool.add_feedback(self._readable_feedback(page))
