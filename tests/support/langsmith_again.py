@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner, Result
 
 from loader.cli import cli
 from loader.warehouse.connection import connect
 
+if TYPE_CHECKING:
+    from langsmith_server import LangSmithServer
+
 Row = dict[str, Any]
+START = datetime.now(UTC) - timedelta(hours=5)
 ARM = ("--experiment-id", "exp", "--experiment-group", "code-chef", "--extension-version", "1.0.0")
 STANDING = """
 select distinct on (runs.experiment_id, runs.source_run_id)
@@ -69,3 +74,17 @@ class Project:
         )
         reference: Row = found
         return reference
+
+
+def serve(stand_in: LangSmithServer, backend: str) -> None:
+    """Let the stand-in answer one run query only, or both."""
+    stand_in.backend = backend
+    stand_in.flags = {"ch_query_enabled": backend != "v2", "sdb_query_enabled": backend != "v1"}
+
+
+def add(stand_in: LangSmithServer, task: str, minute: float, **given: Any) -> Row:  # noqa: ANN401
+    """Add a run of a task to the only project, so many minutes after `START`."""
+    [session] = stand_in.sessions.values()
+    return stand_in.add_run(
+        session, START + timedelta(minutes=minute), extra={"metadata": {"task_id": task}}, **given
+    )

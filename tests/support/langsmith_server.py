@@ -239,7 +239,7 @@ class LangSmithServer:
         last = runs[0]["start_time"] if runs else None
         return {
             **session, "run_count": len(runs), "last_run_start_time": last,
-            "total_tokens": sum(run["total_tokens"] or 0 for run in runs),
+            "total_tokens": sum(run.get("total_tokens") or 0 for run in runs),
             "feedback_stats": feedback_stats(row for row in rows if row["run_id"]),
             "session_feedback_stats": feedback_stats(row for row in rows if not row["run_id"]),
             "total_cost": "0.001",
