@@ -70,6 +70,7 @@ class LangSmithServer:
         self.version = "0.16.2"
         self.key = KEY
         self.naive_times = True
+        self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
         self.datasets: dict[str, Row] = {}
         self.examples: dict[str, Row] = {}
