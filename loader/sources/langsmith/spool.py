@@ -26,7 +26,7 @@ pragma journal_mode = off;
 pragma synchronous = off;
 pragma temp_store = file;
 pragma locking_mode = exclusive;
-pragma cache_size = -16000;
+pragma cache_size = -4000;
 create table runs (
     id text primary key,
     position text,
@@ -72,14 +72,13 @@ from all_runs;
 begin;
 """
 # Numbered over pending runs too: a run keeps its number when it is done; and over the runs that
-# the warehouse knows and that are not read now.
+# the warehouse knows and that are not read now. Only what orders them is sorted, not what they
+# hold.
 _NUMBERED = """
-select id, body, io, is_pending, repetition
+select runs.rowid, repetition
 from runs inner join numbered using (id, position)
 order by runs.started_at, id
 """
-
-
 _TOKENS = "json_extract(cast(body as text), '$.tokens')"
 
 
@@ -224,7 +223,9 @@ class Spool:
 
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
-        for run_id, body, io, is_pending, repetition in self._database.execute(_NUMBERED):
+        one = "select id, body, io, is_pending from runs where rowid = ?"
+        for row, repetition in self._database.execute(_NUMBERED):
+            run_id, body, io, is_pending = self._database.execute(one, (row,)).fetchone()
             yield SpooledRun(
                 run_id,
                 self._decode(body),
