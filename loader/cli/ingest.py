@@ -98,6 +98,7 @@ def ingest(  # noqa: PLR0913  one for each option
     since: datetime | None,
     evaluators: Sequence[str],
     keys: dict[str, str],
+    price: bool,
     scales: Scales,
     measures: Sequence[str],
     first_repetition: int,
@@ -148,8 +149,12 @@ def ingest(  # noqa: PLR0913  one for each option
     )
     if (projects or dataset) and mapping_options.says_anything:
         raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
-    if (files or paths) and keys:
-        raise ConfigurationError("--key is for LangSmith; for files, give --map FIELD=COLUMN")
+    if (files or paths) and (keys or price):
+        raise ConfigurationError(
+            "--key is for LangSmith; for files, give --map FIELD=COLUMN"
+            if keys
+            else "--price is for LangSmith; a file says what its runs cost (cost_usd)"
+        )
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
@@ -181,6 +186,7 @@ def ingest(  # noqa: PLR0913  one for each option
             since=since,
             evaluators=evaluators,
             keys=keys,
+            price=price,
             with_io=with_io,
             defaults=defaults,
         )

@@ -252,7 +252,8 @@ def normalised(run: dict[str, object]) -> dict[str, object]:
     """Bring a run of either query to one shape; absent stays None.
 
     Keys: id, name, status (success, error, pending), started_at (ISO, UTC),
-    latency_ms, tokens, prompt_tokens, completion_tokens, cost_usd, error, metadata,
+    latency_ms, tokens, prompt_tokens, completion_tokens, cached_tokens,
+    reasoning_tokens, cost_usd, error, metadata,
     example_id, tags, inputs, outputs.
     """
     metadata = run.get("metadata")
@@ -268,6 +269,8 @@ def normalised(run: dict[str, object]) -> dict[str, object]:
         "tokens": run.get("total_tokens"),
         "prompt_tokens": run.get("prompt_tokens"),
         "completion_tokens": run.get("completion_tokens"),
+        "cached_tokens": _detail(run.get("prompt_token_details"), "cache_read"),
+        "reasoning_tokens": _detail(run.get("completion_token_details"), "reasoning"),
         "cost_usd": number(run.get("total_cost")),
         "error": run.get("error"),
         "metadata": metadata if isinstance(metadata, dict) else {},
@@ -306,6 +309,14 @@ def number(value: object) -> float | str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value)
+
+
+def _detail(details: object, name: str) -> object:
+    """Return one kind of tokens; the v2 query has the kinds one step further in."""
+    if not isinstance(details, dict):
+        return None
+    raw = details.get("raw")
+    return (raw if isinstance(raw, dict) else details).get(name)
 
 
 def _status(run: dict[str, object]) -> str:
