@@ -69,6 +69,8 @@ class LangSmithServer:
         )
         self.version = "0.16.2"
         self.key = KEY
+        self.workspaces: list[Row] = []
+        self.needs_workspace = False
         self.naive_times = True
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
         self.datasets: dict[str, Row] = {}

@@ -65,7 +65,8 @@ class Mapper:
         """Say what experiment, group, version, agent, model and task a run is of.
 
         The run's metadata before its example's, that before the project's; an option only
-        where none says anything. What contradicts an option is left for the check to reject.
+        where none says anything, and the environment where LangSmith reports nothing either.
+        What contradicts an option is left for the check to reject.
 
         Args:
             run: normalised; with inputs and outputs where a place is in them.
@@ -80,10 +81,12 @@ class Mapper:
         for name in names.READ:
             found = names.stated(name, known, self.places)
             option = getattr(self.defaults, name, None)
-            if found is None and option:
+            if found is None and option and name not in self.defaults.weak:
                 fields[name] = option
                 continue
             found = found or names.reported(name, known, self.places)
+            if found is None and option:
+                fields[name] = option
             if found is not None:
                 text = names.as_text(found.value)
                 fields[name] = found.value if text is None else text
