@@ -12,7 +12,7 @@ from loader.cli.options import format_option
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from loader.records.checker import Defaults
     from loader.sources.langsmith import LangSmithSource
@@ -82,14 +82,46 @@ _OPTIONS = (
         multiple=True,
         help="Score the runs anew with this function (run, example); repeatable.",
     ),
+    click.option(
+        "--key",
+        "keys",
+        metavar="FIELD=PLACE",
+        multiple=True,
+        callback=lambda _context, _option, value: _keys(value),
+        help="Where a field of LangSmith's runs is read from, such as task_id=metadata.case or "
+        "extension_version=example.metadata.v; repeatable.",
+    ),
+    click.option(
+        "--price",
+        is_flag=True,
+        help="Where LangSmith has no cost of a run: make it from the run's tokens by "
+        "model_prices.csv.",
+    ),
 )
+
+
+def _keys(given: Sequence[str]) -> dict[str, str]:
+    """Read FIELD=PLACE, each field once.
+
+    Raises:
+        BadParameter: one is not of this form, or a field has two places.
+    """
+    keys: dict[str, str] = {}
+    for text in given:
+        field, equals, place = (part.strip() for part in text.partition("="))
+        if not field or not equals or not place:
+            raise click.BadParameter(f"{text}: write FIELD=PLACE, such as task_id=metadata.case")
+        if keys.setdefault(field, place) != place:
+            raise click.BadParameter(f"{field} has two places; keep one of them")
+    return keys
 
 
 def langsmith_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options of a LangSmith ingest to a command.
 
     They arrive as the keyword arguments projects, dataset, all_experiments, since, until,
-    last, is_full, is_sync and evaluators, which `build_sources` takes as they are.
+    last, is_full, is_sync, evaluators, keys and price, which `build_sources` takes as they
+    are.
     """
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -107,6 +139,8 @@ def build_sources(  # noqa: PLR0913  one for each option
     is_full: bool,
     is_sync: bool,
     evaluators: Sequence[str],
+    keys: Mapping[str, str],
+    price: bool,
     with_io: bool,
     defaults: Defaults,
     known: Known,
@@ -119,6 +153,7 @@ def build_sources(  # noqa: PLR0913  one for each option
     """
     # imported here: `--help` must not wait for it
     from loader.sources.langsmith import Selection, select_sources
+    from loader.warehouse.prices import read_price_list
 
     if last and since:
         raise ConfigurationError("--last and --since both say when to begin; keep one of them")
@@ -128,6 +163,7 @@ def build_sources(  # noqa: PLR0913  one for each option
             since=datetime.now(UTC) - last if last else since, until=until,
             is_full=is_full, is_sync=is_sync,
             evaluators=evaluators, with_io=with_io, defaults=defaults,
+            keys=keys, prices=read_price_list() if price else None,
         ),
         known=known,
     )  # fmt: skip

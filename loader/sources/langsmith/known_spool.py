@@ -159,10 +159,12 @@ class KnownSpool:
         )
         return [run_id for (run_id,) in found]
 
-    def arms(self) -> Iterator[tuple[str, str, str]]:
-        """Yield experiment, group and version of the known runs, each once."""
+    def unread(self) -> Iterator[tuple[str, str, str, str, int]]:
+        """Yield task, experiment, group, version and count of known runs that were not read."""
         found = self._database.execute(
-            "select distinct experiment_id, json_extract(position, '$[2]'),"
-            " json_extract(position, '$[3]') from known where not is_rejected"
+            "select json_extract(position, '$[0]'), json_extract(position, '$[1]'),"
+            " json_extract(position, '$[2]'), json_extract(position, '$[3]'), count(*)"
+            " from known where not is_rejected and id not in (select id from runs)"
+            " group by position"
         )
         yield from found

@@ -78,9 +78,9 @@ class Reading:
         self.has_news = False
         """Whether a reading of changes found the project otherwise, be it without a new run."""
 
-    def arms(self) -> Iterator[tuple[str, str, str]]:
-        """Yield experiment, group and version of the known runs, each once."""
-        return self._known_spool.arms()
+    def unread(self) -> Iterator[tuple[str, str, str, str, int]]:
+        """Yield the tasks of runs that are known and not read, each with how many they are."""
+        return self._known_spool.unread()
 
     @property
     def knows_runs(self) -> bool:

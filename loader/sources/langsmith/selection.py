@@ -10,13 +10,15 @@ from loader.evaluators.evaluation import load_evaluators
 from loader.records.checker import Defaults
 from loader.sources.langsmith.client import LangSmith
 from loader.sources.langsmith.experiment import LangSmithSource, Wishes
+from loader.sources.langsmith.names import parse_keys
 from loader.sources.langsmith.projects import find_dataset, list_projects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from loader.sources.langsmith.known import Known
+    from loader.tools.prices import PriceList
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Selection:
     evaluators: Sequence[str] = ()
     with_io: bool = False
     defaults: Defaults = field(default_factory=Defaults)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    prices: PriceList | None = None
 
 
 def select_sources(
@@ -51,9 +55,10 @@ def select_sources(
     _check(selection)
     evaluators = tuple(load_evaluators(selection.evaluators))
     wishes = Wishes(
-        selection.defaults, selection.dataset, evaluators, selection.with_io,
-        is_full=selection.is_full, is_sync=selection.is_sync,
+        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.keys,
+        selection.prices, is_full=selection.is_full, is_sync=selection.is_sync,
     )  # fmt: skip
+    parse_keys(selection.keys)
     client = client or LangSmith()
     if not selection.all_experiments:
         wishes = replace(wishes, since=selection.since, until=selection.until)
