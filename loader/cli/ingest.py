@@ -222,6 +222,7 @@ def ingest(  # noqa: PLR0913  one for each option
                 keep_contents=with_io,
                 first_repetition=first_repetition,
             ),
+            vocabulary=vocabulary,
         )
     else:
         raise ConfigurationError(
@@ -238,9 +239,10 @@ def ingest(  # noqa: PLR0913  one for each option
                 keep_contents=with_io, first_repetition=first_repetition,
             )  # fmt: skip
             name = str(source.reference()["project"]) if len(sources) > 1 else ""
-            print_summary(summary, summary_format, dry_run=dry_run, name=name)
+            notes = list(source.notes()) if isinstance(source, Noting) else []
+            print_summary(summary, summary_format, dry_run=dry_run, notes=notes, name=name)
             say_unknown_groups(summary)
-            for note in source.notes() if isinstance(source, Noting) else ():
+            for note in notes:
                 click.echo(f"note: {note}", err=True)
             if is_sync and not dry_run and not summary.is_refused:
                 withdraw_gone(source, database_url)

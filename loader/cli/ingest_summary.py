@@ -20,7 +20,12 @@ _MOST_REASONS: Final = 3
 
 
 def print_summary(
-    summary: LoadSummary, summary_format: str, *, dry_run: bool, name: str = ""
+    summary: LoadSummary,
+    summary_format: str,
+    *,
+    dry_run: bool,
+    notes: Sequence[str],
+    name: str = "",
 ) -> None:
     """Print what became of the records, as text or as JSON in one line.
 
@@ -28,6 +33,7 @@ def print_summary(
         summary: of the load.
         summary_format: `text` or `json`.
         dry_run: whether nothing was written.
+        notes: what the source has to say: part of the JSON, and said apart beside the text.
         name: of what was read, where a command reads several.
 
     """
@@ -36,6 +42,7 @@ def print_summary(
             "set_aside": [
                 asdict(aside) | {"sentence": sentence(aside)} for aside in summary.set_aside
             ],
+            "notes": [*summary.notes, *notes],
             "dry_run": dry_run,
         }
         told |= {"project": name} if name else {}

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from loader.records.checker import Defaults
+    from loader.records.vocabulary import Vocabulary
     from loader.sources.langsmith import LangSmithSource
     from loader.sources.langsmith.known import Known
     from loader.tables import Format
@@ -144,6 +145,7 @@ def build_sources(  # noqa: PLR0913  one for each option
     with_io: bool,
     defaults: Defaults,
     known: Known,
+    vocabulary: Vocabulary,
 ) -> list[LangSmithSource]:
     """Make the sources that the options name; one load each.
 
@@ -164,6 +166,7 @@ def build_sources(  # noqa: PLR0913  one for each option
             is_full=is_full, is_sync=is_sync,
             evaluators=evaluators, with_io=with_io, defaults=defaults,
             keys=keys, prices=read_price_list() if price else None,
+            declared=vocabulary.measures.union(vocabulary.scales), scored=vocabulary.reserved,
         ),
         known=known,
     )  # fmt: skip

@@ -74,7 +74,7 @@ class Found(NamedTuple):
     annotations: Mapping[str, int]
     """How many, by experiment."""
     told: frozenset[str]
-    """Experiments with what an arm was to run, or the role of a group."""
+    """Experiments with what a load said of them as a whole, such as what an arm was to run."""
 
     def experiments(self) -> list[str]:
         """Return the experiments of any."""

@@ -34,7 +34,7 @@ KEY = "lsv2_pt_0123456789abcdef_stand_in"
 
 @dataclass
 class Fault:
-    """Misbehaviour on the requests whose path contains `path`.
+    """Misbehaviour on the requests in whose path `path` is found, a regular expression.
 
     The first `after` such requests are served, the next `times` go wrong: by `status`
     with `headers` and `body`, or by `act`: reset, hang, truncate.
@@ -51,7 +51,7 @@ class Fault:
 
     def strikes(self, path: str) -> bool:
         """Count a request; say whether it goes wrong."""
-        if self.path not in path:
+        if not re.search(self.path, path):
             return False
         self.seen += 1
         return self.after < self.seen <= self.after + self.times
@@ -79,6 +79,9 @@ class LangSmithServer:
         self.sessions: dict[str, Row] = {}
         self.runs: dict[str, Row] = {}
         self.feedback: dict[str, Row] = {}
+        self.configs: dict[str, Row] = {}
+        self.heeds_keys = True
+        self.comparisons: dict[str, Row] = {}
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []
         self.bodies: list[Row] = []
@@ -194,6 +197,16 @@ class LangSmithServer:
         with self.lock:
             self._orders.clear()
             return self.feedback.pop(row_id)
+
+    def add_config(self, key: str, lower: bool | None = False, **config: Any) -> Row:  # noqa: ANN401
+        """Say what a key means; `config` holds type, min, max, categories."""
+        row = {
+            "feedback_key": key, "is_lower_score_better": lower, "modified_at": now(),
+            "tenant_id": str(uuid.uuid4()),
+            "feedback_config": {"min": None, "max": None, "categories": None, **config},
+        }  # fmt: skip
+        self.configs[key] = row
+        return row
 
     # ---- reading ----
 

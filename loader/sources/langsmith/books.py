@@ -64,6 +64,10 @@ class Look(msgspec.Struct, kw_only=True):
     """Of the rows on runs, by key."""
     feedback_stats: dict[str, object]
     """As the service said."""
+    keys: list[str]
+    """Of all feedback."""
+    meaning: str
+    """Fingerprint of what the service says that these mean."""
 
     def differs(self, other: Look) -> bool:
         """Whether the project is otherwise than another reading found it."""

@@ -12,10 +12,13 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, SourceRow, Standing
+from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
 from loader.sources.langsmith import names, scoring
+from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.heard import Heard
+from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
     RETENTION_DAYS,
@@ -54,6 +57,10 @@ class Wishes:
     """Field of a record → the place that it is read from, in place of `names.READ`."""
     prices: PriceList | None = None
     """Make a cost from a run's tokens where the service has none."""
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says, whatever the service does."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics: they are numbers, whatever the service calls them."""
     since: datetime | None = None
     """Only runs that began then or later."""
     until: datetime | None = None
@@ -104,6 +111,7 @@ class LangSmithSource:
         }
         self._notes: list[str] = []
         self._planning: Planning | None = None
+        self._heard = Heard()
 
     def reference(self) -> Mapping[str, object]:
         """Say what was read; complete once `rows` is exhausted.
@@ -112,10 +120,11 @@ class LangSmithSource:
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
         filled_from_v1, unmeasured, examples_without_run, evaluator_crashes;
-        summary_feedback; evaluators; reading, look or window.
+        summary_feedback; evaluators; reading, look or window; and what `Heard.facts` says.
         """
         read = self._reading.facts if self._reading else {}
-        facts = {**self._facts, **read, **{name: n for name, n in self._counts.items() if n}}
+        counts = {name: n for name, n in self._counts.items() if n}
+        facts = {**self._facts, **read, **counts, **self._heard.facts()}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
@@ -141,6 +150,17 @@ class LangSmithSource:
     def gone(self) -> Mapping[str, Sequence[str]]:
         """Return the runs that the warehouse has and the service deleted, by experiment."""
         return self._reading.gone() if self._reading else {}
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Say what LangSmith says of its keys; complete once `rows` is exhausted."""
+        return self._heard.score_configs(self._arms())
+
+    def summary_scores(self) -> Sequence[SummaryScore]:
+        """Return the scores of the experiment as a whole, likewise."""
+        return self._heard.summary_scores(self._arms())
+
+    def _arms(self) -> Sequence[tuple[str, str, str]]:
+        return self._planning.arms if self._planning else ()
 
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
@@ -168,7 +188,10 @@ class LangSmithSource:
                 project, wishes.defaults, wishes.with_io, self._client.web_address(),
                 self._places, examples, pricing,
             )  # fmt: skip
-            reading = self._reading = Reading(query, spool, mapper, wishes, self._known)
+            explanations = Explanations(self._client)
+            reading = self._reading = Reading(
+                query, spool, mapper, wishes, explanations, self._known
+            )
             reading.read()
             self._refuse_expired(project, spool, reading)
             planning.note_known(reading.unread())
@@ -178,6 +201,9 @@ class LangSmithSource:
             self._counts["unmeasured"] = forget_unmeasured(query, spool)
             if self._wishes.evaluators:
                 scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+            configs = explanations.of(spool.keys())
+            meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
+            self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
             self._notes += [*planning.notes(spool), *(pricing.notes() if pricing else ())]
@@ -290,8 +316,8 @@ class LangSmithSource:
     def _judge(self, spool: Spool, run_id: str) -> Verdict:
         evaluators = self._wishes.evaluators
         anew = scoring.named(spool.evaluations(run_id), evaluators) if evaluators else ()
-        verdict = judge(spool.feedback(run_id), anew)
-        self._counts["pairwise"] += verdict.pairwise
+        verdict = judge(spool.feedback(run_id), anew, self._heard.meaning)
+        self._heard.note(verdict)
         self._crashed.update(verdict.crashed)
         return verdict
 
@@ -304,6 +330,7 @@ class LangSmithSource:
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
+        self._notes += self._heard.sentences(self._arms())
         counts = self._counts
         self._notes += self._reading.notes if self._reading else ()
         if self._crashed:

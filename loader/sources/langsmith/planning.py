@@ -82,6 +82,11 @@ class Planning:
             self._finished[task] += count
             self._arms.add((experiment, group, version))
 
+    @property
+    def arms(self) -> list[tuple[str, str, str]]:
+        """Return experiment, group and version of every arm that a run named."""
+        return sorted(self._arms)
+
     def plans(self) -> list[ArmPlan]:
         """Return the plan of the project's arm; of several, nobody said whose it is."""
         known = (self.repetitions, self.example_count or None)

@@ -25,8 +25,9 @@ from loader.sources.langsmith.times import moment
 from loader.tools.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from loader.sources.langsmith.configs import Explanations
     from loader.sources.langsmith.experiment import Wishes
     from loader.sources.langsmith.known import Known, KnownLook
     from loader.sources.langsmith.record import Mapper
@@ -45,7 +46,13 @@ class Reading:
     """One reading of a project into a spool."""
 
     def __init__(
-        self, query: RunQuery, spool: Spool, mapper: Mapper, wishes: Wishes, known: Known | None
+        self,
+        query: RunQuery,
+        spool: Spool,
+        mapper: Mapper,
+        wishes: Wishes,
+        explanations: Explanations,
+        known: Known | None,
     ) -> None:
         """Prepare to read.
 
@@ -54,6 +61,7 @@ class Reading:
             spool: where everything goes.
             mapper: names what a run is a repetition of.
             wishes: what a user asks for.
+            explanations: says what keys mean.
             known: what the warehouse knows of projects; None reads in full, and remembers
                 nothing.
         """
@@ -62,6 +70,7 @@ class Reading:
         self._spool = spool
         self._mapper = mapper
         self._wishes = wishes
+        self._explanations = explanations
         self._known = known
         self._known_spool = KnownSpool(spool)
         self._base: KnownLook | None = None
@@ -168,7 +177,14 @@ class Reading:
                 look and look.shape != self._shape()
             ),
         }
-        return next((reason for reason, holds in reasons.items() if holds), None)
+        why = next((reason for reason, holds in reasons.items() if holds), None)
+        if why is None and look and look.meaning != self._meaning(look.keys):
+            return "LangSmith says something else of what its keys mean"
+        return why
+
+    def _meaning(self, keys: Sequence[str]) -> str:
+        """Return a fingerprint of what the service says of some keys."""
+        return self._explanations.of(keys).fingerprint(keys)
 
     def _read_whole(self, known: Known, at: str) -> None:
         """Read every run and every feedback row."""
@@ -198,6 +214,8 @@ class Reading:
             else None,
             feedback=tallies,
             feedback_stats=project.feedback_stats,
+            keys=[],
+            meaning="",
         )
         if self._spool.count() == read:
             self._remember(look)
@@ -205,6 +223,8 @@ class Reading:
     def _remember(self, look: books.Look) -> None:
         """Let the ledger keep a look, unless it is too large for that."""
         look.experiments = sorted({*look.experiments, *self._spool.experiments()})
+        look.keys = sorted({*look.keys, *self._spool.keys()})
+        look.meaning = self._meaning(look.keys)
         if len(look.pending) <= MOST_PENDING and len(look.experiments) <= MOST_EXPERIMENTS:
             self.facts["look"] = msgspec.to_builtins(look)
 

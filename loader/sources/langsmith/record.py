@@ -150,6 +150,8 @@ class Mapper:
             "repetition": spooled.repetition,
             "recorded_at": run["started_at"],
             "scores": verdict.scores,
+            **({"labels": verdict.labels} if verdict.labels else {}),
+            **({"score_scales": verdict.scales} if verdict.scales else {}),
             "latency_ms": run["latency_ms"],
             "tokens_used": run["tokens"],
             "cost_usd": cost,

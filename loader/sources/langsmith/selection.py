@@ -38,6 +38,10 @@ class Selection:
     defaults: Defaults = field(default_factory=Defaults)
     keys: Mapping[str, str] = field(default_factory=dict)
     prices: PriceList | None = None
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics."""
 
 
 def select_sources(
@@ -55,9 +59,17 @@ def select_sources(
     _check(selection)
     evaluators = tuple(load_evaluators(selection.evaluators))
     wishes = Wishes(
-        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.keys,
-        selection.prices, is_full=selection.is_full, is_sync=selection.is_sync,
-    )  # fmt: skip
+        selection.defaults,
+        selection.dataset,
+        evaluators,
+        selection.with_io,
+        selection.keys,
+        selection.prices,
+        selection.declared,
+        selection.scored,
+        is_full=selection.is_full,
+        is_sync=selection.is_sync,
+    )
     parse_keys(selection.keys)
     client = client or LangSmith()
     if not selection.all_experiments:

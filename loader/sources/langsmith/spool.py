@@ -310,6 +310,14 @@ class Spool:
             " from feedback where run_id is not null"
         )
 
+    def keys(self) -> set[str]:
+        """Collect the keys of all feedback, and of what evaluators said at this ingest."""
+        found = self._database.execute(
+            "select json_extract(cast(body as text), '$.key') from feedback"
+            " union select json_extract(cast(body as text), '$.key') from evaluations"
+        )
+        return {str(key) for (key,) in found if key is not None}
+
     def distinct(self, name: str) -> set[str]:
         """Collect the distinct values of one field of the runs, such as `example_id`."""
         found = self._database.execute(
