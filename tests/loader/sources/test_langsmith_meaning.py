@@ -220,6 +220,7 @@ def test_scores_of_the_whole_that_could_be_any_arms_stay_in_the_ledger(
 
 
 @pytest.mark.newest_server
+@pytest.mark.backends("dual")
 def test_ingest_says_what_the_service_said(stand_in: LangSmithServer, database_url: str) -> None:
     session = project(
         stand_in, {"judge": 4, "odd": 7, "tone": 1, "notes": "fine", "accuracy": 0.5},
@@ -258,6 +259,7 @@ def test_ingest_says_what_the_service_said(stand_in: LangSmithServer, database_u
 
 
 @pytest.mark.newest_server
+@pytest.mark.backends("dual")
 def test_a_config_that_changes_is_heeded_by_every_run(
     stand_in: LangSmithServer, database_url: str
 ) -> None:
