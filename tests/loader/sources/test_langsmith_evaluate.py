@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest_support import select
+from langsmith_again import Project
 from loader.ingest.load import load
 from loader.records.checker import Defaults
 from loader.sources.langsmith import LangSmithSource, Wishes
@@ -287,6 +288,13 @@ def test_what_evaluate_wrote_reaches_raw_with_what_its_keys_mean(
     # nothing changed: nothing is written again, and no experiment is built anew
     assert select(database_url, "select count(*) from raw_evals.score_configs") == [(5,)]
     assert select(database_url, "select count(*) from raw_evals.load_experiments") == [(1,)]
+    # the command, which reads only what changed, finds nothing either
+    project = Project(database_url, results.experiment_name, ("--experiment-id", "exp"))
+    assert project.counts("--full") == (3, 0, 3)
+    before = len(stand_in.log)
+    assert project.counts() == (0, 0, 0)
+    assert project.reference()["reading"] == "full"
+    assert len(stand_in.log) - before <= 6
 
 
 def test_what_people_set_right_counts(
