@@ -19,7 +19,7 @@ from loader.ingest.told import told_by
 from loader.ingest.writer import LoadWriter
 from loader.records.checker import Checker
 from loader.records.json_text import LARGEST_RECORD, decode_object
-from loader.sources import BatchedSource, JsonBatch, Rejection, SourceRow
+from loader.sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
         on_progress: called now and then with the number of rows read.
 
     Returns:
-        The counts. Nothing is written, and the load has no id, when the source is empty
-        or `dry_run` is set.
+        The counts. Nothing is written, and the load has no id, when `dry_run` is set or the
+        source is empty; unless it was read before and is otherwise now.
 
     Raises:
         ConfigurationError: the raw schema or a right on it is missing, a file cannot be
@@ -142,7 +142,8 @@ def _load_once(
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)
-        if options.dry_run or tally.read == 0:
+        has_news = isinstance(source, Resuming) and source.has_news()
+        if options.dry_run or (tally.read == 0 and not has_news):
             outcome = writer.preview(tally.counts(), refuse=is_refused)
             raise psycopg.Rollback
         outcome = writer.finish(
@@ -153,7 +154,8 @@ def _load_once(
         )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - tally.rejected)
-    return summed_up(source.name, tally, outcome, is_refused=is_refused)
+    standing = source.standing() if isinstance(source, Resuming) else None
+    return summed_up(source.name, tally, outcome, standing, is_refused=is_refused)
 
 
 def _transfer(

@@ -13,13 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant
+from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant, shown_v2
 
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
 
 Row = dict[str, Any]
-V2_RENAMED = {"PROJECT_ID": "session_id", "METADATA": "extra", "LATENCY_SECONDS": "end_time"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -54,6 +53,10 @@ class Handler(BaseHTTPRequestHandler):
         self.stand_in.on_request(path)
         if self.headers.get("x-api-key") != self.stand_in.key:
             self.answer({"detail": f"Invalid token {self.headers.get('x-api-key')}"}, 401)
+            return
+        if self.stand_in.needs_workspace and not self.headers.get("X-Tenant-Id"):
+            # as the service: a key of the whole organisation is of no workspace
+            self.answer({"error": "org_scoped_key_requires_workspace"}, 403)
             return
         for verb, pattern, name in ROUTES:
             found = re.fullmatch(pattern, path)
@@ -114,9 +117,14 @@ class Handler(BaseHTTPRequestHandler):
             },
         })  # fmt: skip
 
+    def list_workspaces(self) -> None:
+        self.answer(self.stand_in.workspaces)
+
     def list_sessions(self) -> None:
         rows = sorted(
-            self.stand_in.sessions.values(), key=lambda s: instant(s["start_time"]), reverse=True
+            self.stand_in.sessions.values(),
+            key=lambda s: instant(s["start_time"] or "0001-01-01"),
+            reverse=True,
         )
         name, dataset = self.one("name"), self.one("reference_dataset")
         rows = [
@@ -202,6 +210,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.json()
         try:
             rows = asked_v2(self.stand_in.runs_of, body)
+            rows = [run for run in rows if run["id"] not in self.stand_in.not_in_v2]
         except Refused as reason:
             self.answer({"title": "Bad Request", "status": 400, "detail": str(reason)}, 400)
             return
@@ -214,20 +223,11 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({**page, "next_cursor": cursor} if cursor else page)
 
     def v2_value(self, run: Row, name: str) -> object:
-        value = run.get(V2_RENAMED.get(name, name.lower()))
-        if name.lower() in USAGE:
-            value = self.usage.of(run, name.lower())
-        if name in {"STATUS", "RUN_TYPE"}:
-            return str(value).upper()
         if name == "PARENT_RUN_IDS":
             return self.stand_in.ancestors(run)
-        if name == "METADATA":
-            return (value or {}).get("metadata")
-        if name in {"START_TIME", "END_TIME"} and value:
-            return instant(value).isoformat().replace("+00:00", "Z")
-        if name == "LATENCY_SECONDS" and value:
-            return (instant(value) - instant(run["start_time"])).total_seconds()
-        return float(value) if name == "TOTAL_COST" and value is not None else value
+        if name.lower() in USAGE:
+            run = {**run, **{one: self.usage.of(run, one) for one in (name.lower(), "total_cost")}}
+        return shown_v2(run, name)
 
     def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
         """Cut a page after the run that the cursor names, as keyset paging does."""
@@ -266,7 +266,7 @@ class Handler(BaseHTTPRequestHandler):
         config = body.pop("feedback_config", None)
         if config and body["key"] not in self.stand_in.configs:
             self.stand_in.add_config(body["key"], **config)
-        absent = ("value", "comment", "correction", "run_id")
+        absent = ("score", "value", "comment", "correction", "run_id")
         of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
             **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
@@ -330,6 +330,7 @@ class Handler(BaseHTTPRequestHandler):
 
 ROUTES = (
     ("GET", "/info", "info"),
+    ("GET", "/workspaces", "list_workspaces"),
     ("GET", "/sessions", "list_sessions"),
     ("POST", "/sessions", "create_session"),
     ("GET", "/sessions/([^/]+)", "read_session"),

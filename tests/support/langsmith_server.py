@@ -22,10 +22,10 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from langsmith_handler import Handler, now
-from langsmith_runs import instant
+from langsmith_runs import Usage, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 Row = dict[str, Any]
@@ -69,7 +69,10 @@ class LangSmithServer:
         )
         self.version = "0.16.2"
         self.key = KEY
+        self.workspaces: list[Row] = []
+        self.needs_workspace = False
         self.naive_times = True
+        self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
         self.datasets: dict[str, Row] = {}
         self.examples: dict[str, Row] = {}
@@ -181,6 +184,20 @@ class LangSmithServer:
             self._orders.clear()
         return row
 
+    def remove_run(self, run_id: str) -> Row:
+        """Delete a run with its feedback, as somebody does on the service's page."""
+        with self.lock:
+            self._orders.clear()
+            for row in [row for row in self.feedback.values() if row["run_id"] == run_id]:
+                del self.feedback[row["id"]]
+            return self.runs.pop(run_id)
+
+    def remove_feedback(self, row_id: str) -> Row:
+        """Delete a feedback row."""
+        with self.lock:
+            self._orders.clear()
+            return self.feedback.pop(row_id)
+
     def add_config(self, key: str, lower: bool | None = False, **config: Any) -> Row:  # noqa: ANN401
         """Say what a key means; `config` holds type, min, max, categories."""
         row = {
@@ -234,15 +251,32 @@ class LangSmithServer:
 
     def stats(self, session: Row) -> Row:
         runs = self.runs_of([session["id"]])
-        keys: Row = {}
-        for row in self.feedback.values():
-            if row["session_id"] == session["id"] and row["run_id"]:
-                keys.setdefault(row["key"], {"n": 0, "avg": None})["n"] += 1
+        usage = Usage(self.runs.values(), is_whole=True)
+        rows = [row for row in self.feedback.values() if row["session_id"] == session["id"]]
         last = runs[0]["start_time"] if runs else None
         return {
             **session, "run_count": len(runs), "last_run_start_time": last,
-            "feedback_stats": keys or None, "total_cost": "0.001",
+            "total_tokens": sum(usage.of(run, "total_tokens") or 0 for run in runs),
+            "feedback_stats": feedback_stats(row for row in rows if row["run_id"]),
+            "session_feedback_stats": feedback_stats(row for row in rows if not row["run_id"]),
+            "total_cost": "0.001",
         }  # fmt: skip
+
+
+def feedback_stats(rows: Iterable[Row]) -> Row | None:
+    """Return what the service says of feedback: by key, rows, mean, labels."""
+    keys: Row = {}
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        said = keys.setdefault(row["key"], {"n": 0, "avg": None, "values": {}})
+        said["n"] += 1
+        if isinstance(row["value"], str):
+            said["values"][row["value"]] = said["values"].get(row["value"], 0) + 1
+        if row["score"] is not None:
+            scores.setdefault(row["key"], []).append(row["score"])
+    for key, known in scores.items():
+        keys[key]["avg"] = sum(known) / len(known)
+    return keys or None
 
 
 def _newness(run: Row) -> tuple[datetime, str]:
@@ -251,8 +285,11 @@ def _newness(run: Row) -> tuple[datetime, str]:
     return instant(start) if start else datetime.min.replace(tzinfo=UTC), run["id"]
 
 
-def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large") -> Row:
+def fill(
+    server: LangSmithServer, runs: int, feedback: int, name: str = "large", output_bytes: int = 3
+) -> Row:
     """Add a project of so many runs with so many feedback rows each."""
+    outputs = {"answer": "y" * output_bytes}
     session = server.add_session(
         name, extra={"metadata": {"experiment_group": "code-chef", "extension_version": "1.0.0"}}
     )
@@ -262,6 +299,7 @@ def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large")
             session,
             begin + timedelta(seconds=number),
             extra={"metadata": {"task_id": f"t{number}"}},
+            outputs=outputs,
         )
         for key in range(feedback):
             server.add_feedback(run, f"metric_{key}", (number + key) % 10 / 10, comment="because")
@@ -272,9 +310,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--feedback", type=int, default=4)
+    parser.add_argument("--output-bytes", type=int, default=3)
     options = parser.parse_args()
     with LangSmithServer() as running:
-        fill(running, options.runs, options.feedback)
+        fill(running, options.runs, options.feedback, output_bytes=options.output_bytes)
         print(running.url, flush=True)  # noqa: T201
         while True:
             time.sleep(60)

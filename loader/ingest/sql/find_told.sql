@@ -57,4 +57,5 @@ where
             )
             and withdrawals.task_id is null
             and withdrawals.annotation_id is null
+            and withdrawals.source_run_ids is null
     )

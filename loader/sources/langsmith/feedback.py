@@ -14,9 +14,11 @@ from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.times import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 PAGE = 100
+# Runs that one request may name: their ids make the address long.
+RUNS_AT_ONCE = 100
 # Where evaluators of LangSmith and of its users leave their version.
 VERSION_NAMES = ("evaluator_version", "version", "rule_version", "revision_id")
 _UNKNOWN = Meaning()
@@ -52,7 +54,11 @@ class _Ranked(NamedTuple):
 
 
 def read_page(
-    client: LangSmith, project_id: str, offset: int, min_created_at: str | None = None
+    client: LangSmith,
+    project_id: str,
+    offset: int,
+    min_created_at: str | None = None,
+    run_ids: Sequence[str] = (),
 ) -> list[msgspec.Raw]:
     """Read one page of a project's feedback, each row still JSON, the newest first.
 
@@ -61,8 +67,10 @@ def read_page(
         project_id: the project.
         offset: how many rows to pass over.
         min_created_at: only rows created then or later, ISO 8601; all without it.
+        run_ids: only rows on these runs, at most `RUNS_AT_ONCE`; on any if none is named.
     """
     query = [("session", project_id), ("limit", str(PAGE)), ("offset", str(offset))]
+    query += [("run", run_id) for run_id in run_ids]
     if min_created_at:
         query.append(("min_created_at", min_created_at))
     found = client.ask("GET", "/feedback", list[msgspec.Raw], Parameters(query), missing=())

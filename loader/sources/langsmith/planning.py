@@ -9,7 +9,7 @@ from loader.sources import ArmPlan
 from loader.sources.langsmith.examples import count_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Project
@@ -70,6 +70,16 @@ class Planning:
         self._finished[fields.get("task_id")] += 1
         experiment, group, version = (fields.get(name) for name in _ARM)
         if isinstance(experiment, str) and isinstance(group, str) and isinstance(version, str):
+            self._arms.add((experiment, group, version))
+
+    def note_known(self, tasks: Iterable[tuple[str, str, str, str, int]]) -> None:
+        """Take finished runs into account that are not read again.
+
+        Args:
+            tasks: task, experiment, group, version, and how many they are.
+        """
+        for task, experiment, group, version, count in tasks:
+            self._finished[task] += count
             self._arms.add((experiment, group, version))
 
     @property
