@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from scipy.stats import binomtest
 
 import servers
 from close_values import agrees
+from loader.cli import cli
 from loader.ingest.withdrawals import Slice
 from raw_rows import RawRows
+from shown_rows import (
+    ARMS,
+    PREFERENCES,
+    SAID,
+    Row,
+    falling,
+    preferred,
+    run,
+    say,
+    summarise,
+    third,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server
 
 Connection = psycopg.Connection[Any]
-Row = dict[str, Any]
 
-TASKS = 30
 COMPARED = "experiment_metric_comparisons"
-# Experiment → its key, and what the service says of it (None: nothing at all).
-SAID = {
-    "lower": ("toxicity", "lower"),
-    "higher": ("toxicity", "higher"),
-    "unsaid": ("toxicity", None),
-    "short": ("length", "lower"),
-    "assumed": ("length", None),
-    "seed": ("agent_routing_accuracy", "lower"),
-}
 # Experiment → recommendation, direction, who says so.
 JUDGED = {
     "lower": ("deploy", "lower", "service"),
@@ -43,25 +47,6 @@ JUDGED = {
     "short": ("deploy", "lower", "service"),
     "assumed": ("reject", "higher", "assumed"),
     "seed": ("reject", "higher", "declared"),
-}
-ARMS = {"left": "baseline", "right": "code-chef", "third": "code-chef"}
-# Comparison of left and right → task → scores of either at each meeting; ... is no row at all.
-PREFERENCES: Mapping[str, Mapping[str, list[tuple[Any, Any]]]] = {
-    "cmp": {
-        **{f"t{task}": [(0, 1)] for task in range(9)},
-        "t9": [(True, False)],
-        "t10": [(1, 0)],
-        "t11": [(0.5, 0.5)],
-        "t12": [(0, None)],
-        "t13": [(1, ...)],
-        # one task, however often it was judged
-        "t14": [(0, 1), (1, 0), (0, 1), (0, 1)],
-        "t15": [(0, 1), (1, 0)],
-        # graded: the higher wins, by however little
-        "t16": [(0.7, 0.7000000001)],
-    },
-    "ties": {"t1": [(1, 1)], "t2": [(0, 0)]},
-    "lone": {"t1": [(1, ...)], "t2": [(0, ...)]},
 }
 
 
@@ -73,78 +58,7 @@ class Lived(NamedTuple):
     loads: dict[str, int]
     first: dict[str, list[Row]]
     """What the marts said after the first build."""
-
-
-def run(experiment: str, group: str, task: object, **more: object) -> Row:
-    return {
-        "experiment_id": experiment, "task_id": f"t{task}", "experiment_group": group,
-        "extension_version": "1.0.0", "agent_name": experiment, **more,
-    }  # fmt: skip
-
-
-def falling(experiment: str, version: str = "1.0.0", *, rising: bool = False) -> list[Row]:
-    """Return both arms of an experiment whose only score is lower in the candidate's."""
-    key, _ = SAID[experiment]
-    return [
-        run(experiment, group, task, scores={key: level + task % period / 50})
-        | {"extension_version": version}
-        for task in range(TASKS)
-        for group, level, period in (
-            ("baseline", 0.7, 7),
-            ("code-chef", 0.8 if rising else 0.3, 5),
-        )
-    ]
-
-
-def say(raw: RawRows, load_id: int, experiment: str, key: str, **more: object) -> None:
-    told = {"kind": "continuous", "direction": None, **more}
-    raw.tell("score_configs", load_id, experiment_id=experiment, evaluator_key=key, **told)
-
-
-def summarise(raw: RawRows, load_id: int, feedback: str, **more: object) -> None:
-    told = {
-        "experiment_id": "right", "experiment_group": "code-chef", "extension_version": "1.0.0",
-        "evaluator_key": "f1", "author_kind": "evaluator", "scored_at": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    raw.tell("summary_scores", load_id, **{**told, "feedback_id": feedback, **more})
-
-
-def preferred(experiment: str) -> Iterator[Row]:
-    """Return the runs of left or right, with what a judge said that had both before it."""
-    side = 0 if experiment == "left" else 1
-    tasks: dict[str, list[Row]] = defaultdict(list)
-    for comparison, meetings in PREFERENCES.items():
-        for task, scores in meetings.items():
-            for number, pair in enumerate(scores):
-                if pair[side] is ...:
-                    continue
-                entry = {
-                    "key": "better", "score": pair[side], "outcome": "pairwise",
-                    "comparative_experiment_id": comparison,
-                    "id": f"{comparison}-{task}-{number}-{side}",
-                    "created_at": f"2026-01-01T00:00:0{number}.000000+00:00",
-                }  # fmt: skip
-                # without a group's id they meet by the task
-                if len(scores) > 1 or task != "t1":
-                    entry["feedback_group_id"] = f"{comparison}-{task}-{number}"
-                tasks[task].append(entry)
-    for place, (task, entries) in enumerate(tasks.items()):
-        label = None if place < 2 else {"tone": "cold" if place < (9 if side else 6) else "warm"}
-        own = {"key": "tone", "score": None, "value": "warm", "outcome": "counts"}
-        yield run(experiment, ARMS[experiment], task[1:], feedback=[*entries, own], labels=label)
-
-
-def third() -> Iterator[Row]:
-    """Return runs of an arm that has the same role as right, and met it in two repetitions."""
-    for experiment, scores in (("right", (0, 0)), ("third", (0, 1))):
-        for repetition, score in enumerate(scores, 1):
-            entry = {
-                "key": "better", "score": score, "outcome": "pairwise", "id": f"r{repetition}",
-                "comparative_experiment_id": "same", "feedback_group_id": "g",
-            }  # fmt: skip
-            again = {**entry, "score": 1, "id": "q", "created_at": "2025-01-01T00:00:00+00:00"}
-            late = {**entry, "created_at": "2026-01-01T00:00:00+00:00"}
-            yield run(experiment, "code-chef", 99, repetition=repetition, feedback=[late, again])
+    between: datetime
 
 
 def rows(connection: Connection, mart: str, schema: str = "evals") -> list[Row]:
@@ -197,6 +111,7 @@ def lived(postgres_server: str, dbt: Dbt) -> Iterator[Lived]:
         )
         dbt.build(url)
         first = {mart: rows(connection, mart) for mart in MARTS}
+        ((between,),) = connection.execute("select now()").fetchall()
         # from here on it is said of one that was unsaid, and no longer of another
         loads["said"] = raw.load([run("unsaid", "baseline", 98, scores={"toxicity": 0.7})])
         say(raw, loads["said"], "unsaid", "toxicity", direction="lower")
@@ -211,7 +126,7 @@ def lived(postgres_server: str, dbt: Dbt) -> Iterator[Lived]:
         summarise(raw, loads["again"], "a", score=0.6)
         assert rows(connection, "summary_scores") == first["summary_scores"], "before its build"
         dbt.build(url, "--exclude-resource-type", "test")
-        yield Lived(connection, raw, loads, first)
+        yield Lived(connection, raw, loads, first, between)
 
 
 def verdict(experiment: str, found: Mapping[str, list[Row]]) -> tuple[Any, ...]:
@@ -416,6 +331,26 @@ def test_of_several_scores_of_an_arm_the_one_with_a_verdict_counts(lived: Lived)
         for row in lived.first["summary_scores"]
     }
     assert found == {"f1": (0.5, None, "evaluator"), "grade": (None, "B", "person")}
+
+
+def test_the_past_has_what_was_said_then(lived: Lived) -> None:
+    """But no preferences: their other side may be of an experiment that is not built."""
+
+    def told(*options: str) -> Row:
+        asked = ["summary", "--experiment", "right", "--format", "json", *options]
+        done = CliRunner().invoke(cli, [*asked, "--database-url", lived.connection.info.dsn])
+        assert done.exit_code == 0, done.output
+        (row,) = json.loads(done.stdout)
+        return {
+            "scores": {(one["evaluator_key"], one["score"]) for one in row["summary_scores"]},
+            "categories": {one["category"] for one in row["category_counts"]},
+            "preferences": len(row["pairwise_preferences"]),
+        }
+
+    assert told() == {"scores": {("f1", 0.6)}, "categories": set(), "preferences": 1}
+    assert told("--as-of", lived.between.isoformat()) == {
+        "scores": {("f1", 0.5), ("grade", None)}, "categories": {"warm", "cold"}, "preferences": 0,
+    }  # fmt: skip
 
 
 def test_what_is_shown_decides_nothing(lived: Lived) -> None:
