@@ -17,7 +17,7 @@ from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
 from loader.errors import ConfigurationError
-from loader.sources import Noting
+from loader.sources import Failing, Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -195,7 +195,8 @@ def ingest(  # noqa: PLR0913  one for each option
         for note in source.notes() if isinstance(source, Noting) else ():
             click.echo(f"note: {note}", err=True)
         summaries.append(summary)
-    refuse(summaries, max_rejected)
+    failures = [text for each in sources if isinstance(each, Failing) for text in each.failures()]
+    refuse(summaries, max_rejected, failures)
 
 
 @click.command()

@@ -14,8 +14,9 @@ from loader.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from loader.evaluators.tally import Failures
     from loader.runner.arms import Settings
-    from loader.runner.outcome import Failures, Outcome
+    from loader.runner.outcome import Outcome
     from loader.runner.targets import Target
 
 P = ParamSpec("P")
@@ -270,12 +271,15 @@ def _what_failed(outcome: Outcome) -> Iterator[str]:
         tasks = f"{outcome.failed_tasks:,} of {outcome.tasks:,} tasks have none"
         yield from _failures("answers", outcome.answers, f"; {tasks}")
     for name, scoring in sorted(outcome.evaluators.items()):
-        if scoring.failed:
+        if scoring.is_all:
+            yield f"{name} gave no score of any of {scoring.attempts:,} answers:"
+            yield from (f"  {reason}" for reason in scoring.reasons())
+        elif scoring.failed:
             yield from _failures(f"scores by {name}", scoring)
-    if outcome.has_nothing:
-        yield "nothing came of it: " + (
-            "every answer failed" if outcome.succeeded == 0 else "every evaluator failed"
-        )
+    if outcome.succeeded == 0 and outcome.made:
+        yield "nothing came of it: every answer failed"
+    elif outcome.fruitless and len(outcome.fruitless) == len(outcome.evaluators):
+        yield "nothing came of it: no evaluator gave a score"
 
 
 def _failures(what: str, found: Failures, more: str = "") -> Iterator[str]:

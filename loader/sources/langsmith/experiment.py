@@ -14,6 +14,7 @@ from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, SourceRow
 from loader.sources.langsmith import scoring
+from loader.sources.langsmith.children import Children
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
@@ -83,6 +84,7 @@ class LangSmithSource:
             "project": project if isinstance(project, str) else project.name,
         }
         self._notes: list[str] = []
+        self._failures: list[str] = []
         self._planning: Planning | None = None
 
     def reference(self) -> Mapping[str, object]:
@@ -104,6 +106,10 @@ class LangSmithSource:
         """Return sentences a person should read after a load."""
         return list(self._notes)
 
+    def failures(self) -> Sequence[str]:
+        """Name each evaluator that said nothing of any run; complete once `rows` is exhausted."""
+        return list(self._failures)
+
     def plans(self) -> Sequence[ArmPlan]:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
         return self._planning.plans() if self._planning else ()
@@ -119,6 +125,7 @@ class LangSmithSource:
         self._counts.clear()
         self._crashed.clear()
         self._notes.clear()
+        self._failures = []
         project = self._project()
         mapper = Mapper(
             project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
@@ -131,7 +138,7 @@ class LangSmithSource:
             self._refuse_expired(project, spool)
             self._take_stock(query, spool)
             if self._dataset or self._wishes.evaluators:
-                self._score_anew(mapper, spool, planning)
+                self._score_anew(query, mapper, spool, planning)
             if self._dataset is None:
                 planning.count(self._client, spool)
             self._facts["requests"] = self._client.requests - asked_before
@@ -202,7 +209,9 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
-    def _score_anew(self, mapper: Mapper, spool: Spool, planning: Planning) -> None:
+    def _score_anew(
+        self, query: RunQuery, mapper: Mapper, spool: Spool, planning: Planning
+    ) -> None:
         """Fetch the dataset's examples, and apply the evaluators to every finished run."""
         with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
             used = spool.distinct("example_id")
@@ -210,7 +219,11 @@ class LangSmithSource:
             if self._dataset is not None:
                 planning.count(self._client, spool, examples)
             if self._wishes.evaluators:
-                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+                with closing(Children(query, spool.finished_ids())) as children:
+                    tallies = scoring.score(
+                        spool, examples, children, self._wishes.evaluators, self._client.redact
+                    )
+                self._failures = scoring.failures(tallies)
 
     def _yield_rows(self, mapper: Mapper, spool: Spool, planning: Planning) -> Iterator[SourceRow]:
         origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"

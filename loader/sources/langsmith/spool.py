@@ -168,6 +168,13 @@ class Spool:
         }[what]
         return int(self._database.execute(query).fetchone()[0])
 
+    def finished_ids(self) -> list[str]:
+        """Return the ids of the finished runs, in the order of `runs`."""
+        found = self._database.execute(
+            "select id from runs where not is_pending order by started_at, id"
+        )
+        return [str(run_id) for (run_id,) in found]
+
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
         for run_id, body, io, is_pending, repetition in self._database.execute(_NUMBERED):
