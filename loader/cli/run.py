@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +23,7 @@ from loader.cli.run_options import (
     run_progress,
     target_options,
 )
+from loader.cli.task_options import given_tasks, task_options
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,13 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--tasks",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON or JSONL: task_id, prompt or inputs, expected_output, metadata.",
-)
+@task_options
 @click.option("--experiment-id", required=True, metavar="ID", help="Experiment of every run.")
 @click.option("--experiment-group", required=True, metavar="GROUP", help="baseline, code-chef, …")
 @click.option(
@@ -54,7 +48,6 @@ if TYPE_CHECKING:
 @run_options
 @database_option
 def run(  # noqa: PLR0913, PLR0917  one parameter per option
-    tasks: Path,
     experiment_id: str,
     experiment_group: str,
     extension_version: str,
@@ -76,11 +69,13 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         --experiment-group baseline --extension-version 1.2.3 \\
         --endpoint http://localhost:8000/v1 --model qwen-coder-32b \\
         --evaluator loader.evaluators:exact_match
+      python -m loader run --langsmith-dataset scenarios --split test --experiment-id exp-7 \\
+        --experiment-group code-chef --extension-version 1.2.3 --target agent:answer \\
+        --evaluator judges:tone
     """
     from loader.runner.arms import Arm
     from loader.runner.session import run_missing
     from loader.runner.stopping import Question
-    from loader.runner.tasks import read_tasks
     from loader.warehouse.seeds import default_groups
 
     group = baseline_group or default_groups()[0]
@@ -99,13 +94,14 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         candidate=arms[-1],
         database_url=database_url,
     )
+    tasks, version = given_tasks(options)
     with run_progress() as show:
         outcome = _wait(
             run_missing(
                 arms,
-                read_tasks(tasks),
+                tasks,
                 options["evaluators"],
-                make_settings(experiment_id, baseline_experiment, options),
+                make_settings(experiment_id, baseline_experiment, options, version),
                 database_url=database_url,
                 trace=options["trace"],
                 stop_when_decided=question if options["stop_when_decided"] else None,
@@ -118,13 +114,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 
 
 @click.command("compare-models")
-@click.option(
-    "--tasks",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON or JSONL: task_id, prompt or inputs, expected_output, metadata.",
-)
+@task_options
 @click.option("--experiment-id", required=True, metavar="ID", help="Experiment of every run.")
 @click.option(
     "--extension-version",
@@ -158,7 +148,6 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 @run_options
 @database_option
 def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
-    tasks: Path,
     experiment_id: str,
     baseline_group: str | None,
     candidate_group: str | None,
@@ -185,6 +174,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
     from loader.runner.comparison import compare_models_async
 
     has_baseline = _named("baseline_", options).is_given
+    tasks, version = given_tasks(options)
     with run_progress() as show:
         comparison = _wait(
             compare_models_async(
@@ -198,7 +188,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
                 candidate_group=candidate_group,
                 baseline_version=baseline_version,
                 extension_version=extension_version,
-                settings=make_settings(experiment_id, baseline_experiment, options),
+                settings=make_settings(experiment_id, baseline_experiment, options, version),
                 stop_when_decided=options["stop_when_decided"],
                 look_every=options["look_every"],
                 trace=options["trace"],

@@ -169,8 +169,10 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
     )
 
 
-def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
-    """Return the settings that the options give."""
+def make_settings(
+    experiment_id: str, baseline: str | None, options: dict[str, Any], version: str | None
+) -> Settings:
+    """Return the settings that the options give; `version` is of the tasks, if they have one."""
     from loader.runner.arms import Settings
 
     return Settings(
@@ -185,7 +187,7 @@ def make_settings(experiment_id: str, baseline: str | None, options: dict[str, A
         on_existing=options["on_existing"],
         with_outputs=options["with_io"],
         agent_name=options["agent_name"],
-        dataset_version=options["dataset_version"],
+        dataset_version=options["dataset_version"] or version,
     )
 
 

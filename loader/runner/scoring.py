@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -119,8 +119,15 @@ async def score(evaluators: Sequence[Evaluator], task: Task, answer: Answer) -> 
         total_cost=answer.cost_usd,
         metadata=task.metadata,
     )
+    return await in_thread(_apply, evaluators, run, _example(task))
+
+
+def _example(task: Task) -> ScoredExample:
+    """Return a task as its example; under its own id there, where it comes from a dataset."""
     example = ScoredExample(task.inputs, task.reference_outputs, task.metadata)
-    return await in_thread(_apply, evaluators, run, example)
+    about = task.metadata.get("langsmith")
+    told = about.get("example_id") if isinstance(about, dict) else None
+    return replace(example, id=UUID(told)) if isinstance(told, str) else example
 
 
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:

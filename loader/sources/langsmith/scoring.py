@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loader.evaluators.tally import Failures
-from loader.sources.langsmith.examples import read_examples
+from loader.sources.langsmith.examples import read_examples, splits_of
 from loader.sources.langsmith.sdk_runs import root_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Examples:
         """Count the examples, those of some splits only if any are named."""
         bodies = self._database.execute("select body from examples")
         return sum(
-            not splits or not set(splits).isdisjoint(_splits_of(msgspec.json.decode(body)))
+            not splits or not set(splits).isdisjoint(splits_of(msgspec.json.decode(body)))
             for (body,) in bodies
         )
 
@@ -72,13 +72,6 @@ class Examples:
         if found is None:
             return None
         return Example.model_validate(msgspec.json.decode(found[0]))
-
-
-def _splits_of(example: dict[str, object]) -> list[str]:
-    """Name the splits that an example is in; without a word it is the one called base."""
-    metadata = example.get("metadata")
-    said = metadata.get("dataset_split") if isinstance(metadata, dict) else None
-    return [str(one) for one in (said if isinstance(said, list) else [said or "base"])]
 
 
 def score(
