@@ -9,6 +9,7 @@ import pytest
 
 from langsmith_server import KEY, LangSmithServer
 from loader.sources.langsmith import LangSmith, Patience
+from loader.sources.langsmith.limits import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,6 +45,6 @@ def stand_in(no_langsmith: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[La
 
 @pytest.fixture
 def connect_langsmith(stand_in: LangSmithServer) -> Callable[[], LangSmith]:
-    """Give a function that connects to the stand-in and retries quickly."""
+    """Give a function that connects to the stand-in, retries quickly and waits for no rate."""
     del stand_in
-    return lambda: LangSmith(QUICK)
+    return lambda: LangSmith(QUICK, {"runs": RateLimit(10_000), "long_runs": RateLimit(10_000)})

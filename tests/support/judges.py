@@ -14,7 +14,7 @@ def run_and_example(run: Any, example: Any) -> Row:  # noqa: ANN401
     return {"key": "both", "score": run.outputs["a"] == example.outputs["a"]}
 
 
-def other_names(ours: Any, theirs: Any, strict: bool = True) -> bool:  # noqa: ANN401, FBT001, FBT002
+def other_names(ours: Any, theirs: Any, strict: bool = True) -> bool:  # noqa: ANN401
     return strict and ours.outputs["a"] == theirs.outputs["a"]
 
 
@@ -31,7 +31,12 @@ def reference_first(reference_outputs: Row, outputs: Row) -> float:
 
 
 def every_name(  # noqa: PLR0913, PLR0917
-    attachments: Row, example: Any, inputs: Row, outputs: Row, reference_outputs: Row, run: Any  # noqa: ANN401
+    attachments: Row,
+    example: Any,
+    inputs: Row,
+    outputs: Row,
+    reference_outputs: Row,
+    run: Any,  # noqa: ANN401
 ) -> Row:
     assert run.outputs == outputs
     assert example.outputs == reference_outputs
@@ -210,21 +215,24 @@ async def decorated_later(run: Any, example: Any) -> float:  # type: ignore[misc
     return float(run.outputs == example.outputs)
 
 
-def _scaled(outputs: Row, *, factor: float) -> Row:
+def scaling(outputs: Row, *, factor: float) -> Row:
     return {"key": "scaled", "score": outputs["a"] * factor}
 
 
 whole = Whole()
 called = Called("called_object")
 method = called.method
-scaled = functools.partial(_scaled, factor=0.5)
-scaled_more = functools.partial(_scaled, factor=2.0)
+scaled = functools.partial(scaling, factor=0.5)
+scaled_more = functools.partial(scaling, factor=2.0)
 string = StringEvaluator(
     evaluation_name="string",
     input_key="q",
     prediction_key="a",
     answer_key="a",
-    grading_function=lambda asked, given, expected: {"score": given == expected, "value": str(asked)},
+    grading_function=lambda asked, given, expected: {
+        "score": given == expected,
+        "value": str(asked),
+    },
 )
 
 # those that evaluate() takes as they are

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from langsmith_runs import Refused, asked_v1, asked_v2, instant
+
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
 
@@ -173,10 +175,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "v1 run queries are not available here"}, 501)
             return
         body = self.json()
-        if body.get("limit", 100) > 100:
-            self.answer({"detail": "Limit exceeds maximum allowed value of 100"}, 400)
+        try:
+            rows = asked_v1(self.stand_in.runs_of, body)
+        except Refused as reason:
+            self.answer({"detail": str(reason)}, 400)
             return
-        rows = self.stand_in.roots(body["session"])
         items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
         runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
         self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
@@ -192,13 +195,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "Not Found"}, 404)
             return
         body = self.json()
-        # as the service: without a bound, the last day only
-        begin = instant(body.get("min_start_time") or now(-1))
-        end = instant(body.get("max_start_time") or now(3650))
-        rows = [
-            run for run in self.stand_in.roots(body["project_ids"])
-            if begin <= instant(run["start_time"]) <= end
-        ]  # fmt: skip
+        try:
+            rows = asked_v2(self.stand_in.runs_of, body)
+        except Refused as reason:
+            self.answer({"title": "Bad Request", "status": 400, "detail": str(reason)}, 400)
+            return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
         selects = body.get("selects") or ["ID"]
         runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
@@ -207,8 +208,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def v2_value(self, run: Row, name: str) -> object:
         value = run.get(V2_RENAMED.get(name, name.lower()))
-        if name == "STATUS":
+        if name in {"STATUS", "RUN_TYPE"}:
             return str(value).upper()
+        if name == "PARENT_RUN_IDS":
+            return self.stand_in.ancestors(run)
         if name == "METADATA":
             return (value or {}).get("metadata")
         if name in {"START_TIME", "END_TIME"} and value:
@@ -231,8 +234,12 @@ class Handler(BaseHTTPRequestHandler):
     def list_feedback(self) -> None:
         # as the service: without a filter, the whole workspace
         rows = self.stand_in.session_feedback(self.one("session"))
-        runs = self.query.get("run")
-        self.answer(self.page([row for row in rows if row["run_id"] in runs] if runs else rows))
+        runs, since = self.query.get("run"), self.one("min_created_at")
+        if runs:
+            rows = [row for row in rows if row["run_id"] in runs]
+        if since:
+            rows = [row for row in rows if instant(row["created_at"]) >= instant(since)]
+        self.answer(self.page(rows))
 
     def create_feedback(self) -> None:
         self.keep_feedback(self.json())
@@ -304,9 +311,3 @@ ROUTES = (
 def now(days: float = 0) -> str:
     """Return the time so many days from now, ISO, UTC."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat()
-
-
-def instant(text: str) -> datetime:
-    """Read a time; without a zone it is UTC."""
-    read = datetime.fromisoformat(text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

@@ -21,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from langsmith_handler import Handler, instant, now
+from langsmith_handler import Handler, now
+from langsmith_runs import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,16 +200,27 @@ class LangSmithServer:
                 self._orders[f"feedback of {session_id}", len(rows)] = cached
             return cached
 
-    def roots(self, session_ids: list[str]) -> list[Row]:
-        rows = self.ordered("runs", lambda run: (instant(run["start_time"]), run["id"]))
+    def runs_of(self, session_ids: list[str], *, is_root: bool | None = True) -> list[Row]:
+        """Return the root runs of a session, those below them, or all, newest first."""
+        rows = self.ordered("runs", _newness)
         # several sessions in one query: only the first is honoured
         return [
             run for run in rows
-            if run["session_id"] == session_ids[0] and not run.get("parent_run_id")
+            if run["session_id"] == session_ids[0]
+            and is_root in {None, not run.get("parent_run_id")}
         ]  # fmt: skip
 
+    def ancestors(self, run: Row) -> list[str]:
+        """Return the ids of the runs above one, the root first."""
+        found: list[str] = []
+        parent = run.get("parent_run_id")
+        while parent:
+            found.insert(0, parent)
+            parent = self.runs[parent].get("parent_run_id")
+        return found
+
     def stats(self, session: Row) -> Row:
-        runs = self.roots([session["id"]])
+        runs = self.runs_of([session["id"]])
         keys: Row = {}
         for row in self.feedback.values():
             if row["session_id"] == session["id"] and row["run_id"]:
@@ -218,6 +230,12 @@ class LangSmithServer:
             **session, "run_count": len(runs), "last_run_start_time": last,
             "feedback_stats": keys or None, "total_cost": "0.001",
         }  # fmt: skip
+
+
+def _newness(run: Row) -> tuple[datetime, str]:
+    """Return what runs are sorted by; one without a start is the oldest."""
+    start = run["start_time"]
+    return instant(start) if start else datetime.min.replace(tzinfo=UTC), run["id"]
 
 
 def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large") -> Row:

@@ -8,22 +8,21 @@ block cost nothing more. A reading whose evaluators never look makes no such req
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from loader.errors import LoaderError
+from loader.sources.langsmith.runs import TRACES_AT_ONCE
 from loader.sources.langsmith.sdk_runs import child_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from langsmith.schemas import Run
 
     from loader.sources.langsmith.runs import RunQuery
-
-# Traces whose children are fetched together.
-BLOCK: Final = 100
 
 
 class Children:
@@ -57,10 +56,10 @@ class Children:
         Raises:
             LoaderError: LangSmith does not give them; `failure` keeps it too.
         """
-        block = self._places[run_id] // BLOCK
+        block = self._places[run_id] // TRACES_AT_ONCE
         if block != self._block:
             try:
-                self._fetch(self._run_ids[block * BLOCK : (block + 1) * BLOCK])
+                self._fetch(self._run_ids[block * TRACES_AT_ONCE : (block + 1) * TRACES_AT_ONCE])
             except LoaderError as error:
                 self.failure = error
                 raise
@@ -84,12 +83,11 @@ def tree(root_id: str, rows: Sequence[dict[str, Any]]) -> list[Run]:
     A run whose parent is not among them is put below the root: it was made by something.
     """
     by_id: dict[str, Run] = {}
-    places: dict[str, tuple[str, str, str]] = {}
+    places: dict[str, tuple[datetime, str]] = {}
     for row in rows:
         run = child_of(row)
         by_id[str(run.id)] = run
-        start = run.start_time.isoformat()
-        places[str(run.id)] = (str(row.get("dotted_order") or ""), start, str(run.id))
+        places[str(run.id)] = (run.start_time, str(run.id))
     below: list[Run] = []
     for run_id in sorted(by_id, key=places.__getitem__):
         run = by_id[run_id]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from loader.sources.langsmith.runs import normalised
+from loader.sources.langsmith.runs import normalised_child
 from loader.sources.langsmith.times import moment
 
 if TYPE_CHECKING:
@@ -34,13 +34,12 @@ def child_of(row: Mapping[str, Any]) -> Run:
     """Build the SDK's run of a child's row, as either query gives it."""
     from langsmith.schemas import Run  # slow to import
 
-    run = normalised(dict(row))
+    run: Mapping[str, Any] = normalised_child(dict(row))
     return Run.model_validate({
         **_fields(str(run["id"]), run, run),
-        "run_type": str(row.get("run_type") or "chain").lower(),
-        "trace_id": row.get("trace_id") or run["id"],
-        "parent_run_id": row.get("parent_run_id"),
-        "dotted_order": row.get("dotted_order") or "",
+        "run_type": run["run_type"] or "chain",
+        "trace_id": run["trace_id"] or run["id"],
+        "parent_run_id": run["parent_run_id"],
     })  # fmt: skip
 
 
@@ -52,7 +51,6 @@ def _fields(run_id: str, run: Mapping[str, Any], contents: Mapping[str, Any]) ->
     return {
         "id": run_id,
         "name": run["name"] or "",
-        "dotted_order": "",
         "start_time": started,
         "end_time": ended,
         "status": run["status"],

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
+from loader.sources.langsmith.times import moment
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
 _SCHEMA = """
@@ -107,10 +110,6 @@ class Spool:
         """Keep a run that cannot be decoded, to be rejected by name."""
         self._database.execute("insert into unreadable values (?, ?)", (reason, original))
 
-    def forget_unreadable(self) -> None:
-        """Drop the undecodable runs: they have no id to tell them from those read again."""
-        self._database.execute("delete from unreadable")
-
     def add_feedback(self, feedback: Iterable[tuple[str | None, dict[str, object]]]) -> None:
         """Keep a page of feedback, each behind the id of its run; None for the experiment.
 
@@ -174,6 +173,11 @@ class Spool:
             "select id from runs where not is_pending order by started_at, id"
         )
         return [str(run_id) for (run_id,) in found]
+
+    def oldest(self) -> datetime | None:
+        """Return when the oldest run began, UTC; None where none is dated."""
+        query = "select min(started_at) from runs where started_at <> ''"
+        return moment(self._database.execute(query).fetchone()[0])
 
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+# The v2 run query gives start and end of a run in milliseconds, the v1 query in microseconds.
+RESOLUTION = timedelta(milliseconds=1)
 
 
 def moment(value: object) -> datetime | None:

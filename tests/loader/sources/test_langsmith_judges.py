@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import judges
-from loader.errors import ConfigurationError
+from langsmith_server import Fault
+from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, load_evaluators
 from loader.evaluators.source_text import literal_keys, source_hash
 from loader.sources.langsmith import LangSmithSource, Wishes
@@ -104,7 +106,48 @@ def test_every_evaluator_says_the_same_at_ingest_as_in_evaluate(
             theirs.keys() | {"nothing"}
         )
         assert ours["steps"] == (3 + item["example"].inputs["q"], None, "outer, inner", None)
-    assert len(source.failures()) == len({"raising", "nothing", "empty", "shorthand", "too_much"})
+    fruitless = {"remark", "raising", "nothing", "empty", "shorthand", "too_much"}
+    assert {text.split()[1] for text in source.failures()} == {f"judges:{n}" for n in fruitless}
+
+
+def queries(stand_in: LangSmithServer) -> int:
+    return sum(path.endswith("/runs/query") for _, path in stand_in.log)
+
+
+@pytest.mark.parametrize("query", ["v1", "v2"])
+def test_child_runs_are_asked_for_once_and_only_when_somebody_looks(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith], query: str
+) -> None:
+    stand_in.flags = {"sdb_query_enabled": query == "v2"}
+    session = stand_in.add_session("exp")
+    begin = datetime.now(UTC) - timedelta(hours=1)
+    for number in range(5):
+        root = stand_in.add_run(session, begin + timedelta(seconds=number), outputs={"a": 1},
+                                extra={"metadata": {"task_id": f"t{number}"}})  # fmt: skip
+        kept = root["id"]
+        for place in (2, 1):  # written in another order than begun
+            child = stand_in.add_run(
+                session, begin + timedelta(seconds=number + place / 4), parent_run_id=kept,
+                trace_id=root["id"], name=f"step {place}", outputs={"n": number},
+            )  # fmt: skip
+        stand_in.add_run(session, begin + timedelta(seconds=number + 0.9), trace_id=root["id"],
+                         parent_run_id=child["id"], name="deep", outputs={"n": number})  # fmt: skip
+
+    def scores(name: str) -> list[Any]:
+        wishes = Wishes(evaluators=tuple(load_evaluators([name])))
+        source = LangSmithSource(connect_langsmith(), "exp", wishes)
+        rows = [row.fields for row in source.rows() if row.fields]
+        assert source.failures() == []
+        return [(row["scores"], row["feedback"][0].get("comment")) for row in rows]  # type: ignore[index]
+
+    scores("judges:only_outputs")
+    plain = queries(stand_in)
+    assert scores("judges:steps") == [({"steps": 2 + n}, "step 1, step 2") for n in range(5)]
+    assert queries(stand_in) - plain == plain + 1
+    # what cannot be had is a failure of the reading, not of the evaluator
+    stand_in.faults = [Fault("/runs/query", after=plain, times=20, status=503)]
+    with pytest.raises(SourceUnavailable):
+        scores("judges:steps")
 
 
 REFUSED: dict[str, Callable[..., object]] = {
@@ -154,7 +197,7 @@ def test_the_nearest_name_is_told() -> None:
     with pytest.raises(ConfigurationError, match="cannot be made without arguments"):
         load_evaluators(["judges:Demanding"])
     with pytest.raises(ConfigurationError, match="does not say which parameters"):
-        Evaluator("m:f", "v", type.__call__ if False else max)
+        Evaluator("m:f", "v", max)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +230,7 @@ def test_a_version_is_that_of_the_text_beneath_wrappers() -> None:
         for name in ("decorated", "decorated_other", "scaled", "scaled_more", "whole", "method")
     }
     assert len(set(versions.values())) == len(versions)
-    assert versions["scaled"] == source_hash(functools.partial(judges._scaled, factor=0.5))
+    assert versions["scaled"] == source_hash(functools.partial(judges.scaling, factor=0.5))
     assert versions["whole"] == source_hash(judges.Whole)
 
 

@@ -1,0 +1,70 @@
+"""Time windows of the v2 run query: it answers for a stretch of start times, and a short one.
+
+The service refuses 401 days and more, and without bounds takes the last day. A project's
+life is cut into windows of at most 400 days, newest first; neighbours share their bound, so
+that a run which began at that very moment is in one of them, whichever end the service
+counts in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from loader.sources.langsmith.projects import Project
+
+LONGEST = timedelta(days=400)
+# Clocks of the tracing machine, of this one and of the service may differ.
+CLOCK_MARGIN = timedelta(days=1)
+# Imported runs may have begun before their project: so many windows are looked through for
+# runs that the service counts and does not give. Four reach back beyond LangSmith's own first
+# day for years to come, and are four requests.
+LOOK_BACK = 4
+
+
+class Window(NamedTuple):
+    """The start times that one query asks for."""
+
+    begin: datetime
+    end: datetime
+
+    @property
+    def length(self) -> timedelta:
+        """Return how much time it covers."""
+        return self.end - self.begin
+
+
+def split(begin: datetime, end: datetime) -> list[Window]:
+    """Cut a stretch of time into windows, newest first; none when it is empty."""
+    windows = []
+    while end > begin:
+        windows.append(Window(max(begin, end - LONGEST), end))
+        end -= LONGEST
+    return windows
+
+
+def life_of(
+    project: Project, since: datetime | None = None, until: datetime | None = None
+) -> list[Window]:
+    """Return the windows of a project's life, or of the part from `since` to `until`.
+
+    From its start, or its last run if that is earlier, to its last run, or to now where
+    there is none or `since` asks for what is new; with a margin at both ends. A project
+    whose start is not known is looked at for one window.
+    """
+    now = datetime.now(UTC)
+    last = project.last_run_at
+    end = now + CLOCK_MARGIN
+    if last is not None and since is None:
+        # a narrow window may be queried more often
+        end = min(end, last + CLOCK_MARGIN)
+    starts = [moment for moment in (project.started_at, last) if moment is not None]
+    begin = min(starts) - CLOCK_MARGIN if project.started_at else end - LONGEST
+    return split(max(begin, since or begin), min(end, until or end))
+
+
+def before(windows: list[Window]) -> list[Window]:
+    """Return the windows in which runs older than their project are looked for."""
+    oldest = windows[-1].begin if windows else datetime.now(UTC)
+    return split(oldest - LOOK_BACK * LONGEST, oldest)
