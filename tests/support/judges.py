@@ -32,7 +32,7 @@ def reference_first(reference_outputs: Row, outputs: Row) -> float:
 
 def every_name(  # noqa: PLR0913, PLR0917
     attachments: Row,
-    example: Any,
+    example: Any,  # noqa: ANN401
     inputs: Row,
     outputs: Row,
     reference_outputs: Row,
