@@ -47,6 +47,7 @@ COMMANDS = {
     "replay": ("loader.cli.gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
+    "push": ("loader.cli.push:push", "The verdict, written back to LangSmith."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
     "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
     "annotate": ("loader.cli.annotate:annotate", "Say what a person thinks of a run."),

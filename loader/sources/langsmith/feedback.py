@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 PAGE = 100
+# How keys begin that this project writes to a project of LangSmith, when asked to.
+OWN_PREFIX = "evalmart_"
 # Where evaluators of LangSmith and of its users leave their version.
 VERSION_NAMES = ("evaluator_version", "version", "rule_version", "revision_id")
 
@@ -59,6 +61,11 @@ def read_page(
     if isinstance(found, Answer):  # no status is left to the caller
         raise TypeError("unreachable")
     return found
+
+
+def is_own(row: Mapping[str, object]) -> bool:
+    """Whether a row is a verdict that was written back: no score of the experiment."""
+    return not row.get("run_id") and str(row.get("key")).startswith(OWN_PREFIX)
 
 
 def compact(row: Mapping[str, object]) -> dict[str, object]:

@@ -163,5 +163,7 @@ class Reader:
             except msgspec.MsgspecError:
                 self._spool.unreadable_feedback += 1
                 continue
+            if feedback.is_own(row):
+                continue
             run_id = row.get("run_id")
             yield str(run_id) if run_id else None, feedback.compact(row)
