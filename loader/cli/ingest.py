@@ -97,6 +97,7 @@ def ingest(  # noqa: PLR0913  one for each option
     all_experiments: bool,
     since: datetime | None,
     evaluators: Sequence[str],
+    keys: dict[str, str],
     scales: Scales,
     measures: Sequence[str],
     first_repetition: int,
@@ -147,6 +148,8 @@ def ingest(  # noqa: PLR0913  one for each option
     )
     if (projects or dataset) and mapping_options.says_anything:
         raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
+    if (files or paths) and keys:
+        raise ConfigurationError("--key is for LangSmith; for files, give --map FIELD=COLUMN")
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
@@ -177,6 +180,7 @@ def ingest(  # noqa: PLR0913  one for each option
             all_experiments=all_experiments,
             since=since,
             evaluators=evaluators,
+            keys=keys,
             with_io=with_io,
             defaults=defaults,
         )

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 PAGE = 100
+SPLIT = "dataset_split"
+"""Where an example's metadata names its split, or several."""
+BASE = "base"
+"""The split of an example that was given none."""
 _NO_COUNT = (403, 404, 405, 422, 501)
 SELECT = ("id", "inputs", "outputs", "metadata", "created_at", "modified_at", "dataset_id")
 
@@ -51,10 +55,10 @@ def read_examples(
 
 
 def splits_of(example: Mapping[str, object]) -> list[str]:
-    """Name the splits that an example is in; without a word it is the one called base."""
+    """Name the splits that an example is in."""
     metadata = example.get("metadata")
-    said = metadata.get("dataset_split") if isinstance(metadata, dict) else None
-    return [str(one) for one in (said if isinstance(said, list) else [said or "base"])] or ["base"]
+    said = metadata.get(SPLIT) if isinstance(metadata, dict) else None
+    return [str(one) for one in (said if isinstance(said, list) else [said or BASE])] or [BASE]
 
 
 def count_examples(

@@ -13,7 +13,7 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, SourceRow
-from loader.sources.langsmith import scoring
+from loader.sources.langsmith import names, scoring
 from loader.sources.langsmith.children import Children
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.planning import Planning
@@ -25,7 +25,7 @@ from loader.sources.langsmith.projects import (
     find_project,
 )
 from loader.sources.langsmith.reader import Reader
-from loader.sources.langsmith.record import Mapper, task_id
+from loader.sources.langsmith.record import Mapper
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from loader.sources.langsmith.client import LangSmith
 
 NAME = "langsmith"
-NO_TASK = Rejection(
-    "missing_field",
-    "the run names no task: set `task_id` in the run's metadata, or run it on a dataset example",
-)
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,8 @@ class Wishes:
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
     """Give the records the inputs and outputs of their runs."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Field of a record → the place that it is read from, in place of `names.READ`."""
 
 
 class LangSmithSource:
@@ -72,11 +70,15 @@ class LangSmithSource:
             project: a name, an id, or a project already found.
             wishes: options, evaluators, dataset.
             dataset: the dataset of the wishes, if already found.
+
+        Raises:
+            ConfigurationError: one of the wishes' keys names no field, or no place.
         """
         self._client = client
         self._wanted = project
         self._wishes = wishes or Wishes()
         self._dataset = dataset
+        self._places = names.parse_keys(self._wishes.keys)
         self._counts: Counter[str] = Counter()
         self._crashed: Counter[str] = Counter()
         self._facts: dict[str, object] = {
@@ -127,24 +129,28 @@ class LangSmithSource:
         self._notes.clear()
         self._failures = []
         project = self._project()
-        mapper = Mapper(
-            project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
+        with_io = (
+            self._wishes.with_io
+            or bool(self._wishes.evaluators)
+            or names.needs_contents(self._places)
         )
-        with_io = self._wishes.with_io or bool(self._wishes.evaluators)
         query = RunQuery(self._client, project, with_io)
         planning = self._planning = Planning(project)
-        with Spool() as spool:
+        with Spool() as spool, closing(self._examples(project)) as examples:
+            mapper = Mapper(
+                project, self._wishes.defaults, self._wishes.with_io, self._client.web_address(),
+                self._places, examples,
+            )  # fmt: skip
             Reader(self._client, query, spool, mapper.position).read()
             self._refuse_expired(project, spool)
             self._take_stock(query, spool)
-            if self._dataset or self._wishes.evaluators:
-                self._score_anew(query, mapper, spool, planning)
-            if self._dataset is None:
-                planning.count(self._client, spool)
+            planning.count(self._client, spool, examples if examples.are_read else None)
+            self._counts["examples_without_run"] = planning.without_run
+            if self._wishes.evaluators:
+                self._score_anew(query, spool, examples)
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
-        if self._dataset is None:
-            self._counts["examples_without_run"] = planning.missing_count
+            self._notes += planning.notes(spool)
         self._warn()
 
     def _project(self) -> Project:
@@ -209,21 +215,30 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
-    def _score_anew(
-        self, query: RunQuery, mapper: Mapper, spool: Spool, planning: Planning
-    ) -> None:
-        """Fetch the dataset's examples, and apply the evaluators to every finished run."""
-        with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
-            used = spool.distinct("example_id")
-            self._counts["examples_without_run"] = examples.count_without(used)
-            if self._dataset is not None:
-                planning.count(self._client, spool, examples)
-            if self._wishes.evaluators:
-                with closing(Children(query, spool.finished_ids())) as children:
-                    tallies = scoring.score(
-                        spool, examples, children, self._wishes.evaluators, self._client.redact
-                    )
-                self._failures = scoring.failures(tallies)
+    def _score_anew(self, query: RunQuery, spool: Spool, examples: scoring.Examples) -> None:
+        """Apply the evaluators to every finished run."""
+        with closing(Children(query, spool.finished_ids())) as children:
+            tallies = scoring.score(
+                spool, examples, children, self._wishes.evaluators, self._client.redact
+            )
+        self._failures = scoring.failures(tallies)
+
+    def _examples(self, project: Project) -> scoring.Examples:
+        """Fetch the examples of the project's dataset, where something asks for them.
+
+        Raises:
+            ConfigurationError: a key is to be read from them, and the project has no dataset.
+        """
+        dataset = self._dataset
+        is_asked_for = names.needs_examples(self._places) or bool(self._wishes.evaluators)
+        if dataset is None and is_asked_for and project.dataset_id:
+            dataset = Dataset(project.dataset_id, project.dataset_id)
+        if dataset is None and names.needs_examples(self._places):
+            raise ConfigurationError(
+                f"--key reads from examples, but project {project.name!r} is no experiment on a "
+                "dataset; name a place of its runs, or of the project"
+            )
+        return scoring.Examples(self._client, dataset, project)
 
     def _yield_rows(self, mapper: Mapper, spool: Spool, planning: Planning) -> Iterator[SourceRow]:
         origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"
@@ -251,19 +266,13 @@ class LangSmithSource:
     def _row(
         self, number: int, origin: str, mapper: Mapper, spooled: SpooledRun, verdict: Verdict
     ) -> SourceRow:
-        fields = mapper.fields(spooled, verdict)
+        fields, refusal = mapper.fields(spooled, verdict)
         original = msgspec.json.encode(fields)
-        if task_id(spooled.run) is None:
-            return SourceRow(number, origin, original, None, NO_TASK)
-        return SourceRow(number, origin, original, fields, None)
+        return SourceRow(number, origin, original, None if refusal else fields, refusal)
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
         counts = self._counts
-        if counts["pending"]:
-            self._notes.append(
-                f"Left out {counts['pending']:,} runs that are not finished; ingest again later."
-            )
         if self._crashed:
             keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
@@ -279,8 +288,4 @@ class LangSmithSource:
         if counts["unreadable_feedback"]:
             self._notes.append(
                 f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON."
-            )
-        if counts["examples_without_run"]:
-            self._notes.append(
-                f"{counts['examples_without_run']:,} examples of the dataset have no run."
             )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loader.evaluators.tally import Failures
-from loader.sources.langsmith.examples import read_examples, splits_of
+from loader.sources.langsmith.examples import BASE, read_examples, splits_of
 from loader.sources.langsmith.sdk_runs import root_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Examples:
         # an empty name is a private temporary file, which SQLite removes itself
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("create table examples (id text primary key, body blob not null)")
+        self.has_splits = False
+        self.are_read = dataset is not None
         if dataset is None:
             return
         version = project.metadata.get("dataset_version")
@@ -42,6 +44,7 @@ class Examples:
                 "insert or replace into examples values (?, ?)",
                 (row["id"], msgspec.json.encode(row)),
             )
+            self.has_splits = self.has_splits or splits_of(row) != [BASE]
 
     def close(self) -> None:
         """Drop them."""
@@ -62,16 +65,19 @@ class Examples:
             for (body,) in bodies
         )
 
+    def about(self, example_id: object) -> dict[str, object]:
+        """Return one example as the service has it; nothing when it is not there."""
+        found = self._database.execute(
+            "select body from examples where id = ?", (example_id,)
+        ).fetchone()
+        return {} if found is None else msgspec.json.decode(found[0], type=dict[str, object])
+
     def get(self, example_id: object) -> Example | None:
         """Return one example as the SDK's type; None when it is not there."""
         from langsmith.schemas import Example  # slow to import
 
-        found = self._database.execute(
-            "select body from examples where id = ?", (example_id,)
-        ).fetchone()
-        if found is None:
-            return None
-        return Example.model_validate(msgspec.json.decode(found[0]))
+        found = self.about(example_id)
+        return Example.model_validate(found) if found else None
 
 
 def score(

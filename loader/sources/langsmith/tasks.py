@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from loader.errors import ConfigurationError, nearest
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import Parameters
-from loader.sources.langsmith.examples import read_examples, splits_of
+from loader.sources.langsmith.examples import BASE, SPLIT, read_examples, splits_of
+from loader.sources.langsmith.names import NOTHING, READ, as_text
 from loader.sources.langsmith.projects import Dataset, find_dataset
 from loader.sources.langsmith.times import moment, utc_text
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Versions of a dataset among which a name is looked for, the latest first.
 _VERSIONS: Final = 100
 _OLD_SERVER: Final = (404, 405, 501)
+_TASK_NAMES: Final = READ["task_id"].stated
 
 
 class DatasetTasks(NamedTuple):
@@ -41,7 +43,8 @@ def read_tasks(
 ) -> DatasetTasks:
     """Read the examples of a dataset as tasks, in the service's order.
 
-    A task is called by `task_id` in its example's metadata, else by the example's id.
+    A task is called as ingest calls it: by `task_id` or `case_id` in its example's metadata,
+    else by the example's id.
 
     Args:
         client: the connection.
@@ -64,9 +67,10 @@ def read_tasks(
         raise ConfigurationError(f"dataset {dataset.name!r} holds no examples{when}")
     changed = [read for row in examples if (read := moment(row.get("modified_at")))]
     latest = utc_text(max(changed).isoformat()) if changed else None
+    has_splits = any(splits_of(row) != [BASE] for row in examples)
     tasks: dict[str, dict[str, object]] = {}
     for row in examples:
-        task = _task(row, dataset, latest)
+        task = _task(row, dataset, latest, has_splits=has_splits)
         other = tasks.setdefault(str(task["task_id"]), task)
         if other is not task:
             raise ConfigurationError(
@@ -77,19 +81,27 @@ def read_tasks(
     return DatasetTasks(list(tasks.values()), latest, dataset)
 
 
-def _task(row: Mapping[str, object], dataset: Dataset, version: str | None) -> dict[str, object]:
+def _task(
+    row: Mapping[str, object], dataset: Dataset, version: str | None, *, has_splits: bool
+) -> dict[str, object]:
     metadata = row.get("metadata")
     said = dict(metadata) if isinstance(metadata, dict) else {}
-    stated = said.pop("task_id", None)
-    splits = splits_of(row)
-    said.pop("dataset_split", None)
+    named = [found for name in _TASK_NAMES if (found := said.get(name)) not in NOTHING]
+    task_id = as_text(named[0] if named else row["id"])
+    if task_id is None:
+        raise ConfigurationError(
+            f"example {row['id']} of dataset {dataset.name!r} has a "
+            f"{' or '.join(_TASK_NAMES)} in its metadata that is neither text nor an integer"
+        )
+    if said.pop(SPLIT, None) and has_splits:
+        splits = splits_of(row)
+        said.setdefault("split", splits if len(splits) > 1 else splits[0])
     return {
-        "task_id": str(row["id"] if stated in (None, "") else stated),
+        "task_id": task_id,
         "inputs": row.get("inputs") or {},
         "expected_output": row.get("outputs") or None,
         "metadata": {
             **said,
-            "split": splits if len(splits) > 1 else splits[0],
             "langsmith": {
                 "dataset": dataset.name,
                 "dataset_id": dataset.id,

@@ -55,13 +55,13 @@ def test_examples_become_tasks(
     assert found.tasks[1] == {
         "task_id": "named", "inputs": {"q": 1}, "expected_output": {"a": 2},
         "metadata": {
-            "level": 2, "split": "base",
+            "task_id": "named", "level": 2,
             "langsmith": {"dataset": "scenarios", "dataset_id": dataset["id"],
                           "dataset_version": found.version, "example_id": ids[1]},
         },
     }  # fmt: skip
-    assert [task["metadata"]["split"] for task in found.tasks] == [  # type: ignore[index]
-        "base", "base", ["test", "hard"], "test",
+    assert [task["metadata"].get("split") for task in found.tasks] == [  # type: ignore[attr-defined]
+        None, None, ["test", "hard"], "test",
     ]  # fmt: skip
 
 
