@@ -173,8 +173,8 @@ def cli(*, debug: bool) -> None:
       0   done
       1   blocked by the gate, and nothing else
       2   usage or configuration
-      3   input rejected (--strict, --max-rejected, or nothing loadable), or a
-          run in which all failed
+      3   input rejected (--strict, --max-rejected, or nothing loadable), a run
+          in which all failed, or an evaluator that gave no score at all
       4   database or LangSmith unreachable
       5   inconclusive: a person has to look
       70  something unexpected: one line, details in a file, a traceback

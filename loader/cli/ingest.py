@@ -129,7 +129,8 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
     Exit code 3: with --strict, a record was rejected or had a value set aside; else, nothing
-    could be loaded, or more than --max-rejected had that trouble.
+    could be loaded, more than --max-rejected had that trouble, or an --evaluator gave no score
+    of any run.
     """
     # imported here: `--help` must not wait for the database driver
     from loader.records.checker import Defaults

@@ -60,8 +60,8 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """Run tasks through a function, a command or a model; time, score and record them.
 
     A second run of the same command makes only the runs that are missing. With a baseline
-    of its own, both arms take turns. Exit code 3: every answer, or every score, failed; 5:
-    stopped at --max-cost-usd; 130: Ctrl-C.
+    of its own, both arms take turns. Exit code 3: every answer failed, or an evaluator gave no
+    score of any; 5: stopped at --max-cost-usd; 130: Ctrl-C.
 
     \b
     Example:

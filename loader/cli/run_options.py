@@ -78,8 +78,8 @@ def target_options(prefix: str, whose: str) -> Callable[[Callable[P, R]], Callab
 def run_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options that say how to run."""
     options = (
-        click.option("--evaluator", "evaluators", metavar="module:function", multiple=True,
-                     help="Scores every answer; repeatable."),
+        click.option("--evaluator", "evaluators", metavar="MODULE:NAME", multiple=True,
+                     help="A function, object or class that scores every answer; repeatable."),
         click.option("--agent", "agent_name", metavar="NAME", help="Agent of every run."),
         click.option("--dataset-version", metavar="VERSION", help="Version of the tasks."),
         click.option("--repetitions", type=click.IntRange(1), default=1, show_default=True,
