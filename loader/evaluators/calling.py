@@ -7,12 +7,14 @@ of its own) is refused; and `inputs` are the run's where there is no example.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
 from loader.errors import ConfigurationError, nearest
+from loader.evaluators.event_loop import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -43,22 +45,33 @@ class Call:
     keywords: Sequence[str] | None = None
 
     def __call__(self, run: object, example: object) -> object:
-        """Call it on a run and its example, or None; wait for what is asynchronous."""
+        """Call it, untraced, on a run and its example, or None; wait for what is asynchronous."""
+        with untraced():
+            answer = self._answer(run, example)
+        return wait_for(_awaited(answer)) if inspect.isawaitable(answer) else answer
+
+    def _answer(self, run: object, example: object) -> object:
         if self.positional is None or self.keywords is None:
-            answer = self.function(run, example)
-        else:
-            values = _values(run, example)
-            answer = self.function(
-                *(values.get(one.name, one.default) for one in self.positional),
-                **{name: values[name] for name in self.keywords},
-            )
-        if inspect.isawaitable(answer):
-            return asyncio.run(_awaited(answer))
-        return answer
+            return self.function(run, example)
+        values = _values(run, example)
+        return self.function(
+            *(values.get(one.name, one.default) for one in self.positional),
+            **{name: values[name] for name in self.keywords},
+        )
 
 
 async def _awaited(answer: Awaitable[object]) -> object:
-    return await answer
+    with untraced():
+        return await answer
+
+
+def untraced() -> AbstractContextManager[object]:
+    """Switch tracing of the evaluators themselves off, where langsmith is loaded at all."""
+    helpers = sys.modules.get("langsmith.run_helpers")
+    context: AbstractContextManager[object] = (
+        helpers.tracing_context(enabled=False) if helpers else nullcontext()
+    )
+    return context
 
 
 def _values(run: object, example: object) -> Mapping[str, object]:
@@ -106,7 +119,8 @@ def call_of(target: object, name: str) -> Call:
     wrapped = getattr(target, "as_run_evaluator", None)
     if callable(wrapped):  # langchain's string evaluators
         target = wrapped()
-    for method in ("evaluate_run", "aevaluate_run"):
+    methods = ("evaluate_run", "aevaluate_run")
+    for method in reversed(methods) if getattr(target, "is_async", False) is True else methods:
         found = getattr(target, method, None)
         if callable(found) and not getattr(found, "__isabstractmethod__", False):
             return Call(found, frozenset(_POSITIONAL))

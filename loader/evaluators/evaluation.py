@@ -8,8 +8,6 @@ a zero.
 
 from __future__ import annotations
 
-import sys
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,6 +53,11 @@ class Evaluator:
         return self.call.needs
 
     @property
+    def needs_example(self) -> bool:
+        """Whether it is given anything of the run's example."""
+        return not self.needs <= {"run", "outputs"}
+
+    @property
     def own_key(self) -> str:
         """Return the key of a result that names none: the function's name."""
         given = getattr(self.function, "__name__", "")
@@ -70,8 +73,7 @@ class Evaluator:
             example: the example the run was made from, or None.
         """
         try:
-            with _untraced():
-                answer = self.call(run, example)
+            answer = self.call(run, example)
             results = list(read_results(answer, self.own_key, getattr(run, "id", None)))
         except Exception as error:  # noqa: BLE001  whatever foreign code raises
             text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
@@ -107,15 +109,6 @@ def evaluator_of(function: object, name: str) -> Evaluator:
         ConfigurationError: it cannot be called, or asks for what it cannot be given.
     """
     return Evaluator(name, f"{name}@{source_hash(function)}", function)
-
-
-def _untraced() -> AbstractContextManager[object]:
-    """Switch tracing of the evaluators themselves off, where langsmith is loaded at all."""
-    helpers = sys.modules.get("langsmith.run_helpers")
-    context: AbstractContextManager[object] = (
-        helpers.tracing_context(enabled=False) if helpers else nullcontext()
-    )
-    return context
 
 
 def describe(evaluators: Iterable[Evaluator]) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any
 
@@ -78,6 +79,12 @@ async def later(outputs: Row, reference_outputs: Row) -> Row:
 
 async def later_positional(run: Any, example: Any) -> Row:  # noqa: ANN401
     return {"key": "later_two", "score": run.outputs["a"] / (3 + example.inputs["q"])}
+
+
+async def with_a_client(outputs: Row) -> Row:
+    """Use a client that breaks, as many do, in another event loop than at first."""
+    client = with_a_client.__dict__.setdefault("client", asyncio.get_running_loop())
+    return {"key": "client", "score": client is asyncio.get_running_loop() and len(outputs)}
 
 
 def several(outputs: Row) -> list[Row]:

@@ -230,7 +230,9 @@ class LangSmithSource:
             ConfigurationError: a key is to be read from them, and the project has no dataset.
         """
         dataset = self._dataset
-        is_asked_for = names.needs_examples(self._places) or bool(self._wishes.evaluators)
+        is_asked_for = names.needs_examples(self._places) or any(
+            evaluator.needs_example for evaluator in self._wishes.evaluators
+        )
         if dataset is None and is_asked_for and project.dataset_id:
             dataset = Dataset(project.dataset_id, project.dataset_id)
         if dataset is None and names.needs_examples(self._places):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -208,11 +209,20 @@ def test_the_nearest_name_is_told() -> None:
     ],
 )  # fmt: skip
 def test_a_class_is_made_an_object(name: str, key: str) -> None:
-    from types import SimpleNamespace as Plain
-
     (evaluator,) = load_evaluators([f"judges:{name}"])
-    run, example = Plain(outputs={"a": 1}, id="r"), Plain(outputs={"a": 1}, inputs={})
+    run, example = (
+        SimpleNamespace(outputs={"a": 1}, id="r"),
+        SimpleNamespace(outputs={"a": 1}, inputs={}),
+    )
     assert [(e.key, e.score) for e in evaluator.apply(run, example)] == [(key, True)]
+
+
+def test_asynchronous_evaluators_share_an_event_loop() -> None:
+    evaluator, wrapped = load_evaluators(["judges:with_a_client", "judges:decorated_later"])
+    run = SimpleNamespace(outputs={"a": 1}, id="r", session_id=None)
+    scores = [evaluator.apply(run, None)[0].score for _ in range(3)]
+    assert scores == [1, 1, 1]
+    assert wrapped.call.function.__name__ == "aevaluate_run"
 
 
 def test_what_is_asked_for_is_known_by_name() -> None:
@@ -221,6 +231,10 @@ def test_what_is_asked_for_is_known_by_name() -> None:
     assert needs["with_default"] == {"outputs"}
     assert needs["keyword_only"] == {"outputs", "reference_outputs"}
     assert len(needs["every_name"]) == 6
+    asking = {e.name[7:] for e in load_evaluators(f"judges:{n}" for n in judges.NAMES)
+              if e.needs_example}  # fmt: skip
+    assert asking >= {"other_names", "whole", "example_only", "word", "every_name"}
+    assert not asking & {"only_outputs", "steps", "with_default"}
     assert needs["other_names"] == needs["whole"] == {"run", "example"}
 
 
