@@ -95,13 +95,15 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        examples_without_run, evaluator_crashes; summary_feedback; evaluators.
+        examples_without_run, evaluator_crashes, failures; summary_feedback; evaluators.
         """
         facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
             facts["evaluators"] = dict(describe(self._wishes.evaluators))
+        if self._failures:
+            facts["failures"] = list(self._failures)
         return facts
 
     def notes(self) -> list[str]:

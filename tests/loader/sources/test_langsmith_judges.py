@@ -14,7 +14,7 @@ from langsmith_server import Fault
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, load_evaluators
 from loader.evaluators.source_text import literal_keys, source_hash
-from loader.sources.langsmith import LangSmithSource, Wishes
+from loader.sources.langsmith import LangSmithSource, Wishes, read_tasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,8 +107,13 @@ def test_every_evaluator_says_the_same_at_ingest_as_in_evaluate(
             theirs.keys() | {"nothing"}
         )
         assert ours["steps"] == (3 + item["example"].inputs["q"], None, "outer, inner", None)
+    # what is run here on the dataset pairs with it
+    tasks = read_tasks(connect_langsmith(), "scenarios")
+    assert {row["task_id"] for row in rows.values()} == {task["task_id"] for task in tasks.tasks}
+    assert {row["dataset_version"] for row in rows.values()} == {tasks.version}
     fruitless = {"remark", "raising", "nothing", "empty", "shorthand", "too_much"}
     assert {text.split()[1] for text in source.failures()} == {f"judges:{n}" for n in fruitless}
+    assert source.reference()["failures"] == source.failures()
 
 
 def queries(stand_in: LangSmithServer) -> int:
