@@ -14,13 +14,12 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from langsmith_datasets import selected, splits_of
-from langsmith_runs import Refused, asked_v1, asked_v2, instant
+from langsmith_runs import Refused, asked_v1, asked_v2, instant, shown_v2
 
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
 
 Row = dict[str, Any]
-V2_RENAMED = {"PROJECT_ID": "session_id", "METADATA": "extra", "LATENCY_SECONDS": "end_time"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -117,7 +116,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def list_sessions(self) -> None:
         rows = sorted(
-            self.stand_in.sessions.values(), key=lambda s: instant(s["start_time"]), reverse=True
+            self.stand_in.sessions.values(),
+            key=lambda s: instant(s["start_time"] or "0001-01-01"),
+            reverse=True,
         )
         name, dataset = self.one("name"), self.one("reference_dataset")
         rows = [
@@ -205,6 +206,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.json()
         try:
             rows = asked_v2(self.stand_in.runs_of, body)
+            rows = [run for run in rows if run["id"] not in self.stand_in.not_in_v2]
         except Refused as reason:
             self.answer({"title": "Bad Request", "status": 400, "detail": str(reason)}, 400)
             return
@@ -215,18 +217,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({**page, "next_cursor": cursor} if cursor else page)
 
     def v2_value(self, run: Row, name: str) -> object:
-        value = run.get(V2_RENAMED.get(name, name.lower()))
-        if name in {"STATUS", "RUN_TYPE"}:
-            return str(value).upper()
         if name == "PARENT_RUN_IDS":
             return self.stand_in.ancestors(run)
-        if name == "METADATA":
-            return (value or {}).get("metadata")
-        if name in {"START_TIME", "END_TIME"} and value:
-            return instant(value).isoformat().replace("+00:00", "Z")
-        if name == "LATENCY_SECONDS" and value:
-            return (instant(value) - instant(run["start_time"])).total_seconds()
-        return float(value) if name == "TOTAL_COST" and value is not None else value
+        return shown_v2(run, name)
 
     def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
         """Cut a page after the run that the cursor names, as keyset paging does."""

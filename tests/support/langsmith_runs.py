@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Row = dict[str, Any]
+RENAMED = {"PROJECT_ID": "session_id", "METADATA": "extra", "LATENCY_SECONDS": "end_time"}
 # The service: 400 days and some hours are answered, 401 days are not.
 LONGEST = timedelta(days=401)
 CONDITION = re.compile(r"(\w+)\((\w+), (.+)\)", re.DOTALL)
@@ -54,6 +55,24 @@ def asked_v1(roots: Callable[..., list[Row]], body: Row) -> list[Row]:
         raise Refused("Limit exceeds maximum allowed value of 100")
     runs = roots(body["session"], is_root=body.get("is_root"))
     return list(_narrowed(runs, body, set(body.get("id") or ())))
+
+
+def shown_v2(run: Row, name: str) -> object:
+    """Return one property of a run as the v2 query gives it: times in milliseconds."""
+    value = run.get(RENAMED.get(name, name.lower()))
+    # v1 has 0 where no tokens were counted
+    is_uncounted = name.endswith("_TOKENS") and run.get("total_cost") is None and not value
+    if value is None or is_uncounted:
+        return None
+    if name in {"STATUS", "RUN_TYPE"}:
+        return str(value).upper()
+    if name in {"START_TIME", "END_TIME"}:
+        return instant(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if name == "METADATA":
+        return value.get("metadata")
+    if name == "LATENCY_SECONDS":
+        return (instant(value) - instant(run["start_time"])).total_seconds()
+    return float(value) if name == "TOTAL_COST" else value
 
 
 def _narrowed(runs: Iterable[Row], body: Row, ids: set[str]) -> Iterator[Row]:

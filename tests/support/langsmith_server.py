@@ -70,6 +70,7 @@ class LangSmithServer:
         self.version = "0.16.2"
         self.key = KEY
         self.naive_times = True
+        self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
         self.datasets: dict[str, Row] = {}
         self.examples: dict[str, Row] = {}
@@ -238,8 +239,11 @@ def _newness(run: Row) -> tuple[datetime, str]:
     return instant(start) if start else datetime.min.replace(tzinfo=UTC), run["id"]
 
 
-def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large") -> Row:
+def fill(
+    server: LangSmithServer, runs: int, feedback: int, name: str = "large", output_bytes: int = 3
+) -> Row:
     """Add a project of so many runs with so many feedback rows each."""
+    outputs = {"answer": "y" * output_bytes}
     session = server.add_session(
         name, extra={"metadata": {"experiment_group": "code-chef", "extension_version": "1.0.0"}}
     )
@@ -249,6 +253,7 @@ def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large")
             session,
             begin + timedelta(seconds=number),
             extra={"metadata": {"task_id": f"t{number}"}},
+            outputs=outputs,
         )
         for key in range(feedback):
             server.add_feedback(run, f"metric_{key}", (number + key) % 10 / 10, comment="because")
@@ -259,9 +264,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--feedback", type=int, default=4)
+    parser.add_argument("--output-bytes", type=int, default=3)
     options = parser.parse_args()
     with LangSmithServer() as running:
-        fill(running, options.runs, options.feedback)
+        fill(running, options.runs, options.feedback, output_bytes=options.output_bytes)
         print(running.url, flush=True)  # noqa: T201
         while True:
             time.sleep(60)

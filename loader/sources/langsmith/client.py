@@ -248,9 +248,11 @@ class LangSmith:
             self._sdk.request_with_retries(method, path, request_kwargs=request)
         except Exception as error:  # noqa: BLE001  whatever the SDK makes of it, the answer tells
             problem = _kind_of_failure(error)
-        if problem and (not heard or not _is_read(heard[-1])):
+        response = heard[-1] if heard else None
+        # the answer knows its request, whose hook knows this list: a circle would keep the body
+        heard.clear()
+        if response is None or (problem and not _is_read(response)):
             raise Transient(f"{problem} after {time.monotonic() - started:.0f} s")
-        response = heard[-1]
         body = response.content
         key = self._sdk.api_key
         if key and len(key) >= SHORTEST_KEY:

@@ -95,7 +95,8 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        examples_without_run, evaluator_crashes, failures; summary_feedback; evaluators.
+        filled_from_v1, examples_without_run, evaluator_crashes, failures; summary_feedback;
+        evaluators.
         """
         facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
         if self._crashed:
@@ -198,6 +199,8 @@ class LangSmithSource:
     def _take_stock(self, query: RunQuery, spool: Spool) -> None:
         """Put into the ledger entry what was read and what was left out."""
         self._facts["query"] = query.protocol
+        self._counts["filled_from_v1"] = query.filled
+        self._notes += query.notes(spool)
         version = query.project.metadata.get("dataset_version")
         if version:
             self._facts["dataset_version"] = str(version)
@@ -291,5 +294,6 @@ class LangSmithSource:
             )
         if counts["unreadable_feedback"]:
             self._notes.append(
-                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON."
+                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON, "
+                "or have no id."
             )

@@ -161,6 +161,8 @@ class Reader:
             try:
                 row = self._decode(raw)
             except msgspec.MsgspecError:
+                row = {}
+            if not isinstance(row.get("id"), str):
                 self._spool.unreadable_feedback += 1
                 continue
             if feedback.is_own(row):

@@ -27,6 +27,8 @@ V2_FIRST_VERSION = (0, 16)
 # Traces named in one request; more of them are cheaper to pick from all of the project's runs.
 TRACES_AT_ONCE = 100
 
+_TOKENS = ("total_tokens", "prompt_tokens", "completion_tokens")
+
 
 class _Identified(msgspec.Struct):
     """What tells a run from others, and its trace where that was asked for."""
@@ -129,7 +131,7 @@ class RunQuery:
         that v2 gave; it knows no windows. Elsewhere v2 is asked for windows before the
         project's start, as long as runs are missing.
         """
-        if self.protocol == "v1" or self.since or self.until or not self._is_short(spool):
+        if self.protocol == "v1" or self._is_part or not self._is_short(spool):
             return
         if (yield from self._fill_from_v1(spool)):
             return
@@ -138,12 +140,38 @@ class RunQuery:
                 return
             yield from self._walk(self._roots, [window])
 
+    def notes(self, spool: Spool) -> list[str]:
+        """Say where runs came from the other query, and how many are still missing."""
+        said = []
+        name = self.project.name
+        if self.filled:
+            said.append(
+                f"{self.filled:,} runs of project {name!r} came from LangSmith's v1 run query: "
+                "v2 does not have them. The cloud service ends v1 on 2027-01-31."
+            )
+        read = spool.count("read")
+        if read and not self._is_part and self._is_short(spool):
+            said.append(
+                f"LangSmith counts {self.project.run_count:,} runs in project {name!r} and gives "
+                f"{read:,}. Its count may be late; on the v2 query, a run dated more than "
+                f"{windows.LOOK_BACK * windows.LONGEST.days:,} days before its project, or not "
+                "dated, is not found."
+            )
+        return said
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether only a stretch of the project's time is read."""
+        return self.since is not None or self.until is not None
+
     def _fill_from_v1(self, spool: Spool) -> Generator[RunPage, None, bool]:
         """Read what is older than v2 has; False where the server has no v1 query."""
         if _flag(self.client.info(), "ch_query_enabled") is False:
             return False
         oldest = spool.oldest()
-        until = oldest and oldest + RESOLUTION
+        # one page is one request, with or without a bound
+        is_bound = oldest and (self.project.run_count or 0) > PAGE["v1"]
+        until = oldest + RESOLUTION if oldest and is_bound else None
         question = Question(with_io=self.with_io, until=until)
         before = spool.count("read")
         cursor: str | None = None
@@ -251,24 +279,36 @@ def _flag(info: Mapping[str, object], name: str) -> bool | None:
 def normalised(run: dict[str, object]) -> dict[str, object]:
     """Bring a run of either query to one shape; absent stays None.
 
+    The same run gives the same values by either route: times to the millisecond, costs to
+    12 digits, and no tokens where v1 writes 0 for want of a number.
+
     Keys: id, name, status (success, error, pending), started_at (ISO, UTC),
     latency_ms, tokens, prompt_tokens, completion_tokens, cost_usd, error, metadata,
     example_id, tags, inputs, outputs.
+
+    Raises:
+        KeyError: it has no id.
     """
+    if not isinstance(run.get("id"), str) or not run["id"]:
+        raise KeyError("id")
     metadata = run.get("metadata")
     extra = run.get("extra")
     if metadata is None and isinstance(extra, dict):
         metadata = extra.get("metadata")
+    cost = number(run.get("total_cost"))
+    tokens = {name: run.get(name) for name in _TOKENS}
+    if cost is None and not any(tokens.values()):
+        tokens = dict.fromkeys(_TOKENS)
     return {
         "id": run["id"],
         "name": run.get("name"),
         "status": _status(run),
-        "started_at": utc_text(run.get("start_time")),
+        "started_at": utc_text(run.get("start_time"), RESOLUTION),
         "latency_ms": _latency_ms(run),
-        "tokens": run.get("total_tokens"),
-        "prompt_tokens": run.get("prompt_tokens"),
-        "completion_tokens": run.get("completion_tokens"),
-        "cost_usd": number(run.get("total_cost")),
+        "tokens": tokens["total_tokens"],
+        "prompt_tokens": tokens["prompt_tokens"],
+        "completion_tokens": tokens["completion_tokens"],
+        "cost_usd": cost,
         "error": run.get("error"),
         "metadata": metadata if isinstance(metadata, dict) else {},
         "example_id": run.get("reference_example_id"),
@@ -297,15 +337,16 @@ def normalised_child(run: dict[str, object]) -> dict[str, object]:
 
 
 def number(value: object) -> float | str | None:
-    """Read a cost: a number, a number as text, or null; other text stays as it is."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Read a cost: a number, a number as text, or null; other text stays as it is.
+
+    v1 writes decimals and v2 sums of floats, which differ behind the twelfth digit.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return float(value)
+    try:
+        return float(f"{float(value):.12g}")
+    except (ValueError, OverflowError):
+        return str(value)
 
 
 def _status(run: dict[str, object]) -> str:
@@ -322,11 +363,14 @@ def _status(run: dict[str, object]) -> str:
 
 
 def _latency_ms(run: dict[str, object]) -> float | None:
-    """Return the run's duration in milliseconds, to the microsecond."""
+    """Return the run's duration in milliseconds, negative if it ends before it begins.
+
+    From its times as far as both routes give them; v2's own figure is of finer ones.
+    """
+    begin, end = (moment(run.get(name), RESOLUTION) for name in ("start_time", "end_time"))
+    if begin is not None and end is not None:
+        return (end - begin) / timedelta(milliseconds=1)
     seconds = run.get("latency_seconds")
     if isinstance(seconds, int | float) and math.isfinite(seconds):
-        return round(seconds * 1000, 3)
-    begin, end = moment(run.get("start_time")), moment(run.get("end_time"))
-    if begin is None or end is None:
-        return None
-    return round((end - begin) / timedelta(milliseconds=1), 3)
+        return float(round(seconds * 1000))
+    return None

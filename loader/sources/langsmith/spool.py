@@ -26,7 +26,7 @@ pragma journal_mode = off;
 pragma synchronous = off;
 pragma temp_store = file;
 pragma locking_mode = exclusive;
-pragma cache_size = -16000;
+pragma cache_size = -4000;
 create table runs (
     id text primary key,
     position text,
@@ -42,9 +42,10 @@ create table feedback (
 create table evaluations (run_id text not null, body blob not null);
 begin;
 """
-# Numbered over pending runs too: a run keeps its number when it is done.
+# Numbered over pending runs too: a run keeps its number when it is done. Only what orders them
+# is sorted, not what they hold.
 _NUMBERED = """
-select id, body, io, is_pending, row_number() over (
+select rowid, row_number() over (
     partition by position order by started_at, id
 ) as repetition
 from runs order by started_at, id
@@ -181,7 +182,9 @@ class Spool:
 
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
-        for run_id, body, io, is_pending, repetition in self._database.execute(_NUMBERED):
+        one = "select id, body, io, is_pending from runs where rowid = ?"
+        for row, repetition in self._database.execute(_NUMBERED):
+            run_id, body, io, is_pending = self._database.execute(one, (row,)).fetchone()
             yield SpooledRun(
                 run_id,
                 self._decode(body),

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 LONGEST = timedelta(days=400)
 # Clocks of the tracing machine, of this one and of the service may differ.
 CLOCK_MARGIN = timedelta(days=1)
-# Imported runs may have begun before their project: so many windows are looked through for
-# runs that the service counts and does not give. Four reach back beyond LangSmith's own first
-# day for years to come, and are four requests.
+# Imported runs may have begun before their project: so many windows before it are looked
+# through for runs that the service counts and does not give. Each is a request.
 LOOK_BACK = 4
 
 
@@ -55,10 +54,11 @@ def life_of(
     """
     now = datetime.now(UTC)
     last = project.last_run_at
-    end = now + CLOCK_MARGIN
-    if last is not None and since is None:
+    if last is None or since is not None or last + CLOCK_MARGIN > now:
+        end = max(now, last or now) + CLOCK_MARGIN
+    else:
         # a narrow window may be queried more often
-        end = min(end, last + CLOCK_MARGIN)
+        end = last + CLOCK_MARGIN
     starts = [moment for moment in (project.started_at, last) if moment is not None]
     begin = min(starts) - CLOCK_MARGIN if project.started_at else end - LONGEST
     return split(max(begin, since or begin), min(end, until or end))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -21,6 +21,12 @@ Protocol = Literal["v2", "v1"]
 PAGE = {"v2": 1000, "v1": 100}
 # A server that lacks a route, or has it switched off.
 ABSENT = (404, 405, 410, 501)
+# Runs with inputs and outputs may be of any size: a first page of few shows it.
+FIRST_WITH_IO = 20
+# What one page may weigh, in bytes. Twice as much is held for a moment when it has come, and
+# the next one is on its way meanwhile.
+PAGE_WEIGHT = 8 << 20
+GROWTH = 10
 
 _V2_SELECTS = (
     "ID", "NAME", "STATUS", "START_TIME", "END_TIME", "LATENCY_SECONDS", "ERROR", "METADATA",
@@ -73,20 +79,42 @@ class Question:
     """The start times that the v1 query is to keep to; the v2 query has its window."""
 
 
+class PageSize:
+    """How many runs to ask for at once: as many as the service gives, fewer of heavy ones."""
+
+    def __init__(self, *, with_io: bool) -> None:
+        """Begin with few where their size may be anything."""
+        self._rows = FIRST_WITH_IO if with_io else max(PAGE.values())
+
+    def of(self, protocol: Protocol) -> int:
+        """Return the size of the next page."""
+        return min(self._rows, PAGE[protocol])
+
+    def learn(self, runs: Sequence[msgspec.Raw]) -> None:
+        """Take the weight of the last page into account."""
+        if runs:
+            fitting = PAGE_WEIGHT * len(runs) // max(1, sum(map(len, runs)))
+            self._rows = max(1, min(fitting, self._rows * GROWTH, max(PAGE.values())))
+
+
 @dataclass
 class Wire:
     """Asks for pages of one project's runs."""
 
     client: LangSmith
     project_id: str
-    subtree_usage: bool = field(default=True)
+    subtree_usage: bool = True
+
+    def __post_init__(self) -> None:
+        """Keep the sizes of pages with and without inputs and outputs apart."""
+        self._sizes = {with_io: PageSize(with_io=with_io) for with_io in (False, True)}
 
     def v2(self, question: Question, window: Window, cursor: str | None) -> RunPage | Answer:
         """Ask the v2 query for a page; its refusal when the server has no such query."""
         body: dict[str, object] = {
             "project_ids": [self.project_id],
             "is_root": question.is_root,
-            "page_size": PAGE["v2"],
+            "page_size": self._sizes[question.with_io].of("v2"),
             "selects": [
                 *_V2_SELECTS,
                 *(() if question.is_root else _V2_PLACE),
@@ -119,6 +147,7 @@ class Wire:
                 self.subtree_usage = False
                 return self.v2(question, window, cursor)
             return found
+        self._sizes[question.with_io].learn(found.items or [])
         more = found.next_cursor if found.has_more is not False else None
         return RunPage(found.items or [], more or None)
 
@@ -127,7 +156,7 @@ class Wire:
         body: dict[str, object] = {
             "session": [self.project_id],
             "is_root": question.is_root,
-            "limit": PAGE["v1"],
+            "limit": self._sizes[question.with_io].of("v1"),
             "select": [
                 *_V1_SELECT,
                 *(() if question.is_root else _V1_PLACE),
@@ -151,6 +180,7 @@ class Wire:
         found = self.client.ask("POST", "/runs/query", _V1Page, parameters, ABSENT)
         if isinstance(found, Answer):
             return found
+        self._sizes[question.with_io].learn(found.runs)
         following = (found.cursors or {}).get("next")
         return RunPage(found.runs, str(following) if following else None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,21 @@ def world(
     tmp_path_factory: pytest.TempPathFactory, postgres_server: str
 ) -> Iterator[tuple[LangSmithServer, str]]:
     """Load three projects of one experiment, one of baselines alone, one file; build once."""
+    from langsmith.utils import get_env_var  # slow to import
+
     with (
         pytest.MonkeyPatch.context() as patch,
         LangSmithServer() as server,
         servers.migrated(postgres_server) as url,
     ):
+        for name in os.environ:
+            if name.startswith(("LANGSMITH_", "LANGCHAIN_")):
+                patch.delenv(name)
+        patch.setenv("LANGSMITH_CONFIG_FILE", str(tmp_path_factory.getbasetemp() / "none.json"))
         patch.setenv("LANGSMITH_ENDPOINT", server.url)
         patch.setenv("LANGSMITH_API_KEY", KEY)
         patch.setenv("NO_PROXY", "*")
+        get_env_var.cache_clear()
         for name, arm in ARMS.items():
             fill(server, name, *arm)
         fill(server, "two of them", "code-chef", "1.3.0")
@@ -159,6 +167,8 @@ def test_feedback_is_one_row_a_candidate_and_no_score_at_the_next_ingest(
 def test_what_cannot_be_written_is_said(
     world: tuple[LangSmithServer, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from langsmith.utils import get_env_var  # slow to import
+
     server, url = world
     before = json.dumps([server.sessions, server.feedback])
     for options, code, said in (
@@ -179,6 +189,7 @@ def test_what_cannot_be_written_is_said(
     server.faults = [Fault(path, status=404)]
     assert "has no project" in push(url, *version).output
     monkeypatch.setenv("LANGSMITH_ENDPOINT", "http://127.0.0.1:9")
+    get_env_var.cache_clear()
     done = push(url, *version)
     assert done.exit_code == 2
     assert f"was read at {server.url}, and LANGSMITH_ENDPOINT leads to" in done.output

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from langsmith_server import LangSmithServer
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.backends("dual")]
 Row = dict[str, Any]
 CHANGED = "2026-11-05T10:00:00.500000+00:00"
 
