@@ -63,6 +63,12 @@ _OPTIONS = (
         help="Where a field of LangSmith's runs is read from, such as task_id=metadata.case or "
         "extension_version=example.metadata.v; repeatable.",
     ),
+    click.option(
+        "--price",
+        is_flag=True,
+        help="Where LangSmith has no cost of a run: make it from the run's tokens by "
+        "model_prices.csv.",
+    ),
 )
 
 
@@ -85,8 +91,8 @@ def _keys(given: Sequence[str]) -> dict[str, str]:
 def langsmith_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options of a LangSmith ingest to a command.
 
-    They arrive as the keyword arguments projects, dataset, all_experiments, since, evaluators
-    and keys, which `build_sources` takes as they are.
+    They arrive as the keyword arguments projects, dataset, all_experiments, since, evaluators,
+    keys and price, which `build_sources` takes as they are.
     """
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -101,6 +107,7 @@ def build_sources(  # noqa: PLR0913  one for each option
     since: datetime | None,
     evaluators: Sequence[str],
     keys: Mapping[str, str],
+    price: bool,
     with_io: bool,
     defaults: Defaults,
 ) -> list[LangSmithSource]:
@@ -112,9 +119,13 @@ def build_sources(  # noqa: PLR0913  one for each option
     """
     # imported here: `--help` must not wait for it
     from loader.sources.langsmith import Selection, select_sources
+    from loader.warehouse.prices import read_price_list
 
+    prices = read_price_list() if price else None
     return select_sources(
-        Selection(projects, dataset, all_experiments, since, evaluators, with_io, defaults, keys)
+        Selection(
+            projects, dataset, all_experiments, since, evaluators, with_io, defaults, keys, prices
+        )
     )
 
 

@@ -55,6 +55,10 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("x-api-key") != self.stand_in.key:
             self.answer({"detail": f"Invalid token {self.headers.get('x-api-key')}"}, 401)
             return
+        if self.stand_in.needs_workspace and not self.headers.get("X-Tenant-Id"):
+            # as the service: a key of the whole organisation is of no workspace
+            self.answer({"error": "org_scoped_key_requires_workspace"}, 403)
+            return
         for verb, pattern, name in ROUTES:
             found = re.fullmatch(pattern, path)
             if verb == method and found:
@@ -113,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
                 "size_limit": 100, "size_limit_bytes": 20971520,
             },
         })  # fmt: skip
+
+    def list_workspaces(self) -> None:
+        self.answer(self.stand_in.workspaces)
 
     def list_sessions(self) -> None:
         rows = sorted(
@@ -292,6 +299,7 @@ class Handler(BaseHTTPRequestHandler):
 
 ROUTES = (
     ("GET", "/info", "info"),
+    ("GET", "/workspaces", "list_workspaces"),
     ("GET", "/sessions", "list_sessions"),
     ("POST", "/sessions", "create_session"),
     ("GET", "/sessions/([^/]+)", "read_session"),

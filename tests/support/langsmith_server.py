@@ -69,6 +69,8 @@ class LangSmithServer:
         )
         self.version = "0.16.2"
         self.key = KEY
+        self.workspaces: list[Row] = []
+        self.needs_workspace = False
         self.naive_times = True
         self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loader.errors import LoaderError
+from loader.errors import LoaderError, SourceUnavailable
 from loader.sources.langsmith.runs import TRACES_AT_ONCE
 from loader.sources.langsmith.sdk_runs import child_of
 
@@ -63,6 +63,13 @@ class Children:
             except LoaderError as error:
                 self.failure = error
                 raise
+            except msgspec.MsgspecError:
+                self.failure = SourceUnavailable(
+                    f"a child run in project {self._query.project.name!r} is no sound JSON, so "
+                    "evaluators cannot be given child_runs; correct it in LangSmith, or leave "
+                    "those evaluators out. Nothing was loaded."
+                )
+                raise self.failure from None
             self._block = block
         found = self._database.execute("select body from children where trace_id = ?", (run_id,))
         return tree(run_id, [msgspec.json.decode(body) for (body,) in found])
@@ -71,23 +78,24 @@ class Children:
         self._database.execute("delete from children")
         for page in self._query.children(trace_ids):
             for raw in page.runs:
-                run = msgspec.json.decode(raw)
+                run = msgspec.json.decode(raw, type=dict[str, Any])
                 self._database.execute(
                     "insert into children values (?, ?)", (str(run.get("trace_id")), bytes(raw))
                 )
 
 
 def tree(root_id: str, rows: Sequence[dict[str, Any]]) -> list[Run]:
-    """Build the runs below a root from the service's rows.
+    """Build the runs below a root from the service's rows, in the order in which they began.
 
+    That order is the service's (`dotted_order`): times alone may be equal.
     A run whose parent is not among them is put below the root: it was made by something.
     """
     by_id: dict[str, Run] = {}
-    places: dict[str, tuple[datetime, str]] = {}
+    places: dict[str, tuple[str, datetime, str]] = {}
     for row in rows:
         run = child_of(row)
         by_id[str(run.id)] = run
-        places[str(run.id)] = (run.start_time, str(run.id))
+        places[str(run.id)] = (run.dotted_order, run.start_time, str(run.id))
     below: list[Run] = []
     for run_id in sorted(by_id, key=places.__getitem__):
         run = by_id[run_id]

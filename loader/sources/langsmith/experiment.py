@@ -15,6 +15,7 @@ from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, SourceRow
 from loader.sources.langsmith import names, scoring
 from loader.sources.langsmith.children import Children
+from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loader.sources.langsmith.client import LangSmith
+    from loader.tools.prices import PriceList
 
 NAME = "langsmith"
 
@@ -49,6 +51,8 @@ class Wishes:
     """Give the records the inputs and outputs of their runs."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Field of a record → the place that it is read from, in place of `names.READ`."""
+    prices: PriceList | None = None
+    """Make a cost from a run's tokens where the service has none."""
 
 
 class LangSmithSource:
@@ -95,8 +99,8 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        filled_from_v1, examples_without_run, evaluator_crashes, failures; summary_feedback;
-        evaluators.
+        filled_from_v1, unmeasured, examples_without_run, evaluator_crashes, failures;
+        summary_feedback; evaluators.
         """
         facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
         if self._crashed:
@@ -139,21 +143,24 @@ class LangSmithSource:
         )
         query = RunQuery(self._client, project, with_io)
         planning = self._planning = Planning(project)
+        prices = self._wishes.prices
+        pricing = Pricing(prices) if prices else None
         with Spool() as spool, closing(self._examples(project)) as examples:
             mapper = Mapper(
                 project, self._wishes.defaults, self._wishes.with_io, self._client.web_address(),
-                self._places, examples,
+                self._places, examples, pricing,
             )  # fmt: skip
             Reader(self._client, query, spool, mapper.position).read()
             self._refuse_expired(project, spool)
             self._take_stock(query, spool)
             planning.count(self._client, spool, examples if examples.are_read else None)
             self._counts["examples_without_run"] = planning.without_run
+            self._counts["unmeasured"] = forget_unmeasured(query, spool)
             if self._wishes.evaluators:
                 self._score_anew(query, spool, examples)
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
-            self._notes += planning.notes(spool)
+            self._notes += [*planning.notes(spool), *(pricing.notes() if pricing else ())]
         self._warn()
 
     def _project(self) -> Project:
@@ -283,6 +290,11 @@ class LangSmithSource:
         if self._crashed:
             keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
+        if counts["unmeasured"]:
+            self._notes.append(
+                f"{counts['unmeasured']:,} runs have a count of tokens or a cost of 0 although a "
+                "model answered in them: these are unknown, not 0."
+            )
         if counts["repeated_feedback"] or counts["repeated_runs"]:
             self._notes.append(
                 "The experiment was being written to while it was read; ingest again to be sure."

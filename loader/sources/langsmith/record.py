@@ -15,6 +15,7 @@ from loader.sources.langsmith.times import utc_text
 if TYPE_CHECKING:
     from loader.records.checker import Defaults
     from loader.sources import Rejection
+    from loader.sources.langsmith.costs import Pricing
     from loader.sources.langsmith.feedback import Verdict
     from loader.sources.langsmith.projects import Project
     from loader.sources.langsmith.spool import SpooledRun
@@ -57,12 +58,15 @@ class Mapper:
     places: Mapping[str, names.Place] = field(default_factory=dict)
     """Of `--key`."""
     examples: About | None = None
+    pricing: Pricing | None = None
+    """Makes a cost where the service has none."""
 
     def identity(self, run: Mapping[str, object]) -> Identity:
         """Say what experiment, group, version, agent, model and task a run is of.
 
         The run's metadata before its example's, that before the project's; an option only
-        where none says anything. What contradicts an option is left for the check to reject.
+        where none says anything, and the environment where LangSmith reports nothing either.
+        What contradicts an option is left for the check to reject.
 
         Args:
             run: normalised; with inputs and outputs where a place is in them.
@@ -77,10 +81,12 @@ class Mapper:
         for name in names.READ:
             found = names.stated(name, known, self.places)
             option = getattr(self.defaults, name, None)
-            if found is None and option:
+            if found is None and option and name not in self.defaults.weak:
                 fields[name] = option
                 continue
             found = found or names.reported(name, known, self.places)
+            if found is None and option:
+                fields[name] = option
             if found is not None:
                 text = names.as_text(found.value)
                 fields[name] = found.value if text is None else text
@@ -132,9 +138,13 @@ class Mapper:
             "prompt_tokens": run["prompt_tokens"],
             "completion_tokens": run["completion_tokens"],
         }
+        identity = self.identity({**run, **spooled.inputs_outputs})
+        cost = run["cost_usd"]
+        if cost is None and self.pricing is not None:
+            cost = self.pricing.cost(run, identity.fields.get("model_version"))
+            about["cost_source"] = None if cost is None else "prices"
         metadata["langsmith"] = {name: value for name, value in about.items() if value is not None}
         error = run["error"]
-        identity = self.identity({**run, **spooled.inputs_outputs})
         fields = {
             **identity.fields,
             "source_run_id": spooled.id,
@@ -143,7 +153,7 @@ class Mapper:
             "scores": verdict.scores,
             "latency_ms": run["latency_ms"],
             "tokens_used": run["tokens"],
-            "cost_usd": run["cost_usd"],
+            "cost_usd": cost,
             "success": run["status"] == "success",
             "error_message": str(error) if error else None,
             "dataset_version": self.dataset_version,

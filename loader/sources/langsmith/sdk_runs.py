@@ -40,6 +40,7 @@ def child_of(row: Mapping[str, Any]) -> Run:
         "run_type": run["run_type"] or "chain",
         "trace_id": run["trace_id"] or run["id"],
         "parent_run_id": run["parent_run_id"],
+        "dotted_order": row.get("dotted_order") or "",
     })  # fmt: skip
 
 
@@ -62,9 +63,14 @@ def _fields(run_id: str, run: Mapping[str, Any], contents: Mapping[str, Any]) ->
         "prompt_tokens": run["prompt_tokens"],
         "completion_tokens": run["completion_tokens"],
         "total_cost": run["cost_usd"],
-        "inputs": contents.get("inputs") or {},
-        "outputs": contents.get("outputs"),
+        "inputs": _mapping(contents.get("inputs"), "input") or {},
+        "outputs": _mapping(contents.get("outputs"), "output"),
     }
+
+
+def _mapping(value: object, name: str) -> dict[str, Any] | None:
+    """Return inputs or outputs as the SDK has them: under a name, where they are none."""
+    return value if value is None or isinstance(value, dict) else {name: value}
 
 
 @cache

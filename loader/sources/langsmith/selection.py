@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from loader.tools.prices import PriceList
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -30,6 +32,7 @@ class Selection:
     with_io: bool = False
     defaults: Defaults = field(default_factory=Defaults)
     keys: Mapping[str, str] = field(default_factory=dict)
+    prices: PriceList | None = None
 
 
 def select_sources(selection: Selection, client: LangSmith | None = None) -> list[LangSmithSource]:
@@ -50,8 +53,9 @@ def select_sources(selection: Selection, client: LangSmith | None = None) -> lis
         raise ConfigurationError("name a --project, or a --dataset with --all-experiments")
     evaluators = tuple(load_evaluators(selection.evaluators))
     wishes = Wishes(
-        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.keys
-    )
+        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.keys,
+        selection.prices,
+    )  # fmt: skip
     parse_keys(selection.keys)
     client = client or LangSmith()
     if not selection.all_experiments:

@@ -180,6 +180,26 @@ class Spool:
         query = "select min(started_at) from runs where started_at <> ''"
         return moment(self._database.execute(query).fetchone()[0])
 
+    def zeros(self) -> list[str]:
+        """Return the ids of finished runs that have no tokens, or cost nothing."""
+        found = self._database.execute(
+            "select id from runs where not is_pending"
+            " and 0 in (json_extract(cast(body as text), '$.tokens'),"
+            " json_extract(cast(body as text), '$.cost_usd'))"
+        )
+        return [run_id for (run_id,) in found]
+
+    def forget_zeros(self, run_id: str, names: Sequence[str]) -> bool:
+        """Make these fields of a run null where they are 0; return whether one was."""
+        found = self._database.execute("select body from runs where id = ?", (run_id,)).fetchone()
+        run = self._decode(found[0]) if found else {}
+        zeros = {name: None for name in names if run.get(name) == 0}
+        if zeros:
+            self._database.execute(
+                "update runs set body = ? where id = ?", (self._encode(run | zeros), run_id)
+            )
+        return bool(zeros)
+
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
         one = "select id, body, io, is_pending from runs where rowid = ?"

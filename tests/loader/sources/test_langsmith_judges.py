@@ -150,9 +150,19 @@ def test_child_runs_are_asked_for_once_and_only_when_somebody_looks(
     plain = queries(stand_in)
     assert scores("judges:steps") == [({"steps": 2 + n}, "step 1, step 2") for n in range(5)]
     assert queries(stand_in) - plain == plain + 1
+    # equal times: the service's own order tells
+    for place, kept in enumerate(run for run in stand_in.runs.values() if run["parent_run_id"]):
+        kept["start_time"] = begin.isoformat()
+        kept["dotted_order"] = f"{9 - place % 3}"
+    assert {comment for _, comment in scores("judges:steps")} == {"step 1, step 2"}
     # what cannot be had is a failure of the reading, not of the evaluator
     stand_in.faults = [Fault("/runs/query", after=plain, times=20, status=503)]
     with pytest.raises(SourceUnavailable):
+        scores("judges:steps")
+    rows = "items" if query == "v2" else "runs"
+    broken = b'{"%s": [{"id": "a", "error": "\\ud800"}]}' % rows.encode()
+    stand_in.faults = [Fault("/runs/query", after=plain, status=200, body=broken)]
+    with pytest.raises(SourceUnavailable, match="a child run in project 'exp' is no sound JSON"):
         scores("judges:steps")
 
 
