@@ -19,6 +19,7 @@ from loader.cli.group_options import group_options, roles_of, say_unknown_groups
 from loader.cli.ingest_options import Reading, Scales, reading_options
 from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.langsmith import build_sources, langsmith_options
+from loader.cli.loads import Failures, withdraw_gone
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
@@ -27,7 +28,7 @@ from loader.sources import Failing, Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
@@ -85,7 +86,7 @@ if TYPE_CHECKING:
     help="How to print what became of the records.",
 )
 @database_option
-def ingest(  # noqa: PLR0913  one for each option
+def ingest(  # noqa: C901, PLR0913, PLR0915  one for each option
     *,
     files: tuple[str, ...],
     paths: tuple[str, ...],
@@ -103,6 +104,10 @@ def ingest(  # noqa: PLR0913  one for each option
     dataset: str | None,
     all_experiments: bool,
     since: datetime | None,
+    until: datetime | None,
+    last: timedelta | None,
+    is_full: bool,
+    is_sync: bool,
     evaluators: Sequence[str],
     keys: dict[str, str],
     price: bool,
@@ -134,13 +139,17 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --guess results.csv
       python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
+      python -m loader ingest --project production --last 24h
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
+
+    Of a LangSmith project that was loaded before, only what can have changed is asked for.
 
     Exit code 3: with --strict, a record was rejected or had a value set aside; else, nothing
     could be loaded, more than --max-rejected had that trouble, or an --evaluator gave no score
-    of any run.
+    of any run; with --all-experiments, an experiment failed (the others are loaded).
     """
     # imported here: `--help` must not wait for the database driver
+    from loader.ingest.known_runs import KnownRuns
     from loader.records.checker import Defaults
     from loader.warehouse.seeds import read_vocabulary
     from loader.warehouse.variables import keeps_contents
@@ -198,11 +207,22 @@ def ingest(  # noqa: PLR0913  one for each option
             dataset=dataset,
             all_experiments=all_experiments,
             since=since,
+            until=until,
+            last=last,
+            is_full=is_full,
+            is_sync=is_sync,
             evaluators=evaluators,
             keys=keys,
             price=price,
             with_io=with_io,
             defaults=defaults,
+            known=KnownRuns(
+                database_url,
+                vocabulary,
+                keep_contents=with_io,
+                first_repetition=first_repetition,
+            ),
+            vocabulary=vocabulary,
         )
     else:
         raise ConfigurationError(
@@ -210,19 +230,26 @@ def ingest(  # noqa: PLR0913  one for each option
         )
     from_files = bool(files or paths)
     summaries = []
+    failures = Failures(len(sources) if all_experiments else 0)
     for source in sources:
-        summary = _load(
-            source, vocabulary, defaults, database_url,
-            strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
-            keep_contents=with_io, first_repetition=first_repetition,
-        )  # fmt: skip
-        print_summary(summary, summary_format, dry_run=dry_run)
-        say_unknown_groups(summary)
-        for note in source.notes() if isinstance(source, Noting) else ():
-            click.echo(f"note: {note}", err=True)
-        summaries.append(summary)
-    failures = [text for each in sources if isinstance(each, Failing) for text in each.failures()]
-    refuse(summaries, max_rejected, failures)
+        with failures.told(source):
+            summary = _load(
+                source, vocabulary, defaults, database_url,
+                strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
+                keep_contents=with_io, first_repetition=first_repetition,
+            )  # fmt: skip
+            name = str(source.reference()["project"]) if len(sources) > 1 else ""
+            notes = list(source.notes()) if isinstance(source, Noting) else []
+            print_summary(summary, summary_format, dry_run=dry_run, notes=notes, name=name)
+            say_unknown_groups(summary)
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
+            if is_sync and not dry_run and not summary.is_refused:
+                withdraw_gone(source, database_url)
+            summaries.append(summary)
+    missing = [text for each in sources if isinstance(each, Failing) for text in each.failures()]
+    refuse(summaries, max_rejected, missing)
+    failures.refuse()
 
 
 @click.command()

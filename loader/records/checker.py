@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
 
-
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
@@ -113,8 +112,7 @@ class Checker:
             defaults: what options say of every record.
             accept_feedback: whether a record may carry `feedback`.
             keep_contents: whether inputs and outputs are handed on, not only their ids.
-            first_repetition: the number of the first run of a task, 1 or 0; numbers from 0
-                become numbers from 1.
+            first_repetition: number of the first run of a task, 1 or 0, which then becomes 1.
 
         Raises:
             ConfigurationError: an option's value is no valid field.
@@ -296,7 +294,7 @@ class Checker:
                 record.measurements
                 or record.evaluator_versions
                 or record.feedback
-                or (not is_narrow and record.comments)
+                or (not is_narrow and (record.comments or record.labels))
             ):
                 self._check_rest(record)
 
@@ -342,6 +340,8 @@ class Checker:
             self._check_names("evaluator_versions", record.evaluator_versions)
         if record.comments:
             self._check_names("comments", record.comments)
+        if record.labels:
+            self._check_names("labels", record.labels)
         if record.feedback and not self._accept_feedback:
             refuse_feedback()
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from langsmith_datasets import selected, splits_of
-from langsmith_runs import Refused, asked_v1, asked_v2, instant, shown_v2
+from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant, shown_v2
 
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
@@ -197,11 +197,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": str(reason)}, 400)
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=True)
         runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
         self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
 
     def v1_value(self, run: Row, name: str) -> object:
         value = run.get(name)
+        if name in USAGE:
+            value = self.usage.of(run, name)
         if name in {"start_time", "end_time"} and value and self.stand_in.naive_times:
             return instant(value).replace(tzinfo=None).isoformat()
         return self.stand_in.cost_form(value) if name == "total_cost" else value
@@ -219,6 +222,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
         selects = body.get("selects") or ["ID"]
+        is_whole = body.get("include_subtree_usage", False)
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=is_whole)
         runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
         page: Row = {"items": runs, "has_more": cursor is not None}
         self.answer({**page, "next_cursor": cursor} if cursor else page)
@@ -226,6 +231,8 @@ class Handler(BaseHTTPRequestHandler):
     def v2_value(self, run: Row, name: str) -> object:
         if name == "PARENT_RUN_IDS":
             return self.stand_in.ancestors(run)
+        if name.lower() in USAGE:
+            run = {**run, **{one: self.usage.of(run, one) for one in (name.lower(), "total_cost")}}
         return shown_v2(run, name)
 
     def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
@@ -262,11 +269,41 @@ class Handler(BaseHTTPRequestHandler):
             extra = {**(extra or {}), "error": True}
         run = self.stand_in.runs.get(body.get("run_id") or "")
         session = run["session_id"] if run else body.get("session_id")
-        defaults = {"value": None, "comment": None, "correction": None, "run_id": None}
+        config = body.pop("feedback_config", None)
+        if config and body["key"] not in self.stand_in.configs:
+            self.stand_in.add_config(body["key"], **config)
+        absent = ("value", "comment", "correction", "run_id")
+        of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
-            **defaults, **body, "session_id": session, "extra": extra, "created_at": now(),
-            "modified_at": now(), "comparative_experiment_id": None,
+            **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
+            "created_at": now(), "modified_at": now(),
         }  # fmt: skip
+
+    def list_configs(self) -> None:
+        wanted = self.query.get("key", [])
+        if len(wanted) > 50 or int(self.one("limit") or 100) > 100:
+            self.answer({"detail": "too many"}, 422)
+            return
+        rows = [self.stand_in.configs[key] for key in sorted(self.stand_in.configs)]
+        wanted = wanted if self.stand_in.heeds_keys else []
+        self.answer(self.page([row for row in rows if not wanted or row["feedback_key"] in wanted]))
+
+    def create_config(self) -> None:
+        body = self.json()
+        lower = body.get("is_lower_score_better") or False
+        self.answer(
+            self.stand_in.add_config(body["feedback_key"], lower, **body["feedback_config"])
+        )
+
+    def create_comparison(self) -> None:
+        body = self.json()
+        sessions = [self.stand_in.sessions[session_id] for session_id in body["experiment_ids"]]
+        row = {
+            **body, "tenant_id": sessions[0]["tenant_id"], "modified_at": now(),
+            "experiments_info": [{"id": row["id"], "name": row["name"]} for row in sessions],
+        }  # fmt: skip
+        self.stand_in.comparisons[row["id"]] = row
+        self.answer(row)
 
     def ingest_multipart(self) -> None:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -306,6 +343,7 @@ ROUTES = (
     ("PATCH", "/sessions/([^/]+)", "update_session"),
     ("GET", "/datasets", "list_datasets"),
     ("POST", "/datasets", "create_dataset"),
+    ("POST", "/datasets/comparative", "create_comparison"),
     ("GET", "/datasets/([^/]+)", "read_dataset"),
     ("GET", "/datasets/([^/]+)/splits", "list_splits"),
     ("GET", "/datasets/([^/]+)/versions", "list_versions"),
@@ -318,6 +356,8 @@ ROUTES = (
     ("POST", "/feedback", "create_feedback"),
     ("GET", "/feedback/([^/]+)", "read_feedback"),
     ("PATCH", "/feedback/([^/]+)", "update_feedback"),
+    ("GET", "/feedback-configs", "list_configs"),
+    ("POST", "/feedback-configs", "create_config"),
 )
 
 

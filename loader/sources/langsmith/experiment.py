@@ -12,11 +12,14 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, SourceRow
+from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
 from loader.sources.langsmith import names, scoring
 from loader.sources.langsmith.children import Children
+from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.heard import Heard
+from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
     RETENTION_DAYS,
@@ -25,15 +28,17 @@ from loader.sources.langsmith.projects import (
     find_dataset,
     find_project,
 )
-from loader.sources.langsmith.reader import Reader
+from loader.sources.langsmith.reading import Reading
 from loader.sources.langsmith.record import Mapper
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from loader.sources.langsmith.client import LangSmith
+    from loader.sources.langsmith.known import Known
     from loader.tools.prices import PriceList
 
 NAME = "langsmith"
@@ -53,6 +58,18 @@ class Wishes:
     """Field of a record → the place that it is read from, in place of `names.READ`."""
     prices: PriceList | None = None
     """Make a cost from a run's tokens where the service has none."""
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says, whatever the service does."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics: they are numbers, whatever the service calls them."""
+    since: datetime | None = None
+    """Only runs that began then or later."""
+    until: datetime | None = None
+    """Only runs that began before."""
+    is_full: bool = False
+    """Read everything, whatever is known."""
+    is_sync: bool = False
+    """Read everything; what was deleted there is to be withdrawn, and has no number."""
 
 
 class LangSmithSource:
@@ -66,6 +83,7 @@ class LangSmithSource:
         project: str | Project,
         wishes: Wishes | None = None,
         dataset: Dataset | None = None,
+        known: Known | None = None,
     ) -> None:
         """Remember what to read; nothing is asked before `rows`.
 
@@ -74,6 +92,7 @@ class LangSmithSource:
             project: a name, an id, or a project already found.
             wishes: options, evaluators, dataset.
             dataset: the dataset of the wishes, if already found.
+            known: what the warehouse knows of projects; None reads everything.
 
         Raises:
             ConfigurationError: one of the wishes' keys names no field, or no place.
@@ -82,6 +101,8 @@ class LangSmithSource:
         self._wanted = project
         self._wishes = wishes or Wishes()
         self._dataset = dataset
+        self._known = known
+        self._reading: Reading | None = None
         self._places = names.parse_keys(self._wishes.keys)
         self._counts: Counter[str] = Counter()
         self._crashed: Counter[str] = Counter()
@@ -92,6 +113,7 @@ class LangSmithSource:
         self._notes: list[str] = []
         self._failures: list[str] = []
         self._planning: Planning | None = None
+        self._heard = Heard()
 
     def reference(self) -> Mapping[str, object]:
         """Say what was read; complete once `rows` is exhausted.
@@ -100,9 +122,11 @@ class LangSmithSource:
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
         filled_from_v1, unmeasured, examples_without_run, evaluator_crashes, failures;
-        summary_feedback; evaluators.
+        summary_feedback; evaluators; reading, look or window; and what `Heard.facts` says.
         """
-        facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
+        read = self._reading.facts if self._reading else {}
+        counts = {name: n for name, n in self._counts.items() if n}
+        facts = {**self._facts, **read, **counts, **self._heard.facts()}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
@@ -123,6 +147,29 @@ class LangSmithSource:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
         return self._planning.plans() if self._planning else ()
 
+    def standing(self) -> Standing | None:
+        """Say what was known and not read again; complete once `rows` is exhausted."""
+        return self._reading.standing if self._reading else None
+
+    def has_news(self) -> bool:
+        """Whether a reading of changes found the project otherwise, be it without a run."""
+        return self._reading is not None and self._reading.has_news
+
+    def gone(self) -> Mapping[str, Sequence[str]]:
+        """Return the runs that the warehouse has and the service deleted, by experiment."""
+        return self._reading.gone() if self._reading else {}
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Say what LangSmith says of its keys; complete once `rows` is exhausted."""
+        return self._heard.score_configs(self._arms())
+
+    def summary_scores(self) -> Sequence[SummaryScore]:
+        """Return the scores of the experiment as a whole, likewise."""
+        return self._heard.summary_scores(self._arms())
+
+    def _arms(self) -> Sequence[tuple[str, str, str]]:
+        return self._planning.arms if self._planning else ()
+
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
 
@@ -141,23 +188,31 @@ class LangSmithSource:
             or bool(self._wishes.evaluators)
             or names.needs_contents(self._places)
         )
-        query = RunQuery(self._client, project, with_io)
+        wishes = self._wishes
+        query = RunQuery(self._client, project, with_io, since=wishes.since, until=wishes.until)
         planning = self._planning = Planning(project)
-        prices = self._wishes.prices
-        pricing = Pricing(prices) if prices else None
+        pricing = Pricing(wishes.prices) if wishes.prices else None
         with Spool() as spool, closing(self._examples(project)) as examples:
             mapper = Mapper(
-                project, self._wishes.defaults, self._wishes.with_io, self._client.web_address(),
+                project, wishes.defaults, wishes.with_io, self._client.web_address(),
                 self._places, examples, pricing,
             )  # fmt: skip
-            Reader(self._client, query, spool, mapper.position).read()
-            self._refuse_expired(project, spool)
+            explanations = Explanations(self._client)
+            reading = self._reading = Reading(
+                query, spool, mapper, wishes, explanations, self._known
+            )
+            reading.read()
+            self._refuse_expired(project, spool, reading)
+            planning.note_known(reading.unread())
             self._take_stock(query, spool)
             planning.count(self._client, spool, examples if examples.are_read else None)
             self._counts["examples_without_run"] = planning.without_run
             self._counts["unmeasured"] = forget_unmeasured(query, spool)
             if self._wishes.evaluators:
                 self._score_anew(query, spool, examples)
+            configs = explanations.of(spool.keys())
+            meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
+            self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
             self._notes += [*planning.notes(spool), *(pricing.notes() if pricing else ())]
@@ -174,19 +229,27 @@ class LangSmithSource:
                 f"project {project.name!r} is not an experiment on dataset "
                 f"{self._dataset.name!r}; name its own dataset, or none"
             )
+        if project.dataset_id and (self._wishes.since or self._wishes.until):
+            raise ConfigurationError(
+                f"project {project.name!r} is an experiment on a dataset, which is read whole; "
+                "--since, --until and --last are for projects without one"
+            )
         self._facts["project"] = project.name
         self._facts["project_id"] = project.id
         if self._dataset:
             self._facts["dataset"] = self._dataset.name
         return project
 
-    def _refuse_expired(self, project: Project, spool: Spool) -> None:
+    def _refuse_expired(self, project: Project, spool: Spool, reading: Reading) -> None:
         """Raise when an old experiment comes back empty: that is no success.
 
         Raises:
             SourceUnavailable: its runs are past LangSmith's retention.
         """
-        if spool.count("read"):
+        if spool.count("read") or reading.knows_runs:
+            return
+        if self._wishes.since or self._wishes.until:
+            self._notes.append(f"Project {project.name!r} has no runs that began then.")
             return
         days = RETENTION_DAYS.get(project.trace_tier or "", min(RETENTION_DAYS.values()))
         if project.age_days > days:
@@ -272,8 +335,8 @@ class LangSmithSource:
     def _judge(self, spool: Spool, run_id: str) -> Verdict:
         evaluators = self._wishes.evaluators
         anew = scoring.named(spool.evaluations(run_id), evaluators) if evaluators else ()
-        verdict = judge(spool.feedback(run_id), anew)
-        self._counts["pairwise"] += verdict.pairwise
+        verdict = judge(spool.feedback(run_id), anew, self._heard.meaning)
+        self._heard.note(verdict)
         self._crashed.update(verdict.crashed)
         return verdict
 
@@ -286,7 +349,9 @@ class LangSmithSource:
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
+        self._notes += self._heard.sentences(self._arms())
         counts = self._counts
+        self._notes += self._reading.notes if self._reading else ()
         if self._crashed:
             keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
@@ -299,7 +364,7 @@ class LangSmithSource:
             self._notes.append(
                 "The experiment was being written to while it was read; ingest again to be sure."
             )
-        if counts["feedback_on_other_runs"]:
+        if counts["feedback_on_other_runs"] and not self._wishes.since:
             self._notes.append(
                 f"{counts['feedback_on_other_runs']:,} feedback rows are about runs that are "
                 "no root runs of the project, or past its retention."

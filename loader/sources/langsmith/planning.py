@@ -9,7 +9,7 @@ from loader.sources import ArmPlan
 from loader.sources.langsmith.examples import count_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Project
@@ -71,6 +71,21 @@ class Planning:
         experiment, group, version = (fields.get(name) for name in _ARM)
         if isinstance(experiment, str) and isinstance(group, str) and isinstance(version, str):
             self._arms.add((experiment, group, version))
+
+    def note_known(self, tasks: Iterable[tuple[str, str, str, str, int]]) -> None:
+        """Take finished runs into account that are not read again.
+
+        Args:
+            tasks: task, experiment, group, version, and how many they are.
+        """
+        for task, experiment, group, version, count in tasks:
+            self._finished[task] += count
+            self._arms.add((experiment, group, version))
+
+    @property
+    def arms(self) -> list[tuple[str, str, str]]:
+        """Return experiment, group and version of every arm that a run named."""
+        return sorted(self._arms)
 
     def plans(self) -> list[ArmPlan]:
         """Return the plan of the project's arm; of several, nobody said whose it is."""

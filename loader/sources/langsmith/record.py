@@ -121,8 +121,7 @@ class Mapper:
     def position(self, run: Mapping[str, object]) -> str:
         """Name what a run is a repetition of: task, group and version, as one text."""
         identity = self.identity(run).fields
-        parts = [identity.get(name) for name in _REPEATED]
-        return msgspec.json.encode(parts).decode()
+        return position(*(identity.get(name) for name in _REPEATED))
 
     def fields(self, spooled: SpooledRun, verdict: Verdict) -> Identity:
         """Return the fields of a run's record, and why it is none."""
@@ -151,6 +150,8 @@ class Mapper:
             "repetition": spooled.repetition,
             "recorded_at": run["started_at"],
             "scores": verdict.scores,
+            **({"labels": verdict.labels} if verdict.labels else {}),
+            **({"score_scales": verdict.scales} if verdict.scales else {}),
             "latency_ms": run["latency_ms"],
             "tokens_used": run["tokens"],
             "cost_usd": cost,
@@ -180,6 +181,11 @@ class Mapper:
         """
         said = self.project.metadata.get("dataset_version")
         return utc_text(said) or (str(said) if said else None)
+
+
+def position(*parts: object) -> str:
+    """Name what a run is a repetition of, as one text: task, experiment, group, version."""
+    return msgspec.json.encode(parts).decode()
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -155,13 +155,20 @@ def test_feedback_is_one_row_a_candidate_and_no_score_at_the_next_ingest(
     row["value"] = "reject"
     assert ": replaced\n" in push(url, *ONE, "--to", "feedback").stdout
     assert (row["value"], len(verdicts(server))) == ("deploy", 3)
+    asked = len(server.log)
     done = CliRunner().invoke(
         cli, ["ingest", "--database-url", url, "--project", "better", "--experiment-id", "exp",
               "--summary-format", "json"],
     )  # fmt: skip
+    assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
-    assert (told["loaded"], told["unchanged"]) == (0, TASKS)
+    assert (told["loaded"], told["rejected"]) == (0, 0)
     assert "evalmart" not in done.output
+    # nothing is new: only what can have changed was asked for
+    assert 0 < len(server.log) - asked <= 6
+    with connect(url) as connection:
+        found = connection.execute("select count(*) from raw_evals.summary_scores").fetchone()
+    assert found == (0,)
 
 
 def test_what_cannot_be_written_is_said(
