@@ -15,16 +15,14 @@ from loader.cli.environment import (
     takes_environment,
     with_environment,
 )
-from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
+from loader.cli.group_options import group_options, roles_of, with_groups
 from loader.cli.ingest_options import Reading, Scales, reading_options
-from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.langsmith import build_sources, langsmith_options
-from loader.cli.loads import Failures, withdraw_gone
+from loader.cli.loads import Manner, load_all
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
 from loader.errors import ConfigurationError
-from loader.sources import Failing, Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -86,7 +84,7 @@ if TYPE_CHECKING:
     help="How to print what became of the records.",
 )
 @database_option
-def ingest(  # noqa: C901, PLR0913, PLR0915  one for each option
+def ingest(  # noqa: PLR0913  one for each option
     *,
     files: tuple[str, ...],
     paths: tuple[str, ...],
@@ -228,28 +226,18 @@ def ingest(  # noqa: C901, PLR0913, PLR0915  one for each option
         raise ConfigurationError(
             "nothing to ingest; give --file PATH or --project NAME, or set LANGSMITH_PROJECT"
         )
-    from_files = bool(files or paths)
-    summaries = []
-    failures = Failures(len(sources) if all_experiments else 0)
-    for source in sources:
-        with failures.told(source):
-            summary = _load(
-                source, vocabulary, defaults, database_url,
-                strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
-                keep_contents=with_io, first_repetition=first_repetition,
-            )  # fmt: skip
-            name = str(source.reference()["project"]) if len(sources) > 1 else ""
-            notes = list(source.notes()) if isinstance(source, Noting) else []
-            print_summary(summary, summary_format, dry_run=dry_run, notes=notes, name=name)
-            say_unknown_groups(summary)
-            for note in notes:
-                click.echo(f"note: {note}", err=True)
-            if is_sync and not dry_run and not summary.is_refused:
-                withdraw_gone(source, database_url)
-            summaries.append(summary)
-    missing = [text for each in sources if isinstance(each, Failing) for text in each.failures()]
-    refuse(summaries, max_rejected, missing)
-    failures.refuse()
+    load_all(
+        sources,
+        lambda source: _load(
+            source, vocabulary, defaults, database_url,
+            strict=strict, dry_run=dry_run, accept_feedback=not (files or paths), roles=roles,
+            keep_contents=with_io, first_repetition=first_repetition,
+        ),
+        Manner(
+            summary_format, max_rejected, database_url,
+            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
+        ),
+    )  # fmt: skip
 
 
 @click.command()

@@ -1,24 +1,73 @@
-"""What `ingest` does around the loads of several experiments: those that fail, and what is gone."""
+"""The loads of one `ingest`: one after the other, those that fail, and what is gone."""
 
 from __future__ import annotations
 
 import getpass
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
+from loader.cli.group_options import say_unknown_groups
+from loader.cli.ingest_summary import print_summary, refuse
 from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
-from loader.sources import Losing
+from loader.sources import Failing, Losing, Noting
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from loader.ingest.summary import LoadSummary
     from loader.sources import Source
 
 _PATIENCE: Final = 3
 """Experiments in a row for which the service did not answer: then the rest is not tried."""
+
+
+class Manner(NamedTuple):
+    """How the loads of a command are made and told."""
+
+    summary_format: str
+    max_rejected: float
+    database_url: str | None
+    dry_run: bool
+    goes_on: bool
+    """Whether one that fails keeps none of the others back."""
+    is_sync: bool
+    """Whether what is gone at the source is withdrawn."""
+
+
+def load_all(
+    sources: Sequence[Source], load: Callable[[Source], LoadSummary], manner: Manner
+) -> None:
+    """Load sources one after the other, and say what became of each.
+
+    Raises:
+        LoaderError: what one met, where the others do not go on, or all met it.
+        InputRejected: as `refuse`, or one of several failed.
+
+    """
+    summaries = []
+    missing: list[str] = []
+    failures = Failures(len(sources) if manner.goes_on else 0)
+    for source in sources:
+        with failures.told(source):
+            summary = load(source)
+            name = str(source.reference()["project"]) if len(sources) > 1 else ""
+            notes = list(source.notes()) if isinstance(source, Noting) else []
+            print_summary(
+                summary, manner.summary_format, dry_run=manner.dry_run, notes=notes, name=name
+            )
+            say_unknown_groups(summary)
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
+            if manner.is_sync and not manner.dry_run and not summary.is_refused:
+                withdraw_gone(source, manner.database_url)
+            absent = source.failures() if isinstance(source, Failing) else ()
+            missing += [f"{name}: {text}" if name else text for text in absent]
+            summaries.append(summary)
+    refuse(summaries, manner.max_rejected, missing)
+    failures.refuse()
 
 
 class Failures:

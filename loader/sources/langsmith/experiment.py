@@ -15,7 +15,6 @@ from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
 from loader.sources.langsmith import names, scoring
 from loader.sources.langsmith.children import Children
-from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.heard import Heard
@@ -197,10 +196,7 @@ class LangSmithSource:
                 project, wishes.defaults, wishes.with_io, self._client.web_address(),
                 self._places, examples, pricing,
             )  # fmt: skip
-            explanations = Explanations(self._client)
-            reading = self._reading = Reading(
-                query, spool, mapper, wishes, explanations, self._known
-            )
+            reading = self._reading = Reading(query, spool, mapper, wishes, self._known)
             reading.read()
             self._refuse_expired(project, spool, reading)
             planning.note_known(reading.unread())
@@ -210,7 +206,7 @@ class LangSmithSource:
             self._counts["unmeasured"] = forget_unmeasured(query, spool)
             if self._wishes.evaluators:
                 self._score_anew(query, spool, examples)
-            configs = explanations.of(spool.keys())
+            configs = reading.explanations.of(spool.keys())
             meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
             self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before

@@ -18,6 +18,7 @@ import msgspec
 from loader.sources import Standing
 from loader.sources.langsmith import books
 from loader.sources.langsmith.changes import MARGIN, Changes, DoubtError
+from loader.sources.langsmith.configs import Explanations
 from loader.sources.langsmith.known_spool import KnownSpool, MissingRun
 from loader.sources.langsmith.projects import RETENTION_DAYS, find_project
 from loader.sources.langsmith.reader import Reader
@@ -27,7 +28,6 @@ from loader.tools.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loader.sources.langsmith.configs import Explanations
     from loader.sources.langsmith.experiment import Wishes
     from loader.sources.langsmith.known import Known, KnownLook
     from loader.sources.langsmith.record import Mapper
@@ -45,14 +45,8 @@ _NOT_OF_SHAPE = ("evaluators", "is_full", "is_sync", "since", "until")
 class Reading:
     """One reading of a project into a spool."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  all that a reading is about
-        self,
-        query: RunQuery,
-        spool: Spool,
-        mapper: Mapper,
-        wishes: Wishes,
-        explanations: Explanations,
-        known: Known | None,
+    def __init__(
+        self, query: RunQuery, spool: Spool, mapper: Mapper, wishes: Wishes, known: Known | None
     ) -> None:
         """Prepare to read.
 
@@ -61,7 +55,6 @@ class Reading:
             spool: where everything goes.
             mapper: names what a run is a repetition of.
             wishes: what a user asks for.
-            explanations: says what keys mean.
             known: what the warehouse knows of projects; None reads in full, and remembers
                 nothing.
         """
@@ -70,11 +63,12 @@ class Reading:
         self._spool = spool
         self._mapper = mapper
         self._wishes = wishes
-        self._explanations = explanations
         self._known = known
         self._known_spool = KnownSpool(spool)
         self._base: KnownLook | None = None
         self._look: books.Look | None = None
+        self.explanations = Explanations(query.client)
+        """Says what keys mean."""
         self.deleted: list[MissingRun] = []
         """Known runs that the service deleted, by start."""
         self.expired: list[MissingRun] = []
@@ -184,7 +178,7 @@ class Reading:
 
     def _meaning(self, keys: Sequence[str]) -> str:
         """Return a fingerprint of what the service says of some keys."""
-        return self._explanations.of(keys).fingerprint(keys)
+        return self.explanations.of(keys).fingerprint(keys)
 
     def _read_whole(self, known: Known, at: str) -> None:
         """Read every run and every feedback row."""

@@ -62,7 +62,7 @@ def test_one_that_fails_is_told_and_the_rest_is_loaded(
 ) -> None:
     experiments(stand_in, 4)
     # two requests each for what the first asks: its runs cannot be had
-    stand_in.faults.append(Fault("/api/v2/runs/query", times=2, status=500))
+    stand_in.faults.append(Fault("/runs/query", times=2, status=500))
     result = ingest(database_url)
     assert result.exit_code == 3
     assert loaded(database_url) == ["e1", "e2", "e3"]
@@ -94,7 +94,7 @@ def test_a_service_that_answers_none_of_three_is_left_alone(
     database_url: str, stand_in: LangSmithServer
 ) -> None:
     experiments(stand_in, 6)
-    stand_in.faults.append(Fault("/api/v2/runs/query", after=1, times=1000, status=503))
+    stand_in.faults.append(Fault("/runs/query", after=1, times=1000, status=503))
     result = ingest(database_url)
     assert loaded(database_url) == ["e0"]
     assert result.exit_code == 3
@@ -107,7 +107,7 @@ def test_where_none_could_be_read_the_exit_code_is_that_of_the_service(
     database_url: str, stand_in: LangSmithServer
 ) -> None:
     experiments(stand_in, 2)
-    stand_in.faults.append(Fault("/api/v2/runs/query", times=1000, status=503))
+    stand_in.faults.append(Fault("/runs/query", times=1000, status=503))
     result = ingest(database_url)
     assert result.exit_code == 4
     assert loaded(database_url) == []

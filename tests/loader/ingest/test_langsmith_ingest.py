@@ -182,7 +182,7 @@ def test_the_ledger_says_what_was_read_and_holds_no_key(
     (entry,) = select(database_url, "select * from raw_evals.loads")
     said = entry["source_ref"]
     assert (entry["source"], entry["experiment_id"]) == ("langsmith", "exp")
-    assert (said["project"], said["runs"], said["requests"]) == ("one", 2, 4)
+    assert (said["project"], said["runs"], said["requests"]) == ("one", 2, 5)
     assert [item["score"] for item in said["summary_feedback"]] == [0.9]
     for table in ("loads", "evaluation_runs", "rejected_rows"):
         everything = select(database_url, f"select t::text as text from raw_evals.{table} as t")
@@ -208,6 +208,7 @@ def second_only(run: Any) -> dict[str, object]:  # noqa: ANN401
     return {"key": "mine", "score": 1}
 
 
+@pytest.mark.backends("dual")
 def test_an_evaluator_that_says_nothing_of_any_run_fails_the_load(
     database_url: str, stand_in: LangSmithServer
 ) -> None:
@@ -231,12 +232,12 @@ def test_an_evaluator_that_says_nothing_of_any_run_fails_the_load(
     asked = len(stand_in.log)
     outcome = CliRunner().invoke(cli, [*options, "--evaluator", f"{__name__}:asking"])
     assert outcome.exit_code == 2, outcome.output
-    assert "asking requires outcome (did you mean outputs" in outcome.output
+    assert "asking requires output (did you mean outputs" in outcome.output
     assert len(stand_in.log) == asked
 
 
-def asking(outcome: object) -> bool:
-    return bool(outcome)
+def asking(output: object) -> bool:
+    return bool(output)
 
 
 def test_the_command_takes_every_experiment_of_a_dataset(
