@@ -33,6 +33,7 @@ class Evaluator:
         version: name and hash of the function's source, `module:function@0123456789abcdef`.
         function: what was named: a function or an object; of a class, an object of it.
         keys: every key it has returned so far; a crash is null under each of them.
+        scored: those that had a score, or nothing; others had words alone.
         call: how it is called.
     """
 
@@ -40,6 +41,7 @@ class Evaluator:
     version: str
     function: object
     keys: set[str] = field(default_factory=set)
+    scored: set[str] = field(default_factory=set)
     call: Call = field(init=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +81,12 @@ class Evaluator:
             text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
             return [Evaluation("", None, None, None, text)]
         self.keys.update(result.key for result in results)
+        self.scored.update(result.key for result in results if result.words is None)
         return results
+
+    def known_scores(self) -> list[str]:
+        """Return the known keys under which scores are to be expected, not words alone."""
+        return [key for key in self.known_keys() if key in self.scored or key not in self.keys]
 
     def known_keys(self) -> list[str]:
         """Return the keys it has given so far, else those in its text, else its own."""

@@ -33,6 +33,12 @@ class Evaluation(NamedTuple):
     correction: Mapping[str, object] | None = None
 
     @property
+    def words(self) -> str | None:
+        """Return the text that stands in place of a score."""
+        text = self.value.strip() if isinstance(self.value, str) and self.score is None else ""
+        return text or None
+
+    @property
     def is_empty(self) -> bool:
         """Whether it holds neither a score nor a label."""
         return self.score is None and self.value is None

@@ -249,6 +249,7 @@ class Runner:
             "model_version": job.arm.target.model_version,
             "agent_name": settings.agent_name,
             "scores": scores.values,
+            "labels": scores.labels,
             "success": failure is None,
             "error_message": None if failure is None else redact_all(str(failure)),
             "dataset_version": settings.dataset_version,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from loader.evaluators.evaluation import Evaluator, evaluator_of, load_evaluators
+from loader.records.checks import LONGEST_LABEL
 from loader.runner.answers import redact
 from loader.runner.targets import in_thread
 
@@ -69,7 +70,8 @@ class Scores:
     Attributes:
         values: key → score; None for one that could not be given.
         versions: key → version of the evaluator.
-        notes: key → label or error instead of a score.
+        labels: key → the category in place of a score.
+        notes: key → what else was said instead of a score, or the error.
         comments: key → what was remarked with it.
         results: evaluator → what it said.
 
@@ -77,6 +79,7 @@ class Scores:
 
     values: dict[str, float | bool | None] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     notes: dict[str, dict[str, object]] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
     results: dict[str, list[Evaluation]] = field(default_factory=dict)
@@ -136,10 +139,15 @@ def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExamp
         results = scores.results[evaluator.name] = evaluator.apply(run, example)
         for result in results:
             for key in [result.key] if result.key else evaluator.known_keys():
-                scores.values[key] = result.score
+                label = _label(result)
+                if label is not None:
+                    scores.labels[key] = redact(label)
+                elif not result.error or key in evaluator.known_scores():
+                    scores.values[key] = result.score
                 scores.versions[key] = evaluator.version
+                is_told = result.score is not None or label is not None
                 note = {
-                    "value": result.value if result.score is None else None,
+                    "value": None if is_told else result.value,
                     "error": redact(result.error) if result.error else None,
                 }
                 if result.comment:
@@ -150,11 +158,17 @@ def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExamp
     return scores
 
 
+def _label(result: Evaluation) -> str | None:
+    """Return words that can name a category; more of them are a note."""
+    words = result.words
+    return words if words is not None and len(words) <= LONGEST_LABEL else None
+
+
 def no_scores(evaluators: Sequence[Evaluator]) -> Scores:
     """Return the scores of a run that failed: null, never zero."""
     scores = Scores()
     for evaluator in evaluators:
-        for key in evaluator.known_keys():
+        for key in evaluator.known_scores():
             scores.values[key] = None
             scores.versions[key] = evaluator.version
     return scores
