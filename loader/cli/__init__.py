@@ -49,6 +49,7 @@ COMMANDS = {
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
     "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
+    "baseline": ("loader.cli.baseline:baseline", "The experiment others are compared with."),
     "annotate": ("loader.cli.annotate:annotate", "Say what a person thinks of a run."),
     "withdraw": ("loader.cli.withdraw:withdraw", "Take back what should not have been loaded."),
     "purge": ("loader.cli.purge:purge", "Remove runs that are past retention."),

@@ -79,7 +79,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
             table = withdrawals.entries(connection)
             render(table, output, sys.stdout, empty="Nothing was ever withdrawn.")
             return
-        who = author or _own_name()
+        who = author or own_name()
         if undo:
             _tell(withdrawals.undo(connection, undo, reason or "", who), "lifts what was withdrawn")
             return
@@ -125,7 +125,8 @@ def is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _own_name() -> str | None:
+def own_name() -> str | None:
+    """Return the name that a person is logged in by, or None."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without users
