@@ -33,6 +33,7 @@ COMMANDS = {
     "declare": ("loader.cli.declare:declare", "Metrics, groups and scales of your own."),
     "ingest": ("loader.cli.ingest:ingest", "Load results from files or LangSmith."),
     "projects": ("loader.cli.langsmith:projects", "What LangSmith has to ingest."),
+    "datasets": ("loader.cli.datasets:datasets", "What LangSmith has to evaluate on."),
     "run": ("loader.cli.run:run", "Run tasks; time, score and record them."),
     "compare-models": ("loader.cli.run:compare_models", "Two models, one verdict."),
     "build": ("loader.cli.admin:build", "Run dbt build on the same database."),

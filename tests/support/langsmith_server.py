@@ -207,6 +207,18 @@ class LangSmithServer:
             if run["session_id"] == session_ids[0] and not run.get("parent_run_id")
         ]  # fmt: skip
 
+    def counted(self, dataset: Row) -> Row:
+        """Return a dataset with what the service counts of it."""
+        examples = [row["dataset_id"] for row in self.examples.values()]
+        begun = [
+            row["start_time"] for row in self.sessions.values()
+            if row["reference_dataset_id"] == dataset["id"]
+        ]  # fmt: skip
+        return {
+            **dataset, "example_count": examples.count(dataset["id"]),
+            "session_count": len(begun), "last_session_start_time": max(begun, default=None),
+        }  # fmt: skip
+
     def stats(self, session: Row) -> Row:
         runs = self.roots([session["id"]])
         keys: Row = {}
