@@ -139,7 +139,7 @@ def test_an_experiment_meets_the_baseline_its_agent_had_when_its_first_load_came
         (row["experiment_id"], row["replaced_at"] is None, row["author"], row["remark"])
         for row in json.loads(shown)
         if row["experiment_id"] == "base-1"
-    ] == [("base-1", False, "ana", "withdrawn: no run of it counts")]
+    ] == [("base-1", False, "ana", "no run of it counts: withdrawn or purged")]
 
     grown = warehouse.marts()
     warehouse.dbt.build(warehouse.url, "--full-refresh")

@@ -28,7 +28,7 @@ select
                 select from raw_evals.standing_versions as runs
                 where runs.experiment_id = entries.experiment_id
             )
-            then 'withdrawn: no run of it counts'
+            then 'no run of it counts: withdrawn or purged'
     end as remark
 from entries
 where
