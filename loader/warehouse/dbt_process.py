@@ -17,6 +17,7 @@ from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of tha
 
 from loader.warehouse import locks, parsed  # noqa: E402
 from loader.warehouse.connection import connect  # noqa: E402
+from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE = 0, 1, 2
 
@@ -29,6 +30,7 @@ def main() -> int:
             sys.stderr.write("waiting for another build of this database\n")
             connection.execute("select pg_advisory_lock(%s)", [locks.BUILD])
         arguments = sys.argv[1:]
+        keep_connections()
         result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
     if result.success:
         return _DONE
