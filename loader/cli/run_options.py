@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
@@ -99,6 +100,9 @@ def run_options(function: Callable[P, R]) -> Callable[P, R]:
         click.option("--with-io", is_flag=True,
                      help="Keep inputs and outputs, not only what tells equal ones. The var "
                      "keep_contents does so for every run."),
+        click.option("--output", "results", metavar="FILE", type=click.Path(path_type=Path),
+                     help="Also write every run that is made, failures, inputs and outputs too, "
+                     "to a .json or .jsonl file, which ingest takes back unchanged."),
         click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
         click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,
@@ -188,6 +192,7 @@ def make_settings(
         on_existing=options["on_existing"],
         with_outputs=options["with_io"],
         agent_name=options["agent_name"],
+        output=options["results"],
         dataset_version=options["dataset_version"] or version,
     )
 

@@ -151,10 +151,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def list_datasets(self) -> None:
         name, wanted = self.one("name"), self.query.get("id")
-        self.answer(self.page([
-            row for row in self.stand_in.datasets.values()
+        part = (self.one("name_contains") or "").casefold()
+        rows = [
+            self.stand_in.counted(row) for row in self.stand_in.datasets.values()
             if (name is None or row["name"] == name) and (not wanted or row["id"] in wanted)
-        ]))  # fmt: skip
+            and part in row["name"].casefold()
+        ]  # fmt: skip
+        column = self.one("sort_by") or "last_session_start_time"
+        rows.sort(
+            key=lambda row: str(row[column] or ""), reverse=self.one("sort_by_desc") != "false"
+        )
+        self.answer(self.page(rows))
 
     def create_dataset(self) -> None:
         self.answer(self.stand_in.store_dataset(self.json()))
