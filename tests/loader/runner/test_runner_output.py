@@ -24,6 +24,10 @@ asked = sys.stdin.read()
 sys.exit("no answer to Zürich") if "2" in asked else print(json.dumps({"output": asked}))'"""
 
 
+def answered(outputs: dict[str, Any]) -> bool:
+    return bool(outputs["output"])
+
+
 def call(url: str, *arguments: str, exit_code: int = 0) -> Result:
     result = CliRunner().invoke(cli, [*arguments, "--database-url", url])
     assert result.exit_code == exit_code, result.output
@@ -36,7 +40,7 @@ def run(url: str, folder: Path, output: Path, *more: str, exit_code: int = 0) ->
         url, "run", "--tasks", str(folder / "tasks.jsonl"), "--experiment-id", "exp-1",
         "--experiment-group", "code-chef", "--extension-version", "1.0.0", "--agent", "dev",
         "--command", COMMAND, "--repetitions", "2", "--evaluator",
-        "loader.evaluators:token_efficiency", "--output", str(output), *more,
+        f"{__name__}:answered", "--output", str(output), *more,
         exit_code=exit_code,
     )  # fmt: skip
 
@@ -66,7 +70,7 @@ def test_every_run_is_in_the_file_and_loading_it_changes_nothing(
     assert [one["task_id"] for one in failed] == ["t2", "t2"]
     for one in failed:
         assert "no answer to Zürich" in one["error_message"]
-        assert one["scores"] == {"token_efficiency": None}
+        assert one["scores"] == {"answered": None}
     for one in records:
         assert one["experiment_group"] == "code-chef"
         assert one["inputs"] == {"prompt": one["task_id"][1:]}
