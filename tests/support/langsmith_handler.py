@@ -279,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
         config = body.pop("feedback_config", None)
         if config and body["key"] not in self.stand_in.configs:
             self.stand_in.add_config(body["key"], **config)
-        absent = ("value", "comment", "correction", "run_id")
+        absent = ("score", "value", "comment", "correction", "run_id")
         of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
             **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
