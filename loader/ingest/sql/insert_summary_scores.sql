@@ -48,6 +48,7 @@ latest as (
                 = told.extension_version
                 and withdrawals.task_id is null
                 and withdrawals.annotation_id is null
+                and withdrawals.source_run_ids is null
         )
     order by experiment_id asc, feedback_id asc, load_id desc
 )
