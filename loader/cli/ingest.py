@@ -219,6 +219,7 @@ def ingest(  # noqa: PLR0913  one for each option
                 vocabulary,
                 keep_contents=with_io,
                 first_repetition=first_repetition,
+                roles=roles,
             ),
             vocabulary=vocabulary,
         )
