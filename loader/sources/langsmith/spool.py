@@ -192,6 +192,8 @@ class Spool:
     def seal(self) -> None:
         """Index what was read, once, after the last page."""
         self._database.execute("create index feedback_run on feedback (run_id)")
+        # from now on rows are looked up, and what makes the records needs the memory
+        self._database.executescript("pragma cache_size = -1000; pragma shrink_memory;")
 
     def seal_evaluations(self) -> None:
         """Index the evaluations, once."""
