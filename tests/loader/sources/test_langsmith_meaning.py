@@ -126,10 +126,23 @@ def notes(source: LangSmithSource) -> str:
     return " ".join(source.notes())
 
 
-def test_many_keys_are_asked_for_by_fifties(
+def test_of_many_keys_the_workspace_says_what_it_has(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
     keys = [f"key {number:03}" for number in range(101)]
+    project(stand_in, dict.fromkeys(keys, 3))
+    stand_in.add_config(keys[7], type="continuous", min=1, max=5)
+    stand_in.add_config("another", type="freeform")
+    source = LangSmithSource(connect_langsmith(), "one", Wishes(ARM))
+    assert f"{keys[7]} is on 1 to 5" in notes(source)
+    assert [config.evaluator_key for config in source.score_configs()] == [keys[7]]
+    assert stand_in.counts()["/feedback-configs"] == 1
+
+
+def test_many_keys_are_asked_for_by_fifties(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    keys = [f"key {number:03}" for number in range(160)]
     project(stand_in, dict.fromkeys(keys, 3))
     for key in keys:
         stand_in.add_config(key, type="continuous", min=1, max=5)
@@ -138,7 +151,7 @@ def test_many_keys_are_asked_for_by_fifties(
     (found,) = source.rows()
     assert found.fields is not None
     assert found.fields["score_scales"] == {key: [1, 5] for key in keys}
-    assert len(source.score_configs()) == 101
+    assert len(source.score_configs()) == 160
     assert stand_in.counts()["/feedback-configs"] == 3
 
 
