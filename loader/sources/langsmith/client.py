@@ -1,7 +1,7 @@
 """HTTP to LangSmith: documented routes, the SDK's configuration, own patience.
 
-Requests go through `Client.request_with_retries`, which is public in langsmith 0.14
-and 0.15 and brings key, workspace, profile and proxy settings with it; the SDK's own
+Requests go through `Client.request_with_retries`, which is public from langsmith 0.14
+on and brings key, workspace, profile and proxy settings with it; the SDK's own
 retries are off, because they neither repeat a truncated answer nor say how long to wait.
 The SDK's exceptions carry request headers, so none of them is ever chained to ours.
 """

@@ -7,13 +7,10 @@ table of docs/langsmith.md is `READ`; a `Place` is what `--key FIELD=PLACE` name
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from loader.errors import ConfigurationError, close_names, nearest
 from loader.sources import Rejection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Names(NamedTuple):
@@ -130,16 +127,17 @@ def needs_examples(places: Mapping[str, Place]) -> bool:
 
 def stated(field: str, known: Known, places: Mapping[str, Place]) -> Found | None:
     """Find what run, example or project say of a field, in this order."""
-    if field in places:
-        return _first([places[field]], known)
-    return _first(_usual(field, READ[field].stated), known)
+    place = places.get(field)
+    if place is None:
+        return _usual(field, READ[field].stated, known)
+    value = place.find(known)
+    return None if value in NOTHING else Found(value, place.written)
 
 
 def reported(field: str, known: Known, places: Mapping[str, Place]) -> Found | None:
     """Find what LangSmith itself reports of a field that nobody states."""
-    if field in places:
-        return None
-    return _first(_usual(field, READ[field].reported), known)
+    names = READ[field].reported
+    return _usual(field, names, known) if names and field not in places else None
 
 
 def as_text(value: object) -> str | None:
@@ -178,21 +176,19 @@ def no_task(known: Known, places: Mapping[str, Place]) -> Rejection:
     )
 
 
-def _usual(field: str, names: tuple[str, ...]) -> Iterator[Place]:
-    """Yield the usual places of a field, the first that counts first."""
-    for whose in ("run", "example", "project"):
+def _usual(field: str, names: tuple[str, ...], known: Known) -> Found | None:
+    """Look for a field in metadata: that of the run, then its example's, then the project's."""
+    for head, held in (
+        ("metadata", known.run["metadata"]),
+        ("example.metadata", known.example.get("metadata")),
         # a whole project is no task
-        if (field, whose) != ("task_id", "project"):
+        ("project.metadata", None if field == "task_id" else known.project["metadata"]),
+    ):
+        if isinstance(held, Mapping):
             for name in names:
-                head = "metadata" if whose == "run" else f"{whose}.metadata"
-                yield Place(f"{head}.{name}", whose, "metadata", name)
-
-
-def _first(places: Iterator[Place] | list[Place], known: Known) -> Found | None:
-    for place in places:
-        value = place.find(known)
-        if value not in NOTHING:
-            return Found(value, place.written)
+                value = held.get(name)
+                if value is not None and value not in NOTHING:
+                    return Found(value, f"{head}.{name}")
     return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.errors import SourceUnavailable
+from loader.errors import ConfigurationError, SourceUnavailable
 from loader.sources.langsmith import windows
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.times import RESOLUTION, moment, utc_text
@@ -165,7 +165,7 @@ class RunQuery:
         return self.since is not None or self.until is not None
 
     def _fill_from_v1(self, spool: Spool) -> Generator[RunPage, None, bool]:
-        """Read what is older than v2 has; False where the server has no v1 query."""
+        """Read what is older than v2 has; False where the server does not answer v1."""
         if _flag(self.client.info(), "ch_query_enabled") is False:
             return False
         oldest = spool.oldest()
@@ -177,7 +177,13 @@ class RunQuery:
         cursor: str | None = None
         seen: set[str] = set()
         while True:
-            page = self._wire.v1(question, cursor)
+            try:
+                page = self._wire.v1(question, cursor)
+            except (ConfigurationError, SourceUnavailable):
+                # v2 has answered: a route on its way out must not cost the load
+                if cursor:
+                    raise
+                return False
             if isinstance(page, Answer):
                 return False
             yield page

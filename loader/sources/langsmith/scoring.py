@@ -30,6 +30,8 @@ class Examples:
         # an empty name is a private temporary file, which SQLite removes itself
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("create table examples (id text primary key, body blob not null)")
+        # looked at several times a run
+        self._latest: tuple[object, dict[str, object]] | None = None
         self.has_splits = False
         self.are_read = dataset is not None
         if dataset is None:
@@ -64,10 +66,13 @@ class Examples:
 
     def about(self, example_id: object) -> dict[str, object]:
         """Return one example as the service has it; nothing when it is not there."""
-        found = self._database.execute(
-            "select body from examples where id = ?", (example_id,)
-        ).fetchone()
-        return {} if found is None else msgspec.json.decode(found[0], type=dict[str, object])
+        if self._latest is None or self._latest[0] != example_id:
+            found = self._database.execute(
+                "select body from examples where id = ?", (example_id,)
+            ).fetchone()
+            body = b"{}" if found is None else found[0]
+            self._latest = example_id, msgspec.json.decode(body, type=dict[str, object])
+        return self._latest[1]
 
     def get(self, example_id: object) -> Example | None:
         """Return one example as the SDK's type; None when it is not there."""

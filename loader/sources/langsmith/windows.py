@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from loader.sources.langsmith.projects import Project
 
 LONGEST = timedelta(days=400)
-# Clocks of the tracing machine, of this one and of the service may differ.
-CLOCK_MARGIN = timedelta(days=1)
+# Clocks of the tracing machine, of this one and of the service may differ. Half a millisecond
+# keeps the bounds off the round times at which imported runs begin: one on a bound comes twice.
+CLOCK_MARGIN = timedelta(days=1, microseconds=500)
+# An earlier start of a project is none: services write times that they do not know as year 1.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 # Imported runs may have begun before their project: so many windows before it are looked
 # through for runs that the service counts and does not give. Each is a request.
 LOOK_BACK = 4
@@ -53,14 +56,13 @@ def life_of(
     whose start is not known is looked at for one window.
     """
     now = datetime.now(UTC)
-    last = project.last_run_at
+    last, start = _known(project.last_run_at), _known(project.started_at)
     if last is None or since is not None or last + CLOCK_MARGIN > now:
         end = max(now, last or now) + CLOCK_MARGIN
     else:
         # a narrow window may be queried more often
         end = last + CLOCK_MARGIN
-    starts = [moment for moment in (project.started_at, last) if moment is not None]
-    begin = min(starts) - CLOCK_MARGIN if project.started_at else end - LONGEST
+    begin = min(start, last or start) - CLOCK_MARGIN if start else end - LONGEST
     return split(max(begin, since or begin), min(end, until or end))
 
 
@@ -68,3 +70,7 @@ def before(windows: list[Window]) -> list[Window]:
     """Return the windows in which runs older than their project are looked for."""
     oldest = windows[-1].begin if windows else datetime.now(UTC)
     return split(oldest - LOOK_BACK * LONGEST, oldest)
+
+
+def _known(moment: datetime | None) -> datetime | None:
+    return moment if moment is not None and moment >= EARLIEST else None

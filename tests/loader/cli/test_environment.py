@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
-pytestmark = pytest.mark.newest_server
+pytestmark = [pytest.mark.newest_server, pytest.mark.backends("dual")]
 
 ARM = {"EXPERIMENT_GROUP": "code-chef", "EXTENSION_VERSION": "1.0.0"}
 EVERYTHING = {**ARM, "EXPERIMENT_ID": "exp-env", "AGENT_NAME": "undo", "MODEL_VERSION": "qwen"}

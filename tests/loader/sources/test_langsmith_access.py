@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     Connect = Callable[[], LangSmith]
 
+pytestmark = pytest.mark.backends("dual")
 WORKSPACE = "0190a1b2-c3d4-7ef0-a5b6-6ea3a82e9328"
 GUIDE = servers.REPOSITORY / "docs" / "langsmith.md"
 

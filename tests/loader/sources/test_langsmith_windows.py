@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from langsmith_server import Fault
 from loader.errors import ConfigurationError
 from loader.sources.langsmith import LangSmith, LangSmithSource
 from loader.sources.langsmith.client import Parameters
@@ -166,6 +167,42 @@ def test_what_v2_does_not_have_yet_comes_from_v1(
     assert note.startswith(f"{lacking} runs of project 'one' came from LangSmith's v1 run query")
     # what v2 gave is not read again
     assert stand_in.counts()["/runs/query"] == (2 if lacking > 100 else 1)
+
+
+@pytest.mark.backends("dual")
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 501, 503])
+def test_a_v1_query_that_refuses_costs_no_load(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith], status: int
+) -> None:
+    ids = put(stand_in, 1, 0, 600)
+    # the first request is v2's; only what may pass is asked for again
+    times = 4 if status == 503 else 1
+    stand_in.faults.append(Fault("/runs/query", after=1, times=times, status=status))
+    source = LangSmithSource(connect_langsmith(), "one")
+    assert read(source) == sorted(ids)
+    assert source.notes() == []
+
+
+def test_runs_that_begin_on_the_bound_of_a_window_come_once(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    session = stand_in.add_session("one", start_time="2024-01-01T00:00:00Z")
+    first = datetime(2024, 1, 1, tzinfo=UTC)
+    for day in range(900):
+        stand_in.add_run(session, first + timedelta(days=day), extra={"metadata": {"task_id": "t"}})
+    source = LangSmithSource(connect_langsmith(), "one")
+    assert len(read(source)) == 900
+    assert source.notes() == []
+
+
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
+def test_a_start_that_is_none_is_not_gone_back_to(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith], start: str
+) -> None:
+    session = stand_in.add_session("one", start_time=start, trace_tier="longlived")
+    stand_in.add_run(session, ago(3), extra={"metadata": {"task_id": "t"}})
+    assert len(read(LangSmithSource(connect_langsmith(), "one"))) == 1
+    assert stand_in.counts()[ASKED] <= 1
 
 
 def test_windows_meet_and_none_is_too_long() -> None:
