@@ -121,6 +121,18 @@ class LangSmithServer:
         self.datasets[row["id"]] = row
         return row
 
+    def counted(self, dataset: Row) -> Row:
+        """Return a dataset with what the service counts of it."""
+        examples = [row["dataset_id"] for row in self.examples.values()]
+        begun = [
+            row["start_time"] for row in self.sessions.values()
+            if row["reference_dataset_id"] == dataset["id"]
+        ]  # fmt: skip
+        return {
+            **dataset, "example_count": examples.count(dataset["id"]),
+            "session_count": len(begun), "last_session_start_time": max(begun, default=None),
+        }  # fmt: skip
+
     def add_example(self, dataset: Row, inputs: Row, outputs: Row, metadata: Row) -> Row:
         row = {
             "id": str(uuid.uuid4()), "dataset_id": dataset["id"], "name": "example",
@@ -206,18 +218,6 @@ class LangSmithServer:
             run for run in rows
             if run["session_id"] == session_ids[0] and not run.get("parent_run_id")
         ]  # fmt: skip
-
-    def counted(self, dataset: Row) -> Row:
-        """Return a dataset with what the service counts of it."""
-        examples = [row["dataset_id"] for row in self.examples.values()]
-        begun = [
-            row["start_time"] for row in self.sessions.values()
-            if row["reference_dataset_id"] == dataset["id"]
-        ]  # fmt: skip
-        return {
-            **dataset, "example_count": examples.count(dataset["id"]),
-            "session_count": len(begun), "last_session_start_time": max(begun, default=None),
-        }  # fmt: skip
 
     def stats(self, session: Row) -> Row:
         runs = self.roots([session["id"]])
