@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/python -m loader
 
-.PHONY: demo test test-fast lint format bench lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint format bench lock clean
 
 demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -24,6 +24,16 @@ test: $(INSTALLED)  ## every test; what a server itself decides also on PostgreS
 
 test-fast: $(INSTALLED)  ## for the working day: the newest server alone, without what is marked slow
 	EVALMART_TEST_SERVERS=newest $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m 'not slow'
+
+test-oldest-sdk: $(INSTALLED)  ## what reads LangSmith, with the oldest SDK that it may be installed with
+	@sdk=$$(mktemp -d) && trap 'rm -rf "$$sdk"' EXIT; \
+	if $(BIN)/python -m pip install --quiet --disable-pip-version-check --root-user-action ignore --no-deps \
+		--require-hashes --target "$$sdk" -r requirements-oldest-sdk.lock; then \
+		PYTHONPATH="$$sdk" $(BIN)/python -m pytest -q -n auto --maxprocesses 4 -m 'not slow' \
+			tests/loader/sources/test_langsmith_*.py; \
+	else \
+		echo "skipped: the oldest LangSmith SDK could not be fetched"; \
+	fi
 
 lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/ruff check .

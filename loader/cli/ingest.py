@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loader.cli.environment import (
+    from_environment,
+    project_of_environment,
+    takes_environment,
+    with_environment,
+)
 from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
 from loader.cli.ingest_options import Reading, Scales, reading_options
 from loader.cli.ingest_summary import print_summary, refuse
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 
+@takes_environment
 @click.command()
 @click.option(
     "--file",
@@ -97,6 +104,8 @@ def ingest(  # noqa: PLR0913  one for each option
     all_experiments: bool,
     since: datetime | None,
     evaluators: Sequence[str],
+    keys: dict[str, str],
+    price: bool,
     scales: Scales,
     measures: Sequence[str],
     first_repetition: int,
@@ -137,16 +146,24 @@ def ingest(  # noqa: PLR0913  one for each option
 
     with_io = keeps_contents(asked=with_io)
     vocabulary = read_vocabulary()
-    given = Defaults(
-        experiment_id=experiment_id,
-        experiment_group=experiment_group,
-        extension_version=extension_version,
-        agent_name=agent_name,
-        model_version=model_version,
-        baseline_experiment_id=baseline_experiment_id,
-    )
+    named: dict[str, Any] = {
+        "experiment_id": experiment_id, "experiment_group": experiment_group,
+        "extension_version": extension_version, "agent_name": agent_name,
+        "model_version": model_version, "baseline_experiment_id": baseline_experiment_id,
+    }  # fmt: skip
+    filled = from_environment()
+    given = Defaults(**{name: value for name, value in named.items() if name not in filled})
+    is_silent = not (files or paths or projects or all_experiments or mapping_options.says_anything)
+    of_environment = project_of_environment() if is_silent else {}
+    projects = projects or tuple(of_environment.values())
     if (projects or dataset) and mapping_options.says_anything:
         raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
+    if (files or paths) and (keys or price):
+        raise ConfigurationError(
+            "--key is for LangSmith; for files, give --map FIELD=COLUMN"
+            if keys
+            else "--price is for LangSmith; a file says what its runs cost (cost_usd)"
+        )
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
@@ -159,7 +176,11 @@ def ingest(  # noqa: PLR0913  one for each option
             return
     else:
         mapping = mapping_options.mapping()
-    defaults = Defaults(**{**mapping.defaults, **given.given()})
+    defaults = with_environment(
+        {**mapping.defaults, **given.given()},
+        of_environment,
+        is_one_experiment=not all_experiments and len(projects) <= 1,
+    )
     roles = {**mapping.groups, **roles_of(controls, treatments)}
     stated = Reading({**mapping.scales, **scales}, {*mapping.measures, *measures})
     vocabulary = with_groups(stated.vocabulary(vocabulary), roles)
@@ -177,11 +198,15 @@ def ingest(  # noqa: PLR0913  one for each option
             all_experiments=all_experiments,
             since=since,
             evaluators=evaluators,
+            keys=keys,
+            price=price,
             with_io=with_io,
             defaults=defaults,
         )
     else:
-        raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")
+        raise ConfigurationError(
+            "nothing to ingest; give --file PATH or --project NAME, or set LANGSMITH_PROJECT"
+        )
     from_files = bool(files or paths)
     summaries = []
     for source in sources:

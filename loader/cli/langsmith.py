@@ -11,7 +11,7 @@ import click
 from loader.cli.options import format_option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from loader.records.checker import Defaults
     from loader.sources.langsmith import LangSmithSource
@@ -54,14 +54,45 @@ _OPTIONS = (
         multiple=True,
         help="Score the runs anew with this function (run, example); repeatable.",
     ),
+    click.option(
+        "--key",
+        "keys",
+        metavar="FIELD=PLACE",
+        multiple=True,
+        callback=lambda _context, _option, value: _keys(value),
+        help="Where a field of LangSmith's runs is read from, such as task_id=metadata.case or "
+        "extension_version=example.metadata.v; repeatable.",
+    ),
+    click.option(
+        "--price",
+        is_flag=True,
+        help="Where LangSmith has no cost of a run: make it from the run's tokens by "
+        "model_prices.csv.",
+    ),
 )
+
+
+def _keys(given: Sequence[str]) -> dict[str, str]:
+    """Read FIELD=PLACE, each field once.
+
+    Raises:
+        BadParameter: one is not of this form, or a field has two places.
+    """
+    keys: dict[str, str] = {}
+    for text in given:
+        field, equals, place = (part.strip() for part in text.partition("="))
+        if not field or not equals or not place:
+            raise click.BadParameter(f"{text}: write FIELD=PLACE, such as task_id=metadata.case")
+        if keys.setdefault(field, place) != place:
+            raise click.BadParameter(f"{field} has two places; keep one of them")
+    return keys
 
 
 def langsmith_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options of a LangSmith ingest to a command.
 
-    They arrive as the keyword arguments projects, dataset, all_experiments, since and
-    evaluators, which `build_sources` takes as they are.
+    They arrive as the keyword arguments projects, dataset, all_experiments, since, evaluators,
+    keys and price, which `build_sources` takes as they are.
     """
     for option in reversed(_OPTIONS):
         function = option(function)
@@ -75,6 +106,8 @@ def build_sources(  # noqa: PLR0913  one for each option
     all_experiments: bool,
     since: datetime | None,
     evaluators: Sequence[str],
+    keys: Mapping[str, str],
+    price: bool,
     with_io: bool,
     defaults: Defaults,
 ) -> list[LangSmithSource]:
@@ -86,9 +119,13 @@ def build_sources(  # noqa: PLR0913  one for each option
     """
     # imported here: `--help` must not wait for it
     from loader.sources.langsmith import Selection, select_sources
+    from loader.warehouse.prices import read_price_list
 
+    prices = read_price_list() if price else None
     return select_sources(
-        Selection(projects, dataset, all_experiments, since, evaluators, with_io, defaults)
+        Selection(
+            projects, dataset, all_experiments, since, evaluators, with_io, defaults, keys, prices
+        )
     )
 
 

@@ -94,6 +94,7 @@ class Checker:
         "_names",
         "_scales",
         "_vocabulary",
+        "_weak",
     )
 
     def __init__(
@@ -125,6 +126,7 @@ class Checker:
         self._first_repetition = first_repetition
         self._scales = ScaleChecker(vocabulary)
         self._given = (defaults or Defaults()).given()
+        self._weak = (defaults or Defaults()).weak
         try:
             checks.repair(self._given)
         except InvalidRecord as error:
@@ -348,7 +350,7 @@ class Checker:
             found = getattr(record, name)
             if not found:
                 setattr(record, name, value)
-            elif found != value:
+            elif found != value and name not in self._weak:
                 refuse_contradiction(name, found, value)
         for name in ("experiment_id", "task_id", "experiment_group", "extension_version"):
             text: str = getattr(record, name)

@@ -1,4 +1,9 @@
-"""Fixtures for what talks to LangSmith: a stand-in server, and no way to the real one."""
+"""Fixtures for what talks to LangSmith: a stand-in server, and no way to the real one.
+
+A test of the stand-in runs on a server with the v1 run query alone, with the v2 one alone and
+with both, as the service has been, will be and is. On the last one alone runs a test that is
+slow, that sets or parametrizes the query itself, or that is marked `backends("dual")`.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import pytest
 
 from langsmith_server import KEY, LangSmithServer
 from loader.sources.langsmith import LangSmith, Patience
+from loader.sources.langsmith.limits import RateLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,6 +22,26 @@ if TYPE_CHECKING:
 
 # Retries take no time, but a slow machine has time to answer.
 QUICK = Patience(attempts=4, first_wait=0.01, longest_wait=0.05, read_timeout=30)
+
+
+BACKENDS = ("dual", "v1", "v2")
+OWN_CHOICE = {"backend", "query", "stand_in"}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what talks to the stand-in on every kind of server."""
+    if "stand_in" not in metafunc.fixturenames:
+        return
+    test = metafunc.definition
+    own: set[str] = set()
+    for mark in test.iter_markers("parametrize"):
+        names = mark.args[0]
+        own.update(names.replace(" ", "").split(",") if isinstance(names, str) else names)
+    chosen = test.get_closest_marker("backends")
+    if chosen:
+        metafunc.parametrize("stand_in", chosen.args, indirect=True)
+    elif not own & OWN_CHOICE and not test.get_closest_marker("slow"):
+        metafunc.parametrize("stand_in", BACKENDS, indirect=True)
 
 
 @pytest.fixture
@@ -33,10 +59,12 @@ def no_langsmith(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def stand_in(no_langsmith: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[LangSmithServer]:
-    """Give a running stand-in that the environment leads to; empty, both run queries."""
+def stand_in(
+    no_langsmith: None, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[LangSmithServer]:
+    """Give a running stand-in that the environment leads to; empty, with the run queries asked."""
     del no_langsmith
-    with LangSmithServer() as server:
+    with LangSmithServer(getattr(request, "param", "dual")) as server:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", server.url)
         monkeypatch.setenv("LANGSMITH_API_KEY", KEY)
         yield server
@@ -44,6 +72,6 @@ def stand_in(no_langsmith: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[La
 
 @pytest.fixture
 def connect_langsmith(stand_in: LangSmithServer) -> Callable[[], LangSmith]:
-    """Give a function that connects to the stand-in and retries quickly."""
+    """Give a function that connects to the stand-in, retries quickly and waits for no rate."""
     del stand_in
-    return lambda: LangSmith(QUICK)
+    return lambda: LangSmith(QUICK, {"runs": RateLimit(10_000), "long_runs": RateLimit(10_000)})

@@ -13,11 +13,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from langsmith_runs import Refused, asked_v1, asked_v2, instant, shown_v2
+
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
 
 Row = dict[str, Any]
-V2_RENAMED = {"PROJECT_ID": "session_id", "METADATA": "extra", "LATENCY_SECONDS": "end_time"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -52,6 +53,10 @@ class Handler(BaseHTTPRequestHandler):
         self.stand_in.on_request(path)
         if self.headers.get("x-api-key") != self.stand_in.key:
             self.answer({"detail": f"Invalid token {self.headers.get('x-api-key')}"}, 401)
+            return
+        if self.stand_in.needs_workspace and not self.headers.get("X-Tenant-Id"):
+            # as the service: a key of the whole organisation is of no workspace
+            self.answer({"error": "org_scoped_key_requires_workspace"}, 403)
             return
         for verb, pattern, name in ROUTES:
             found = re.fullmatch(pattern, path)
@@ -112,9 +117,14 @@ class Handler(BaseHTTPRequestHandler):
             },
         })  # fmt: skip
 
+    def list_workspaces(self) -> None:
+        self.answer(self.stand_in.workspaces)
+
     def list_sessions(self) -> None:
         rows = sorted(
-            self.stand_in.sessions.values(), key=lambda s: instant(s["start_time"]), reverse=True
+            self.stand_in.sessions.values(),
+            key=lambda s: instant(s["start_time"] or "0001-01-01"),
+            reverse=True,
         )
         name, dataset = self.one("name"), self.one("reference_dataset")
         rows = [
@@ -180,10 +190,11 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "v1 run queries are not available here"}, 501)
             return
         body = self.json()
-        if body.get("limit", 100) > 100:
-            self.answer({"detail": "Limit exceeds maximum allowed value of 100"}, 400)
+        try:
+            rows = asked_v1(self.stand_in.runs_of, body)
+        except Refused as reason:
+            self.answer({"detail": str(reason)}, 400)
             return
-        rows = self.stand_in.roots(body["session"])
         items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
         runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
         self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
@@ -199,13 +210,12 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": "Not Found"}, 404)
             return
         body = self.json()
-        # as the service: without a bound, the last day only
-        begin = instant(body.get("min_start_time") or now(-1))
-        end = instant(body.get("max_start_time") or now(3650))
-        rows = [
-            run for run in self.stand_in.roots(body["project_ids"])
-            if begin <= instant(run["start_time"]) <= end
-        ]  # fmt: skip
+        try:
+            rows = asked_v2(self.stand_in.runs_of, body)
+            rows = [run for run in rows if run["id"] not in self.stand_in.not_in_v2]
+        except Refused as reason:
+            self.answer({"title": "Bad Request", "status": 400, "detail": str(reason)}, 400)
+            return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
         selects = body.get("selects") or ["ID"]
         runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
@@ -213,16 +223,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer({**page, "next_cursor": cursor} if cursor else page)
 
     def v2_value(self, run: Row, name: str) -> object:
-        value = run.get(V2_RENAMED.get(name, name.lower()))
-        if name == "STATUS":
-            return str(value).upper()
-        if name == "METADATA":
-            return (value or {}).get("metadata")
-        if name in {"START_TIME", "END_TIME"} and value:
-            return instant(value).isoformat().replace("+00:00", "Z")
-        if name == "LATENCY_SECONDS" and value:
-            return (instant(value) - instant(run["start_time"])).total_seconds()
-        return float(value) if name == "TOTAL_COST" and value is not None else value
+        if name == "PARENT_RUN_IDS":
+            return self.stand_in.ancestors(run)
+        return shown_v2(run, name)
 
     def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
         """Cut a page after the run that the cursor names, as keyset paging does."""
@@ -238,8 +241,12 @@ class Handler(BaseHTTPRequestHandler):
     def list_feedback(self) -> None:
         # as the service: without a filter, the whole workspace
         rows = self.stand_in.session_feedback(self.one("session"))
-        runs = self.query.get("run")
-        self.answer(self.page([row for row in rows if row["run_id"] in runs] if runs else rows))
+        runs, since = self.query.get("run"), self.one("min_created_at")
+        if runs:
+            rows = [row for row in rows if row["run_id"] in runs]
+        if since:
+            rows = [row for row in rows if instant(row["created_at"]) >= instant(since)]
+        self.answer(self.page(rows))
 
     def create_feedback(self) -> None:
         self.keep_feedback(self.json())
@@ -291,6 +298,7 @@ class Handler(BaseHTTPRequestHandler):
 
 ROUTES = (
     ("GET", "/info", "info"),
+    ("GET", "/workspaces", "list_workspaces"),
     ("GET", "/sessions", "list_sessions"),
     ("POST", "/sessions", "create_session"),
     ("GET", "/sessions/([^/]+)", "read_session"),
@@ -311,9 +319,3 @@ ROUTES = (
 def now(days: float = 0) -> str:
     """Return the time so many days from now, ISO, UTC."""
     return (datetime.now(UTC) + timedelta(days=days)).isoformat()
-
-
-def instant(text: str) -> datetime:
-    """Read a time; without a zone it is UTC."""
-    read = datetime.fromisoformat(text)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)

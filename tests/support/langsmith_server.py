@@ -21,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
-from langsmith_handler import Handler, instant, now
+from langsmith_handler import Handler, now
+from langsmith_runs import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,7 +69,10 @@ class LangSmithServer:
         )
         self.version = "0.16.2"
         self.key = KEY
+        self.workspaces: list[Row] = []
+        self.needs_workspace = False
         self.naive_times = True
+        self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
         self.datasets: dict[str, Row] = {}
         self.examples: dict[str, Row] = {}
@@ -211,16 +215,27 @@ class LangSmithServer:
                 self._orders[f"feedback of {session_id}", len(rows)] = cached
             return cached
 
-    def roots(self, session_ids: list[str]) -> list[Row]:
-        rows = self.ordered("runs", lambda run: (instant(run["start_time"]), run["id"]))
+    def runs_of(self, session_ids: list[str], *, is_root: bool | None = True) -> list[Row]:
+        """Return the root runs of a session, those below them, or all, newest first."""
+        rows = self.ordered("runs", _newness)
         # several sessions in one query: only the first is honoured
         return [
             run for run in rows
-            if run["session_id"] == session_ids[0] and not run.get("parent_run_id")
+            if run["session_id"] == session_ids[0]
+            and is_root in {None, not run.get("parent_run_id")}
         ]  # fmt: skip
 
+    def ancestors(self, run: Row) -> list[str]:
+        """Return the ids of the runs above one, the root first."""
+        found: list[str] = []
+        parent = run.get("parent_run_id")
+        while parent:
+            found.insert(0, parent)
+            parent = self.runs[parent].get("parent_run_id")
+        return found
+
     def stats(self, session: Row) -> Row:
-        runs = self.roots([session["id"]])
+        runs = self.runs_of([session["id"]])
         keys: Row = {}
         for row in self.feedback.values():
             if row["session_id"] == session["id"] and row["run_id"]:
@@ -232,8 +247,17 @@ class LangSmithServer:
         }  # fmt: skip
 
 
-def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large") -> Row:
+def _newness(run: Row) -> tuple[datetime, str]:
+    """Return what runs are sorted by; one without a start is the oldest."""
+    start = run["start_time"]
+    return instant(start) if start else datetime.min.replace(tzinfo=UTC), run["id"]
+
+
+def fill(
+    server: LangSmithServer, runs: int, feedback: int, name: str = "large", output_bytes: int = 3
+) -> Row:
     """Add a project of so many runs with so many feedback rows each."""
+    outputs = {"answer": "y" * output_bytes}
     session = server.add_session(
         name, extra={"metadata": {"experiment_group": "code-chef", "extension_version": "1.0.0"}}
     )
@@ -243,6 +267,7 @@ def fill(server: LangSmithServer, runs: int, feedback: int, name: str = "large")
             session,
             begin + timedelta(seconds=number),
             extra={"metadata": {"task_id": f"t{number}"}},
+            outputs=outputs,
         )
         for key in range(feedback):
             server.add_feedback(run, f"metric_{key}", (number + key) % 10 / 10, comment="because")
@@ -253,9 +278,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--feedback", type=int, default=4)
+    parser.add_argument("--output-bytes", type=int, default=3)
     options = parser.parse_args()
     with LangSmithServer() as running:
-        fill(running, options.runs, options.feedback)
+        fill(running, options.runs, options.feedback, output_bytes=options.output_bytes)
         print(running.url, flush=True)  # noqa: T201
         while True:
             time.sleep(60)

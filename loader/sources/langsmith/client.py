@@ -1,7 +1,7 @@
 """HTTP to LangSmith: documented routes, the SDK's configuration, own patience.
 
-Requests go through `Client.request_with_retries`, which is public in langsmith 0.14
-and 0.15 and brings key, workspace, profile and proxy settings with it; the SDK's own
+Requests go through `Client.request_with_retries`, which is public from langsmith 0.14
+on and brings key, workspace, profile and proxy settings with it; the SDK's own
 retries are off, because they neither repeat a truncated answer nor say how long to wait.
 The SDK's exceptions carry request headers, so none of them is ever chained to ours.
 """
@@ -26,6 +26,7 @@ from tenacity import (
 )
 
 from loader.errors import ConfigurationError, SourceUnavailable
+from loader.sources.langsmith.access import Access, kind_of
 from loader.sources.langsmith.answers import (
     REFUSED,
     Answer,
@@ -109,6 +110,17 @@ class LangSmith:
         """Show the endpoint, never the key."""
         return f"LangSmith({self.endpoint!r})"
 
+    def access(self) -> Access:
+        """Return with what the service is asked."""
+        key = self._sdk.api_key
+        return Access(self.endpoint, bool(key), kind_of(key), bool(self._sdk.workspace_id))
+
+    @property
+    def workspace_id(self) -> str | None:
+        """The workspace that is named, by the environment or the profile."""
+        named = self._sdk.workspace_id
+        return str(named) if named else None
+
     def web_address(self) -> str:
         """Return where people look at runs, as the SDK derives it from the endpoint."""
         from langsmith.utils import get_host_url  # keep --help free of the SDK
@@ -164,7 +176,7 @@ class LangSmith:
         if isinstance(outcome, Answer):
             if outcome.status in missing and not is_page(outcome):
                 return outcome
-            message = self.redact(explain(outcome, self.endpoint, bool(self._sdk.workspace_id)))
+            message = self.redact(explain(outcome, self.access()))
             if outcome.status in REFUSED and not is_page(outcome):
                 raise ConfigurationError(message)
             raise SourceUnavailable(message)
@@ -249,9 +261,11 @@ class LangSmith:
             self._sdk.request_with_retries(method, path, request_kwargs=request)
         except Exception as error:  # noqa: BLE001  whatever the SDK makes of it, the answer tells
             problem = _kind_of_failure(error)
-        if problem and (not heard or not _is_read(heard[-1])):
+        response = heard[-1] if heard else None
+        # the answer knows its request, whose hook knows this list: a circle would keep the body
+        heard.clear()
+        if response is None or (problem and not _is_read(response)):
             raise Transient(f"{problem} after {time.monotonic() - started:.0f} s")
-        response = heard[-1]
         body = response.content
         key = self._sdk.api_key
         if key and len(key) >= SHORTEST_KEY:

@@ -13,7 +13,8 @@ from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, SourceRow
-from loader.sources.langsmith import scoring
+from loader.sources.langsmith import names, scoring
+from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
@@ -24,7 +25,7 @@ from loader.sources.langsmith.projects import (
     find_project,
 )
 from loader.sources.langsmith.reader import Reader
-from loader.sources.langsmith.record import Mapper, task_id
+from loader.sources.langsmith.record import Mapper
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
@@ -32,12 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from loader.sources.langsmith.client import LangSmith
+    from loader.tools.prices import PriceList
 
 NAME = "langsmith"
-NO_TASK = Rejection(
-    "missing_field",
-    "the run names no task: set `task_id` in the run's metadata, or run it on a dataset example",
-)
 
 
 @dataclass(frozen=True)
@@ -50,6 +48,10 @@ class Wishes:
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
     """Give the records the inputs and outputs of their runs."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Field of a record → the place that it is read from, in place of `names.READ`."""
+    prices: PriceList | None = None
+    """Make a cost from a run's tokens where the service has none."""
 
 
 class LangSmithSource:
@@ -71,11 +73,15 @@ class LangSmithSource:
             project: a name, an id, or a project already found.
             wishes: options, evaluators, dataset.
             dataset: the dataset of the wishes, if already found.
+
+        Raises:
+            ConfigurationError: one of the wishes' keys names no field, or no place.
         """
         self._client = client
         self._wanted = project
         self._wishes = wishes or Wishes()
         self._dataset = dataset
+        self._places = names.parse_keys(self._wishes.keys)
         self._counts: Counter[str] = Counter()
         self._crashed: Counter[str] = Counter()
         self._facts: dict[str, object] = {
@@ -91,7 +97,8 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        examples_without_run, evaluator_crashes; summary_feedback; evaluators.
+        unmeasured, filled_from_v1, examples_without_run, evaluator_crashes; summary_feedback;
+        evaluators.
         """
         facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
         if self._crashed:
@@ -120,24 +127,31 @@ class LangSmithSource:
         self._crashed.clear()
         self._notes.clear()
         project = self._project()
-        mapper = Mapper(
-            project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
+        with_io = (
+            self._wishes.with_io
+            or bool(self._wishes.evaluators)
+            or names.needs_contents(self._places)
         )
-        with_io = self._wishes.with_io or bool(self._wishes.evaluators)
         query = RunQuery(self._client, project, with_io)
         planning = self._planning = Planning(project)
-        with Spool() as spool:
+        prices = self._wishes.prices
+        pricing = Pricing(prices) if prices else None
+        with Spool() as spool, closing(self._examples(project)) as examples:
+            mapper = Mapper(
+                project, self._wishes.defaults, self._wishes.with_io, self._client.web_address(),
+                self._places, examples, pricing,
+            )  # fmt: skip
             Reader(self._client, query, spool, mapper.position).read()
             self._refuse_expired(project, spool)
             self._take_stock(query, spool)
-            if self._dataset or self._wishes.evaluators:
-                self._score_anew(mapper, spool, planning)
-            if self._dataset is None:
-                planning.count(self._client, spool)
+            planning.count(self._client, spool, examples if examples.are_read else None)
+            self._counts["examples_without_run"] = planning.without_run
+            self._counts["unmeasured"] = forget_unmeasured(query, spool)
+            if self._wishes.evaluators:
+                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
-        if self._dataset is None:
-            self._counts["examples_without_run"] = planning.missing_count
+            self._notes += [*planning.notes(spool), *(pricing.notes() if pricing else ())]
         self._warn()
 
     def _project(self) -> Project:
@@ -183,6 +197,8 @@ class LangSmithSource:
     def _take_stock(self, query: RunQuery, spool: Spool) -> None:
         """Put into the ledger entry what was read and what was left out."""
         self._facts["query"] = query.protocol
+        self._counts["filled_from_v1"] = query.filled
+        self._notes += query.notes(spool)
         version = query.project.metadata.get("dataset_version")
         if version:
             self._facts["dataset_version"] = str(version)
@@ -202,15 +218,22 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
-    def _score_anew(self, mapper: Mapper, spool: Spool, planning: Planning) -> None:
-        """Fetch the dataset's examples, and apply the evaluators to every finished run."""
-        with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
-            used = spool.distinct("example_id")
-            self._counts["examples_without_run"] = examples.count_without(used)
-            if self._dataset is not None:
-                planning.count(self._client, spool, examples)
-            if self._wishes.evaluators:
-                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+    def _examples(self, project: Project) -> scoring.Examples:
+        """Fetch the examples of the project's dataset, where something asks for them.
+
+        Raises:
+            ConfigurationError: a key is to be read from them, and the project has no dataset.
+        """
+        dataset = self._dataset
+        is_asked_for = names.needs_examples(self._places) or bool(self._wishes.evaluators)
+        if dataset is None and is_asked_for and project.dataset_id:
+            dataset = Dataset(project.dataset_id, project.dataset_id)
+        if dataset is None and names.needs_examples(self._places):
+            raise ConfigurationError(
+                f"--key reads from examples, but project {project.name!r} is no experiment on a "
+                "dataset; name a place of its runs, or of the project"
+            )
+        return scoring.Examples(self._client, dataset, project)
 
     def _yield_rows(self, mapper: Mapper, spool: Spool, planning: Planning) -> Iterator[SourceRow]:
         origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"
@@ -238,22 +261,21 @@ class LangSmithSource:
     def _row(
         self, number: int, origin: str, mapper: Mapper, spooled: SpooledRun, verdict: Verdict
     ) -> SourceRow:
-        fields = mapper.fields(spooled, verdict)
+        fields, refusal = mapper.fields(spooled, verdict)
         original = msgspec.json.encode(fields)
-        if task_id(spooled.run) is None:
-            return SourceRow(number, origin, original, None, NO_TASK)
-        return SourceRow(number, origin, original, fields, None)
+        return SourceRow(number, origin, original, None if refusal else fields, refusal)
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
         counts = self._counts
-        if counts["pending"]:
-            self._notes.append(
-                f"Left out {counts['pending']:,} runs that are not finished; ingest again later."
-            )
         if self._crashed:
             keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
+        if counts["unmeasured"]:
+            self._notes.append(
+                f"{counts['unmeasured']:,} runs have a count of tokens or a cost of 0 although a "
+                "model answered in them: these are unknown, not 0."
+            )
         if counts["repeated_feedback"] or counts["repeated_runs"]:
             self._notes.append(
                 "The experiment was being written to while it was read; ingest again to be sure."
@@ -265,9 +287,6 @@ class LangSmithSource:
             )
         if counts["unreadable_feedback"]:
             self._notes.append(
-                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON."
-            )
-        if counts["examples_without_run"]:
-            self._notes.append(
-                f"{counts['examples_without_run']:,} examples of the dataset have no run."
+                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON, "
+                "or have no id."
             )

@@ -41,15 +41,21 @@ class _Ranked(NamedTuple):
     feedback_id: str
 
 
-def read_page(client: LangSmith, project_id: str, offset: int) -> list[msgspec.Raw]:
-    """Read one page of a project's feedback, each row still JSON."""
-    found = client.ask(
-        "GET",
-        "/feedback",
-        list[msgspec.Raw],
-        Parameters([("session", project_id), ("limit", str(PAGE)), ("offset", str(offset))]),
-        missing=(),
-    )
+def read_page(
+    client: LangSmith, project_id: str, offset: int, min_created_at: str | None = None
+) -> list[msgspec.Raw]:
+    """Read one page of a project's feedback, each row still JSON, the newest first.
+
+    Args:
+        client: the connection.
+        project_id: the project.
+        offset: how many rows to pass over.
+        min_created_at: only rows created then or later, ISO 8601; all without it.
+    """
+    query = [("session", project_id), ("limit", str(PAGE)), ("offset", str(offset))]
+    if min_created_at:
+        query.append(("min_created_at", min_created_at))
+    found = client.ask("GET", "/feedback", list[msgspec.Raw], Parameters(query), missing=())
     if isinstance(found, Answer):  # no status is left to the caller
         raise TypeError("unreachable")
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ WINDOW_SECONDS = 10.0
 RUN_QUERIES = 15
 LONG_RUN_QUERIES = 3
 OTHER_CALLS = 1000
-LONG_WINDOW_DAYS = 7
+LONG_WINDOW = timedelta(days=7)
 
 
 class RateLimit:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loader.errors import SourceUnavailable
 from loader.sources.langsmith import feedback
-from loader.sources.langsmith.runs import RunPage, RunQuery, normalised
+from loader.sources.langsmith.runs import RunQuery, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.spool import Spool
+    from loader.sources.langsmith.wire import RunPage
 
 # Requests for feedback under way at once: enough to hide the network's latency.
 FEEDBACK_AT_ONCE = 4
@@ -56,7 +56,6 @@ class Reader:
         self._spool = spool
         self._position = position
         self._decode = msgspec.json.Decoder(dict[str, object]).decode
-        self._cursors: set[str] = set()
         self._next_offset = 0
         # rows that the service counts: only pages that these fill are asked for ahead
         self._expected = sum(query.project.feedback_counts.values())
@@ -92,7 +91,7 @@ class Reader:
                     runs.remove(future)
                     cursor = future.result().cursor
                     if cursor:
-                        runs.add(pool.submit(self._query.after, self._fresh(cursor)))
+                        runs.add(pool.submit(self._query.after, cursor))
                     self._keep_runs(future.result())
                 for page in [page for page in pages if page in done]:
                     del pages[page]
@@ -100,8 +99,7 @@ class Reader:
                     ask_for_feedback()
             if self._spool.repeated_feedback and self._at_once:
                 self._read_feedback_again()
-            if self._spool.count("read") < (project.run_count or 0) and self._query.widen():
-                self._read_runs_again()
+            self._read_missing_runs()
         except BaseException:
             self._client.stop()
             raise
@@ -129,27 +127,12 @@ class Reader:
             offset += feedback.PAGE
         self._spool.repeated_feedback = repeated
 
-    def _read_runs_again(self) -> None:
-        """Read every run of any time: some began before their project, as the service counts."""
+    def _read_missing_runs(self) -> None:
+        """Read what the service counts and the query's time windows do not hold."""
         repeated = self._spool.repeated_runs
-        self._spool.forget_unreadable()
-        self._cursors.clear()
-        page = self._query.first()
-        self._keep_runs(page)
-        while page.cursor:
-            page = self._query.after(self._fresh(page.cursor))
+        for page in self._query.missing(self._spool):
             self._keep_runs(page)
         self._spool.repeated_runs = repeated
-
-    def _fresh(self, cursor: str) -> str:
-        """Refuse a cursor met before: following it would never end."""
-        if cursor in self._cursors:
-            raise SourceUnavailable(
-                f"LangSmith at {self._client.endpoint} gave the same page marker twice. "
-                "Run the command again; nothing was loaded."
-            )
-        self._cursors.add(cursor)
-        return cursor
 
     def _keep_runs(self, page: RunPage) -> None:
         self._spool.add_runs(self._readable_runs(page))
@@ -178,6 +161,8 @@ class Reader:
             try:
                 row = self._decode(raw)
             except msgspec.MsgspecError:
+                row = {}
+            if not isinstance(row.get("id"), str):
                 self._spool.unreadable_feedback += 1
                 continue
             run_id = row.get("run_id")

@@ -1,221 +1,323 @@
-"""Root runs of a project, page by page, from either run query, in one shape."""
+"""Runs of a project, page by page, from either run query, in one shape."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.errors import SourceUnavailable
+from loader.errors import ConfigurationError, SourceUnavailable
+from loader.sources.langsmith import windows
 from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import Kind, LangSmith, Parameters
-from loader.sources.langsmith.limits import LONG_WINDOW_DAYS
-from loader.sources.langsmith.times import moment, utc_text
+from loader.sources.langsmith.times import RESOLUTION, moment, utc_text
+from loader.sources.langsmith.wire import PAGE, Protocol, Question, RunPage, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Project
+    from loader.sources.langsmith.spool import Spool
+    from loader.sources.langsmith.windows import Window
 
-Protocol = Literal["v2", "v1"]
-PAGE = {"v2": 1000, "v1": 100}
-# A server that lacks a route, or has it switched off.
-ABSENT = (404, 405, 410, 501)
 V2_FIRST_VERSION = (0, 16)
-# Clocks of the tracing machine and the service may differ.
-CLOCK_MARGIN = timedelta(days=1)
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+# Traces named in one request; more of them are cheaper to pick from all of the project's runs.
+TRACES_AT_ONCE = 100
 
-V2_SELECTS = (
-    "ID", "NAME", "STATUS", "START_TIME", "END_TIME", "LATENCY_SECONDS", "ERROR", "METADATA",
-    "REFERENCE_EXAMPLE_ID", "TOTAL_TOKENS", "PROMPT_TOKENS", "COMPLETION_TOKENS", "TOTAL_COST",
-    "TAGS",
-)  # fmt: skip
-V1_SELECT = (
-    "id", "name", "status", "start_time", "end_time", "error", "extra", "reference_example_id",
-    "total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "tags",
-)  # fmt: skip
+_TOKENS = ("total_tokens", "prompt_tokens", "completion_tokens")
 
 
-class _V2Page(msgspec.Struct):
-    """What the v2 query answers; each run is decoded on its own."""
+class _Identified(msgspec.Struct):
+    """What tells a run from others, and its trace where that was asked for."""
 
-    items: list[msgspec.Raw] | None = None
-    next_cursor: str | None = None
-    has_more: bool | None = None
-
-
-class _V1Page(msgspec.Struct):
-    """What the v1 query answers."""
-
-    runs: list[msgspec.Raw]
-    cursors: dict[str, object] | None = None
-
-
-class RunPage(NamedTuple):
-    """One page of runs, each still JSON, and the way to the next page."""
-
-    runs: list[msgspec.Raw]
-    cursor: str | None
+    id: str | None = None
+    trace_id: str | None = None
 
 
 @dataclass
 class RunQuery:
-    """The paged query for one project's root runs; one page at a time."""
+    """The paged query for one project's runs; one page at a time.
+
+    `since` and `until` keep to root runs that started then. The route is found out with
+    the first page asked for.
+    """
 
     client: LangSmith
     project: Project
     with_io: bool
-    protocol: Protocol = "v2"
-    subtree_usage: bool = True
-    is_widened: bool = False
+    since: datetime | None = field(default=None, kw_only=True)
+    until: datetime | None = field(default=None, kw_only=True)
+    protocol: Protocol = field(default="v2", init=False)
+    filled: int = field(default=0, init=False)
+    """Runs that only the v1 query gave."""
+    _has_answered: bool = field(default=False, init=False)
+    _cursors: set[str] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        """Fix what to ask for: later pages must fit the first."""
+        self._wire = Wire(self.client, self.project.id)
+        self._roots = Question(with_io=self.with_io, since=self.since, until=self.until)
+        self._windows = windows.life_of(self.project, self.since, self.until)
 
     def first(self) -> RunPage:
-        """Read the first page, and find out which query the server answers.
+        """Read the first page of root runs, newest first.
 
         Raises:
-            SourceUnavailable: it answers neither.
+            SourceUnavailable: the server answers neither run query.
         """
-        preferred = preference(self.client.info())
-        order: tuple[Protocol, ...] = ("v2", "v1") if preferred == "v2" else ("v1", "v2")
-        for protocol in order:
-            self.protocol = protocol
-            page = self._page(None)
-            if not isinstance(page, Answer):
-                return page
-        raise SourceUnavailable(
-            f"LangSmith at {self.client.endpoint} answers neither run query (v2 nor v1). "
-            "Check that LANGSMITH_ENDPOINT is its API address."
-        )
+        self._cursors.clear()
+        return self._step(self._roots, self._windows, "")
 
     def after(self, cursor: str) -> RunPage:
-        """Read the page that a cursor leads to."""
-        page = self._page(cursor)
-        if isinstance(page, Answer):
-            raise SourceUnavailable(
-                f"LangSmith at {self.client.endpoint} stopped answering the run query "
-                f"(status {page.status}) between two pages. Run the command again."
-            )
-        return page
+        """Read the page that a cursor leads to, in this time window or the next.
 
-    def widen(self) -> bool:
-        """Ask for runs of any time from now on; False when that was so all along.
-
-        Imported runs may be older than their project.
+        Raises:
+            SourceUnavailable: the server stopped answering, or leads in circles.
         """
-        if self.protocol == "v1" or self.is_widened:
+        self._refuse_repeated(cursor, self._cursors)
+        return self._step(self._roots, self._windows, cursor)
+
+    def by_ids(self, ids: Sequence[str], earliest: datetime | None = None) -> Iterator[RunPage]:
+        """Read the root runs that have these ids; those that are gone are left out.
+
+        Args:
+            ids: any number of run ids.
+            earliest: when the oldest of them began, where that may be before the project.
+        """
+        self._prefer()
+        life = windows.life_of(self.project)
+        if earliest and (not life or earliest < life[-1].begin):
+            begin = earliest - windows.CLOCK_MARGIN
+            life += windows.split(begin, life[-1].begin if life else datetime.now(UTC))
+        size = PAGE[self.protocol]
+        for start in range(0, len(ids), size):
+            wanted = list(dict.fromkeys(ids[start : start + size]))
+            for window in life if self.protocol == "v2" else life[:1]:
+                for page in self._walk(Question(with_io=self.with_io, ids=wanted), [window]):
+                    found = {msgspec.json.decode(run, type=_Identified).id for run in page.runs}
+                    wanted = [one for one in wanted if one not in found]
+                    yield page
+                if not wanted:
+                    break
+
+    def children(self, trace_ids: Sequence[str], run_type: str | None = None) -> Iterator[RunPage]:
+        """Read the runs below the roots of some traces, as `normalised_child` takes them.
+
+        Many traces cost no more requests than all runs of the project have pages.
+
+        Args:
+            trace_ids: ids of root runs.
+            run_type: only runs of this type, such as `llm`.
+        """
+        named = tuple(trace_ids) if len(trace_ids) <= TRACES_AT_ONCE else ()
+        question = Question(is_root=False, with_io=True, trace_ids=named, run_type=run_type)
+        wanted = set(trace_ids)
+        for page in self._walk(question, windows.life_of(self.project)) if wanted else ():
+            yield page._replace(
+                runs=[
+                    run
+                    for run in page.runs
+                    if msgspec.json.decode(run, type=_Identified).trace_id in wanted
+                ]
+            )
+
+    def missing(self, spool: Spool) -> Iterator[RunPage]:
+        """Look further for runs that the service counts and the windows do not hold.
+
+        Where the v1 query still answers, it is asked for everything up to the oldest run
+        that v2 gave; it knows no windows. Elsewhere v2 is asked for windows before the
+        project's start, as long as runs are missing.
+        """
+        if self.protocol == "v1" or self._is_part or not self._is_short(spool):
+            return
+        if (yield from self._fill_from_v1(spool)):
+            return
+        for window in windows.before(self._windows):
+            if not self._is_short(spool):
+                return
+            yield from self._walk(self._roots, [window])
+
+    def notes(self, spool: Spool) -> list[str]:
+        """Say where runs came from the other query, and how many are still missing."""
+        said = []
+        name = self.project.name
+        if self.filled:
+            said.append(
+                f"{self.filled:,} runs of project {name!r} came from LangSmith's v1 run query: "
+                "v2 does not have them. The cloud service ends v1 on 2027-01-31."
+            )
+        read = spool.count("read")
+        if read and not self._is_part and self._is_short(spool):
+            said.append(
+                f"LangSmith counts {self.project.run_count:,} runs in project {name!r} and gives "
+                f"{read:,}. Its count may be late; on the v2 query, a run dated more than "
+                f"{windows.LOOK_BACK * windows.LONGEST.days:,} days before its project, or not "
+                "dated, is not found."
+            )
+        return said
+
+    @property
+    def _is_part(self) -> bool:
+        """Whether only a stretch of the project's time is read."""
+        return self.since is not None or self.until is not None
+
+    def _fill_from_v1(self, spool: Spool) -> Generator[RunPage, None, bool]:
+        """Read what is older than v2 has; False where the server does not answer v1."""
+        if _flag(self.client.info(), "ch_query_enabled") is False:
             return False
-        self.is_widened = True
+        oldest = spool.oldest()
+        # one page is one request, with or without a bound
+        is_bound = oldest and (self.project.run_count or 0) > PAGE["v1"]
+        until = oldest + RESOLUTION if oldest and is_bound else None
+        question = Question(with_io=self.with_io, until=until)
+        before = spool.count("read")
+        cursor: str | None = None
+        seen: set[str] = set()
+        while True:
+            try:
+                page = self._wire.v1(question, cursor)
+            except (ConfigurationError, SourceUnavailable):
+                # v2 has answered: a route on its way out must not cost the load
+                if cursor:
+                    raise
+                return False
+            if isinstance(page, Answer):
+                return False
+            yield page
+            if page.cursor is None:
+                break
+            cursor = self._refuse_repeated(page.cursor, seen)
+        self.filled = spool.count("read") - before
         return True
 
-    def _page(self, cursor: str | None) -> RunPage | Answer:
-        return self._v2(cursor) if self.protocol == "v2" else self._v1(cursor)
+    def _is_short(self, spool: Spool) -> bool:
+        """Whether the service counts more runs than were read."""
+        counted = self.project.run_count
+        return spool.count("read") < (1 if counted is None else counted)
 
-    def _v2(self, cursor: str | None) -> RunPage | Answer:
-        begin, end = self._window()
-        selects = [*V2_SELECTS, *(("INPUTS", "OUTPUTS") if self.with_io else ())]
-        body: dict[str, object] = {
-            "project_ids": [self.project.id],
-            "is_root": True,
-            "page_size": PAGE["v2"],
-            "selects": selects,
-            # without it the service silently answers for the last day only
-            "min_start_time": begin.isoformat(),
-        }
-        if end:
-            body["max_start_time"] = end.isoformat()
-        if cursor:
-            body["cursor"] = cursor
-        if self.subtree_usage:
-            # tokens and cost of an agent are those of the calls below its root
-            body["include_subtree_usage"] = True
-        length = (end or datetime.now(UTC)) - begin
-        kind: Kind = "long_runs" if length > timedelta(days=LONG_WINDOW_DAYS) else "runs"
-        refusing = (400, 422) if self.subtree_usage and cursor is None else ()
-        found = self.client.ask(
-            "POST",
-            "/api/v2/runs/query",
-            _V2Page,
-            Parameters(body=body, kind=kind),
-            ABSENT + refusing,
+    def _walk(self, question: Question, stretch: Sequence[Window]) -> Iterator[RunPage]:
+        """Yield every page of an answer."""
+        seen: set[str] = set()
+        page = self._step(question, stretch, "")
+        while page.cursor:
+            yield page
+            page = self._step(question, stretch, self._refuse_repeated(page.cursor, seen))
+        yield page
+
+    def _step(self, question: Question, stretch: Sequence[Window], cursor: str) -> RunPage:
+        """Read one page; its cursor is `NUMBER OF WINDOW:CURSOR OF SERVICE`."""
+        self._prefer()
+        if not stretch:
+            return RunPage([], None)
+        place, _, marker = cursor.partition(":")
+        number = int(place or 0)
+        page = self._ask(question, stretch[number], marker or None)
+        if page.cursor:
+            return RunPage(page.runs, f"{number}:{page.cursor}")
+        is_last = self.protocol == "v1" or number + 1 == len(stretch)
+        return RunPage(page.runs, None if is_last else f"{number + 1}:")
+
+    def _ask(self, question: Question, window: Window, marker: str | None) -> RunPage:
+        """Ask the route that answers; until one has, the preferred one first."""
+        other: Protocol = "v1" if self.protocol == "v2" else "v2"
+        status = 0
+        for protocol in (self.protocol,) if self._has_answered else (self.protocol, other):
+            page = (
+                self._wire.v2(question, window, marker)
+                if protocol == "v2"
+                else self._wire.v1(question, marker)
+            )
+            if not isinstance(page, Answer):
+                self.protocol = protocol
+                self._has_answered = True
+                return page
+            status = page.status
+        if not self._has_answered:
+            raise SourceUnavailable(
+                f"LangSmith at {self.client.endpoint} answers neither run query (v2 nor v1). "
+                "Check that LANGSMITH_ENDPOINT is its API address."
+            )
+        raise SourceUnavailable(
+            f"LangSmith at {self.client.endpoint} stopped answering the run query "
+            f"(status {status}) between two pages. Run the command again."
         )
-        if isinstance(found, Answer):
-            if found.status in refusing:
-                # a server older than this property, and strict about it
-                self.subtree_usage = False
-                return self._v2(cursor)
-            return found
-        more = found.next_cursor if found.has_more is not False else None
-        return RunPage(found.items or [], more or None)
 
-    def _v1(self, cursor: str | None) -> RunPage | Answer:
-        select = [*V1_SELECT, *(("inputs", "outputs") if self.with_io else ())]
-        body: dict[str, object] = {
-            "session": [self.project.id],
-            "is_root": True,
-            "limit": PAGE["v1"],
-            "select": select,
-        }
-        if cursor:
-            body["cursor"] = cursor
-        found = self.client.ask(
-            "POST", "/runs/query", _V1Page, Parameters(body=body, kind="runs"), ABSENT
-        )
-        if isinstance(found, Answer):
-            return found
-        following = (found.cursors or {}).get("next")
-        return RunPage(found.runs, str(following) if following else None)
+    def _prefer(self) -> None:
+        """Choose the route to ask first, before anything was asked."""
+        if not self._has_answered:
+            self.protocol = preference(self.client.info())
 
-    def _window(self) -> tuple[datetime, datetime | None]:
-        """Return the time window of the runs; a narrow one may be queried more often."""
-        if self.is_widened:
-            return EARLIEST, None
-        began = self.project.started_at
-        begin = began - CLOCK_MARGIN if began else EARLIEST
-        last = self.project.last_run_at
-        if last is None or last + CLOCK_MARGIN > datetime.now(UTC):
-            return begin, None
-        return begin, last + CLOCK_MARGIN
+    def _refuse_repeated(self, cursor: str, seen: set[str]) -> str:
+        """Refuse a cursor met before: following it would never end."""
+        if cursor in seen:
+            raise SourceUnavailable(
+                f"LangSmith at {self.client.endpoint} gave the same page marker twice. "
+                "Run the command again; nothing was loaded."
+            )
+        seen.add(cursor)
+        return cursor
 
 
-def preference(info: object) -> Protocol:
+def preference(info: Mapping[str, object]) -> Protocol:
     """Choose the run query to try first, from `/info`.
 
     v2, unless the server says that it has switched it off or is older than it.
     """
-    said = info if isinstance(info, dict) else {}
-    flags = said.get("instance_flags")
-    enabled = flags.get("sdb_query_enabled") if isinstance(flags, dict) else None
+    enabled = _flag(info, "sdb_query_enabled")
     if enabled is not None:
         return "v2" if enabled else "v1"
-    version = str(said.get("version") or "")
+    version = str(info.get("version") or "")
     numbers = [int(part) for part in version.split(".")[:2] if part.isdigit()]
     older = len(numbers) == len(V2_FIRST_VERSION) and tuple(numbers) < V2_FIRST_VERSION
     return "v1" if older else "v2"
 
 
+def _flag(info: Mapping[str, object], name: str) -> bool | None:
+    """Read one of the server's flags; None when it says nothing."""
+    flags = info.get("instance_flags")
+    said = flags.get(name) if isinstance(flags, dict) else None
+    return None if said is None else bool(said)
+
+
 def normalised(run: dict[str, object]) -> dict[str, object]:
     """Bring a run of either query to one shape; absent stays None.
 
+    The same run gives the same values by either route: times to the millisecond, costs to
+    12 digits, and no tokens where v1 writes 0 for want of a number.
+
     Keys: id, name, status (success, error, pending), started_at (ISO, UTC),
-    latency_ms, tokens, prompt_tokens, completion_tokens, cost_usd, error, metadata,
+    latency_ms, tokens, prompt_tokens, completion_tokens, cached_tokens,
+    reasoning_tokens, cost_usd, error, metadata,
     example_id, tags, inputs, outputs.
+
+    Raises:
+        KeyError: it has no id.
     """
+    if not isinstance(run.get("id"), str) or not run["id"]:
+        raise KeyError("id")
     metadata = run.get("metadata")
     extra = run.get("extra")
     if metadata is None and isinstance(extra, dict):
         metadata = extra.get("metadata")
+    cost = number(run.get("total_cost"))
+    tokens = {name: run.get(name) for name in _TOKENS}
+    if cost is None and not any(tokens.values()):
+        tokens = dict.fromkeys(_TOKENS)
     return {
         "id": run["id"],
         "name": run.get("name"),
         "status": _status(run),
-        "started_at": utc_text(run.get("start_time")),
+        "started_at": utc_text(run.get("start_time"), RESOLUTION),
         "latency_ms": _latency_ms(run),
-        "tokens": run.get("total_tokens"),
-        "prompt_tokens": run.get("prompt_tokens"),
-        "completion_tokens": run.get("completion_tokens"),
-        "cost_usd": number(run.get("total_cost")),
+        "tokens": tokens["total_tokens"],
+        "prompt_tokens": tokens["prompt_tokens"],
+        "completion_tokens": tokens["completion_tokens"],
+        "cached_tokens": _detail(run.get("prompt_token_details"), "cache_read"),
+        "reasoning_tokens": _detail(run.get("completion_token_details"), "reasoning"),
+        "cost_usd": cost,
         "error": run.get("error"),
         "metadata": metadata if isinstance(metadata, dict) else {},
         "example_id": run.get("reference_example_id"),
@@ -225,16 +327,43 @@ def normalised(run: dict[str, object]) -> dict[str, object]:
     }
 
 
+def normalised_child(run: dict[str, object]) -> dict[str, object]:
+    """Bring a run below a root to the same shape, with its place in the trace.
+
+    Further keys: run_type (lower case), trace_id, parent_run_id.
+    """
+    ancestors = run.get("parent_run_ids")
+    parent = run.get("parent_run_id")
+    if parent is None and isinstance(ancestors, list) and ancestors:
+        parent = ancestors[-1]
+    run_type = run.get("run_type")
+    return {
+        **normalised(run),
+        "run_type": run_type.lower() if isinstance(run_type, str) else None,
+        "trace_id": run.get("trace_id"),
+        "parent_run_id": parent,
+    }
+
+
 def number(value: object) -> float | str | None:
-    """Read a cost: a number, a number as text, or null; other text stays as it is."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    """Read a cost: a number, a number as text, or null; other text stays as it is.
+
+    v1 writes decimals and v2 sums of floats, which differ behind the twelfth digit.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    return float(value)
+    try:
+        return float(f"{float(value):.12g}")
+    except (ValueError, OverflowError):
+        return str(value)
+
+
+def _detail(details: object, name: str) -> object:
+    """Return one kind of tokens; the v2 query has the kinds one step further in."""
+    if not isinstance(details, dict):
+        return None
+    raw = details.get("raw")
+    return (raw if isinstance(raw, dict) else details).get(name)
 
 
 def _status(run: dict[str, object]) -> str:
@@ -251,11 +380,14 @@ def _status(run: dict[str, object]) -> str:
 
 
 def _latency_ms(run: dict[str, object]) -> float | None:
-    """Return the run's duration in milliseconds, to the microsecond."""
+    """Return the run's duration in milliseconds, negative if it ends before it begins.
+
+    From its times as far as both routes give them; v2's own figure is of finer ones.
+    """
+    begin, end = (moment(run.get(name), RESOLUTION) for name in ("start_time", "end_time"))
+    if begin is not None and end is not None:
+        return (end - begin) / timedelta(milliseconds=1)
     seconds = run.get("latency_seconds")
     if isinstance(seconds, int | float) and math.isfinite(seconds):
-        return round(seconds * 1000, 3)
-    begin, end = moment(run.get("start_time")), moment(run.get("end_time"))
-    if begin is None or end is None:
-        return None
-    return round((end - begin) / timedelta(milliseconds=1), 3)
+        return float(round(seconds * 1000))
+    return None

@@ -10,11 +10,14 @@ from loader.evaluators.evaluation import load_evaluators
 from loader.records.checker import Defaults
 from loader.sources.langsmith.client import LangSmith
 from loader.sources.langsmith.experiment import LangSmithSource, Wishes
+from loader.sources.langsmith.names import parse_keys
 from loader.sources.langsmith.projects import find_dataset, list_projects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from loader.tools.prices import PriceList
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Selection:
     evaluators: Sequence[str] = ()
     with_io: bool = False
     defaults: Defaults = field(default_factory=Defaults)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    prices: PriceList | None = None
 
 
 def select_sources(selection: Selection, client: LangSmith | None = None) -> list[LangSmithSource]:
@@ -47,7 +52,11 @@ def select_sources(selection: Selection, client: LangSmith | None = None) -> lis
     if not selection.all_experiments and not selection.projects:
         raise ConfigurationError("name a --project, or a --dataset with --all-experiments")
     evaluators = tuple(load_evaluators(selection.evaluators))
-    wishes = Wishes(selection.defaults, selection.dataset, evaluators, selection.with_io)
+    wishes = Wishes(
+        selection.defaults, selection.dataset, evaluators, selection.with_io, selection.keys,
+        selection.prices,
+    )  # fmt: skip
+    parse_keys(selection.keys)
     client = client or LangSmith()
     if not selection.all_experiments:
         return [LangSmithSource(client, project, wishes) for project in selection.projects]

@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
+from loader.sources.langsmith.times import moment
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
     from types import TracebackType
 
 _SCHEMA = """
@@ -23,7 +26,7 @@ pragma journal_mode = off;
 pragma synchronous = off;
 pragma temp_store = file;
 pragma locking_mode = exclusive;
-pragma cache_size = -16000;
+pragma cache_size = -4000;
 create table runs (
     id text primary key,
     position text,
@@ -39,9 +42,10 @@ create table feedback (
 create table evaluations (run_id text not null, body blob not null);
 begin;
 """
-# Numbered over pending runs too: a run keeps its number when it is done.
+# Numbered over pending runs too: a run keeps its number when it is done. Only what orders them
+# is sorted, not what they hold.
 _NUMBERED = """
-select id, body, io, is_pending, row_number() over (
+select rowid, row_number() over (
     partition by position order by started_at, id
 ) as repetition
 from runs order by started_at, id
@@ -107,10 +111,6 @@ class Spool:
         """Keep a run that cannot be decoded, to be rejected by name."""
         self._database.execute("insert into unreadable values (?, ?)", (reason, original))
 
-    def forget_unreadable(self) -> None:
-        """Drop the undecodable runs: they have no id to tell them from those read again."""
-        self._database.execute("delete from unreadable")
-
     def add_feedback(self, feedback: Iterable[tuple[str | None, dict[str, object]]]) -> None:
         """Keep a page of feedback, each behind the id of its run; None for the experiment.
 
@@ -168,9 +168,36 @@ class Spool:
         }[what]
         return int(self._database.execute(query).fetchone()[0])
 
+    def oldest(self) -> datetime | None:
+        """Return when the oldest run began, UTC; None where none is dated."""
+        query = "select min(started_at) from runs where started_at <> ''"
+        return moment(self._database.execute(query).fetchone()[0])
+
+    def zeros(self) -> list[str]:
+        """Return the ids of finished runs that have no tokens, or cost nothing."""
+        found = self._database.execute(
+            "select id from runs where not is_pending"
+            " and 0 in (json_extract(cast(body as text), '$.tokens'),"
+            " json_extract(cast(body as text), '$.cost_usd'))"
+        )
+        return [run_id for (run_id,) in found]
+
+    def forget_zeros(self, run_id: str, names: Sequence[str]) -> bool:
+        """Make these fields of a run null where they are 0; return whether one was."""
+        found = self._database.execute("select body from runs where id = ?", (run_id,)).fetchone()
+        run = self._decode(found[0]) if found else {}
+        zeros = {name: None for name in names if run.get(name) == 0}
+        if zeros:
+            self._database.execute(
+                "update runs set body = ? where id = ?", (self._encode(run | zeros), run_id)
+            )
+        return bool(zeros)
+
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
-        for run_id, body, io, is_pending, repetition in self._database.execute(_NUMBERED):
+        one = "select id, body, io, is_pending from runs where rowid = ?"
+        for row, repetition in self._database.execute(_NUMBERED):
+            run_id, body, io, is_pending = self._database.execute(one, (row,)).fetchone()
             yield SpooledRun(
                 run_id,
                 self._decode(body),

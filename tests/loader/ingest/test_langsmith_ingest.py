@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import uuid
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +48,7 @@ def select(url: str, statement: str) -> list[Row]:
         return cursor.execute(statement.encode()).fetchall()
 
 
+@pytest.mark.backends("dual")
 def test_ingesting_again_writes_nothing_until_something_changed(
     database_url: str, stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
@@ -78,6 +81,32 @@ def test_ingesting_again_writes_nothing_until_something_changed(
     ]
 
 
+@pytest.mark.backends("dual")
+def test_the_route_changes_no_record(
+    database_url: str, stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    session = fill(stand_in, 20, 2)
+    begin = datetime.now(UTC)
+    for number, odd in enumerate([
+        {"total_cost": None, "total_tokens": 0, "prompt_tokens": 0, "completion_tokens": 0},
+        {"seconds": 0.0004999}, {"seconds": -1}, {"error": "boom", "status": "error"},
+        {"tags": ["a"], "total_cost": "0.00052065"}, {"extra": None},
+        {"inputs": {}, "outputs": None},
+    ]):  # fmt: skip
+        start = begin.replace(microsecond=number * 111_111 + 999)
+        metadata = {"metadata": {"task_id": f"odd{number}", "n": 1.0}}
+        example = str(uuid.uuid4())
+        given = {"extra": metadata, "reference_example_id": example, **odd}
+        stand_in.add_run(session, start, **given)
+    counts = []
+    for query in ("v1", "v2", "v1", "v2"):
+        stand_in.flags = {"sdb_query_enabled": query == "v2"}
+        summary = take(database_url, connect_langsmith())
+        counts.append((summary.loaded, summary.unchanged, summary.rejected))
+    assert counts == [(27, 0, 0), *[(0, 27, 0)] * 3]
+    assert stand_in.counts()["/runs/query"] == stand_in.counts()["/api/v2/runs/query"] == 2
+
+
 def test_raw_holds_the_address_of_every_run(
     database_url: str, stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
@@ -96,6 +125,7 @@ def test_raw_holds_the_address_of_every_run(
     }
 
 
+@pytest.mark.backends("dual")
 @pytest.mark.parametrize("path", ["/runs/query", "/feedback"])
 def test_a_failure_on_a_later_page_commits_nothing(
     database_url: str,

@@ -82,6 +82,7 @@ def test_trouble_that_passes_is_sat_out(
     assert [fault.seen for fault in stand_in.faults] == [3] * len(PATHS)
 
 
+@pytest.mark.backends("dual")
 def test_an_answer_that_never_comes_is_asked_for_again(stand_in: LangSmithServer) -> None:
     fill(stand_in, 3, 2)
     stand_in.faults += [Fault(path, act="hang") for path in PATHS]
@@ -131,6 +132,7 @@ def test_the_time_asked_for_is_waited(
     assert time.monotonic() - begin >= 0.7
 
 
+@pytest.mark.backends("dual")
 def test_a_hanging_server_is_given_up(stand_in: LangSmithServer) -> None:
     fill(stand_in, 1, 1)
     stand_in.faults.append(Fault("/info", act="hang", times=99))
@@ -138,6 +140,7 @@ def test_a_hanging_server_is_given_up(stand_in: LangSmithServer) -> None:
     assert "did not answer in time" in told
 
 
+@pytest.mark.backends("dual")
 def test_a_server_that_is_not_there_is_told(
     connect_langsmith: Callable[[], LangSmith], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +275,7 @@ def test_a_server_without_any_run_query_is_told(
     assert "answers neither run query" in refuse(connect_langsmith, SourceUnavailable)
 
 
+@pytest.mark.backends("dual")
 @pytest.mark.parametrize("path", ["/runs/query", "/feedback"])
 def test_a_failure_on_a_later_page_yields_nothing(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith], path: str
@@ -286,6 +290,7 @@ def test_a_failure_on_a_later_page_yields_nothing(
     assert load(connect_langsmith) == 250
 
 
+@pytest.mark.backends("dual", "v2")
 def test_paging_that_goes_in_circles_ends(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
@@ -295,6 +300,7 @@ def test_paging_that_goes_in_circles_ends(
     assert "the same page marker twice" in refuse(connect_langsmith, SourceUnavailable)
 
 
+@pytest.mark.backends("dual", "v2")
 def test_a_run_that_is_no_json_is_rejected_alone(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
@@ -306,6 +312,7 @@ def test_a_run_that_is_no_json_is_rejected_alone(
     assert b"no id" in rows[1].original
 
 
+@pytest.mark.backends("dual", "v2")
 def test_a_server_strict_about_new_properties_is_asked_without(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:

@@ -18,23 +18,41 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@pytest.mark.parametrize(
-    ("backend", "runs", "feedback"),
-    [("v2", 1000, 1), ("v2", 1001, 0), ("v1", 200, 1), ("v1", 201, 2), ("v2", 1, 1), ("v2", 50, 2)],
+SIZES = (0, 1, 99, 100, 101, 1000, 1001, 2500)
+NEW, OLD = 0.5, 900.0
+CASES = sorted(
+    {(runs, 101, NEW) for runs in SIZES[1:]}
+    | {(1, feedback, NEW) for feedback in SIZES}
+    | {(0, 0, NEW), (1000, 1000, NEW), (1001, 1001, NEW), (2500, 2500, NEW)}
+    | {(1, 1, OLD), (1000, 100, OLD), (1001, 0, OLD), (2500, 101, OLD)}
 )
+
+
+@pytest.mark.parametrize(("runs", "feedback", "began"), CASES)
 def test_requests_are_as_few_as_the_pages(
     stand_in: LangSmithServer,
     connect_langsmith: Callable[[], LangSmith],
-    backend: str,
     runs: int,
     feedback: int,
+    began: float,
 ) -> None:
-    stand_in.flags = {"sdb_query_enabled": backend == "v2"}
-    fill(stand_in, runs, feedback)
-    assert len({fields["source_run_id"] for fields in read(connect_langsmith)}) == runs
-    pages = math.ceil(runs / (1000 if backend == "v2" else 100))
-    assert len(stand_in.log) == pages + runs * feedback // 100 + 1 + 2
-    assert max(stand_in.counts().values()) <= max(pages, runs * feedback // 100 + 1)
+    """Requests are at most ⌈N/1000⌉ + ⌊F/100⌋ + 5, and one per further 400 days."""
+    start = datetime.now(UTC) - timedelta(days=began)
+    session = stand_in.add_session("one", start_time=start.isoformat(), trace_tier="longlived")
+    step = timedelta(days=began) / (runs or 1)
+    made = [
+        stand_in.add_run(session, start + step * number, extra={"metadata": {"task_id": "t"}})
+        for number in range(runs)
+    ]
+    for number in range(feedback):
+        stand_in.add_feedback(made[number % runs], f"key_{number // runs}", 1)
+    client = connect_langsmith()
+    source = LangSmithSource(client, "one")
+    assert sum(len(row.fields["feedback"]) for row in source.rows() if row.fields) == feedback
+    assert source.reference()["runs" if runs else "project"] == (runs or "one")
+    page, windows = (100, 1) if stand_in.backend == "v1" else (1000, math.ceil((began + 2) / 400))
+    bound = math.ceil(runs / page) + feedback // 100 + 5 + windows - 1
+    assert client.requests == len(stand_in.log) <= bound
 
 
 def test_feedback_comes_whole_when_the_service_counts_it_wrong(
@@ -85,6 +103,7 @@ def test_an_experiment_may_grow_while_it_is_read(
     assert sum(len(fields["feedback"]) for fields in again) == len(stand_in.feedback)
 
 
+@pytest.mark.backends("dual", "v2")
 def test_an_old_experiment_is_not_cut_to_the_last_day(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
@@ -98,17 +117,6 @@ def test_an_old_experiment_is_not_cut_to_the_last_day(
     )
     # a window of at most 7 days may be queried five times as often
     assert window <= timedelta(days=2, seconds=1)
-
-
-def test_imported_runs_may_be_older_than_their_project(
-    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
-) -> None:
-    session = fill(stand_in, 5, 1)
-    for number in range(3):
-        begin = datetime(2024, 1, 1 + number, tzinfo=UTC)
-        stand_in.add_run(session, begin, extra={"metadata": {"task_id": f"old-{number}"}})
-    assert len(read(connect_langsmith)) == 8
-    assert stand_in.counts()["/api/v2/runs/query"] == 2
 
 
 def test_what_is_past_retention_is_an_error_not_an_empty_success(

@@ -90,9 +90,10 @@ def test_what_evaluate_returned_is_what_is_ingested(
         rounded = {key: None if s is None else round(s, 4) for key, s in scores.items()}
         assert row["scores"] == rounded
         assert row["success"] is (item["run"].error is None)
-        assert row["recorded_at"][:26] == item["run"].start_time.isoformat("T", "microseconds")[:26]
+        # to the millisecond, as far as both routes give times
+        assert row["recorded_at"][:23] == item["run"].start_time.isoformat("T", "milliseconds")[:23]
         took = (item["run"].end_time - item["run"].start_time).total_seconds() * 1000
-        assert row["latency_ms"] == pytest.approx(took, abs=0.001)
+        assert row["latency_ms"] == pytest.approx(took, abs=1)
         kept = {entry["key"]: entry for entry in row["feedback"]}
         assert kept["third"]["comment"] == "a third"
         assert kept["label"]["value"] in {"done", "failed"}
