@@ -96,10 +96,16 @@ def test_the_change_feed_of_a_load_names_the_baseline_of_its_first_load(
     load(database_url, tmp_path, "early", "code-chef", "dev")
     run(database_url, "baseline", "set", "b1")
     load(database_url, tmp_path, "x", "code-chef", "dev", "docs")
+    load(database_url, tmp_path, "y", "code-chef", "docs")
+    load(database_url, tmp_path, "y", "code-chef", "docs", "dev")
     run(database_url, "baseline", "set", "b2")
     load(database_url, tmp_path, "x", "code-chef", "dev", "docs", "dev")
     load(database_url, tmp_path, "early", "code-chef", "dev", "dev")
-    assert feed_of(database_url, "x") == [("x", None), ("x", "b1")] * 2
+    load(database_url, tmp_path, "x", "baseline", "dev")
+    # once is enough: what b1 changes from then on changes x
+    assert feed_of(database_url, "x") == [("x", None), ("x", "b1"), ("x", None), ("x", None)]
+    # its agent comes with the second load
+    assert feed_of(database_url, "y") == [("y", None), ("y", None), ("y", "b1")]
     assert feed_of(database_url, "early") == [("early", None)] * 2
 
 
