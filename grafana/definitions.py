@@ -138,8 +138,8 @@ def _evidence() -> list[Json]:
                   field("notes", custom__width=260),
               ]),
         table("Segments, by $metric", "experiments/segments", height=9,
-              description="The same comparison, and the same verdict, within each agent and "
-                          "category.",
+              description="The same comparison, and the same verdict, within each agent, "
+                          "category and split.",
               overrides=[field("p (BH)", **_P_VALUE), words("which says", COMPARED),
                          words("verdict on the segment"),
                          *(field(name, decimals=1)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # long tests that share nothing with their file
 _ALONE = ("test_every_command_of_a_guide_runs_as_written", "test_compare_models.py::")
 _TARGETS = ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
+# what fills options that a test does not give
+_OPTIONS = ("EXPERIMENT_ID", "EXPERIMENT_GROUP", "EXTENSION_VERSION", "AGENT_NAME", "MODEL_VERSION",
+            "LANGSMITH_PROJECT", "LANGCHAIN_PROJECT")  # fmt: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,7 +31,7 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         home = tmp_path_factory.mktemp("home")
         patch.setenv("EVALMART_HOME", str(home))
         patch.setenv("EVALMART_PROJECT_DIR", str(servers.REPOSITORY))
-        for name in _TARGETS:
+        for name in (*_TARGETS, *_OPTIONS):
             patch.delenv(name, raising=False)
         yield home
 

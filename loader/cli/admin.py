@@ -124,15 +124,18 @@ def env(database_url: str | None) -> None:
 @database_option
 @click.pass_context
 def doctor(ctx: click.Context, database_url: str | None) -> None:
-    """Check Python, dbt, server, rights, schema and LangSmith key; say what to do.
+    """Check Python, dbt, server, rights, schema and LangSmith; say what to do.
+
+    Of LangSmith, where a key is set: endpoint and region, key, workspace, rights, run queries.
 
     \b
     Example:
       python -m loader doctor
     """
+    from loader.sources.langsmith import checkup
     from loader.warehouse.doctor import examine
 
-    findings = examine(database_url)
+    findings = [*examine(database_url), *checkup.examine()]
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         mark = _MARKS[finding.passed]

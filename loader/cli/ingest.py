@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.group_options import group_options, roles_of, say_unknown_groups, with_groups
+from loader.cli.environment import (
+    from_environment,
+    project_of_environment,
+    takes_environment,
+    with_environment,
+)
+from loader.cli.group_options import group_options, roles_of, with_groups
 from loader.cli.ingest_options import Reading, Scales, reading_options
-from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.langsmith import build_sources, langsmith_options
+from loader.cli.loads import Manner, load_all
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
 from loader.errors import ConfigurationError
-from loader.sources import Noting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from loader.ingest.summary import LoadSummary
     from loader.records.checker import Defaults
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 
+@takes_environment
 @click.command()
 @click.option(
     "--file",
@@ -96,7 +102,13 @@ def ingest(  # noqa: PLR0913  one for each option
     dataset: str | None,
     all_experiments: bool,
     since: datetime | None,
+    until: datetime | None,
+    last: timedelta | None,
+    is_full: bool,
+    is_sync: bool,
     evaluators: Sequence[str],
+    keys: dict[str, str],
+    price: bool,
     scales: Scales,
     measures: Sequence[str],
     first_repetition: int,
@@ -125,28 +137,41 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --guess results.csv
       python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
+      python -m loader ingest --project production --last 24h
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
 
+    Of a LangSmith project that was loaded before, only what can have changed is asked for.
+
     Exit code 3: with --strict, a record was rejected or had a value set aside; else, nothing
-    could be loaded, or more than --max-rejected had that trouble.
+    could be loaded, or more than --max-rejected had that trouble; with --all-experiments, an
+    experiment failed (the others are loaded).
     """
     # imported here: `--help` must not wait for the database driver
+    from loader.ingest.known_runs import KnownRuns
     from loader.records.checker import Defaults
     from loader.warehouse.seeds import read_vocabulary
     from loader.warehouse.variables import keeps_contents
 
     with_io = keeps_contents(asked=with_io)
     vocabulary = read_vocabulary()
-    given = Defaults(
-        experiment_id=experiment_id,
-        experiment_group=experiment_group,
-        extension_version=extension_version,
-        agent_name=agent_name,
-        model_version=model_version,
-        baseline_experiment_id=baseline_experiment_id,
-    )
+    named: dict[str, Any] = {
+        "experiment_id": experiment_id, "experiment_group": experiment_group,
+        "extension_version": extension_version, "agent_name": agent_name,
+        "model_version": model_version, "baseline_experiment_id": baseline_experiment_id,
+    }  # fmt: skip
+    filled = from_environment()
+    given = Defaults(**{name: value for name, value in named.items() if name not in filled})
+    is_silent = not (files or paths or projects or all_experiments or mapping_options.says_anything)
+    of_environment = project_of_environment() if is_silent else {}
+    projects = projects or tuple(of_environment.values())
     if (projects or dataset) and mapping_options.says_anything:
         raise ConfigurationError("--map, --mapping and --guess are for files, not for LangSmith")
+    if (files or paths) and (keys or price):
+        raise ConfigurationError(
+            "--key is for LangSmith; for files, give --map FIELD=COLUMN"
+            if keys
+            else "--price is for LangSmith; a file says what its runs cost (cost_usd)"
+        )
     if mapping_options.guess:
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
@@ -159,7 +184,11 @@ def ingest(  # noqa: PLR0913  one for each option
             return
     else:
         mapping = mapping_options.mapping()
-    defaults = Defaults(**{**mapping.defaults, **given.given()})
+    defaults = with_environment(
+        {**mapping.defaults, **given.given()},
+        of_environment,
+        is_one_experiment=not all_experiments and len(projects) <= 1,
+    )
     roles = {**mapping.groups, **roles_of(controls, treatments)}
     stated = Reading({**mapping.scales, **scales}, {*mapping.measures, *measures})
     vocabulary = with_groups(stated.vocabulary(vocabulary), roles)
@@ -176,26 +205,39 @@ def ingest(  # noqa: PLR0913  one for each option
             dataset=dataset,
             all_experiments=all_experiments,
             since=since,
+            until=until,
+            last=last,
+            is_full=is_full,
+            is_sync=is_sync,
             evaluators=evaluators,
+            keys=keys,
+            price=price,
             with_io=with_io,
             defaults=defaults,
+            known=KnownRuns(
+                database_url,
+                vocabulary,
+                keep_contents=with_io,
+                first_repetition=first_repetition,
+            ),
+            vocabulary=vocabulary,
         )
     else:
-        raise ConfigurationError("nothing to ingest; give --file PATH or --project NAME")
-    from_files = bool(files or paths)
-    summaries = []
-    for source in sources:
-        summary = _load(
+        raise ConfigurationError(
+            "nothing to ingest; give --file PATH or --project NAME, or set LANGSMITH_PROJECT"
+        )
+    load_all(
+        sources,
+        lambda source: _load(
             source, vocabulary, defaults, database_url,
-            strict=strict, dry_run=dry_run, accept_feedback=not from_files, roles=roles,
+            strict=strict, dry_run=dry_run, accept_feedback=not (files or paths), roles=roles,
             keep_contents=with_io, first_repetition=first_repetition,
-        )  # fmt: skip
-        print_summary(summary, summary_format, dry_run=dry_run)
-        say_unknown_groups(summary)
-        for note in source.notes() if isinstance(source, Noting) else ():
-            click.echo(f"note: {note}", err=True)
-        summaries.append(summary)
-    refuse(summaries, max_rejected)
+        ),
+        Manner(
+            summary_format, max_rejected, database_url,
+            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
+        ),
+    )  # fmt: skip
 
 
 @click.command()

@@ -19,27 +19,49 @@ if TYPE_CHECKING:
 _MOST_REASONS: Final = 3
 
 
-def print_summary(summary: LoadSummary, summary_format: str, *, dry_run: bool) -> None:
-    """Print what became of the records, as text or as JSON in one line."""
+def print_summary(
+    summary: LoadSummary,
+    summary_format: str,
+    *,
+    dry_run: bool,
+    notes: Sequence[str],
+    name: str = "",
+) -> None:
+    """Print what became of the records, as text or as JSON in one line.
+
+    Args:
+        summary: of the load.
+        summary_format: `text` or `json`.
+        dry_run: whether nothing was written.
+        notes: what the source has to say: part of the JSON, and said apart beside the text.
+        name: of what was read, where a command reads several.
+
+    """
     if summary_format == "json":
         told = asdict(summary) | {
             "set_aside": [
                 asdict(aside) | {"sentence": sentence(aside)} for aside in summary.set_aside
             ],
+            "notes": [*summary.notes, *notes],
             "dry_run": dry_run,
         }
+        told |= {"project": name} if name else {}
         click.echo(json.dumps(told, ensure_ascii=False))
         return
     line = (
         f"read {summary.read} · loaded {summary.loaded} · unchanged {summary.unchanged} · "
         f"rejected {summary.rejected} · {summary.seconds:.1f} s"
     )
+    line = f"{name}: {line}" if name else line
     click.echo(f"{line} · dry run, nothing written" if dry_run else line)
     for told_line in _lines(summary):
         click.echo(f"  {told_line}")
 
 
 def _lines(summary: LoadSummary) -> Iterator[str]:
+    if summary.standing:
+        what = "nothing new since" if not summary.read else "of what was known at"
+        yield f"{what} load {summary.since_load}, {stand(summary.standing)}"
     for reason in summary.reasons[:_MOST_REASONS]:
         yield f"{reason.count} x {reason.reason_code}: {reason.example}"
     if len(summary.reasons) > _MOST_REASONS:
@@ -53,6 +75,11 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
         yield f"{summary.replaced} of the loaded replaced what was loaded before"
     for note in summary.notes:
         yield f"note: {note}"
+
+
+def stand(runs: int) -> str:
+    """Say how many runs were not read again."""
+    return f"{runs:,} runs stand as they were" if runs > 1 else "1 run stands as it was"
 
 
 def refuse(summaries: Sequence[LoadSummary], max_rejected: float) -> None:

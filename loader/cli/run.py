@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loader.cli.environment import from_environment, say_environment, takes_environment
 from loader.cli.options import database_option
 from loader.cli.run_options import (
     INTERRUPTED,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+@takes_environment
 @click.command()
 @click.option(
     "--tasks",
@@ -83,6 +85,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     from loader.runner.tasks import read_tasks
     from loader.warehouse.seeds import default_groups
 
+    say_environment(from_environment())
     group = baseline_group or default_groups()[0]
     arms = [Arm(_target("", options), experiment_group, extension_version)]
     if _named("baseline_", options).is_given:
@@ -117,6 +120,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     sys.exit(exit_code(outcome))
 
 
+@takes_environment
 @click.command("compare-models")
 @click.option(
     "--tasks",
@@ -184,6 +188,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
 
     from loader.runner.comparison import compare_models_async
 
+    say_environment(from_environment())
     has_baseline = _named("baseline_", options).is_given
     with run_progress() as show:
         comparison = _wait(

@@ -127,8 +127,9 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         ConfigurationError: none or several are named, or a bound is missing.
 
     """
-    from loader.runner.pricing import price_of, read_prices
     from loader.runner.targets import CommandTarget, load_callable
+    from loader.tools.prices import price_of
+    from loader.warehouse.prices import read_prices
 
     if sum(map(bool, (named.function, named.command, named.endpoint))) != 1:
         raise ConfigurationError("name one of --target, --command and --endpoint for each arm")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Final
 
 import click
 
+from loader.cli.loads import own_name
 from loader.cli.options import database_option, format_option
 from loader.errors import ConfigurationError
 from loader.tools.counts import counted
@@ -79,7 +79,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
             table = withdrawals.entries(connection)
             render(table, output, sys.stdout, empty="Nothing was ever withdrawn.")
             return
-        who = author or _own_name()
+        who = author or own_name()
         if undo:
             _tell(withdrawals.undo(connection, undo, reason or "", who), "lifts what was withdrawn")
             return
@@ -123,13 +123,6 @@ def _check(
 def is_terminal() -> bool:
     """Whether there is a person to ask."""
     return sys.stdin.isatty()
-
-
-def _own_name() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container without users
-        return None
 
 
 def _what(found: Found) -> str:

@@ -196,10 +196,10 @@ def _glob(name: str) -> str:
 def _parts(
     connection: Connection, policy: Policy, candidate: Candidate, key: Mapping[str, object]
 ) -> list[Part]:
-    # an agent is a part itself, and categories go across agents
+    # an agent is a part itself; categories and splits go across agents
     kinds = [
         kind
-        for kind in ("agent", "category")
+        for kind in ("agent", "category", "split")
         if getattr(policy.segments, kind) is not OnSegment.IGNORE
     ]
     if not kinds or candidate.agent is not None or not candidate.has_baseline:

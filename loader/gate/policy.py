@@ -101,6 +101,7 @@ class Segments(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: OnSegment = OnSegment.REVIEW
     category: OnSegment = OnSegment.REVIEW
+    split: OnSegment = OnSegment.REVIEW
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,9 +44,10 @@ _EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
     "inference": ("tasks_like_these or these_tasks", "inference: tasks_like_these"),
     "judge": ("latest or all", "judge: all"),
     "candidates": ("each or holm", "candidates: holm"),
-    "segments": ("a mapping with agent, category", "segments: {agent: block, category: review}"),
+    "segments": ("a mapping with agent, category, split", "segments: {agent: block}"),
     "segments.agent": (_PART, "agent: block"),
     "segments.category": (_PART, "category: review"),
+    "segments.split": (_PART, "split: ignore"),
     "critical_tasks": (
         "a list of task ids, patterns such as billing-*, or metadata.critical",
         "critical_tasks: [refund-7, billing-*, metadata.critical]",
@@ -127,8 +128,9 @@ def recorded_policy(document: Mapping[str, Any]) -> Policy:
     plain = dict(document)
     if plain.get("candidates") in _MOVED:
         plain["judge"] = plain.pop("candidates")
-    # a policy of before there were segments and critical tasks did not ask for them
-    plain.setdefault("segments", {"agent": "ignore", "category": "ignore"})
+    # a policy of before there were segments, splits and critical tasks did not ask for them
+    asked = plain.get("segments", {"agent": "ignore", "category": "ignore"})
+    plain["segments"] = {"split": "ignore", **asked}
     plain.setdefault("critical_tasks", [])
     return parse_policy(plain, "the recorded policy")
 

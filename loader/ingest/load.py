@@ -12,12 +12,14 @@ import psycopg
 from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
 from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
+from loader.ingest.printable import printable
 from loader.ingest.side_rows import WITHHELD, RejectedRow
 from loader.ingest.summary import LoadSummary, Tally, summed_up
+from loader.ingest.told import told_by
 from loader.ingest.writer import LoadWriter
 from loader.records.checker import Checker
 from loader.records.json_text import LARGEST_RECORD, decode_object
-from loader.sources import BatchedSource, JsonBatch, Planning, Rejection, SourceRow
+from loader.sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
@@ -78,8 +80,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
         on_progress: called now and then with the number of rows read.
 
     Returns:
-        The counts. Nothing is written, and the load has no id, when the source is empty
-        or `dry_run` is set.
+        The counts. Nothing is written, and the load has no id, when `dry_run` is set or the
+        source is empty; unless it was read before and is otherwise now.
 
     Raises:
         ConfigurationError: the raw schema or a right on it is missing, a file cannot be
@@ -140,19 +142,20 @@ def _load_once(
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)
-        if options.dry_run or tally.read == 0:
+        has_news = isinstance(source, Resuming) and source.has_news()
+        if options.dry_run or (tally.read == 0 and not has_news):
             outcome = writer.preview(tally.counts(), refuse=is_refused)
             raise psycopg.Rollback
         outcome = writer.finish(
             source.reference(),
             tally.counts(),
             refuse=is_refused,
-            plans=source.plans() if isinstance(source, Planning) else (),
-            roles=options.roles,
+            beside=told_by(source, options.roles),
         )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - tally.rejected)
-    return summed_up(source.name, tally, outcome, is_refused=is_refused)
+    standing = source.standing() if isinstance(source, Resuming) else None
+    return summed_up(source.name, tally, outcome, standing, is_refused=is_refused)
 
 
 def _transfer(
@@ -261,7 +264,7 @@ def _admit(
     except CountsFromZero:
         raise
     except InvalidRecord as error:
-        tally.note_group(_printable(error.value))
+        tally.note_group(printable(error.value))
         _reject(writer, tally, row, Rejection(error.code, error.reason))
         return
     links = {admitted.labels.link}
@@ -274,12 +277,12 @@ def _admit(
 
 def _withhold(origin: str, row_number: int, writer: LoadWriter) -> None:
     """Note a sound row of a strict load, in case the load is refused."""
-    writer.reject(RejectedRow(_printable(origin), row_number, *_WITHHELD, original=b""))
+    writer.reject(RejectedRow(printable(origin), row_number, *_WITHHELD, original=b""))
 
 
 def _reject(writer: LoadWriter, tally: Tally, row: SourceRow, rejection: Rejection) -> None:
-    reason = _printable(rejection.reason)[:_LONGEST_REASON]
-    origin = _printable(row.origin)
+    reason = printable(rejection.reason)[:_LONGEST_REASON]
+    origin = printable(row.origin)
     original = row.original
     if len(original) > LARGEST_RECORD:
         original = original[:KEPT_BYTES]
@@ -289,8 +292,3 @@ def _reject(writer: LoadWriter, tally: Tally, row: SourceRow, rejection: Rejecti
         Rejection(rejection.reason_code, reason),
         f"{origin or 'standard input'}, row {row.row_number}",
     )
-
-
-def _printable(text: str) -> str:
-    """Return a text as PostgreSQL can hold it; keys and file names may hold anything."""
-    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")

@@ -5,8 +5,8 @@ if it never said, the time it was first loaded) is before the cutoff, unless a v
 metadata has `"archive": true`. Each batch is one transaction that also writes its ledger
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
-What an experiment was to run, and its groups' roles, go with its last run, what people said of
-a run with the run; the ledger itself and rejected rows stay.
+What an experiment was to run, its groups' roles, what its keys mean and its scores as a whole go
+with its last run, what people said of a run with the run; the ledger itself and rejected rows stay.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ having
 """
 
 
-# An experiment without any run has nothing left that was planned, and no group.
+# Of an experiment without any run nothing is left of what was said of it as a whole.
 _REMOVE_TOLD = """
 delete from raw_evals.{table} as told
 using raw_evals.load_experiments as announced
@@ -61,7 +61,7 @@ where
         where runs.experiment_id = told.experiment_id
     )
 """
-_TOLD: Final = ("arm_plans", "experiment_group_roles")
+_TOLD: Final = ("arm_plans", "experiment_group_roles", "score_configs", "summary_scores")
 
 # What people said of a run goes with it.
 _REMOVE_ANNOTATIONS = """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from loader.records.form import Asides
-    from loader.sources import Rejection
+    from loader.sources import Rejection, Standing
 
 _MOST_GROUPS: Final = 1000
 """Unknown groups that are counted each: more are a wrong column, not groups."""
@@ -68,11 +68,15 @@ class LoadSummary:
     """What else was assumed or noticed, a sentence each."""
     unknown_groups: tuple[tuple[str, int], ...] = ()
     """Groups that nobody declared, each with the rows rejected for it; the commonest first."""
+    standing: int = 0
+    """Runs that were loaded before and were not read again."""
+    since_load: int | None = None
+    """The load up to which those are known."""
 
     @property
     def has_nothing(self) -> bool:
         """Whether there was nothing that could be loaded."""
-        return self.loaded == 0 and self.unchanged == 0
+        return self.loaded == 0 and self.unchanged == 0 and self.standing == 0
 
     @property
     def troubled_share(self) -> float:
@@ -156,7 +160,14 @@ class Tally:
         )
 
 
-def summed_up(source: str, tally: Tally, outcome: Outcome, *, is_refused: bool) -> LoadSummary:
+def summed_up(
+    source: str,
+    tally: Tally,
+    outcome: Outcome,
+    standing: Standing | None = None,
+    *,
+    is_refused: bool,
+) -> LoadSummary:
     """Return the summary of a load that took no time."""
     asides = outcome.counts.asides.items()
     return LoadSummary(
@@ -174,6 +185,8 @@ def summed_up(source: str, tally: Tally, outcome: Outcome, *, is_refused: bool) 
         replaced=outcome.replaced,
         notes=tuple(_notes(outcome)),
         unknown_groups=tally.unknown_groups(),
+        standing=standing.runs if standing else 0,
+        since_load=standing.load_id if standing else None,
     )
 
 

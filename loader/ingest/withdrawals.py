@@ -28,11 +28,11 @@ SOURCE: Final = "withdrawal"
 _INSERT = """
 insert into raw_evals.withdrawals (
     load_id, experiment_id, undone_load_id, withdrawn_load_id, annotation_id,
-    experiment_group, extension_version, task_id, author, reason
+    experiment_group, extension_version, task_id, source_run_ids, author, reason
 )
 values (
     %(load_id)s, %(experiment)s, %(undone)s, %(load)s, %(annotation)s,
-    %(group)s, %(version)s, %(task)s, %(author)s, %(reason)s
+    %(group)s, %(version)s, %(task)s, %(run_ids)s, %(author)s, %(reason)s
 )
 """
 
@@ -74,7 +74,7 @@ class Found(NamedTuple):
     annotations: Mapping[str, int]
     """How many, by experiment."""
     told: frozenset[str]
-    """Experiments with what an arm was to run, or the role of a group."""
+    """Experiments with what a load said of them as a whole, such as what an arm was to run."""
 
     def experiments(self) -> list[str]:
         """Return the experiments of any."""
@@ -155,6 +155,40 @@ def withdraw(
     return written
 
 
+def withdraw_runs(
+    connection: Connection,
+    gone: Mapping[str, Sequence[str]],
+    project_id: str,
+    reason: str,
+    author: str | None,
+) -> list[Written]:
+    """Withdraw single runs that a service no longer has; return the entries.
+
+    Args:
+        connection: to a migrated warehouse, without an open transaction.
+        gone: ids of runs by experiment; of each at least one.
+        project_id: of the service, where they were.
+        reason: why, for who reads the ledger.
+        author: who.
+
+    Raises:
+        WarehouseUnavailable: the server fails or forbids it; nothing is written.
+
+    """
+    _check(reason, author)
+    written = []
+    with server_errors(), connection.transaction():
+        for experiment, runs in sorted(gone.items()):
+            load_id = draw_load_id(connection)
+            entry = Slice(experiment=experiment)
+            _write(
+                connection, load_id, entry,
+                reason=reason, author=author, run_ids=list(runs), gone_from=project_id,
+            )  # fmt: skip
+            written.append(Written(load_id, experiment))
+    return written
+
+
 def undo(
     connection: Connection, withdrawals: Sequence[int], reason: str, author: str | None
 ) -> list[Written]:
@@ -209,6 +243,7 @@ def entries(connection: Connection) -> Table:
             Column("task_id", heading="task"),
             Column("withdrawn_load_id", Kind.TEXT, "load"),
             Column("annotation_id", Kind.TEXT, "annotation"),
+            Column("withdrawn_runs", Kind.INTEGER, "runs"),
             Column("author"),
             Column("reason"),
             Column("withdrawn_at", Kind.TIMESTAMP, "at (UTC)"),
@@ -227,10 +262,14 @@ def _write(  # noqa: PLR0913  the parts of an entry
     reason: str,
     author: str | None,
     undone: int | None = None,
+    run_ids: list[str] | None = None,
+    gone_from: str | None = None,
 ) -> None:
     said = {"reason": reason, "author": author, "undone": undone}
-    connection.execute(_INSERT, {"load_id": load_id, **entry._asdict(), **said})
-    told = {**entry._asdict(), **said}
+    values = {"load_id": load_id, "run_ids": run_ids, **entry._asdict(), **said}
+    connection.execute(_INSERT, values)
+    runs = None if run_ids is None else len(run_ids)
+    told = {**entry._asdict(), **said, "runs": runs, "gone_from": gone_from}
     del told["experiment"]  # it has a column of its own
     source_ref = {name: value for name, value in told.items() if value is not None}
     write_entry(connection, load_id, SOURCE, source_ref, experiments=[str(entry.experiment)])

@@ -23,7 +23,7 @@ import psycopg
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 
-from loader.ingest import arm_plans, change_feed, entries, group_roles, noticed, statements
+from loader.ingest import change_feed, entries, noticed, statements, told
 from loader.ingest.change_feed import ChangeFeed
 from loader.ingest.entries import draw_load_id, insert_load
 from loader.ingest.side_rows import SideRows
@@ -34,15 +34,15 @@ from loader.tools.sql_files import read_sql
 from loader.warehouse import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
     from psycopg import Copy, Transaction
 
     from loader.ingest.side_rows import RejectedRow
+    from loader.ingest.told import Told
     from loader.records.form import Link
-    from loader.sources import ArmPlan
     from loader.warehouse.connection import Connection
 
 CHUNK_ROWS: Final = 20_000
@@ -189,8 +189,7 @@ class LoadWriter:
         counts: Counts,
         *,
         refuse: bool = False,
-        plans: Sequence[ArmPlan] = (),
-        roles: Mapping[str, str] | None = None,
+        beside: Told = told.NOTHING,
     ) -> Outcome:
         """Decide what is loaded, write it and the ledger entry.
 
@@ -198,8 +197,7 @@ class LoadWriter:
             source_ref: where the rows came from; no secrets.
             counts: of the rows met at the source.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
-            plans: how much arms of the load were to run; kept for those that have runs.
-            roles: of groups, in the experiments of the load.
+            beside: what the load says beside its runs.
 
         """
         self._end_rows()
@@ -219,10 +217,9 @@ class LoadWriter:
             counts=entries.Counts(counts.read, loaded, unchanged, rejected, set_aside),
         )  # fmt: skip
         if not refuse:
-            told = arm_plans.insert(self._connection, load_id, plans) | group_roles.insert(
-                self._connection, load_id, roles or {}, self._temporary_tables()
-            )
-            self._feed.add((name, None) for name in told)
+            tables = self._temporary_tables()
+            changed = told.insert(self._connection, load_id, beside, tables)
+            self._feed.add((name, None) for name in changed)
         self._feed.insert(load_id)
         self._side_rows.insert(load_id, refuse=refuse)
         return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled)

@@ -48,6 +48,7 @@ class RecordFields(TypedDict, total=False):
     metadata: Mapping[str, object]
     score_scales: Mapping[str, list[float]]
     comments: Mapping[str, str]
+    labels: Mapping[str, str]
     trace_url: str | None
     prompt_tokens: int | None
     completion_tokens: int | None

@@ -7,8 +7,9 @@ Formats: every field is its length as a big-endian int32, -1 for null, and its b
 
 A record that does not say `success` has, bit for bit, the opposite hash of the same record
 that says true: for that is what such a record was stored as before null was possible, and
-`loader.ingest.statements` still knows it again. What came with 0.2 (`EXTRAS`) is hashed only
-where a record has any of it, for the same reason; how its id was made never is.
+`loader.ingest.statements` still knows it again. What came with 0.2 (`EXTRA_COLUMNS`) is hashed
+only where a record has any of it, for the same reason, and the labels of its keys only where it
+has labels; how its id was made never is.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ EXTRA_COLUMNS: Final = (
     "trace_url",
     *checks.TOKEN_KINDS,
     *(f"{name}_id" for name in checks.CONTENTS),
+    "labels",
     "is_id_derived",
 )
 COLUMNS: Final = (*NARROW_COLUMNS, *EXTRA_COLUMNS)
@@ -85,7 +87,8 @@ _EMPTY_OBJECT: Final = _OF_JSON[2] + b"{}"
 _EMPTY_ARRAY: Final = _OF_JSON[2] + b"[]"
 _OF_DIGEST: Final = _LENGTHS[16]
 _HASH_BYTES: Final = len(_OF_DIGEST) + 16
-_NOTHING_EXTRA: Final = _EMPTY_OBJECT + (len(EXTRA_COLUMNS) - 2) * _NULL
+# without labels and how the id was made, which are hashed apart and never
+_NOTHING_EXTRA: Final = _EMPTY_OBJECT + (len(EXTRA_COLUMNS) - 3) * _NULL
 _TRUE: Final = _LENGTHS[1] + b"\1"
 _FALSE: Final = _LENGTHS[1] + b"\0"
 _OPPOSITE: Final = bytes(range(255, -1, -1))
@@ -118,9 +121,10 @@ _extras_of = attrgetter(
     "trace_url",
     *checks.TOKEN_KINDS,
     *checks.CONTENTS,
+    "labels",
     "is_id_derived",
 )
-_has_no_content_of_its_own = ((UNSET,) * (len(EXTRA_COLUMNS) - 1)).__eq__
+_has_no_content_of_its_own = ((UNSET,) * (len(EXTRA_COLUMNS) - 2)).__eq__
 _is_without_extras = ((UNSET,) * len(EXTRA_COLUMNS)).__eq__
 
 
@@ -183,12 +187,13 @@ def copy_rows(
     )
     is_narrow = is_narrow or are_narrow(records)
     extras = None if is_narrow else _extras(records, contents)
+    categories = None if is_narrow else _categories(records)
     is_all_said = set(map(type, successes)) == {bool}
     if not is_all_said:
         before = (list(_joined(*before)),)  # read twice
     said = [_FALSE if success is False else _TRUE for success in successes]
     rows = list(_joined(*before, said, *after))
-    hashes = _hashes(rows, extras)
+    hashes = _hashes(rows, extras, categories)
     if not is_all_said:
         are_said = [type(success) is bool for success in successes]
         said = [one if is_said else _NULL for one, is_said in zip(said, are_said, strict=True)]
@@ -200,8 +205,8 @@ def copy_rows(
     if is_narrow:
         return list(_joined(rows, repeat(_OF_DIGEST), hashes)), False
     derived = [_TRUE if record.is_id_derived else _NULL for record in records]
-    parts = (rows, extras or repeat(_NOTHING_EXTRA), derived, repeat(_OF_DIGEST), hashes)
-    return list(_joined(*parts)), True
+    wide = (extras or repeat(_NOTHING_EXTRA), categories or repeat(_NULL), derived)
+    return list(_joined(rows, *wide, repeat(_OF_DIGEST), hashes)), True
 
 
 def are_narrow(records: Sequence[RunRecord]) -> bool:
@@ -211,11 +216,24 @@ def are_narrow(records: Sequence[RunRecord]) -> bool:
 
 def widened(row: bytes) -> bytes:
     """Return a row that is not wide as one that is."""
-    return b"%b%b%b%b" % (row[:-_HASH_BYTES], _NOTHING_EXTRA, _NULL, row[-_HASH_BYTES:])
+    return b"%b%b%b%b" % (row[:-_HASH_BYTES], _NOTHING_EXTRA, 2 * _NULL, row[-_HASH_BYTES:])
 
 
-def _hashes(rows: Iterable[bytes], extras: Sequence[bytes] | None) -> list[bytes]:
+def _hashes(
+    rows: Iterable[bytes], extras: Sequence[bytes] | None, categories: Sequence[bytes] | None
+) -> list[bytes]:
     """Return the first half of the SHA-256 of each."""
+    if categories:
+        whole = zip(rows, extras or repeat(_NOTHING_EXTRA), categories, strict=False)
+        rows = [
+            row + extra + category
+            if category != _NULL
+            else row
+            if extra == _NOTHING_EXTRA
+            else row + extra
+            for row, extra, category in whole
+        ]
+        extras = None
     if extras:
         rows = [
             row if extra == _NOTHING_EXTRA else row + extra
@@ -228,7 +246,7 @@ def _extras(
     records: Sequence[RunRecord], contents: dict[bytes, bytes] | None
 ) -> list[bytes] | None:
     """Return the columns from score_scales to reference_outputs_id; None if all are empty."""
-    found = [fields[:-1] for fields in map(_extras_of, records)]
+    found = [fields[:-2] for fields in map(_extras_of, records)]
     if all(map(_has_no_content_of_its_own, found)):
         return None
     return [
@@ -247,6 +265,13 @@ def _extras(
         )
         for scales, set_aside, comments, trace_url, *rest in found
     ]
+
+
+def _categories(records: Sequence[RunRecord]) -> list[bytes] | None:
+    """Return the column labels; None if it is empty."""
+    if not any(record.labels for record in records):
+        return None
+    return [_json(record.labels) if record.labels else _NULL for record in records]
 
 
 def _address(text: str) -> bytes:

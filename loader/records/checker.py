@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
 
-
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
 _link_of = attrgetter("link")
@@ -94,6 +93,7 @@ class Checker:
         "_names",
         "_scales",
         "_vocabulary",
+        "_weak",
     )
 
     def __init__(
@@ -112,8 +112,7 @@ class Checker:
             defaults: what options say of every record.
             accept_feedback: whether a record may carry `feedback`.
             keep_contents: whether inputs and outputs are handed on, not only their ids.
-            first_repetition: the number of the first run of a task, 1 or 0; numbers from 0
-                become numbers from 1.
+            first_repetition: number of the first run of a task, 1 or 0, which then becomes 1.
 
         Raises:
             ConfigurationError: an option's value is no valid field.
@@ -125,6 +124,7 @@ class Checker:
         self._first_repetition = first_repetition
         self._scales = ScaleChecker(vocabulary)
         self._given = (defaults or Defaults()).given()
+        self._weak = (defaults or Defaults()).weak
         try:
             checks.repair(self._given)
         except InvalidRecord as error:
@@ -294,7 +294,7 @@ class Checker:
                 record.measurements
                 or record.evaluator_versions
                 or record.feedback
-                or (not is_narrow and record.comments)
+                or (not is_narrow and (record.comments or record.labels))
             ):
                 self._check_rest(record)
 
@@ -340,6 +340,8 @@ class Checker:
             self._check_names("evaluator_versions", record.evaluator_versions)
         if record.comments:
             self._check_names("comments", record.comments)
+        if record.labels:
+            self._check_names("labels", record.labels)
         if record.feedback and not self._accept_feedback:
             refuse_feedback()
 
@@ -348,7 +350,7 @@ class Checker:
             found = getattr(record, name)
             if not found:
                 setattr(record, name, value)
-            elif found != value:
+            elif found != value and name not in self._weak:
                 refuse_contradiction(name, found, value)
         for name in ("experiment_id", "task_id", "experiment_group", "extension_version"):
             text: str = getattr(record, name)

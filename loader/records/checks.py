@@ -37,6 +37,7 @@ Kind = Literal[
     "scales",
     "numbers",
     "texts",
+    "labels",
     "object",
     "objects",
     "anything",
@@ -69,6 +70,7 @@ FIELDS: Final[Mapping[str, tuple[Kind, int]]] = {
     "metadata": ("object", 0),
     "score_scales": ("scales", LONGEST_NAME),
     "comments": ("texts", LONGEST_NAME),
+    "labels": ("labels", LONGEST_NAME),
     "trace_url": ("text", LONGEST_URL),
     **dict.fromkeys(TOKEN_KINDS, ("integer", LARGEST_BIGINT)),
     **dict.fromkeys(CONTENTS, ("anything", 0)),
@@ -222,6 +224,20 @@ def _plain_text(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
         _refuse_type(path, value, "text", "put it in quotes")
 
 
+def _label(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
+    """Raise InvalidRecord unless the value can name a category."""
+    _plain_text(path, value)
+    if not value.strip():
+        raise InvalidRecord(path, "empty_field", f"{path} is empty; leave it out")
+    if len(value) > LONGEST_LABEL:
+        raise InvalidRecord(
+            path,
+            "too_long",
+            f"{path} is {len(value):,} characters long; a category has at most {LONGEST_LABEL}, "
+            "put a remark under comments",
+        )
+
+
 def _signed(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
     number(path, value, signed=True)
 
@@ -300,4 +316,5 @@ _CHECK_OF_KIND: Final[Mapping[Kind, Callable[[str, Any], None]]] = {
     "scales": scale,
     "numbers": _signed,
     "texts": _plain_text,
+    "labels": _label,
 }

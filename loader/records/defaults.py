@@ -10,7 +10,7 @@ class Defaults:
     """What the options of a load say of all its records; None says nothing.
 
     An option fills the field of a record that lacks it; a record that says something
-    else is rejected.
+    else is rejected, unless the field is among the `weak`.
     """
 
     experiment_id: str | None = None
@@ -20,8 +20,10 @@ class Defaults:
     model_version: str | None = None
     dataset_version: str | None = None
     baseline_experiment_id: str | None = None
+    weak: frozenset[str] = frozenset()
+    """Fields of which a record may say something else: the environment filled them."""
 
     def given(self) -> dict[str, str]:
         """Return the fields that options supply."""
         values = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {name: value for name, value in values.items() if value}
+        return {name: value for name, value in values.items() if value and name != "weak"}

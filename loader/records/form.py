@@ -94,6 +94,10 @@ class RunRecord(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
     comments: Annotated[
         dict[str, str], Meta(description="Evaluator key to what was remarked with its score.")
     ] = ABSENT
+    labels: Annotated[
+        dict[str, Annotated[str, Meta(pattern=r"\S", max_length=checks.LONGEST_LABEL)]],
+        Meta(description="Evaluator key to the category that it put the run into."),
+    ] = ABSENT
     trace_url: Annotated[
         Annotated[str, Meta(max_length=checks.LONGEST_URL)] | None,
         Meta(description="Where the run's trace can be looked at."),

@@ -1,4 +1,4 @@
-"""Segments of an experiment: the same comparison within each agent or category."""
+"""Segments of an experiment: the same comparison within each agent, category or split."""
 
 from __future__ import annotations
 

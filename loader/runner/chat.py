@@ -27,8 +27,8 @@ from loader.tools.retry_after import seconds_of
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from loader.runner.pricing import Price
     from loader.runner.tasks import Task
+    from loader.tools.prices import Price
 
 OPENAI_HOST: Final = "api.openai.com"
 OPENAI_KEY: Final = "OPENAI_API_KEY"

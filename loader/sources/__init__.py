@@ -139,6 +139,33 @@ class Summarising(Protocol):
         """Return each of them."""
 
 
+class Standing(NamedTuple):
+    """What a source was known to hold, and did not read again."""
+
+    load_id: int
+    """The load up to which that was known."""
+    runs: int
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A source that reads only what changed since it was loaded last."""
+
+    def standing(self) -> Standing | None:
+        """Say, once read, what was not read again; None if everything was."""
+
+    def has_news(self) -> bool:
+        """Whether it is otherwise than it was, so that the ledger should know without a row."""
+
+
+@runtime_checkable
+class Losing(Protocol):
+    """A source that knows, once read, which runs it held before and no longer holds."""
+
+    def gone(self) -> Mapping[str, Sequence[str]]:
+        """Return the ids of those that were deleted, by experiment."""
+
+
 @runtime_checkable
 class Noting(Protocol):
     """A source that has something to say, once read, of what it left out."""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 FREE: Final = ("metadata", *CONTENTS)
 """Fields in which any depth may be nested, and any value stands."""
 NESTING: Final = (
-    *("scores", "score_scales", "measurements", "evaluator_versions", "comments"), *FREE,
+    *("scores", "score_scales", "measurements", "evaluator_versions", "comments", "labels"),
+    *FREE,
 )  # fmt: skip
 _DEEPEST: Final = 100
 _PER_CENT: Final = (0, 100)
@@ -63,7 +64,7 @@ class Target(NamedTuple):
             return value if is_any else self.read_cell(value, style)
         if self.name == "recorded_at":
             return iso_time(self.name, value)
-        if self.kind in ("text", "texts") and len(self.path) == _depth(self.kind):
+        if self.kind in ("text", "texts", "labels") and len(self.path) == _depth(self.kind):
             return as_text(value)
         return value
 
@@ -87,7 +88,7 @@ class Target(NamedTuple):
         return self._reader_of_kind(style)
 
     def _reader_of_kind(self, style: Style) -> Callable[[str], object] | None:
-        if self.kind in ("text", "texts"):
+        if self.kind in ("text", "texts", "labels"):
             return partial(iso_time, self.name) if self.name == "recorded_at" else None
         if self.kind == "boolean":
             return partial(boolean, self.name)
@@ -114,7 +115,7 @@ class Target(NamedTuple):
 
 
 def _depth(kind: Kind) -> int:
-    return 2 if kind == "texts" else 1
+    return 2 if kind in ("texts", "labels") else 1
 
 
 def target(name: str) -> Target | None:

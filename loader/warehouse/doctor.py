@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from loader.errors import LoaderError
+from loader.tools.finding import Finding
 from loader.tools.sql_files import read_sql
 from loader.warehouse import migrate
 from loader.warehouse.connection import connect, is_embedded
@@ -23,16 +24,7 @@ if TYPE_CHECKING:
 
 _PYTHON = (3, 11)
 _ROLES = ("evals_loader", "evals_analyst")
-_PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3.", "langsmith": "0.1"}
-
-
-class Finding(NamedTuple):
-    """One part of the installation; passed is None for what is optional and absent."""
-
-    subject: str
-    passed: bool | None
-    detail: str
-    remedy: str = ""
+_PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3."}
 
 
 def examine(database_url: str | None = None) -> list[Finding]:
@@ -43,7 +35,7 @@ def examine(database_url: str | None = None) -> list[Finding]:
             findings += _warehouse(connection, embedded=is_embedded(database_url))
     except LoaderError as error:
         findings.append(Finding("server", passed=False, detail=str(error)))
-    return [*findings, _langsmith()]
+    return findings
 
 
 def _python() -> Finding:
@@ -185,12 +177,3 @@ def _rows(connection: Connection) -> Iterator[Finding]:
             f"rows: {rows:,}, entries: {times:,}, the last of {last}; load_history has them",
             "take back with withdraw, erase with purge",
         )
-
-
-def _langsmith() -> Finding:
-    key = os.environ.get("LANGSMITH_API_KEY") or os.environ.get("LANGCHAIN_API_KEY")
-    if key:
-        return Finding("LangSmith key", passed=True, detail="set in the environment")
-    return Finding(
-        "LangSmith key", None, "not set", "export LANGSMITH_API_KEY to ingest from LangSmith"
-    )

@@ -4,36 +4,47 @@
     apart from those of all tasks.
 #}
 {% macro pair_segments() -%}
--- an array of categories puts its task into each of them
-task_segments as (
-    select
-        pair_number,
-        experiment_id,
-        candidate_group,
-        candidate_version,
-        'agent:' || agent_name as segment
-    from tasks
-    where agent_name is not null
-    union distinct
+task_labels as (
     select
         tasks.pair_number,
         tasks.experiment_id,
         tasks.candidate_group,
         tasks.candidate_version,
-        'category:' || categories.category as segment
+        labels.kind,
+        labels.label
     from tasks
     cross join
         lateral
+        (
+            values
+            ('agent', to_jsonb(tasks.agent_name)),
+            ('category', tasks.category),
+            ('split', tasks.split)
+        ) as labels (kind, label)
+    where labels.label is not null
+),
+
+-- an array of categories, or of splits, puts its task into each of them
+task_segments as (
+    select distinct
+        task_labels.pair_number,
+        task_labels.experiment_id,
+        task_labels.candidate_group,
+        task_labels.candidate_version,
+        task_labels.kind || ':' || names.name as segment
+    from task_labels
+    cross join
+        lateral
         jsonb_array_elements_text(
-            case jsonb_typeof(tasks.category)
-                when 'array' then tasks.category
-                when 'string' then jsonb_build_array(tasks.category)
-                when 'number' then jsonb_build_array(tasks.category)
-                when 'boolean' then jsonb_build_array(tasks.category)
+            case jsonb_typeof(task_labels.label)
+                when 'array' then task_labels.label
+                when 'string' then jsonb_build_array(task_labels.label)
+                when 'number' then jsonb_build_array(task_labels.label)
+                when 'boolean' then jsonb_build_array(task_labels.label)
                 else '[]'
             end
-        ) as categories (category)
-    where categories.category != ''
+        ) as names (name)
+    where names.name != ''
 ),
 
 segment_sizes as (

@@ -68,6 +68,9 @@ tasks as materialized (
             candidates.metadata -> 'category', baselines.metadata -> 'category'
         ) as category,
         coalesce(
+            candidates.metadata -> 'split', baselines.metadata -> 'split'
+        ) as split,
+        coalesce(
             results_paired.not_comparable_reason != 'dataset_version_differs',
             true
         ) as is_same_dataset

@@ -40,4 +40,14 @@
             and {{ withdrawals }}.{{ part }} is null
         {% endif %}
     {% endfor %}
+    {% if 'source_run_id' in parts -%}
+        and (
+            {{ withdrawals }}.source_run_ids is null
+            or jsonb_exists(
+                {{ withdrawals }}.source_run_ids, {{ rows }}.source_run_id
+            )
+        )
+    {% else -%}
+        and {{ withdrawals }}.source_run_ids is null
+    {% endif %}
 {%- endmacro %}

@@ -16,6 +16,7 @@ renamed as (
         undone_load_id,
         withdrawn_load_id,
         annotation_id,
+        to_jsonb(source_run_ids) as source_run_ids,
         withdrawn_at
     from source
 )

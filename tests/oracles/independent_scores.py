@@ -221,6 +221,7 @@ def _covers(entry: Record, row: Record) -> bool:
         and entry["load_id"] > row["load_id"]
         and entry["withdrawn_load_id"] in (None, row["load_id"])
         and all(entry[part] is None or entry[part] == row.get(part) for part in _PARTS)
+        and (entry["source_run_ids"] is None or row.get("source_run_id") in entry["source_run_ids"])
     )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from langsmith_runs import Refused, asked_v1, asked_v2, instant, shown_v2
+from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant, shown_v2
 
 if TYPE_CHECKING:
     from langsmith_server import Fault, LangSmithServer
@@ -53,6 +53,10 @@ class Handler(BaseHTTPRequestHandler):
         self.stand_in.on_request(path)
         if self.headers.get("x-api-key") != self.stand_in.key:
             self.answer({"detail": f"Invalid token {self.headers.get('x-api-key')}"}, 401)
+            return
+        if self.stand_in.needs_workspace and not self.headers.get("X-Tenant-Id"):
+            # as the service: a key of the whole organisation is of no workspace
+            self.answer({"error": "org_scoped_key_requires_workspace"}, 403)
             return
         for verb, pattern, name in ROUTES:
             found = re.fullmatch(pattern, path)
@@ -113,6 +117,9 @@ class Handler(BaseHTTPRequestHandler):
             },
         })  # fmt: skip
 
+    def list_workspaces(self) -> None:
+        self.answer(self.stand_in.workspaces)
+
     def list_sessions(self) -> None:
         rows = sorted(
             self.stand_in.sessions.values(),
@@ -156,9 +163,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def list_examples(self) -> None:
         wanted, ids = self.one("dataset"), self.query.get("id")
+        splits = self.query.get("splits")
         self.answer(self.page([
             row for row in self.stand_in.examples.values()
-            if row["dataset_id"] == wanted or (ids and row["id"] in ids)
+            if (row["dataset_id"] == wanted or (ids and row["id"] in ids))
+            and in_splits(row, splits)
         ]))  # fmt: skip
 
     def count_examples(self) -> None:
@@ -166,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
         as_of = self.one("as_of")
         self.answer(sum(
             row["dataset_id"] == wanted
-            and (not splits or (row["metadata"] or {}).get("dataset_split", "base") in splits)
+            and in_splits(row, splits)
             and (as_of is None or instant(row["created_at"]) <= instant(as_of))
             for row in self.stand_in.examples.values()
         ))  # fmt: skip
@@ -182,11 +191,14 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"detail": str(reason)}, 400)
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("limit", 100))
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=True)
         runs = [{name: self.v1_value(run, name) for name in body["select"]} for run in items]
         self.answer({"runs": runs, "cursors": {"next": cursor, "prev": None}})
 
     def v1_value(self, run: Row, name: str) -> object:
         value = run.get(name)
+        if name in USAGE:
+            value = self.usage.of(run, name)
         if name in {"start_time", "end_time"} and value and self.stand_in.naive_times:
             return instant(value).replace(tzinfo=None).isoformat()
         return self.stand_in.cost_form(value) if name == "total_cost" else value
@@ -204,6 +216,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         items, cursor = self.slice(rows, body.get("cursor"), body.get("page_size", 100))
         selects = body.get("selects") or ["ID"]
+        is_whole = body.get("include_subtree_usage", False)
+        self.usage = Usage(self.stand_in.runs.values(), is_whole=is_whole)
         runs = [{name.lower(): self.v2_value(run, name) for name in selects} for run in items]
         page: Row = {"items": runs, "has_more": cursor is not None}
         self.answer({**page, "next_cursor": cursor} if cursor else page)
@@ -211,6 +225,8 @@ class Handler(BaseHTTPRequestHandler):
     def v2_value(self, run: Row, name: str) -> object:
         if name == "PARENT_RUN_IDS":
             return self.stand_in.ancestors(run)
+        if name.lower() in USAGE:
+            run = {**run, **{one: self.usage.of(run, one) for one in (name.lower(), "total_cost")}}
         return shown_v2(run, name)
 
     def slice(self, rows: list[Row], cursor: str | None, size: int) -> tuple[list[Row], str | None]:
@@ -247,11 +263,41 @@ class Handler(BaseHTTPRequestHandler):
             extra = {**(extra or {}), "error": True}
         run = self.stand_in.runs.get(body.get("run_id") or "")
         session = run["session_id"] if run else body.get("session_id")
-        defaults = {"value": None, "comment": None, "correction": None, "run_id": None}
+        config = body.pop("feedback_config", None)
+        if config and body["key"] not in self.stand_in.configs:
+            self.stand_in.add_config(body["key"], **config)
+        absent = ("score", "value", "comment", "correction", "run_id")
+        of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
-            **defaults, **body, "session_id": session, "extra": extra, "created_at": now(),
-            "modified_at": now(), "comparative_experiment_id": None,
+            **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
+            "created_at": now(), "modified_at": now(),
         }  # fmt: skip
+
+    def list_configs(self) -> None:
+        wanted = self.query.get("key", [])
+        if len(wanted) > 50 or int(self.one("limit") or 100) > 100:
+            self.answer({"detail": "too many"}, 422)
+            return
+        rows = [self.stand_in.configs[key] for key in sorted(self.stand_in.configs)]
+        wanted = wanted if self.stand_in.heeds_keys else []
+        self.answer(self.page([row for row in rows if not wanted or row["feedback_key"] in wanted]))
+
+    def create_config(self) -> None:
+        body = self.json()
+        lower = body.get("is_lower_score_better") or False
+        self.answer(
+            self.stand_in.add_config(body["feedback_key"], lower, **body["feedback_config"])
+        )
+
+    def create_comparison(self) -> None:
+        body = self.json()
+        sessions = [self.stand_in.sessions[session_id] for session_id in body["experiment_ids"]]
+        row = {
+            **body, "tenant_id": sessions[0]["tenant_id"], "modified_at": now(),
+            "experiments_info": [{"id": row["id"], "name": row["name"]} for row in sessions],
+        }  # fmt: skip
+        self.stand_in.comparisons[row["id"]] = row
+        self.answer(row)
 
     def ingest_multipart(self) -> None:
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
@@ -284,12 +330,14 @@ class Handler(BaseHTTPRequestHandler):
 
 ROUTES = (
     ("GET", "/info", "info"),
+    ("GET", "/workspaces", "list_workspaces"),
     ("GET", "/sessions", "list_sessions"),
     ("POST", "/sessions", "create_session"),
     ("GET", "/sessions/([^/]+)", "read_session"),
     ("PATCH", "/sessions/([^/]+)", "update_session"),
     ("GET", "/datasets", "list_datasets"),
     ("POST", "/datasets", "create_dataset"),
+    ("POST", "/datasets/comparative", "create_comparison"),
     ("GET", "/datasets/([^/]+)", "read_dataset"),
     ("GET", "/examples", "list_examples"),
     ("GET", "/examples/count", "count_examples"),
@@ -298,7 +346,15 @@ ROUTES = (
     ("POST", "/runs/multipart", "ingest_multipart"),
     ("GET", "/feedback", "list_feedback"),
     ("POST", "/feedback", "create_feedback"),
+    ("GET", "/feedback-configs", "list_configs"),
+    ("POST", "/feedback-configs", "create_config"),
 )
+
+
+def in_splits(example: Row, splits: list[str] | None) -> bool:
+    """Tell whether an example is in one of some splits; without a word it is in base."""
+    said = (example["metadata"] or {}).get("dataset_split", "base")
+    return not splits or not {*splits}.isdisjoint([said] if isinstance(said, str) else said)
 
 
 def now(days: float = 0) -> str:

@@ -26,6 +26,15 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+# What a run is said to have used, and where the SDK's wrappers write it in its outputs.
+USAGE = {
+    "total_tokens": "total_tokens",
+    "prompt_tokens": "input_tokens",
+    "completion_tokens": "output_tokens",
+    "total_cost": "total_cost",
+}
+
+
 class Refused(Exception):  # noqa: N818  it reads as what it is
     """The service answers 400 with this text."""
 
@@ -112,3 +121,31 @@ def instant(text: str) -> datetime:
     """Read a time; without a zone it is UTC."""
     read = datetime.fromisoformat(text)
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+class Usage:
+    """Tokens and cost of runs: as kept, else as their outputs say."""
+
+    def __init__(self, runs: Iterable[Row], *, is_whole: bool) -> None:
+        """Look up nothing yet; with `is_whole`, a run that says none has those below it."""
+        self._runs = runs
+        self._is_whole = is_whole
+        self._below: dict[str, list[Row]] | None = None
+
+    def of(self, run: Row, name: str) -> Any:  # noqa: ANN401
+        """Return one of `USAGE`."""
+        own = run.get(name)
+        if own is None:
+            own = ((run.get("outputs") or {}).get("usage_metadata") or {}).get(USAGE[name])
+        if own is not None or not self._is_whole:
+            return own
+        parts = [self.of(child, name) for child in self._children(run["id"])]
+        said = [part for part in parts if part is not None]
+        return sum(said) if said else None
+
+    def _children(self, run_id: str) -> list[Row]:
+        if self._below is None:
+            self._below = {}
+            for run in self._runs:
+                self._below.setdefault(run.get("parent_run_id") or "", []).append(run)
+        return self._below.get(run_id, [])

@@ -22,10 +22,10 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from langsmith_handler import Handler, now
-from langsmith_runs import instant
+from langsmith_runs import Usage, instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
 Row = dict[str, Any]
@@ -34,7 +34,7 @@ KEY = "lsv2_pt_0123456789abcdef_stand_in"
 
 @dataclass
 class Fault:
-    """Misbehaviour on the requests whose path contains `path`.
+    """Misbehaviour on the requests in whose path `path` is found, a regular expression.
 
     The first `after` such requests are served, the next `times` go wrong: by `status`
     with `headers` and `body`, or by `act`: reset, hang, truncate.
@@ -51,7 +51,7 @@ class Fault:
 
     def strikes(self, path: str) -> bool:
         """Count a request; say whether it goes wrong."""
-        if self.path not in path:
+        if not re.search(self.path, path):
             return False
         self.seen += 1
         return self.after < self.seen <= self.after + self.times
@@ -69,6 +69,8 @@ class LangSmithServer:
         )
         self.version = "0.16.2"
         self.key = KEY
+        self.workspaces: list[Row] = []
+        self.needs_workspace = False
         self.naive_times = True
         self.not_in_v2: set[str] = set()
         self.cost_form: Callable[[Any], Any] = lambda cost: cost
@@ -77,6 +79,9 @@ class LangSmithServer:
         self.sessions: dict[str, Row] = {}
         self.runs: dict[str, Row] = {}
         self.feedback: dict[str, Row] = {}
+        self.configs: dict[str, Row] = {}
+        self.heeds_keys = True
+        self.comparisons: dict[str, Row] = {}
         self.faults: list[Fault] = []
         self.log: list[tuple[str, str]] = []
         self.bodies: list[Row] = []
@@ -179,6 +184,30 @@ class LangSmithServer:
             self._orders.clear()
         return row
 
+    def remove_run(self, run_id: str) -> Row:
+        """Delete a run with its feedback, as somebody does on the service's page."""
+        with self.lock:
+            self._orders.clear()
+            for row in [row for row in self.feedback.values() if row["run_id"] == run_id]:
+                del self.feedback[row["id"]]
+            return self.runs.pop(run_id)
+
+    def remove_feedback(self, row_id: str) -> Row:
+        """Delete a feedback row."""
+        with self.lock:
+            self._orders.clear()
+            return self.feedback.pop(row_id)
+
+    def add_config(self, key: str, lower: bool | None = False, **config: Any) -> Row:  # noqa: ANN401
+        """Say what a key means; `config` holds type, min, max, categories."""
+        row = {
+            "feedback_key": key, "is_lower_score_better": lower, "modified_at": now(),
+            "tenant_id": str(uuid.uuid4()),
+            "feedback_config": {"min": None, "max": None, "categories": None, **config},
+        }  # fmt: skip
+        self.configs[key] = row
+        return row
+
     # ---- reading ----
 
     def ordered(self, what: str, key: Callable[[Row], Any]) -> list[Row]:
@@ -222,15 +251,32 @@ class LangSmithServer:
 
     def stats(self, session: Row) -> Row:
         runs = self.runs_of([session["id"]])
-        keys: Row = {}
-        for row in self.feedback.values():
-            if row["session_id"] == session["id"] and row["run_id"]:
-                keys.setdefault(row["key"], {"n": 0, "avg": None})["n"] += 1
+        usage = Usage(self.runs.values(), is_whole=True)
+        rows = [row for row in self.feedback.values() if row["session_id"] == session["id"]]
         last = runs[0]["start_time"] if runs else None
         return {
             **session, "run_count": len(runs), "last_run_start_time": last,
-            "feedback_stats": keys or None, "total_cost": "0.001",
+            "total_tokens": sum(usage.of(run, "total_tokens") or 0 for run in runs),
+            "feedback_stats": feedback_stats(row for row in rows if row["run_id"]),
+            "session_feedback_stats": feedback_stats(row for row in rows if not row["run_id"]),
+            "total_cost": "0.001",
         }  # fmt: skip
+
+
+def feedback_stats(rows: Iterable[Row]) -> Row | None:
+    """Return what the service says of feedback: by key, rows, mean, labels."""
+    keys: Row = {}
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        said = keys.setdefault(row["key"], {"n": 0, "avg": None, "values": {}})
+        said["n"] += 1
+        if isinstance(row["value"], str):
+            said["values"][row["value"]] = said["values"].get(row["value"], 0) + 1
+        if row["score"] is not None:
+            scores.setdefault(row["key"], []).append(row["score"])
+    for key, known in scores.items():
+        keys[key]["avg"] = sum(known) / len(known)
+    return keys or None
 
 
 def _newness(run: Row) -> tuple[datetime, str]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from chat_server import ChatServer, sums
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
-from loader.runner.pricing import Price
 from loader.runner.session import run_missing
 from loader.runner.tasks import read_tasks
+from loader.tools.prices import Price
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
--- Experiments of a slice of which a plan or the role of a group stands, which a withdrawal would
--- take out: either may be there without a run.
+-- Experiments of a slice of which a plan, the role of a group, what a key means or a score of an
+-- arm stands, which a withdrawal would take out: each may be there without a run.
 with
 
 told as (
@@ -16,6 +16,20 @@ told as (
         experiment_group,
         null as extension_version
     from raw_evals.experiment_group_roles
+    union all
+    select
+        load_id,
+        experiment_id,
+        null as experiment_group,
+        null as extension_version
+    from raw_evals.score_configs
+    union all
+    select
+        load_id,
+        experiment_id,
+        experiment_group,
+        extension_version
+    from raw_evals.summary_scores
 )
 
 select distinct told.experiment_id
@@ -33,12 +47,15 @@ where
             withdrawals.experiment_id = told.experiment_id
             and withdrawals.load_id > told.load_id
             and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
-            and coalesce(withdrawals.experiment_group, told.experiment_group)
-            = told.experiment_group
+            and (
+                withdrawals.experiment_group is null
+                or withdrawals.experiment_group = told.experiment_group
+            )
             and (
                 withdrawals.extension_version is null
                 or withdrawals.extension_version = told.extension_version
             )
             and withdrawals.task_id is null
             and withdrawals.annotation_id is null
+            and withdrawals.source_run_ids is null
     )

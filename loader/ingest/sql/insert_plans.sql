@@ -38,6 +38,7 @@ latest as (
                 = planned.extension_version
                 and withdrawals.task_id is null
                 and withdrawals.annotation_id is null
+                and withdrawals.source_run_ids is null
         )
     order by experiment_id asc, experiment_group asc, extension_version asc, load_id desc
 )

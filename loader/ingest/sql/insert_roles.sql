@@ -31,6 +31,7 @@ latest as (
                 and withdrawals.extension_version is null
                 and withdrawals.task_id is null
                 and withdrawals.annotation_id is null
+                and withdrawals.source_run_ids is null
         )
     order by experiment_id asc, experiment_group asc, load_id desc
 )

@@ -7,6 +7,7 @@ select
     withdrawals.task_id,
     withdrawals.withdrawn_load_id,
     withdrawals.annotation_id,
+    cardinality(withdrawals.source_run_ids) as withdrawn_runs,
     withdrawals.author,
     withdrawals.reason,
     withdrawals.withdrawn_at,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from loader.sources.langsmith.access import key_variable, refusal
 from loader.tools.retry_after import seconds_of
+
+if TYPE_CHECKING:
+    from loader.sources.langsmith.access import Access
 
 # The other side may answer these differently a moment later.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -84,9 +87,9 @@ def raise_for_transient(answer: Answer) -> None:
         )
 
 
-def explain(answer: Answer, endpoint: str, has_workspace: bool) -> str:
+def explain(answer: Answer, access: Access) -> str:
     """Say what an answer that cannot be used means, and what to do."""
-    status = answer.status
+    status, endpoint = answer.status, access.endpoint
     if is_page(answer):
         return (
             f"A web page answered at {endpoint} (status {status}), not LangSmith: a proxy or "
@@ -98,32 +101,9 @@ def explain(answer: Answer, endpoint: str, has_workspace: bool) -> str:
             "Set LANGSMITH_ENDPOINT to the final address; the key is not sent elsewhere."
         )
     detail = detail_of(answer.body)
-    if status == HTTPStatus.UNAUTHORIZED:
-        variable = key_variable()
-        cause = f"the key in {variable} is not valid there" if variable else "no API key is set"
-        return (
-            f"LangSmith at {endpoint} refuses the request (401): {cause}. Set "
-            f"LANGSMITH_API_KEY to a key of that endpoint's region.{detail}"
-        )
-    if status == HTTPStatus.FORBIDDEN:
-        workspace = (
-            "LANGSMITH_WORKSPACE_ID names a workspace it may not read"
-            if has_workspace
-            else "it may need LANGSMITH_WORKSPACE_ID, which is not set"
-        )
-        return (
-            f"LangSmith at {endpoint} knows the API key but refuses access (403): "
-            f"{workspace}, or the key lacks the right to read.{detail}"
-        )
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return refusal(status, access, answer.body, detail)
     return f"LangSmith at {endpoint} answered with status {status}.{detail}"
-
-
-def key_variable() -> str | None:
-    """Name the variable that the API key comes from; None when neither is set."""
-    for name in ("LANGSMITH_API_KEY", "LANGCHAIN_API_KEY"):
-        if os.environ.get(name, "").strip():
-            return name
-    return None
 
 
 def mended(body: bytes) -> bytes:

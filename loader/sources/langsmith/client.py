@@ -26,6 +26,7 @@ from tenacity import (
 )
 
 from loader.errors import ConfigurationError, SourceUnavailable
+from loader.sources.langsmith.access import Access, kind_of
 from loader.sources.langsmith.answers import (
     REFUSED,
     Answer,
@@ -109,6 +110,17 @@ class LangSmith:
         """Show the endpoint, never the key."""
         return f"LangSmith({self.endpoint!r})"
 
+    def access(self) -> Access:
+        """Return with what the service is asked."""
+        key = self._sdk.api_key
+        return Access(self.endpoint, bool(key), kind_of(key), bool(self._sdk.workspace_id))
+
+    @property
+    def workspace_id(self) -> str | None:
+        """The workspace that is named, by the environment or the profile."""
+        named = self._sdk.workspace_id
+        return str(named) if named else None
+
     def web_address(self) -> str:
         """Return where people look at runs, as the SDK derives it from the endpoint."""
         from langsmith.utils import get_host_url  # keep --help free of the SDK
@@ -164,7 +176,7 @@ class LangSmith:
         if isinstance(outcome, Answer):
             if outcome.status in missing and not is_page(outcome):
                 return outcome
-            message = self.redact(explain(outcome, self.endpoint, bool(self._sdk.workspace_id)))
+            message = self.redact(explain(outcome, self.access()))
             if outcome.status in REFUSED and not is_page(outcome):
                 raise ConfigurationError(message)
             raise SourceUnavailable(message)

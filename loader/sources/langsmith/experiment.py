@@ -12,9 +12,12 @@ import msgspec
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, SourceRow
-from loader.sources.langsmith import scoring
+from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
+from loader.sources.langsmith import names, scoring
+from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
+from loader.sources.langsmith.heard import Heard
+from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.planning import Planning
 from loader.sources.langsmith.projects import (
     RETENTION_DAYS,
@@ -23,21 +26,20 @@ from loader.sources.langsmith.projects import (
     find_dataset,
     find_project,
 )
-from loader.sources.langsmith.reader import Reader
-from loader.sources.langsmith.record import Mapper, task_id
+from loader.sources.langsmith.reading import Reading
+from loader.sources.langsmith.record import Mapper
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from loader.sources.langsmith.client import LangSmith
+    from loader.sources.langsmith.known import Known
+    from loader.tools.prices import PriceList
 
 NAME = "langsmith"
-NO_TASK = Rejection(
-    "missing_field",
-    "the run names no task: set `task_id` in the run's metadata, or run it on a dataset example",
-)
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,22 @@ class Wishes:
     evaluators: tuple[Evaluator, ...] = ()
     with_io: bool = False
     """Give the records the inputs and outputs of their runs."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Field of a record → the place that it is read from, in place of `names.READ`."""
+    prices: PriceList | None = None
+    """Make a cost from a run's tokens where the service has none."""
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says, whatever the service does."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics: they are numbers, whatever the service calls them."""
+    since: datetime | None = None
+    """Only runs that began then or later."""
+    until: datetime | None = None
+    """Only runs that began before."""
+    is_full: bool = False
+    """Read everything, whatever is known."""
+    is_sync: bool = False
+    """Read everything; what was deleted there is to be withdrawn, and has no number."""
 
 
 class LangSmithSource:
@@ -63,6 +81,7 @@ class LangSmithSource:
         project: str | Project,
         wishes: Wishes | None = None,
         dataset: Dataset | None = None,
+        known: Known | None = None,
     ) -> None:
         """Remember what to read; nothing is asked before `rows`.
 
@@ -71,11 +90,18 @@ class LangSmithSource:
             project: a name, an id, or a project already found.
             wishes: options, evaluators, dataset.
             dataset: the dataset of the wishes, if already found.
+            known: what the warehouse knows of projects; None reads everything.
+
+        Raises:
+            ConfigurationError: one of the wishes' keys names no field, or no place.
         """
         self._client = client
         self._wanted = project
         self._wishes = wishes or Wishes()
         self._dataset = dataset
+        self._known = known
+        self._reading: Reading | None = None
+        self._places = names.parse_keys(self._wishes.keys)
         self._counts: Counter[str] = Counter()
         self._crashed: Counter[str] = Counter()
         self._facts: dict[str, object] = {
@@ -84,6 +110,7 @@ class LangSmithSource:
         }
         self._notes: list[str] = []
         self._planning: Planning | None = None
+        self._heard = Heard()
 
     def reference(self) -> Mapping[str, object]:
         """Say what was read; complete once `rows` is exhausted.
@@ -91,9 +118,12 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        filled_from_v1, examples_without_run, evaluator_crashes; summary_feedback; evaluators.
+        filled_from_v1, unmeasured, examples_without_run, evaluator_crashes;
+        summary_feedback; evaluators; reading, look or window; and what `Heard.facts` says.
         """
-        facts = {**self._facts, **{name: n for name, n in self._counts.items() if n}}
+        read = self._reading.facts if self._reading else {}
+        counts = {name: n for name, n in self._counts.items() if n}
+        facts = {**self._facts, **read, **counts, **self._heard.facts()}
         if self._crashed:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
@@ -108,6 +138,29 @@ class LangSmithSource:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
         return self._planning.plans() if self._planning else ()
 
+    def standing(self) -> Standing | None:
+        """Say what was known and not read again; complete once `rows` is exhausted."""
+        return self._reading.standing if self._reading else None
+
+    def has_news(self) -> bool:
+        """Whether a reading of changes found the project otherwise, be it without a run."""
+        return self._reading is not None and self._reading.has_news
+
+    def gone(self) -> Mapping[str, Sequence[str]]:
+        """Return the runs that the warehouse has and the service deleted, by experiment."""
+        return self._reading.gone() if self._reading else {}
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Say what LangSmith says of its keys; complete once `rows` is exhausted."""
+        return self._heard.score_configs(self._arms())
+
+    def summary_scores(self) -> Sequence[SummaryScore]:
+        """Return the scores of the experiment as a whole, likewise."""
+        return self._heard.summary_scores(self._arms())
+
+    def _arms(self) -> Sequence[tuple[str, str, str]]:
+        return self._planning.arms if self._planning else ()
+
     def rows(self) -> Iterator[SourceRow]:
         """Read the whole experiment, then yield a row for every finished root run.
 
@@ -120,24 +173,36 @@ class LangSmithSource:
         self._crashed.clear()
         self._notes.clear()
         project = self._project()
-        mapper = Mapper(
-            project, self._wishes.defaults, self._wishes.with_io, self._client.web_address()
+        with_io = (
+            self._wishes.with_io
+            or bool(self._wishes.evaluators)
+            or names.needs_contents(self._places)
         )
-        with_io = self._wishes.with_io or bool(self._wishes.evaluators)
-        query = RunQuery(self._client, project, with_io)
+        wishes = self._wishes
+        query = RunQuery(self._client, project, with_io, since=wishes.since, until=wishes.until)
         planning = self._planning = Planning(project)
-        with Spool() as spool:
-            Reader(self._client, query, spool, mapper.position).read()
-            self._refuse_expired(project, spool)
+        pricing = Pricing(wishes.prices) if wishes.prices else None
+        with Spool() as spool, closing(self._examples(project)) as examples:
+            mapper = Mapper(
+                project, wishes.defaults, wishes.with_io, self._client.web_address(),
+                self._places, examples, pricing,
+            )  # fmt: skip
+            reading = self._reading = Reading(query, spool, mapper, wishes, self._known)
+            reading.read()
+            self._refuse_expired(project, spool, reading)
+            planning.note_known(reading.unread())
             self._take_stock(query, spool)
-            if self._dataset or self._wishes.evaluators:
-                self._score_anew(mapper, spool, planning)
-            if self._dataset is None:
-                planning.count(self._client, spool)
+            planning.count(self._client, spool, examples if examples.are_read else None)
+            self._counts["examples_without_run"] = planning.without_run
+            self._counts["unmeasured"] = forget_unmeasured(query, spool)
+            if self._wishes.evaluators:
+                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+            configs = reading.explanations.of(spool.keys())
+            meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
+            self._heard = Heard(meaning, spool.feedback(None))
             self._facts["requests"] = self._client.requests - asked_before
             yield from self._yield_rows(mapper, spool, planning)
-        if self._dataset is None:
-            self._counts["examples_without_run"] = planning.missing_count
+            self._notes += [*planning.notes(spool), *(pricing.notes() if pricing else ())]
         self._warn()
 
     def _project(self) -> Project:
@@ -151,19 +216,27 @@ class LangSmithSource:
                 f"project {project.name!r} is not an experiment on dataset "
                 f"{self._dataset.name!r}; name its own dataset, or none"
             )
+        if project.dataset_id and (self._wishes.since or self._wishes.until):
+            raise ConfigurationError(
+                f"project {project.name!r} is an experiment on a dataset, which is read whole; "
+                "--since, --until and --last are for projects without one"
+            )
         self._facts["project"] = project.name
         self._facts["project_id"] = project.id
         if self._dataset:
             self._facts["dataset"] = self._dataset.name
         return project
 
-    def _refuse_expired(self, project: Project, spool: Spool) -> None:
+    def _refuse_expired(self, project: Project, spool: Spool, reading: Reading) -> None:
         """Raise when an old experiment comes back empty: that is no success.
 
         Raises:
             SourceUnavailable: its runs are past LangSmith's retention.
         """
-        if spool.count("read"):
+        if spool.count("read") or reading.knows_runs:
+            return
+        if self._wishes.since or self._wishes.until:
+            self._notes.append(f"Project {project.name!r} has no runs that began then.")
             return
         days = RETENTION_DAYS.get(project.trace_tier or "", min(RETENTION_DAYS.values()))
         if project.age_days > days:
@@ -204,15 +277,22 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
-    def _score_anew(self, mapper: Mapper, spool: Spool, planning: Planning) -> None:
-        """Fetch the dataset's examples, and apply the evaluators to every finished run."""
-        with closing(scoring.Examples(self._client, self._dataset, mapper.project)) as examples:
-            used = spool.distinct("example_id")
-            self._counts["examples_without_run"] = examples.count_without(used)
-            if self._dataset is not None:
-                planning.count(self._client, spool, examples)
-            if self._wishes.evaluators:
-                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+    def _examples(self, project: Project) -> scoring.Examples:
+        """Fetch the examples of the project's dataset, where something asks for them.
+
+        Raises:
+            ConfigurationError: a key is to be read from them, and the project has no dataset.
+        """
+        dataset = self._dataset
+        is_asked_for = names.needs_examples(self._places) or bool(self._wishes.evaluators)
+        if dataset is None and is_asked_for and project.dataset_id:
+            dataset = Dataset(project.dataset_id, project.dataset_id)
+        if dataset is None and names.needs_examples(self._places):
+            raise ConfigurationError(
+                f"--key reads from examples, but project {project.name!r} is no experiment on a "
+                "dataset; name a place of its runs, or of the project"
+            )
+        return scoring.Examples(self._client, dataset, project)
 
     def _yield_rows(self, mapper: Mapper, spool: Spool, planning: Planning) -> Iterator[SourceRow]:
         origin = f"{self._client.endpoint}/sessions/{mapper.project.id}"
@@ -232,35 +312,36 @@ class LangSmithSource:
     def _judge(self, spool: Spool, run_id: str) -> Verdict:
         evaluators = self._wishes.evaluators
         anew = scoring.named(spool.evaluations(run_id), evaluators) if evaluators else ()
-        verdict = judge(spool.feedback(run_id), anew)
-        self._counts["pairwise"] += verdict.pairwise
+        verdict = judge(spool.feedback(run_id), anew, self._heard.meaning)
+        self._heard.note(verdict)
         self._crashed.update(verdict.crashed)
         return verdict
 
     def _row(
         self, number: int, origin: str, mapper: Mapper, spooled: SpooledRun, verdict: Verdict
     ) -> SourceRow:
-        fields = mapper.fields(spooled, verdict)
+        fields, refusal = mapper.fields(spooled, verdict)
         original = msgspec.json.encode(fields)
-        if task_id(spooled.run) is None:
-            return SourceRow(number, origin, original, None, NO_TASK)
-        return SourceRow(number, origin, original, fields, None)
+        return SourceRow(number, origin, original, None if refusal else fields, refusal)
 
     def _warn(self) -> None:
         """Say what a person would otherwise not notice."""
+        self._notes += self._heard.sentences(self._arms())
         counts = self._counts
-        if counts["pending"]:
-            self._notes.append(
-                f"Left out {counts['pending']:,} runs that are not finished; ingest again later."
-            )
+        self._notes += self._reading.notes if self._reading else ()
         if self._crashed:
             keys = ", ".join(f"{key} {n:,}" for key, n in sorted(self._crashed.items()))
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
+        if counts["unmeasured"]:
+            self._notes.append(
+                f"{counts['unmeasured']:,} runs have a count of tokens or a cost of 0 although a "
+                "model answered in them: these are unknown, not 0."
+            )
         if counts["repeated_feedback"] or counts["repeated_runs"]:
             self._notes.append(
                 "The experiment was being written to while it was read; ingest again to be sure."
             )
-        if counts["feedback_on_other_runs"]:
+        if counts["feedback_on_other_runs"] and not self._wishes.since:
             self._notes.append(
                 f"{counts['feedback_on_other_runs']:,} feedback rows are about runs that are "
                 "no root runs of the project, or past its retention."
@@ -269,8 +350,4 @@ class LangSmithSource:
             self._notes.append(
                 f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON, "
                 "or have no id."
-            )
-        if counts["examples_without_run"]:
-            self._notes.append(
-                f"{counts['examples_without_run']:,} examples of the dataset have no run."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,14 +10,18 @@ import msgspec
 
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import LangSmith, Parameters
+from loader.sources.langsmith.meaning import Meaning
 from loader.sources.langsmith.times import utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 PAGE = 100
+# Runs that one request may name: their ids make the address long.
+RUNS_AT_ONCE = 100
 # Where evaluators of LangSmith and of its users leave their version.
 VERSION_NAMES = ("evaluator_version", "version", "rule_version", "revision_id")
+_UNKNOWN = Meaning()
 
 
 @dataclass
@@ -24,12 +29,19 @@ class Verdict:
     """What the feedback on one run comes to."""
 
     scores: dict[str, float | bool | None] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    """Key to the category it put the run into."""
+    scales: dict[str, list[float]] = field(default_factory=dict)
+    """Of scores, where the service says them."""
     versions: dict[str, str] = field(default_factory=dict)
     kept: list[dict[str, object]] = field(default_factory=list)
     """Every row with its provenance, oldest first; `outcome` says what became of it."""
     crashed: list[str] = field(default_factory=list)
     """Keys whose counting row is an evaluator that raised."""
-    pairwise: int = 0
+    pairwise: Counter[str] = field(default_factory=Counter)
+    """Preferences between this run and another, by key: no scores of it."""
+    left_out: list[str] = field(default_factory=list)
+    """Keys whose counting row says in words what is no label."""
 
 
 class _Ranked(NamedTuple):
@@ -42,7 +54,11 @@ class _Ranked(NamedTuple):
 
 
 def read_page(
-    client: LangSmith, project_id: str, offset: int, min_created_at: str | None = None
+    client: LangSmith,
+    project_id: str,
+    offset: int,
+    min_created_at: str | None = None,
+    run_ids: Sequence[str] = (),
 ) -> list[msgspec.Raw]:
     """Read one page of a project's feedback, each row still JSON, the newest first.
 
@@ -51,8 +67,10 @@ def read_page(
         project_id: the project.
         offset: how many rows to pass over.
         min_created_at: only rows created then or later, ISO 8601; all without it.
+        run_ids: only rows on these runs, at most `RUNS_AT_ONCE`; on any if none is named.
     """
     query = [("session", project_id), ("limit", str(PAGE)), ("offset", str(offset))]
+    query += [("run", run_id) for run_id in run_ids]
     if min_created_at:
         query.append(("min_created_at", min_created_at))
     found = client.ask("GET", "/feedback", list[msgspec.Raw], Parameters(query), missing=())
@@ -65,8 +83,8 @@ def compact(row: Mapping[str, object]) -> dict[str, object]:
     """Bring one feedback row to the shape that raw keeps; absent parts are left out.
 
     Keys: id, key, score, value, comment, correction, source, evaluator, user_id,
-    judge_run_id, evaluator_version, comparative_experiment_id, error, created_at,
-    modified_at. Times are ISO, UTC.
+    judge_run_id, evaluator_version, comparative_experiment_id, feedback_group_id, error,
+    created_at, modified_at. Times are ISO, UTC.
     """
     source = row.get("feedback_source")
     source = source if isinstance(source, dict) else {}
@@ -91,6 +109,7 @@ def compact(row: Mapping[str, object]) -> dict[str, object]:
             (str(about[name]) for name in VERSION_NAMES if about.get(name) is not None), None
         ),
         "comparative_experiment_id": row.get("comparative_experiment_id"),
+        "feedback_group_id": row.get("feedback_group_id"),
         "error": True if crashed is True or crashed == "true" else None,
         "created_at": utc_text(row.get("created_at")),
         "modified_at": utc_text(row.get("modified_at")),
@@ -102,8 +121,12 @@ def compact(row: Mapping[str, object]) -> dict[str, object]:
     }
 
 
-def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] = ()) -> Verdict:
-    """Decide the scores of one run from its feedback rows.
+def judge(
+    rows: Iterable[dict[str, object]],
+    anew: Iterable[dict[str, object]] = (),
+    meaning: Meaning = _UNKNOWN,
+) -> Verdict:
+    """Decide the scores and labels of one run from its feedback rows.
 
     The newest row of a key counts; a human's row, or a human's correction of a
     model's row, outranks every other. A pairwise preference is no score of the run.
@@ -113,6 +136,7 @@ def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] =
         rows: as `compact` gives them.
         anew: rows of evaluators applied at this ingest, in the same shape: they
             count as the newest of their key, but do not outrank a human.
+        meaning: what the keys mean.
     """
     verdict = Verdict()
     counting: dict[str, tuple[_Ranked, dict[str, object]]] = {}
@@ -123,12 +147,14 @@ def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] =
         verdict.kept.append(entry)
         if entry.get("comparative_experiment_id"):
             entry["outcome"] = "pairwise"
-            verdict.pairwise += 1
+            verdict.pairwise[str(entry.get("key"))] += 1
             continue
-        is_human = entry.get("source") == "app" or corrected(entry) is not None
-        if is_human and _score(entry) is None and entry.get("value") is None:
+        is_human = entry.get("source") == "app" or meaning.is_corrected(entry)
+        if is_human and not _is_verdict(entry, meaning):
             # a remark without a verdict hides no score
             entry["outcome"] = "remark"
+            if meaning.is_freeform(str(entry.get("key"))):
+                verdict.left_out.append(str(entry.get("key")))
             continue
         is_fresh = number >= len(ordered)
         rank = _Ranked(
@@ -149,7 +175,7 @@ def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] =
         else:
             entry["outcome"] = "outranked" if best[0].is_human > rank.is_human else "superseded"
     for key, (_, entry) in counting.items():
-        verdict.scores[key] = _score(entry)
+        _take(verdict, key, entry, meaning)
         version = entry.get("evaluator_version")
         if version is not None:
             verdict.versions[key] = str(version)
@@ -158,19 +184,24 @@ def judge(rows: Iterable[dict[str, object]], anew: Iterable[dict[str, object]] =
     return verdict
 
 
-def corrected(entry: Mapping[str, object]) -> float | bool | None:
-    """Return the score that a person set right on a model's row; None when none did."""
-    correction = entry.get("correction")
-    return _numeric(correction.get("score")) if isinstance(correction, dict) else None
+def _is_verdict(entry: dict[str, object], meaning: Meaning) -> bool:
+    """Whether a row says anything of its run beside a remark."""
+    said = (meaning.score(entry), meaning.label(entry), entry.get("value"))
+    return any(one is not None for one in said)
 
 
-def _score(entry: Mapping[str, object]) -> float | bool | None:
-    """Return the score a row stands for: null for a label, a crash, or nothing."""
-    right = corrected(entry)
-    if right is not None:
-        return right
-    return None if entry.get("error") else _numeric(entry.get("score"))
-
-
-def _numeric(value: object) -> float | bool | None:
-    return value if isinstance(value, bool | int | float) else None
+def _take(verdict: Verdict, key: str, entry: dict[str, object], meaning: Meaning) -> None:
+    """Take what the counting row of a key says as score, label, or neither."""
+    score, label = meaning.score(entry), meaning.label(entry)
+    if label is not None:
+        verdict.labels[key] = label
+    if meaning.is_left_out(entry):
+        verdict.left_out.append(key)
+    if score is None and (
+        label is not None or meaning.is_of_words(key) or meaning.is_freeform(key)
+    ):
+        return
+    verdict.scores[key] = score
+    scale = meaning.scale(key)
+    if scale is not None:
+        verdict.scales[key] = scale

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from loader.sources import ArmPlan
 from loader.sources.langsmith.examples import count_examples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Project
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from loader.sources.langsmith.spool import Spool
 
 _ARM = ("experiment_id", "experiment_group", "extension_version")
+# The SDK copies the tracing machine's settings into the metadata of every run.
+_RATES = ("LANGSMITH_TRACING_SAMPLING_RATE", "LANGCHAIN_TRACING_SAMPLING_RATE")
 
 
 class Planning:
@@ -34,37 +37,55 @@ class Planning:
         splits = project.metadata.get("dataset_splits")
         self.splits = [str(split) for split in splits] if isinstance(splits, list) else []
         self.example_count: int | None = None
+        self.without_run = 0
+        """Examples of which no run is finished, where each is a task of its own."""
         self._project = project
         self._arms: set[tuple[str, str, str]] = set()
-        self._used_count = 0
+        self._finished: Counter[object] = Counter()
 
     def count(self, client: LangSmith, spool: Spool, examples: Examples | None = None) -> None:
         """Count the dataset's examples: those fetched, else by one request.
 
         Unless runs name tasks that are not examples one to one.
         """
-        self._used_count = spool.count("examples")
-        if not 0 < self._used_count == spool.count("tasks"):
-            return
-        if examples is not None:
-            self.example_count = examples.count(self.splits)
-        elif self._project.dataset_id is not None:
-            version, began = self._project.metadata.get("dataset_version"), self._project.started_at
-            as_of = str(version) if version else began.isoformat() if began else None
-            self.example_count = count_examples(
-                client, self._project.dataset_id, as_of, self.splits
-            )
+        used_count = spool.count("examples")
+        if 0 < used_count == spool.count("tasks"):
+            if examples is not None:
+                self.example_count = examples.count(self.splits)
+            elif self._project.dataset_id is not None:
+                version, began = (
+                    self._project.metadata.get("dataset_version"),
+                    self._project.started_at,
+                )
+                as_of = str(version) if version else began.isoformat() if began else None
+                self.example_count = count_examples(
+                    client, self._project.dataset_id, as_of, self.splits
+                )
+            self.without_run = max(0, (self.example_count or 0) - used_count)
+        elif examples is not None:
+            self.without_run = examples.count_without(spool.distinct("example_id"))
 
     def note(self, fields: Mapping[str, object]) -> None:
-        """Take the arm of a run into account."""
+        """Take a finished run into account, by its task and its arm."""
+        self._finished[fields.get("task_id")] += 1
         experiment, group, version = (fields.get(name) for name in _ARM)
         if isinstance(experiment, str) and isinstance(group, str) and isinstance(version, str):
             self._arms.add((experiment, group, version))
 
+    def note_known(self, tasks: Iterable[tuple[str, str, str, str, int]]) -> None:
+        """Take finished runs into account that are not read again.
+
+        Args:
+            tasks: task, experiment, group, version, and how many they are.
+        """
+        for task, experiment, group, version, count in tasks:
+            self._finished[task] += count
+            self._arms.add((experiment, group, version))
+
     @property
-    def missing_count(self) -> int:
-        """How many examples have no finished run, where each is a task of its own."""
-        return max(0, (self.example_count or 0) - self._used_count)
+    def arms(self) -> list[tuple[str, str, str]]:
+        """Return experiment, group and version of every arm that a run named."""
+        return sorted(self._arms)
 
     def plans(self) -> list[ArmPlan]:
         """Return the plan of the project's arm; of several, nobody said whose it is."""
@@ -72,3 +93,44 @@ class Planning:
         if len(self._arms) != 1 or known == (None, None):
             return []
         return [ArmPlan(*arm, *known) for arm in self._arms]
+
+    def notes(self, spool: Spool) -> Iterator[str]:
+        """Say what the experiment lacks, a sentence each."""
+        pending = spool.count("pending")
+        if pending:
+            yield f"Left out {pending:,} runs that are not finished; ingest again later."
+        if self.without_run:
+            broke_off = "" if self._has_ended else "; its evaluation has not ended, or broke off"
+            yield f"{self.without_run:,} examples of the dataset have no run{broke_off}."
+        if self.repetitions and self.example_count:
+            planned = self.example_count * self.repetitions
+            finished = sum(min(count, self.repetitions) for count in self._finished.values())
+            if finished < planned:
+                yield (
+                    f"The experiment is partial: {finished:,} of {planned:,} runs are finished "
+                    f"({self.example_count:,} examples, {self.repetitions:,} times each); the "
+                    "others count as missing."
+                )
+        rate = _sampling_rate(spool)
+        if rate is not None:
+            yield (
+                f"Only a sample of what ran was uploaded (sampling rate {rate:g}): chance decided "
+                "which runs are here. Set LANGSMITH_TRACING_SAMPLING_RATE=1 to evaluate."
+            )
+
+    @property
+    def _has_ended(self) -> bool:
+        """Whether the project says what an evaluation writes when it ends."""
+        return any(self._project.metadata.get(n) for n in ("num_repetitions", "dataset_version"))
+
+
+def _sampling_rate(spool: Spool) -> float | None:
+    """Return the lowest rate below 1 that a run says it was uploaded at."""
+    rates = set()
+    for name in _RATES:
+        for said in spool.distinct(f"metadata.{name}"):
+            try:
+                rates.add(float(said))
+            except ValueError:
+                continue
+    return min((rate for rate in rates if 0 <= rate < 1), default=None)

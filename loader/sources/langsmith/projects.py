@@ -32,6 +32,9 @@ class Project:
     run_count: int | None
     feedback_counts: dict[str, int] = field(default_factory=dict)
     """Rows per feedback key as the service counts them; a hint, not a promise."""
+    feedback_stats: dict[str, object] = field(default_factory=dict)
+    """What the service says of feedback: `runs` and `session`, each by key as it came."""
+    total_tokens: int | None = None
     metadata: dict[str, object] = field(default_factory=dict)
     dataset_id: str | None = None
     trace_tier: str | None = None
@@ -163,6 +166,7 @@ def project_of(row: dict[str, object]) -> Project:
     metadata = extra.get("metadata") if isinstance(extra, dict) else None
     run_count = row.get("run_count")
     stats = row.get("feedback_stats")
+    tokens = row.get("total_tokens")
     last_run = [
         read
         for name in ("last_run_start_time", "last_run_start_time_live")
@@ -178,6 +182,8 @@ def project_of(row: dict[str, object]) -> Project:
         last_run_at=max(last_run, default=None),
         run_count=run_count if isinstance(run_count, int) else None,
         feedback_counts=_counts(stats),
+        feedback_stats={"runs": stats or {}, "session": row.get("session_feedback_stats") or {}},
+        total_tokens=tokens if isinstance(tokens, int) else None,
         metadata=metadata if isinstance(metadata, dict) else {},
         dataset_id=str(dataset) if dataset else None,
         trace_tier=str(tier) if tier else None,

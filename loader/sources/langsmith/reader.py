@@ -42,6 +42,7 @@ class Reader:
         query: RunQuery,
         spool: Spool,
         position: Callable[[dict[str, object]], str],
+        min_created_at: str | None = None,
     ) -> None:
         """Prepare to read.
 
@@ -50,6 +51,7 @@ class Reader:
             query: the run query of the project.
             spool: where everything goes.
             position: names what a normalised run is a repetition of.
+            min_created_at: only feedback created then or later, ISO 8601; all without it.
         """
         self._client = client
         self._query = query
@@ -58,7 +60,8 @@ class Reader:
         self._decode = msgspec.json.Decoder(dict[str, object]).decode
         self._next_offset = 0
         # rows that the service counts: only pages that these fill are asked for ahead
-        self._expected = sum(query.project.feedback_counts.values())
+        self._expected = 0 if min_created_at else sum(query.project.feedback_counts.values())
+        self._min_created_at = min_created_at
         self._short_page_met = False
         self._at_once = False
 
@@ -69,14 +72,13 @@ class Reader:
             ConfigurationError: LangSmith refuses the request.
             SourceUnavailable: a page could not be had.
         """
-        project = self._query.project
         pool = ThreadPoolExecutor(1 + FEEDBACK_AT_ONCE, thread_name_prefix="langsmith")
         runs: set[Future[RunPage]] = set()
         pages: dict[Future[list[msgspec.Raw]], int] = {}
 
         def ask_for_feedback() -> None:
             while len(pages) < FEEDBACK_AT_ONCE and self._may_ask(under_way=bool(pages)):
-                page = pool.submit(feedback.read_page, self._client, project.id, self._next_offset)
+                page = pool.submit(self._feedback_page, self._next_offset)
                 pages[page] = self._next_offset
                 self._at_once = self._at_once or len(pages) > 1
                 self._next_offset += feedback.PAGE
@@ -92,10 +94,10 @@ class Reader:
                     cursor = future.result().cursor
                     if cursor:
                         runs.add(pool.submit(self._query.after, cursor))
-                    self._keep_runs(future.result())
+                    self.keep_runs(future.result())
                 for page in [page for page in pages if page in done]:
                     del pages[page]
-                    self._keep_feedback(page.result())
+                    self.keep_feedback(page.result())
                     ask_for_feedback()
             if self._spool.repeated_feedback and self._at_once:
                 self._read_feedback_again()
@@ -115,14 +117,18 @@ class Reader:
         # the page after the expected ones shows whether there are more: alone
         return self._next_offset + feedback.PAGE <= self._expected or not under_way
 
+    def _feedback_page(self, offset: int) -> list[msgspec.Raw]:
+        project_id = self._query.project.id
+        return feedback.read_page(self._client, project_id, offset, self._min_created_at)
+
     def _read_feedback_again(self) -> None:
         """Read every page of feedback in order, so that nothing can be missed."""
         repeated = self._spool.repeated_feedback
         offset = 0
         size = feedback.PAGE
         while size == feedback.PAGE:
-            page = feedback.read_page(self._client, self._query.project.id, offset)
-            self._keep_feedback(page)
+            page = self._feedback_page(offset)
+            self.keep_feedback(page)
             size = len(page)
             offset += feedback.PAGE
         self._spool.repeated_feedback = repeated
@@ -131,10 +137,11 @@ class Reader:
         """Read what the service counts and the query's time windows do not hold."""
         repeated = self._spool.repeated_runs
         for page in self._query.missing(self._spool):
-            self._keep_runs(page)
+            self.keep_runs(page)
         self._spool.repeated_runs = repeated
 
-    def _keep_runs(self, page: RunPage) -> None:
+    def keep_runs(self, page: RunPage) -> None:
+        """Put a page of runs into the spool."""
         self._spool.add_runs(self._readable_runs(page))
 
     def _readable_runs(self, page: RunPage) -> Iterator[tuple[str, dict[str, object]]]:
@@ -149,7 +156,8 @@ class Reader:
                 continue
             yield self._position(run), run
 
-    def _keep_feedback(self, page: list[msgspec.Raw]) -> None:
+    def keep_feedback(self, page: list[msgspec.Raw]) -> None:
+        """Put a page of feedback into the spool."""
         if len(page) < feedback.PAGE:
             self._short_page_met = True
         self._spool.add_feedback(self._readable_feedback(page))

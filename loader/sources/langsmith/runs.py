@@ -289,7 +289,8 @@ def normalised(run: dict[str, object]) -> dict[str, object]:
     12 digits, and no tokens where v1 writes 0 for want of a number.
 
     Keys: id, name, status (success, error, pending), started_at (ISO, UTC),
-    latency_ms, tokens, prompt_tokens, completion_tokens, cost_usd, error, metadata,
+    latency_ms, tokens, prompt_tokens, completion_tokens, cached_tokens,
+    reasoning_tokens, cost_usd, error, metadata,
     example_id, tags, inputs, outputs.
 
     Raises:
@@ -314,6 +315,8 @@ def normalised(run: dict[str, object]) -> dict[str, object]:
         "tokens": tokens["total_tokens"],
         "prompt_tokens": tokens["prompt_tokens"],
         "completion_tokens": tokens["completion_tokens"],
+        "cached_tokens": _detail(run.get("prompt_token_details"), "cache_read"),
+        "reasoning_tokens": _detail(run.get("completion_token_details"), "reasoning"),
         "cost_usd": cost,
         "error": run.get("error"),
         "metadata": metadata if isinstance(metadata, dict) else {},
@@ -353,6 +356,14 @@ def number(value: object) -> float | str | None:
         return float(f"{float(value):.12g}")
     except (ValueError, OverflowError):
         return str(value)
+
+
+def _detail(details: object, name: str) -> object:
+    """Return one kind of tokens; the v2 query has the kinds one step further in."""
+    if not isinstance(details, dict):
+        return None
+    raw = details.get("raw")
+    return (raw if isinstance(raw, dict) else details).get(name)
 
 
 def _status(run: dict[str, object]) -> str:

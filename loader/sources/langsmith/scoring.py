@@ -30,6 +30,10 @@ class Examples:
         # an empty name is a private temporary file, which SQLite removes itself
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("create table examples (id text primary key, body blob not null)")
+        # looked at several times a run
+        self._latest: tuple[object, dict[str, object]] | None = None
+        self.has_splits = False
+        self.are_read = dataset is not None
         if dataset is None:
             return
         version = project.metadata.get("dataset_version")
@@ -39,6 +43,7 @@ class Examples:
                 "insert or replace into examples values (?, ?)",
                 (row["id"], msgspec.json.encode(row)),
             )
+            self.has_splits = self.has_splits or _splits_of(row) != ["base"]
 
     def close(self) -> None:
         """Drop them."""
@@ -59,16 +64,22 @@ class Examples:
             for (body,) in bodies
         )
 
+    def about(self, example_id: object) -> dict[str, object]:
+        """Return one example as the service has it; nothing when it is not there."""
+        if self._latest is None or self._latest[0] != example_id:
+            found = self._database.execute(
+                "select body from examples where id = ?", (example_id,)
+            ).fetchone()
+            body = b"{}" if found is None else found[0]
+            self._latest = example_id, msgspec.json.decode(body, type=dict[str, object])
+        return self._latest[1]
+
     def get(self, example_id: object) -> Example | None:
         """Return one example as the SDK's type; None when it is not there."""
         from langsmith.schemas import Example  # slow to import
 
-        found = self._database.execute(
-            "select body from examples where id = ?", (example_id,)
-        ).fetchone()
-        if found is None:
-            return None
-        return Example.model_validate(msgspec.json.decode(found[0]))
+        found = self.about(example_id)
+        return Example.model_validate(found) if found else None
 
 
 def _splits_of(example: dict[str, object]) -> list[str]:

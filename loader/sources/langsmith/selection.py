@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError
@@ -10,11 +10,15 @@ from loader.evaluators.evaluation import load_evaluators
 from loader.records.checker import Defaults
 from loader.sources.langsmith.client import LangSmith
 from loader.sources.langsmith.experiment import LangSmithSource, Wishes
+from loader.sources.langsmith.names import parse_keys
 from loader.sources.langsmith.projects import find_dataset, list_projects
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
+
+    from loader.sources.langsmith.known import Known
+    from loader.tools.prices import PriceList
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,24 @@ class Selection:
     dataset: str | None = None
     all_experiments: bool = False
     since: datetime | None = None
+    """Of `all_experiments`, when they began; else when the runs did, as `until`."""
+    until: datetime | None = None
+    is_full: bool = False
+    is_sync: bool = False
     evaluators: Sequence[str] = ()
     with_io: bool = False
     defaults: Defaults = field(default_factory=Defaults)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    prices: PriceList | None = None
+    declared: frozenset[str] = frozenset()
+    """Keys whose scale the team or an option says."""
+    scored: frozenset[str] = frozenset()
+    """Keys that the team lists as metrics."""
 
 
-def select_sources(selection: Selection, client: LangSmith | None = None) -> list[LangSmithSource]:
+def select_sources(
+    selection: Selection, client: LangSmith | None = None, known: Known | None = None
+) -> list[LangSmithSource]:
     """Make a source, so a load, for every experiment selected; oldest first.
 
     Only `all_experiments` asks LangSmith anything here.
@@ -40,20 +56,52 @@ def select_sources(selection: Selection, client: LangSmith | None = None) -> lis
             imported, an unknown dataset, a refused key.
         SourceUnavailable: LangSmith does not answer.
     """
-    if selection.all_experiments and (not selection.dataset or selection.projects):
-        raise ConfigurationError("--all-experiments needs --dataset, and takes no --project")
-    if selection.since and not selection.all_experiments:
-        raise ConfigurationError("--since goes with --all-experiments")
-    if not selection.all_experiments and not selection.projects:
-        raise ConfigurationError("name a --project, or a --dataset with --all-experiments")
+    _check(selection)
     evaluators = tuple(load_evaluators(selection.evaluators))
-    wishes = Wishes(selection.defaults, selection.dataset, evaluators, selection.with_io)
+    wishes = Wishes(
+        selection.defaults,
+        selection.dataset,
+        evaluators,
+        selection.with_io,
+        selection.keys,
+        selection.prices,
+        selection.declared,
+        selection.scored,
+        is_full=selection.is_full,
+        is_sync=selection.is_sync,
+    )
+    parse_keys(selection.keys)
     client = client or LangSmith()
     if not selection.all_experiments:
-        return [LangSmithSource(client, project, wishes) for project in selection.projects]
+        wishes = replace(wishes, since=selection.since, until=selection.until)
+        return [
+            LangSmithSource(client, project, wishes, known=known) for project in selection.projects
+        ]
     dataset = find_dataset(client, str(selection.dataset))
     experiments = list(list_projects(client, dataset.id, selection.since))
     if not experiments:
         since = f" since {selection.since:%Y-%m-%d}" if selection.since else ""
         raise ConfigurationError(f"dataset {dataset.name!r} has no experiments{since}")
-    return [LangSmithSource(client, project, wishes, dataset) for project in reversed(experiments)]
+    return [
+        LangSmithSource(client, project, wishes, dataset, known)
+        for project in reversed(experiments)
+    ]
+
+
+def _check(selection: Selection) -> None:
+    """Raise for options that do not go together."""
+    is_window = selection.until or (selection.since and not selection.all_experiments)
+    if selection.all_experiments and (not selection.dataset or selection.projects):
+        raise ConfigurationError("--all-experiments needs --dataset, and takes no --project")
+    if selection.all_experiments and selection.until:
+        raise ConfigurationError(
+            "--until goes with --project; with --all-experiments --since says which experiments"
+        )
+    if not selection.all_experiments and not selection.projects:
+        raise ConfigurationError("name a --project, or a --dataset with --all-experiments")
+    if is_window and (selection.is_full or selection.is_sync):
+        raise ConfigurationError(
+            "--full and --sync read everything; leave out --since, --until and --last"
+        )
+    if selection.since and selection.until and selection.since >= selection.until:
+        raise ConfigurationError("--since is not before --until: no run can have begun then")

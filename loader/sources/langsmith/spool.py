@@ -40,16 +40,46 @@ create table feedback (
     id text primary key, run_id text, created_at text, body blob not null
 );
 create table evaluations (run_id text not null, body blob not null);
-begin;
-"""
-# Numbered over pending runs too: a run keeps its number when it is done. Only what orders them
-# is sorted, not what they hold.
-_NUMBERED = """
-select rowid, row_number() over (
+create table known (
+    experiment_id text not null,
+    id text not null,
+    position text not null,
+    started_at text not null,
+    repetition integer,
+    example_id text,
+    is_rejected integer not null,
+    primary key (experiment_id, id)
+);
+create index known_id on known (id);
+create table known_feedback (
+    id text primary key, run_id text not null, modified_at text, key text, score text
+);
+create view finished as
+select position, json_extract(cast(body as text), '$.example_id') as example_id
+from runs where not is_pending
+union all
+select position, example_id
+from known where not is_rejected and id not in (select id from runs);
+create view all_runs as
+select id, position, started_at from runs
+union all
+select id, position, started_at from known where id not in (select id from runs);
+create view numbered as
+select id, position, row_number() over (
     partition by position order by started_at, id
 ) as repetition
-from runs order by started_at, id
+from all_runs;
+begin;
 """
+# Numbered over pending runs too: a run keeps its number when it is done; and over the runs that
+# the warehouse knows and that are not read now. Only what orders them is sorted, not what they
+# hold.
+_NUMBERED = """
+select runs.rowid, repetition
+from runs inner join numbered using (id, position)
+order by runs.started_at, id
+"""
+_TOKENS = "json_extract(cast(body as text), '$.tokens')"
 
 
 class SpooledRun(NamedTuple):
@@ -91,6 +121,17 @@ class Spool:
         self._database.close()
         self._directory.cleanup()
 
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The file, for who keeps something beside the runs."""
+        return self._database
+
+    def clear(self) -> None:
+        """Drop what was read; what is known stays."""
+        for table in ("runs", "unreadable", "feedback", "evaluations"):
+            self._database.execute(f"delete from {table}")  # noqa: S608  a constant
+        self.repeated_runs = self.repeated_feedback = self.unreadable_feedback = 0
+
     def add_runs(self, runs: Iterable[tuple[str, dict[str, object]]]) -> None:
         """Keep a page of runs, each behind its position; one met before is replaced."""
         rows = []
@@ -121,6 +162,16 @@ class Spool:
             for run_id, row in feedback
         ]
         self.repeated_feedback += self._put("feedback values (?, ?, ?, ?)", rows)
+
+    def fill_feedback(self, feedback: Iterable[tuple[str, dict[str, object]]]) -> None:
+        """Keep feedback that was stored before, where none of its id was read now."""
+        self._database.executemany(
+            "insert or ignore into feedback values (?, ?, ?, ?)",
+            (
+                (row.get("id"), run_id, row.get("created_at"), self._encode(row))
+                for run_id, row in feedback
+            ),
+        )
 
     def _put(self, target: str, rows: Sequence[tuple[object, ...]]) -> int:
         """Insert rows, what comes later in place of what came before; count the repeated."""
@@ -157,11 +208,8 @@ class Spool:
             "": "select count(*) from runs",
             "read": "select (select count(*) from runs) + (select count(*) from unreadable)",
             "pending": "select count(*) from runs where is_pending",
-            "tasks": "select count(distinct position) from runs where not is_pending",
-            "examples": (
-                "select count(distinct json_extract(cast(body as text), '$.example_id'))"
-                " from runs where not is_pending"
-            ),
+            "tasks": "select count(distinct position) from finished",
+            "examples": "select count(distinct example_id) from finished",
             "feedback": "select count(*) from feedback",
             "strays": (
                 "select count(*) from feedback where run_id is not null"
@@ -174,6 +222,26 @@ class Spool:
         """Return when the oldest run began, UTC; None where none is dated."""
         query = "select min(started_at) from runs where started_at <> ''"
         return moment(self._database.execute(query).fetchone()[0])
+
+    def zeros(self) -> list[str]:
+        """Return the ids of finished runs that have no tokens, or cost nothing."""
+        found = self._database.execute(
+            "select id from runs where not is_pending"
+            " and 0 in (json_extract(cast(body as text), '$.tokens'),"
+            " json_extract(cast(body as text), '$.cost_usd'))"
+        )
+        return [run_id for (run_id,) in found]
+
+    def forget_zeros(self, run_id: str, names: Sequence[str]) -> bool:
+        """Make these fields of a run null where they are 0; return whether one was."""
+        found = self._database.execute("select body from runs where id = ?", (run_id,)).fetchone()
+        run = self._decode(found[0]) if found else {}
+        zeros = {name: None for name in names if run.get(name) == 0}
+        if zeros:
+            self._database.execute(
+                "update runs set body = ? where id = ?", (self._encode(run | zeros), run_id)
+            )
+        return bool(zeros)
 
     def runs(self) -> Iterator[SpooledRun]:
         """Yield every run by start time, with its repetition number."""
@@ -206,9 +274,57 @@ class Spool:
         )
         return [self._decode(body) for (body,) in found]
 
+    def pending(self) -> dict[str, int]:
+        """Return the runs that are not finished, each with its tokens so far."""
+        found = self._database.execute(
+            f"select id, {_TOKENS} from runs where is_pending"  # noqa: S608  a constant
+        )
+        return {run_id: int(tokens or 0) for run_id, tokens in found}
+
+    def tokens(self) -> int:
+        """Add up the tokens of all runs."""
+        query = f"select sum({_TOKENS}) from runs"  # noqa: S608  a constant
+        return int(self._database.execute(query).fetchone()[0] or 0)
+
+    def experiments(self) -> set[str]:
+        """Return the experiments of the runs."""
+        found = self._database.execute("select distinct json_extract(position, '$[1]') from runs")
+        return {str(name) for (name,) in found}
+
+    def has(self, run_id: str | None) -> bool:
+        """Whether a run was read."""
+        found = self._database.execute("select 1 from runs where id = ?", (run_id,))
+        return found.fetchone() is not None
+
+    def feedback_rows(self) -> Iterator[tuple[str, str, str, object, str]]:
+        """Yield run, id, key, score and time of every feedback row that is on a run."""
+        yield from self._database.execute(
+            "select run_id, id, json_extract(cast(body as text), '$.key'),"
+            " json_extract(cast(body as text), '$.score'), coalesce(created_at, '')"
+            " from feedback where run_id is not null"
+        ).fetchall()
+
+    def scored(self) -> Iterator[tuple[str, object]]:
+        """Yield key and score of every feedback row that is on a run."""
+        yield from self._database.execute(
+            "select json_extract(cast(body as text), '$.key'),"
+            " json_extract(cast(body as text), '$.score')"
+            " from feedback where run_id is not null"
+        )
+
+    def keys(self) -> set[str]:
+        """Collect the keys of all feedback, and of what evaluators said at this ingest."""
+        found = self._database.execute(
+            "select json_extract(cast(body as text), '$.key') from feedback"
+            " union select json_extract(cast(body as text), '$.key') from evaluations"
+        )
+        return {str(key) for (key,) in found if key is not None}
+
     def distinct(self, name: str) -> set[str]:
         """Collect the distinct values of one field of the runs, such as `example_id`."""
         found = self._database.execute(
-            "select distinct json_extract(cast(body as text), ?) from runs", (f"$.{name}",)
+            "select json_extract(cast(body as text), ?) from runs union"
+            " select example_id from known where ? = 'example_id'",
+            (f"$.{name}", name),
         )
         return {str(value) for (value,) in found if value is not None}

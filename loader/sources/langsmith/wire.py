@@ -31,11 +31,12 @@ GROWTH = 10
 _V2_SELECTS = (
     "ID", "NAME", "STATUS", "START_TIME", "END_TIME", "LATENCY_SECONDS", "ERROR", "METADATA",
     "REFERENCE_EXAMPLE_ID", "TOTAL_TOKENS", "PROMPT_TOKENS", "COMPLETION_TOKENS", "TOTAL_COST",
-    "TAGS",
+    "TAGS", "PROMPT_TOKEN_DETAILS", "COMPLETION_TOKEN_DETAILS",
 )  # fmt: skip
 _V1_SELECT = (
     "id", "name", "status", "start_time", "end_time", "error", "extra", "reference_example_id",
     "total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "tags",
+    "prompt_token_details", "completion_token_details",
 )  # fmt: skip
 _V2_PLACE = ("RUN_TYPE", "TRACE_ID", "PARENT_RUN_IDS")
 _V1_PLACE = ("run_type", "trace_id", "parent_run_id")

@@ -11,7 +11,8 @@
     'experiment_id', 'source', 'source_run_id', 'said_of', 'said_by'
 ] -%}
 {%- set parts = [
-    'annotation_id', 'experiment_group', 'extension_version', 'task_id'
+    'annotation_id', 'experiment_group', 'extension_version', 'task_id',
+    'source_run_id'
 ] -%}
 with
 

@@ -1,5 +1,6 @@
 {%- set parts = [
-    'annotation_id', 'experiment_group', 'extension_version', 'task_id'
+    'annotation_id', 'experiment_group', 'extension_version', 'task_id',
+    'source_run_id'
 ] -%}
 with
 

@@ -1,4 +1,6 @@
-{%- set parts = ['experiment_group', 'extension_version', 'task_id'] -%}
+{%- set parts = [
+    'experiment_group', 'extension_version', 'task_id', 'source_run_id'
+] -%}
 with
 
 runs as (

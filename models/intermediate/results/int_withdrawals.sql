@@ -14,7 +14,8 @@ in_force as (
         withdrawals.extension_version,
         withdrawals.task_id,
         withdrawals.withdrawn_load_id,
-        withdrawals.annotation_id
+        withdrawals.annotation_id,
+        withdrawals.source_run_ids
     from withdrawals
     where
         withdrawals.undone_load_id is null

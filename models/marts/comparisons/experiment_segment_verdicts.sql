@@ -1,6 +1,6 @@
 {#
-    The verdict on each agent and category of a comparison, by the rule of the
-    whole: what the total hides. A segment of all tasks repeats the whole.
+    The verdict on each agent, category and split of a comparison, by the rule
+    of the whole: what the total hides. A segment of all tasks repeats the whole.
     is_proven_worse: its deciding metric is worse by more than chance, adjusted
     for the number of segments of its kind (Benjamini and Hochberg 1995).
 #}

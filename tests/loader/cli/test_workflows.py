@@ -142,6 +142,27 @@ def test_shellcheck_finds_nothing_where_it_is_installed() -> None:
         subprocess.run([*command, str(script)], check=True)
 
 
+@pytest.mark.parametrize("name", ["evaluate", "weekly"])
+@pytest.mark.parametrize("value", ["", "said"])
+def test_a_workflow_says_where_langsmith_is_and_an_empty_value_is_none(
+    name: str, value: str
+) -> None:
+    [step] = [
+        step
+        for step in _steps(_REPOSITORY / ".github" / "workflows" / f"{name}.yml")
+        if "LANGSMITH_API_KEY" in step.get("env", {})
+    ]
+    variables = ["LANGSMITH_ENDPOINT", "LANGSMITH_WORKSPACE_ID"]
+    assert {*variables} <= {*step["env"]}
+    cleared = [line for line in step["run"].splitlines() if "unset LANGSMITH" in line]
+    script = "\n".join([*cleared, *(f'echo "${{{each}-unset}}"' for each in variables)])
+    done = subprocess.run(
+        ["bash", "-eu"], input=script, env=dict.fromkeys([*variables, "LANGSMITH_API_KEY"], value),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == [value or "unset"] * 2
+
+
 @pytest.mark.slow
 def test_the_script_of_a_pull_request_gives_verdict_and_report(
     tmp_path: Path, environment: Mapping[str, str]

@@ -135,7 +135,10 @@ def test_a_policy_recorded_by_an_earlier_version_is_read_as_it_was_meant() -> No
     assert recorded.judge is Judge.ALL
     assert recorded.candidates is Candidates.EACH
     assert recorded.metrics["accuracy"].margin == 0.03
-    assert recorded.segments == Segments(agent=OnSegment.IGNORE, category=OnSegment.IGNORE)
+    nothing = dict.fromkeys(("agent", "category", "split"), OnSegment.IGNORE)
+    assert recorded.segments == Segments(**nothing)
+    before_splits = recorded_policy({"version": 1, "segments": {"agent": "block"}})
+    assert before_splits.segments == Segments(agent=OnSegment.BLOCK, split=OnSegment.IGNORE)
     assert recorded.critical_tasks == []
     assert not recorded.settings()
     today = parse_policy({"version": 1}, "test")

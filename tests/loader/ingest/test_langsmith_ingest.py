@@ -181,7 +181,7 @@ def test_the_ledger_says_what_was_read_and_holds_no_key(
     (entry,) = select(database_url, "select * from raw_evals.loads")
     said = entry["source_ref"]
     assert (entry["source"], entry["experiment_id"]) == ("langsmith", "exp")
-    assert (said["project"], said["runs"], said["requests"]) == ("one", 2, 4)
+    assert (said["project"], said["runs"], said["requests"]) == ("one", 2, 5)
     assert [item["score"] for item in said["summary_feedback"]] == [0.9]
     for table in ("loads", "evaluation_runs", "rejected_rows"):
         everything = select(database_url, f"select t::text as text from raw_evals.{table} as t")

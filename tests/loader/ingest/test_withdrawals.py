@@ -202,6 +202,36 @@ def test_who_may_load_may_withdraw_and_who_reads_may_not(database_url: str) -> N
         assert withdrawals.withdraw(connection, Slice(experiment="exp-1"), "x", None)
 
 
+def test_single_runs_are_withdrawn_listed_and_come_back(database_url: str) -> None:
+    load_records(database_url, [scored(name, 1) for name in "abc"])
+
+    class Planned(MemorySource):
+        def plans(self) -> Sequence[ArmPlan]:
+            return [ArmPlan("exp-1", "baseline", "1.0.0", 3, 10)]
+
+    planned = run_load(database_url, Planned([scored("d", 0)]))
+    with connect(database_url) as connection:
+        [entry] = withdrawals.withdraw_runs(
+            connection, {"exp-1": ["a", "d", "elsewhere"]}, "p-1", "deleted there", "ana"
+        )
+    assert select(database_url, STANDING) == [("b", 1), ("c", 1)]
+    told = {"reason": "deleted there", "author": "ana", "runs": 3, "gone_from": "p-1"}
+    assert select(database_url, LEDGER) == [(entry.load_id, "withdrawal", "exp-1", 0, told)]
+    listed = json.loads(run(database_url, "--list", "--format", "json").stdout)
+    assert [(one["withdrawn_runs"], one["reason"]) for one in listed] == [(3, "deleted there")]
+    # what has no run of its own is not covered: the plan stands, and is not written again
+    assert run_load(database_url, Planned([scored("b", 1)])).unchanged == 1
+    assert select(database_url, "select load_id from raw_evals.arm_plans") == [(planned.load_id,)]
+    # what stands of the slice can still be withdrawn, and only that
+    assert arms(database_url, Slice(experiment="exp-1")) == [
+        ("exp-1", "baseline", "1.0.0", 2, 2, 2, 0)
+    ]
+    assert load_records(database_url, [scored("a", 1)]).loaded == 1
+    assert select(database_url, STANDING) == [("a", 2), ("b", 1), ("c", 1)]
+    lift(database_url, entry.load_id)
+    assert select(database_url, STANDING) == [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("d", 1)]
+
+
 # ---- the command ----
 
 

@@ -151,6 +151,7 @@ def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> Non
         "prompt_tokens": 9,
         "cached_tokens": 4,
         "comments": {"accuracy": "exact"},
+        "labels": {"tone": "polite"},
         "trace_url": "https://traces.example/1",
     }
     for with_io in (False, True):
@@ -164,14 +165,20 @@ def test_inputs_and_outputs_are_kept_only_if_asked_for(database_url: str) -> Non
     away.close()
     with connect(database_url) as connection:
         rows = connection.execute(
-            "select distinct inputs_id, prompt_tokens, cached_tokens, comments, trace_url "
+            "select distinct inputs_id, prompt_tokens, cached_tokens, comments, labels, trace_url "
             "from raw_evals.evaluation_runs where task_id = 't'"
         ).fetchall()
         kept = connection.execute(
             "select content from raw_evals.contents order by content::text"
         ).fetchall()
     assert len(rows) == 1
-    assert rows[0][1:] == (9, 4, {"accuracy": "exact"}, "https://traces.example/1")
+    assert rows[0][1:] == (
+        9,
+        4,
+        {"accuracy": "exact"},
+        {"tone": "polite"},
+        "https://traces.example/1",
+    )
     assert kept == [(["7"],), ({"prompt": "What is 3 + 4?"},), ({"prompt": "é"},)]
 
 

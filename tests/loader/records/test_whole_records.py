@@ -41,6 +41,16 @@ HASHES: list[tuple[dict[str, object], str]] = [
         },
         "a1b86f7326fbb4ac14e2ff9112842860",
     ),
+    # as 0.2 hashed them
+    ({"comments": {"own": "well said"}}, "ce6d159aeccf0c10332f9cd5874b104d"),
+    (
+        {"score_scales": {"own": [0, 5]}, "scores": {"own": 1}},
+        "23bde7293c9f4e09d6e45d24a77c75b2",
+    ),
+    (
+        {"inputs": "2 + 2", "prompt_tokens": 3, "cost_usd": -1},
+        "1cb11ff8e2f8e6b2d2bc0d2cc5e733d8",
+    ),
 ]  # fmt: skip
 
 
@@ -56,6 +66,7 @@ def test_a_record_of_before_has_the_hash_of_before(
     [
         {"score_scales": {"own": [0, 5]}, "scores": {"own": 1}},
         {"comments": {"own": "well said"}},
+        {"labels": {"tone": "polite"}},
         {"trace_url": "https://example.org/1"},
         {"prompt_tokens": 0},
         {"inputs": "2 + 2"},
@@ -73,6 +84,7 @@ def test_whatever_else_is_said_is_other_content(extra: dict[str, object]) -> Non
 KEYS = st.sampled_from(["accuracy", "judge", "own", "stars", "turns", "", " ", "k" * 129, "é"])
 NUMBERS = st.sampled_from([0, 1, 0.5, 5, 7, -1, 1.0, 1e308, -1e308, 2**40])
 ODD = st.none() | st.booleans() | NUMBERS | st.text(max_size=3) | st.lists(NUMBERS, max_size=3)
+LABELS = st.sampled_from(["good", "é" * 256, "x" * 257, "\u2003", "\t\n", "a: b"]) | ODD
 ENDS = st.lists(NUMBERS, min_size=2, max_size=2) | ODD
 FIELDS = st.fixed_dictionaries(
     {},
@@ -82,6 +94,7 @@ FIELDS = st.fixed_dictionaries(
         "score_scales": st.dictionaries(KEYS, ENDS, max_size=3),
         "measurements": st.dictionaries(KEYS, NUMBERS, max_size=2),
         "comments": st.dictionaries(KEYS, st.text(max_size=3) | ODD, max_size=2),
+        "labels": st.dictionaries(KEYS, LABELS, max_size=2),
         "evaluator_versions": st.dictionaries(KEYS, st.text(max_size=3), max_size=2),
         "trace_url": st.sampled_from(["", "https://example.org", "é" * 1025, "u" * 2049]) | ODD,
         "prompt_tokens": ODD,
@@ -186,5 +199,7 @@ def test_the_fast_way_takes_whatever_is_sound(
 
 def test_the_published_schema_has_what_a_file_may_say_and_no_more() -> None:
     properties = json_schema()["properties"]
-    assert {"score_scales", "inputs", "outputs", "reference_outputs", "comments"} <= set(properties)
+    assert {"score_scales", "inputs", "outputs", "reference_outputs", "comments", "labels"} <= set(
+        properties
+    )
     assert not {"set_aside", "is_id_derived", "feedback"} & set(properties)

@@ -13,10 +13,11 @@ from loader.errors import ConfigurationError
 from loader.runner.answers import read_answer
 from loader.runner.arms import Arm, Settings
 from loader.runner.chat import ChatTarget
-from loader.runner.pricing import Price, price_of, read_prices
 from loader.runner.session import run_missing
 from loader.runner.tasks import read_tasks
+from loader.tools.prices import Price, price_of
 from loader.warehouse.connection import connect
+from loader.warehouse.prices import read_prices
 
 if TYPE_CHECKING:
     from pathlib import Path

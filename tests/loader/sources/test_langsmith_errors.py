@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Connect = "Callable[[], LangSmith]"
 HTML = {"headers": {"Content-Type": "text/html"}, "body": b"<html>Sign in</html>"}
-PATHS = ["/info", "/sessions", "/runs/query", "/feedback"]
+PATHS = ["/info", "/sessions", "/runs/query", "/feedback$", "/feedback-configs"]
 PASSING: dict[str, dict[str, Any]] = {
     "429 with Retry-After": {"status": 429, "headers": {"Retry-After": "0.1"}},
     "429 without": {"status": 429},

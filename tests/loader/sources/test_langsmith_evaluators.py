@@ -228,7 +228,9 @@ def test_every_experiment_of_a_dataset_is_its_own_source(
         Selection(),
         Selection(all_experiments=True),
         Selection(["p"], "d", all_experiments=True),
-        Selection(["p"], since=NOW),
+        Selection(["p"], since=NOW, is_full=True),
+        Selection(["p"], since=NOW, until=NOW),
+        Selection(dataset="d", all_experiments=True, until=NOW),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(selection: Selection) -> None:

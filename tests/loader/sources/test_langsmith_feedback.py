@@ -34,11 +34,9 @@ def row(score: object = None, hour: int = 0, **given: object) -> Row:
         ([row(0.9, 1, source="app"), row(0.8, 2, source="app")], 0.8, ["superseded", "counts"]),
         ([row(0.2, 1, correction={"score": 1}), row(0.3, 2)], 1, ["counts", "outranked"]),
         ([row(0.2, 1), row(None, 2, source="app", comment="hm")], 0.2, ["counts", "remark"]),
-        ([row(0.2, 1), row(None, 2, source="app", value="bad")], None, ["outranked", "counts"]),
         ([row(0.2, 1), row(None, 2, error=True)], None, ["superseded", "counts"]),
         ([row(0.2, 1), row(1, 2, comparative_experiment_id="c")], 0.2, ["counts", "pairwise"]),
         ([row(0.2, 1, source=None)], 0.2, ["counts"]),
-        ([row(None, 1, value="good")], None, ["counts"]),
         ([row(score=True, hour=1)], True, ["counts"]),
         ([row(0, 1)], 0, ["counts"]),
         ([row(2.5, 1)], 2.5, ["counts"]),
@@ -57,7 +55,7 @@ def test_a_key_with_nothing_but_a_remark_is_no_score() -> None:
 
 def test_a_preference_between_runs_is_no_score_of_either() -> None:
     verdict = judge([row(1, 1, comparative_experiment_id="c")])
-    assert (verdict.scores, verdict.pairwise) == ({}, 1)
+    assert (verdict.scores, dict(verdict.pairwise)) == ({}, {"k": 1})
 
 
 def test_an_evaluator_applied_anew_outranks_a_model_but_no_human() -> None:
@@ -115,7 +113,8 @@ def test_every_rule_holds_over_the_wire(
     source = LangSmithSource(connect_langsmith(), "one")
     (found,) = source.rows()
     assert found.fields is not None
-    assert found.fields["scores"] == {"accuracy": 0.75, "tone": None, "broken": None}
+    assert found.fields["scores"] == {"accuracy": 0.75, "broken": None}
+    assert found.fields["labels"] == {"tone": "polite"}
     assert found.fields["evaluator_versions"] == {"accuracy": "7"}
     assert len(found.fields["feedback"]) == 5  # type: ignore[arg-type]
     said = source.reference()

@@ -35,7 +35,7 @@ def test_each_backend_gives_the_same_records(
     source = LangSmithSource(connect_langsmith(), "large")
     assert [row.fields for row in source.rows()] == expected
     assert source.reference()["query"] == query
-    assert source.reference()["requests"] == 4
+    assert source.reference()["requests"] == 5
 
 
 @pytest.mark.parametrize("backend", ["v1", "v2"])
@@ -49,7 +49,7 @@ def test_a_server_that_says_nothing_is_asked_until_it_answers(
     source = LangSmithSource(connect_langsmith(), "large")
     assert len(list(source.rows())) == 3
     assert source.reference()["query"] == backend
-    assert source.reference()["requests"] == 5
+    assert source.reference()["requests"] == 6
 
 
 def test_a_record_has_what_the_run_has(

@@ -85,7 +85,9 @@ def test_what_evaluate_returned_is_what_is_ingested(
         row: Any = rows[str(item["run"].id)]
         assert row["task_id"] == str(item["example"].id)
         assert (row["experiment_group"], row["extension_version"]) == ("code-chef", "1.2.3")
-        scores = {result.key: result.score for result in item["evaluation_results"]["results"]}
+        results = {result.key: result for result in item["evaluation_results"]["results"]}
+        assert row["labels"] == {"label": results.pop("label").value}
+        scores = {key: result.score for key, result in results.items()}
         # the service keeps four decimals
         rounded = {key: None if s is None else round(s, 4) for key, s in scores.items()}
         assert row["scores"] == rounded

@@ -78,6 +78,7 @@ def header_fault(folder: Path, text: str, said: Mapping | None = None) -> str:
         ("metadata.a.b=x", "[1]", {"metadata": {"a": {"b": [1]}}}),
         ("inputs.question=x", "17", {"inputs": {"question": "17"}}),
         ("comments.judge=x", "fine", {"comments": {"judge": "fine"}}),
+        ("labels.tone=x", "1", {"labels": {"tone": "1"}}),
         ("model_version='gpt-4o'", "?", {"model_version": "gpt-4o"}),
         ("repetition='2'", "?", {"repetition": 2}),
         ("metadata.file=@file", "?", {"metadata": {"file": "some"}}),

@@ -49,14 +49,16 @@ RICH = record(
     success=False,
     error_message='it, said "no"\nand stopped',
     evaluator_versions={"own": "7"},
+    labels={"tone": "1"},
     metadata={"a": {"b": 1}, "c": "text"},
 )
 CSV = (
     "experiment_id,task_id,experiment_group,extension_version,source_run_id,repetition,"
     "recorded_at,agent_name,scores.accuracy,scores.own,measurements.turns,latency_ms,"
-    "tokens_used,cost_usd,success,error_message,evaluator_versions.own,metadata.a.b,metadata.c\n"
+    "tokens_used,cost_usd,success,error_message,evaluator_versions.own,labels.tone,"
+    "metadata.a.b,metadata.c\n"
     "exp-1,t-1,baseline,1.0.0,run-1,2,2025-01-31T13:45:00Z,feature_dev,0.5,0.25,3,1850.5,"
-    '2450,0.001,false,"it, said ""no""\nand stopped",7,1,text\n'
+    '2450,0.001,false,"it, said ""no""\nand stopped",7,1,1,text\n'
 )
 
 

@@ -1,18 +1,17 @@
-"""What a call costs: prices per million tokens from the seed `model_prices`."""
+"""What a call costs: prices per million tokens, and the day from which each holds. No I/O."""
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError
-from loader.warehouse.seeds import read_table, seed_path
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
 _MILLION: Final = 1_000_000
 # A dated snapshot costs what its model costs: gpt-4o-2024-08-06, claude-sonnet-4-20250514.
@@ -65,37 +64,43 @@ class Price(NamedTuple):
         return (prompt_tokens * of_input + completion_tokens * of_output) / _MILLION
 
 
-def read_prices(path: Path | None = None, on: date | None = None) -> Mapping[str, Price]:
-    """Read the seed: model → price.
+class PriceList:
+    """What models cost, and since when."""
 
-    Args:
-        path: of another file of this form.
-        on: the day whose prices are wanted; today in UTC if not given.
+    def __init__(self, rows: Iterable[Mapping[str, str]], named: str) -> None:
+        """Read the rows of a seed `model_prices`.
 
-    Raises:
-        ConfigurationError: it cannot be read, a cell of it is no number, negative or no date, or
-            two rows say what a model costs from the same day on.
+        Args:
+            rows: each by the names of its columns.
+            named: the file, as messages name it.
 
-    """
-    path = path or seed_path("model_prices")
-    day = on or datetime.now(UTC).date()
-    found: dict[str, dict[date, Price]] = {}
-    for number, row in enumerate(read_table(path)[1], start=2):
-        try:
-            begin = date.fromisoformat(row.get("valid_from") or "0001-01-01")
-            known, price = found.setdefault(row["model"], {}), _price(row)
-        except (KeyError, ValueError) as error:
-            said = f"lacks the column {error}" if isinstance(error, KeyError) else str(error)
-            raise ConfigurationError(f"{path}, line {number}: {said}") from None
-        if known.setdefault(begin, price) is not price:
-            raise ConfigurationError(
-                f"{path}, line {number}: {row['model']} has another price from the same day on"
-            )
-    held = {
-        model: max((begin for begin in prices if begin <= day), default=None)
-        for model, prices in found.items()
-    }
-    return {model: found[model][begin] for model, begin in held.items() if begin is not None}
+        Raises:
+            ConfigurationError: a column is missing, a cell is no number, negative or no date,
+                or two rows say what a model costs from the same day on.
+
+        """
+        self.named = named
+        self._found: dict[str, dict[date, Price]] = {}
+        for number, row in enumerate(rows, start=2):
+            try:
+                begin = date.fromisoformat(row.get("valid_from") or "0001-01-01")
+                known, price = self._found.setdefault(row["model"], {}), _price(row)
+            except (KeyError, ValueError) as error:
+                said = f"lacks the column {error}" if isinstance(error, KeyError) else str(error)
+                raise ConfigurationError(f"{named}, line {number}: {said}") from None
+            if known.setdefault(begin, price) is not price:
+                raise ConfigurationError(
+                    f"{named}, line {number}: {row['model']} has another price from the same day on"
+                )
+        self.on = lru_cache(maxsize=400)(self._on)
+
+    def _on(self, day: date) -> Mapping[str, Price]:
+        """Return the prices that hold on a day, by model."""
+        held = {
+            model: max((begin for begin in prices if begin <= day), default=None)
+            for model, prices in self._found.items()
+        }
+        return {model: self._found[model][begin] for model, begin in held.items() if begin}
 
 
 def _price(row: Mapping[str, str]) -> Price:

@@ -1,0 +1,159 @@
+"""The loads of one `ingest`: one after the other, those that fail, and what is gone."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import click
+
+from loader.cli.group_options import say_unknown_groups
+from loader.cli.ingest_summary import print_summary, refuse
+from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
+from loader.sources import Losing, Noting
+from loader.tools.counts import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from loader.ingest.summary import LoadSummary
+    from loader.sources import Source
+
+_PATIENCE: Final = 3
+"""Experiments in a row for which the service did not answer: then the rest is not tried."""
+
+
+class Manner(NamedTuple):
+    """How the loads of a command are made and told."""
+
+    summary_format: str
+    max_rejected: float
+    database_url: str | None
+    dry_run: bool
+    goes_on: bool
+    """Whether one that fails keeps none of the others back."""
+    is_sync: bool
+    """Whether what is gone at the source is withdrawn."""
+
+
+def load_all(
+    sources: Sequence[Source], load: Callable[[Source], LoadSummary], manner: Manner
+) -> None:
+    """Load sources one after the other, and say what became of each.
+
+    Raises:
+        LoaderError: what one met, where the others do not go on, or all met it.
+        InputRejected: as `refuse`, or one of several failed.
+
+    """
+    summaries = []
+    failures = Failures(len(sources) if manner.goes_on else 0)
+    for source in sources:
+        with failures.told(source):
+            summary = load(source)
+            name = str(source.reference()["project"]) if len(sources) > 1 else ""
+            notes = list(source.notes()) if isinstance(source, Noting) else []
+            print_summary(
+                summary, manner.summary_format, dry_run=manner.dry_run, notes=notes, name=name
+            )
+            say_unknown_groups(summary)
+            for note in notes:
+                click.echo(f"note: {note}", err=True)
+            if manner.is_sync and not manner.dry_run and not summary.is_refused:
+                withdraw_gone(source, manner.database_url)
+            summaries.append(summary)
+    refuse(summaries, manner.max_rejected)
+    failures.refuse()
+
+
+class Failures:
+    """The experiments of a command that could not be loaded; the others go on."""
+
+    def __init__(self, most: int) -> None:
+        """Begin with none.
+
+        Args:
+            most: how many experiments there are; 0 lets the first failure end the command.
+
+        """
+        self._most = most
+        self._failed: list[tuple[str, LoaderError]] = []
+        self._in_a_row = 0
+
+    @contextmanager
+    def told(self, source: Source) -> Iterator[None]:
+        """Tell a failure of a source and go on, unless there is no sense in it.
+
+        Raises:
+            LoaderError: the only experiment failed, the warehouse did, or the service answers
+                none of several.
+
+        """
+        try:
+            yield
+        except WarehouseUnavailable:
+            raise
+        except LoaderError as error:
+            if not self._most:
+                raise
+            name = str(source.reference().get("project", ""))
+            click.echo(f"{name}: not loaded: {error}", err=True)
+            self._failed.append((name, error))
+            self._in_a_row += isinstance(error, SourceUnavailable)
+            if self._in_a_row >= _PATIENCE:
+                click.echo("the service does not answer; the rest is not tried", err=True)
+                self.refuse()
+        else:
+            self._in_a_row = 0
+
+    def refuse(self) -> None:
+        """Raise if one failed.
+
+        Raises:
+            LoaderError: the first failure, where nothing but failures of its kind were met.
+            InputRejected: some failed, and others did not or failed otherwise.
+
+        """
+        if not self._failed:
+            return
+        first = self._failed[0][1]
+        if len(self._failed) == self._most and len({type(each) for _, each in self._failed}) == 1:
+            raise first
+        names = ", ".join(name for name, _ in self._failed)
+        raise InputRejected(
+            f"{len(self._failed)} of {counted(self._most, 'experiment')} could not be loaded: "
+            f"{names}; why is told above, and the same command again loads what is missing"
+        )
+
+
+def withdraw_gone(source: Source, database_url: str | None) -> None:
+    """Withdraw the runs that a source no longer has, and say so."""
+    from loader.ingest import withdrawals
+    from loader.warehouse.connection import connect  # keep --help quick
+
+    gone = source.gone() if isinstance(source, Losing) else {}
+    if not gone:
+        return
+    reference = source.reference()
+    with connect(database_url) as connection:
+        written = withdrawals.withdraw_runs(
+            connection,
+            gone,
+            str(reference["project_id"]),
+            f"deleted in LangSmith, project {reference['project']}",
+            own_name(),
+        )
+    for entry in written:
+        runs = counted(len(gone[entry.experiment]), "run")
+        click.echo(f"{entry.experiment}: entry {entry.load_id} takes back {runs}", err=True)
+    numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
+    click.echo(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+
+
+def own_name() -> str | None:
+    """Return the name that one is logged in by; None in a container without users."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None

@@ -1,0 +1,87 @@
+-- Scores of arms as a whole. A row that is as it was is not written again, unless it was
+-- withdrawn, or the load brings runs of the arm: they keep it when the load that said it first is
+-- withdrawn. Nor is, at all, the score of an arm of which nothing could be loaded.
+with
+
+scores as (
+    select *
+    from
+        unnest(
+            %(experiments)s::text[],
+            %(groups)s::text[],
+            %(versions)s::text[],
+            %(feedback)s::text[],
+            %(keys)s::text[],
+            %(scores)s::double precision[],
+            %(labels)s::text[],
+            %(comments)s::text[],
+            %(authors)s::text[],
+            %(times)s::timestamptz[]
+        ) as given (
+            experiment_id,
+            experiment_group,
+            extension_version,
+            feedback_id,
+            evaluator_key,
+            score,
+            label,
+            comment,
+            author_kind,
+            scored_at
+        )
+),
+
+latest as (
+    select distinct on (experiment_id, feedback_id) *
+    from raw_evals.summary_scores as told
+    where
+        experiment_id = any(%(experiments)s)
+        and not exists (
+            select from raw_evals.withdrawals_in_force as withdrawals
+            where
+                withdrawals.experiment_id = told.experiment_id
+                and withdrawals.load_id > told.load_id
+                and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
+                and coalesce(withdrawals.experiment_group, told.experiment_group)
+                = told.experiment_group
+                and coalesce(withdrawals.extension_version, told.extension_version)
+                = told.extension_version
+                and withdrawals.task_id is null
+                and withdrawals.annotation_id is null
+                and withdrawals.source_run_ids is null
+        )
+    order by experiment_id asc, feedback_id asc, load_id desc
+)
+
+insert into raw_evals.summary_scores (
+    load_id, experiment_id, experiment_group, extension_version, feedback_id,
+    evaluator_key, score, label, comment, author_kind, scored_at
+)
+select
+    %(load_id)s,
+    scores.*
+from scores
+left join latest
+    on
+        scores.experiment_id = latest.experiment_id
+        and scores.feedback_id = latest.feedback_id
+where
+    (
+        to_jsonb(scores) is distinct from to_jsonb(latest) - 'load_id'
+        or exists (
+            select from raw_evals.evaluation_runs as runs
+            where
+                runs.experiment_id = scores.experiment_id
+                and runs.experiment_group = scores.experiment_group
+                and runs.extension_version = scores.extension_version
+                and runs.load_id = %(load_id)s
+        )
+    )
+    and exists (
+        select from raw_evals.evaluation_runs as runs
+        where
+            runs.experiment_id = scores.experiment_id
+            and runs.experiment_group = scores.experiment_group
+            and runs.extension_version = scores.extension_version
+    )
+returning experiment_id

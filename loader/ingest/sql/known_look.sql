@@ -1,0 +1,30 @@
+-- The last load of a project that was not refused, and whether its experiments lost runs since
+-- by other hands than those of a load that found them deleted there.
+with
+
+looks as (
+    select
+        load_id,
+        source_ref
+    from raw_evals.loads
+    where
+        source = %(source)s
+        and source_ref ->> 'project_id' = %(project_id)s
+        and (rows_read = 0 or rows_loaded + rows_unchanged > 0)
+    order by load_id desc
+    limit 1
+)
+
+select
+    looks.load_id,
+    looks.source_ref,
+    exists (
+        select from raw_evals.loads as later
+        inner join raw_evals.load_experiments as touched on later.load_id = touched.load_id
+        where
+            later.load_id > looks.load_id
+            and later.source in ('withdrawal', 'purge', 'deletion')
+            and later.source_ref ->> 'gone_from' is distinct from %(project_id)s
+            and jsonb_exists(looks.source_ref #> '{look,experiments}', touched.experiment_id)
+    ) as is_disturbed
+from looks
