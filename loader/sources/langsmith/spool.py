@@ -26,7 +26,7 @@ pragma journal_mode = off;
 pragma synchronous = off;
 pragma temp_store = file;
 pragma locking_mode = exclusive;
-pragma cache_size = -4000;
+pragma cache_size = -2000;
 create table runs (
     id text primary key,
     position text,

@@ -25,7 +25,7 @@ ABSENT = (404, 405, 410, 501)
 FIRST_WITH_IO = 20
 # What one page may weigh, in bytes. Twice as much is held for a moment when it has come, and
 # the next one is on its way meanwhile.
-PAGE_WEIGHT = 8 << 20
+PAGE_WEIGHT = 6 << 20
 GROWTH = 10
 
 _V2_SELECTS = (
