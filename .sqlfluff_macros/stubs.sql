@@ -87,6 +87,7 @@ decided_tasks as (select pairs.* from pairs){% endmacro %}
     inner join metrics
         on evaluation_scores.metric = metrics.metric
 ){% endmacro %}
+{% macro arm_baselines() %}arms as (select candidates.*, 'experiment' as control_experiment_id from candidates inner join experiment_baselines on candidates.experiment_id = experiment_baselines.experiment_id){% endmacro %}
 {% macro arm_controls() %}version_controls as (select controls.* from controls),
 
 latest_controls as (select version_controls.* from version_controls),
