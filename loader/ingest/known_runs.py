@@ -39,6 +39,7 @@ class KnownRuns:
         *,
         keep_contents: bool = False,
         first_repetition: int = 1,
+        roles: Mapping[str, str] | None = None,
     ) -> None:
         """Ask nothing yet.
 
@@ -47,11 +48,12 @@ class KnownRuns:
             vocabulary: of the loads.
             keep_contents: as of the loads.
             first_repetition: as of the loads.
+            roles: as of the loads.
 
         """
         self._database_url = database_url
         self._first_repetition = first_repetition
-        rules = (vocabulary, keep_contents, first_repetition)
+        rules = (vocabulary, keep_contents, first_repetition, roles or {})
         text = msgspec.json.encode(rules, order="deterministic")
         self.rules = hashlib.sha256(text).hexdigest()
 

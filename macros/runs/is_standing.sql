@@ -40,14 +40,12 @@
             and {{ withdrawals }}.{{ part }} is null
         {% endif %}
     {% endfor %}
-    {% if 'source_run_id' in parts -%}
-        and (
-            {{ withdrawals }}.source_run_ids is null
+    and (
+        {{ withdrawals }}.source_run_ids is null
+        {% if 'source_run_id' in parts -%}
             or jsonb_exists(
                 {{ withdrawals }}.source_run_ids, {{ rows }}.source_run_id
             )
-        )
-    {% else -%}
-        and {{ withdrawals }}.source_run_ids is null
-    {% endif %}
+        {% endif %}
+    )
 {%- endmacro %}

@@ -128,6 +128,18 @@ class LangSmithServer:
         self.datasets[row["id"]] = row
         return row
 
+    def counted(self, dataset: Row) -> Row:
+        """Return a dataset with what the service counts of it."""
+        examples = [row["dataset_id"] for row in self.examples.values()]
+        begun = [
+            row["start_time"] for row in self.sessions.values()
+            if row["reference_dataset_id"] == dataset["id"]
+        ]  # fmt: skip
+        return {
+            **dataset, "example_count": examples.count(dataset["id"]),
+            "session_count": len(begun), "last_session_start_time": max(begun, default=None),
+        }  # fmt: skip
+
     def add_example(self, dataset: Row, inputs: Row, outputs: Row, metadata: Row) -> Row:
         row = {
             "id": str(uuid.uuid4()), "dataset_id": dataset["id"], "name": "example",

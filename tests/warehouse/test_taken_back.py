@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from close_values import agrees
 from loader.cli import cli
+from loader.ingest import withdrawals
 from loader.marts import questions
 from loader.marts.as_of import believed
 from loader.warehouse.connection import connect
@@ -166,3 +167,32 @@ def test_rows_deleted_by_hand_are_gone_from_the_marts_too(warehouse: Warehouse) 
         "select source_ref from evals.load_history where source = 'deletion'"
     )
     assert told["of_loads"] == {str(wrong): 60}
+
+
+def test_single_runs_that_a_service_deleted_are_out_of_every_mart(warehouse: Warehouse) -> None:
+    warehouse.ingest(arm("u", "baseline", "1.1", 5))
+    warehouse.ingest(arm("u", "code-chef", "1.2", 8))
+    warehouse.build()
+    assert_same(warehouse.versions(), GOOD)
+    before = warehouse.run("summary", "--experiment", "u", "--format", "json").stdout
+    moment = warehouse.now()
+    failed = warehouse.select(
+        "select source_run_id from raw_evals.evaluation_runs"
+        " where extension_version = '1.2' and (scores ->> 'accuracy')::float = 0"
+    )
+    assert len(failed) == 12
+    with connect(warehouse.url) as connection:
+        [entry] = withdrawals.withdraw_runs(
+            connection, {"u": [run for (run,) in failed]}, "p-1", "deleted there", None
+        )
+    warehouse.build()
+    assert_same(warehouse.versions(), [GOOD[0], ("1.2", "code-chef", 1.0, 48)])
+    spans = "select count(*) from evals.score_history where metric = 'accuracy' and {}"
+    assert warehouse.select(spans.format("valid_to is not null")) == [(len(failed),)]
+    then = warehouse.run(
+        "summary", "--experiment", "u", "--format", "json", "--as-of", moment.isoformat()
+    )
+    assert json.loads(then.stdout) == json.loads(before)
+    warehouse.run("withdraw", "--undo", str(entry.load_id), "--reason", "they were right")
+    warehouse.build()
+    assert_same(warehouse.versions(), GOOD)

@@ -13,18 +13,23 @@ looks as (
         and (rows_read = 0 or rows_loaded + rows_unchanged > 0)
     order by load_id desc
     limit 1
+),
+
+disturbances as (
+    select later.load_id
+    from looks
+    inner join raw_evals.loads as later
+        on looks.load_id < later.load_id
+    inner join raw_evals.load_experiments as touched
+        on later.load_id = touched.load_id
+    where
+        later.source in ('withdrawal', 'purge', 'deletion')
+        and later.source_ref ->> 'gone_from' is distinct from %(project_id)s
+        and jsonb_exists(looks.source_ref #> '{look,experiments}', touched.experiment_id)
 )
 
 select
     looks.load_id,
     looks.source_ref,
-    exists (
-        select from raw_evals.loads as later
-        inner join raw_evals.load_experiments as touched on later.load_id = touched.load_id
-        where
-            later.load_id > looks.load_id
-            and later.source in ('withdrawal', 'purge', 'deletion')
-            and later.source_ref ->> 'gone_from' is distinct from %(project_id)s
-            and jsonb_exists(looks.source_ref #> '{look,experiments}', touched.experiment_id)
-    ) as is_disturbed
+    (select count(*) from disturbances) > 0 as is_disturbed
 from looks

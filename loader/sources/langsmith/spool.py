@@ -40,6 +40,9 @@ create table feedback (
     id text primary key, run_id text, created_at text, body blob not null
 );
 create table evaluations (run_id text not null, body blob not null);
+"""
+# What the warehouse has of the project; it is not yielded.
+_KNOWN = """
 create table known (
     experiment_id text not null,
     id text not null,
@@ -54,6 +57,8 @@ create index known_id on known (id);
 create table known_feedback (
     id text primary key, run_id text not null, modified_at text, key text, score text
 );
+"""
+_VIEWS = """
 create view finished as
 select position, json_extract(cast(body as text), '$.example_id') as example_id
 from runs where not is_pending
@@ -69,7 +74,6 @@ select id, position, row_number() over (
     partition by position order by started_at, id
 ) as repetition
 from all_runs;
-begin;
 """
 # Numbered over pending runs too: a run keeps its number when it is done; and over the runs that
 # the warehouse knows and that are not read now. Only what orders them is sorted, not what they
@@ -101,7 +105,7 @@ class Spool:
         self._database = sqlite3.connect(
             Path(self._directory.name) / "spool.sqlite", isolation_level=None
         )
-        self._database.executescript(_SCHEMA)
+        self._database.executescript(f"{_SCHEMA}{_KNOWN}{_VIEWS}begin;")
         self._encode = msgspec.json.Encoder().encode
         self._decode = msgspec.json.Decoder(dict[str, object]).decode
         self.repeated_runs = self.repeated_feedback = self.unreadable_feedback = 0
@@ -217,6 +221,13 @@ class Spool:
             ),
         }[what]
         return int(self._database.execute(query).fetchone()[0])
+
+    def finished_ids(self) -> list[str]:
+        """Return the ids of the finished runs, in the order of `runs`."""
+        found = self._database.execute(
+            "select id from runs where not is_pending order by started_at, id"
+        )
+        return [str(run_id) for (run_id,) in found]
 
     def oldest(self) -> datetime | None:
         """Return when the oldest run began, UTC; None where none is dated."""

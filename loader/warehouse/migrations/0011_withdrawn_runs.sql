@@ -4,7 +4,7 @@
 alter table raw_evals.withdrawals
 -- null is any run; a plan, a role and the like have none, and are not covered
 -- by a withdrawal that names some
-add column source_run_ids text [];
+add column source_run_ids text[];
 
 create or replace view raw_evals.withdrawals_in_force as
 select withdrawals.*

@@ -120,6 +120,10 @@ def test_whatever_decides_what_becomes_of_a_run_has_everything_read_again(
     assert read("--with-io") == 5
     assert read() == 5
     assert read() == 0
+    assert read("--control", "code-chef") == 5
+    assert len(project.select("select role from raw_evals.experiment_group_roles")) == 1
+    assert read("--control", "code-chef") == 0
+    assert read() == 5
     # an evaluation that ends writes what it ran on
     session["extra"] = {"metadata": {**session["extra"]["metadata"], "dataset_version": "v2"}}
     assert read() == 5
@@ -366,3 +370,77 @@ def test_an_experiment_on_a_dataset_is_read_whole(
     fill(stand_in, 1, 0)["reference_dataset_id"] = dataset["id"]
     told = Project(database_url).command("--last", "1d", exit_code=2).stderr
     assert "is an experiment on a dataset, which is read whole" in told
+
+
+# ---- what is said of keys, and of the whole ----
+
+
+def test_a_key_that_means_something_else_now_has_everything_read_again(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    fill(stand_in, 4, 1)
+    stand_in.add_config("metric_0", type="continuous", min=0, max=1)
+    project = Project(database_url)
+    project.ingest()
+    assert project.counts() == (0, 0, 0)
+    stand_in.add_config("metric_0", type="continuous", min=0, max=10)
+    assert project.counts() == (4, 4, 0)
+    assert "what its keys mean" in project.reference()["read_in_full_because"]
+    assert project.counts() == (0, 0, 0)
+
+
+def test_a_new_score_of_the_whole_is_kept_though_no_run_changed(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    session = fill(stand_in, 4, 1)
+    stand_in.add_feedback(None, "overall", 0.5, session_id=session["id"])
+    project = Project(database_url)
+    project.ingest()
+    stand_in.add_feedback(None, "spread", 0.1, session_id=session["id"])
+    told = project.ingest()
+    assert (told["read"], told["load_id"]) == (0, 2)
+    kept = "select evaluator_key, load_id from raw_evals.summary_scores order by 2, 1"
+    assert project.select(kept) == [("overall", 1), ("spread", 2)]
+    assert project.ingest()["load_id"] is None
+    assert len(project.reference()["summary_feedback"]) == 2
+    assert project.counts("--full") == (4, 0, 4)
+    assert len(project.select(kept)) == 2
+
+
+def test_feedback_on_runs_below_the_root_does_not_have_all_read_again(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    session = fill(stand_in, 4, 1)
+    root = next(iter(stand_in.runs.values()))
+    child = stand_in.add_run(session, START, parent_run_id=root["id"], trace_id=root["id"])
+    stand_in.add_feedback(child, "metric_0", 0.5)
+    project = Project(database_url)
+    project.ingest()
+    assert project.counts() == (0, 0, 0)
+    add(stand_in, "late", 400)
+    stand_in.add_feedback(child, "metric_0", 0.25)
+    assert project.counts() == (1, 1, 0)
+    assert project.reference()["reading"] == "changes"
+    assert project.counts("--full") == (5, 0, 5)
+
+
+@pytest.mark.parametrize("change", ["edit", "delete"])
+def test_a_score_that_was_edited_or_deleted_long_after_is_found(
+    database_url: str,
+    stand_in: LangSmithServer,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+) -> None:
+    monkeypatch.setattr("loader.sources.langsmith.feedback.PAGE", 5)
+    stand_in.add_session("large", start_time=now(-9))
+    runs = [add(stand_in, f"t{number}", number) for number in range(20)]
+    rows = [stand_in.add_feedback(run, "accuracy", 1, created_at=now(-5)) for run in runs]
+    project = Project(database_url)
+    project.ingest()
+    if change == "edit":
+        rows[0].update(score=0, modified_at=now())
+    else:
+        stand_in.remove_feedback(rows[0]["id"])
+    assert project.counts() == (20, 1, 19)
+    assert "other feedback than was found" in project.reference()["read_in_full_because"]
+    assert project.counts() == (0, 0, 0)

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+import servers
 from ingest_support import VOCABULARY, load_file, load_records, record, run_load, select
 from loader.cli import cli
 from loader.errors import ConfigurationError
@@ -230,6 +231,14 @@ def test_single_runs_are_withdrawn_listed_and_come_back(database_url: str) -> No
     assert select(database_url, STANDING) == [("a", 2), ("b", 1), ("c", 1)]
     lift(database_url, entry.load_id)
     assert select(database_url, STANDING) == [("a", 1), ("a", 2), ("b", 1), ("c", 1), ("d", 1)]
+
+
+def test_whoever_asks_what_a_withdrawal_covers_asks_for_its_runs() -> None:
+    folder = servers.REPOSITORY / "loader" / "ingest" / "sql"
+    statements = {path.name: path.read_text() for path in folder.glob("*.sql")}
+    asking = {name for name, text in statements.items() if "withdrawn_load_id" in text}
+    assert "find_told.sql" in asking
+    assert not [name for name in asking if "source_run_ids" not in statements[name]]
 
 
 # ---- the command ----
