@@ -81,6 +81,7 @@ task_means as (select *, 'accuracy' as metric, 0 as mean_value from wanted_resul
     inner join metrics
         on evaluation_scores.metric = metrics.metric
 ){% endmacro %}
+{% macro arm_baselines() %}arms as (select candidates.*, 'experiment' as control_experiment_id from candidates inner join experiment_baselines on candidates.experiment_id = experiment_baselines.experiment_id){% endmacro %}
 {% macro arm_controls() %}version_controls as (select controls.* from controls),
 
 latest_controls as (select version_controls.* from version_controls),

@@ -33,6 +33,7 @@ COMMANDS = {
     "declare": ("loader.cli.declare:declare", "Metrics, groups and scales of your own."),
     "ingest": ("loader.cli.ingest:ingest", "Load results from files or LangSmith."),
     "projects": ("loader.cli.langsmith:projects", "What LangSmith has to ingest."),
+    "datasets": ("loader.cli.datasets:datasets", "What LangSmith has to evaluate on."),
     "run": ("loader.cli.run:run", "Run tasks; time, score and record them."),
     "compare-models": ("loader.cli.run:compare_models", "Two models, one verdict."),
     "build": ("loader.cli.admin:build", "Run dbt build on the same database."),
@@ -47,8 +48,10 @@ COMMANDS = {
     "replay": ("loader.cli.gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
     "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
+    "push": ("loader.cli.push:push", "The verdict, written back to LangSmith."),
     "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
     "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
+    "baseline": ("loader.cli.baseline:baseline", "The experiment others are compared with."),
     "annotate": ("loader.cli.annotate:annotate", "Say what a person thinks of a run."),
     "withdraw": ("loader.cli.withdraw:withdraw", "Take back what should not have been loaded."),
     "purge": ("loader.cli.purge:purge", "Remove runs that are past retention."),
@@ -172,8 +175,8 @@ def cli(*, debug: bool) -> None:
       0   done
       1   blocked by the gate, and nothing else
       2   usage or configuration
-      3   input rejected (--strict, --max-rejected, or nothing loadable), or a
-          run in which all failed
+      3   input rejected (--strict, --max-rejected, or nothing loadable), a run
+          in which all failed, or an evaluator that gave no score at all
       4   database or LangSmith unreachable
       5   inconclusive: a person has to look
       70  something unexpected: one line, details in a file, a traceback

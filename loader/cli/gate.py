@@ -41,6 +41,14 @@ _INCONCLUSIVE = 5
     help="What the candidate must show; else the team's policy.yml, or the project's default.",
 )
 @click.option(
+    "--floor",
+    "floors",
+    metavar="METRIC=BAR",
+    multiple=True,
+    help="A bar that the mean of this metric (or of an evaluator's key) must clear by itself, "
+    "beside the policy's floors; repeatable. Of a score, on 0 to 1.",
+)
+@click.option(
     "--format",
     "output",
     type=click.Choice([Format.TABLE.value, Format.JSON.value, Format.MARKDOWN.value]),
@@ -59,6 +67,7 @@ def gate(  # noqa: PLR0913  one parameter per option
     version: str | None,
     group: str | None,
     policy_file: Path | None,
+    floors: tuple[str, ...],
     output: Format,
     database_url: str | None,
 ) -> None:
@@ -72,21 +81,29 @@ def gate(  # noqa: PLR0913  one parameter per option
     version is also held against the one before it: a regression that is serious enough by the
     policy blocks. Without an experiment that compares it with a baseline, that alone decides.
 
+    Without a baseline floors decide: 0 where the mean is proven above, 1 where it is proven
+    below (95 %), 5 between (1 with `inconclusive: block` in the policy).
+
     \b
     Example:
       python -m loader gate --experiment exp-2025-01-001
       python -m loader gate --experiment exp-2025-01-001 --format markdown >> comment.md
       python -m loader gate --agent feature_dev --extension-version 1.2.3
       python -m loader gate --experiment exp-2025-01-001 --agent feature_dev
+      python -m loader gate --experiment exp-2025-01-001 --floor accuracy=0.8 --floor latency=2000
     """
     from loader.gate import judge
+    from loader.gate.floors import with_floors
     from loader.gate.page import render_answers
     from loader.gate.policy_file import read_policy
     from loader.warehouse.connection import connect
+    from loader.warehouse.seeds import read_vocabulary
 
     if experiment is None and agent is None:
         raise click.UsageError("give --experiment, --agent, or both")
     policy = read_policy(policy_file)
+    if floors:
+        policy = with_floors(policy, floors, read_vocabulary().scales)
     asked = judge.Asked(experiment, agent, group, version)
     with connect(database_url) as connection:
         judgement = judge.judge(connection, policy, asked)

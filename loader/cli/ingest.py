@@ -143,8 +143,8 @@ def ingest(  # noqa: PLR0913  one for each option
     Of a LangSmith project that was loaded before, only what can have changed is asked for.
 
     Exit code 3: with --strict, a record was rejected or had a value set aside; else, nothing
-    could be loaded, or more than --max-rejected had that trouble; with --all-experiments, an
-    experiment failed (the others are loaded).
+    could be loaded, more than --max-rejected had that trouble, or an --evaluator gave no score
+    of any run; with --all-experiments, an experiment failed (the others are loaded).
     """
     # imported here: `--help` must not wait for the database driver
     from loader.ingest.known_runs import KnownRuns

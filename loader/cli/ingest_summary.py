@@ -82,12 +82,15 @@ def stand(runs: int) -> str:
     return f"{runs:,} runs stand as they were" if runs > 1 else "1 run stands as it was"
 
 
-def refuse(summaries: Sequence[LoadSummary], max_rejected: float) -> None:
+def refuse(
+    summaries: Sequence[LoadSummary], max_rejected: float, failures: Sequence[str] = ()
+) -> None:
     """Raise InputRejected where a load was refused, had nothing to load, or too much trouble.
 
     Args:
         summaries: of the loads of one command.
         max_rejected: share of records that may be rejected or have a value set aside.
+        failures: what was asked of a source and is not there, such as an evaluator's scores.
 
     """
     if any(summary.is_refused for summary in summaries):
@@ -103,6 +106,10 @@ def refuse(summaries: Sequence[LoadSummary], max_rejected: float) -> None:
                 f"({summary.rejected:,}) or had a value set aside ({summary.records_aside:,}), "
                 f"more than the {_percent(max_rejected)} of --max-rejected; the rest is loaded"
             )
+    if failures:
+        raise InputRejected(
+            f"{'; '.join(failures)}; the rest is loaded: correct that and ingest again"
+        )
 
 
 def _percent(share: float) -> str:

@@ -79,9 +79,9 @@ _OPTIONS = (
     click.option(
         "--evaluator",
         "evaluators",
-        metavar="MODULE:FUNCTION",
+        metavar="MODULE:NAME",
         multiple=True,
-        help="Score the runs anew with this function (run, example); repeatable.",
+        help="Score the runs anew with this function, object or class; repeatable.",
     ),
     click.option(
         "--key",

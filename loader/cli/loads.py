@@ -11,7 +11,7 @@ import click
 from loader.cli.group_options import say_unknown_groups
 from loader.cli.ingest_summary import print_summary, refuse
 from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
-from loader.sources import Losing, Noting
+from loader.sources import Failing, Losing, Noting
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def load_all(
 
     """
     summaries = []
+    missing: list[str] = []
     failures = Failures(len(sources) if manner.goes_on else 0)
     for source in sources:
         with failures.told(source):
@@ -62,8 +63,10 @@ def load_all(
                 click.echo(f"note: {note}", err=True)
             if manner.is_sync and not manner.dry_run and not summary.is_refused:
                 withdraw_gone(source, manner.database_url)
+            absent = source.failures() if isinstance(source, Failing) else ()
+            missing += [f"{name}: {text}" if name else text for text in absent]
             summaries.append(summary)
-    refuse(summaries, manner.max_rejected)
+    refuse(summaries, manner.max_rejected, missing)
     failures.refuse()
 
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -25,6 +24,7 @@ from loader.cli.run_options import (
     run_progress,
     target_options,
 )
+from loader.cli.task_options import given_tasks, task_options
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,13 +36,7 @@ if TYPE_CHECKING:
 
 @takes_environment
 @click.command()
-@click.option(
-    "--tasks",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON or JSONL: task_id, prompt or inputs, expected_output, metadata.",
-)
+@task_options
 @click.option("--experiment-id", required=True, metavar="ID", help="Experiment of every run.")
 @click.option("--experiment-group", required=True, metavar="GROUP", help="baseline, code-chef, …")
 @click.option(
@@ -56,7 +50,6 @@ if TYPE_CHECKING:
 @run_options
 @database_option
 def run(  # noqa: PLR0913, PLR0917  one parameter per option
-    tasks: Path,
     experiment_id: str,
     experiment_group: str,
     extension_version: str,
@@ -69,8 +62,8 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """Run tasks through a function, a command or a model; time, score and record them.
 
     A second run of the same command makes only the runs that are missing. With a baseline
-    of its own, both arms take turns. Exit code 3: every answer, or every score, failed; 5:
-    stopped at --max-cost-usd; 130: Ctrl-C.
+    of its own, both arms take turns. Exit code 3: every answer failed, or an evaluator gave no
+    score of any; 5: stopped at --max-cost-usd; 130: Ctrl-C.
 
     \b
     Example:
@@ -78,11 +71,13 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         --experiment-group baseline --extension-version 1.2.3 \\
         --endpoint http://localhost:8000/v1 --model qwen-coder-32b \\
         --evaluator loader.evaluators:exact_match
+      python -m loader run --langsmith-dataset scenarios --split test --experiment-id exp-7 \\
+        --experiment-group code-chef --extension-version 1.2.3 --target agent:answer \\
+        --evaluator judges:tone
     """
     from loader.runner.arms import Arm
     from loader.runner.session import run_missing
     from loader.runner.stopping import Question
-    from loader.runner.tasks import read_tasks
     from loader.warehouse.seeds import default_groups
 
     say_environment(from_environment())
@@ -102,13 +97,14 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         candidate=arms[-1],
         database_url=database_url,
     )
+    tasks, version = given_tasks(options)
     with run_progress() as show:
         outcome = _wait(
             run_missing(
                 arms,
-                read_tasks(tasks),
+                tasks,
                 options["evaluators"],
-                make_settings(experiment_id, baseline_experiment, options),
+                make_settings(experiment_id, baseline_experiment, options, version),
                 database_url=database_url,
                 trace=options["trace"],
                 stop_when_decided=question if options["stop_when_decided"] else None,
@@ -122,13 +118,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 
 @takes_environment
 @click.command("compare-models")
-@click.option(
-    "--tasks",
-    required=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="JSON or JSONL: task_id, prompt or inputs, expected_output, metadata.",
-)
+@task_options
 @click.option("--experiment-id", required=True, metavar="ID", help="Experiment of every run.")
 @click.option(
     "--extension-version",
@@ -162,7 +152,6 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 @run_options
 @database_option
 def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
-    tasks: Path,
     experiment_id: str,
     baseline_group: str | None,
     candidate_group: str | None,
@@ -190,6 +179,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
 
     say_environment(from_environment())
     has_baseline = _named("baseline_", options).is_given
+    tasks, version = given_tasks(options)
     with run_progress() as show:
         comparison = _wait(
             compare_models_async(
@@ -203,7 +193,7 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
                 candidate_group=candidate_group,
                 baseline_version=baseline_version,
                 extension_version=extension_version,
-                settings=make_settings(experiment_id, baseline_experiment, options),
+                settings=make_settings(experiment_id, baseline_experiment, options, version),
                 stop_when_decided=options["stop_when_decided"],
                 look_every=options["look_every"],
                 trace=options["trace"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
@@ -14,8 +15,9 @@ from loader.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from loader.evaluators.tally import Failures
     from loader.runner.arms import Settings
-    from loader.runner.outcome import Failures, Outcome
+    from loader.runner.outcome import Outcome
     from loader.runner.targets import Target
 
 P = ParamSpec("P")
@@ -77,8 +79,8 @@ def target_options(prefix: str, whose: str) -> Callable[[Callable[P, R]], Callab
 def run_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options that say how to run."""
     options = (
-        click.option("--evaluator", "evaluators", metavar="module:function", multiple=True,
-                     help="Scores every answer; repeatable."),
+        click.option("--evaluator", "evaluators", metavar="MODULE:NAME", multiple=True,
+                     help="A function, object or class that scores every answer; repeatable."),
         click.option("--agent", "agent_name", metavar="NAME", help="Agent of every run."),
         click.option("--dataset-version", metavar="VERSION", help="Version of the tasks."),
         click.option("--repetitions", type=click.IntRange(1), default=1, show_default=True,
@@ -98,6 +100,9 @@ def run_options(function: Callable[P, R]) -> Callable[P, R]:
         click.option("--with-io", is_flag=True,
                      help="Keep inputs and outputs, not only what tells equal ones. The var "
                      "keep_contents does so for every run."),
+        click.option("--output", "results", metavar="FILE", type=click.Path(path_type=Path),
+                     help="Also write every run that is made, failures, inputs and outputs too, "
+                     "to a .json or .jsonl file, which ingest takes back unchanged."),
         click.option("--system-prompt", metavar="TEXT", help="Sent before each prompt."),
         click.option("--max-tokens", type=click.IntRange(1), help="Longest answer."),
         click.option("--parameter", "parameters", metavar="NAME=JSON", multiple=True,
@@ -169,8 +174,10 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
     )
 
 
-def make_settings(experiment_id: str, baseline: str | None, options: dict[str, Any]) -> Settings:
-    """Return the settings that the options give."""
+def make_settings(
+    experiment_id: str, baseline: str | None, options: dict[str, Any], version: str | None
+) -> Settings:
+    """Return the settings that the options give; `version` is of the tasks, if they have one."""
     from loader.runner.arms import Settings
 
     return Settings(
@@ -185,7 +192,8 @@ def make_settings(experiment_id: str, baseline: str | None, options: dict[str, A
         on_existing=options["on_existing"],
         with_outputs=options["with_io"],
         agent_name=options["agent_name"],
-        dataset_version=options["dataset_version"],
+        output=options["results"],
+        dataset_version=options["dataset_version"] or version,
     )
 
 
@@ -271,12 +279,15 @@ def _what_failed(outcome: Outcome) -> Iterator[str]:
         tasks = f"{outcome.failed_tasks:,} of {outcome.tasks:,} tasks have none"
         yield from _failures("answers", outcome.answers, f"; {tasks}")
     for name, scoring in sorted(outcome.evaluators.items()):
-        if scoring.failed:
+        if scoring.is_all:
+            yield f"{name} gave no score of any of {scoring.attempts:,} answers:"
+            yield from (f"  {reason}" for reason in scoring.reasons())
+        elif scoring.failed:
             yield from _failures(f"scores by {name}", scoring)
-    if outcome.has_nothing:
-        yield "nothing came of it: " + (
-            "every answer failed" if outcome.succeeded == 0 else "every evaluator failed"
-        )
+    if outcome.succeeded == 0 and outcome.made:
+        yield "nothing came of it: every answer failed"
+    elif outcome.fruitless and len(outcome.fruitless) == len(outcome.evaluators):
+        yield "nothing came of it: no evaluator gave a score"
 
 
 def _failures(what: str, found: Failures, more: str = "") -> Iterator[str]:

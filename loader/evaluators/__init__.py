@@ -8,29 +8,24 @@ its reference outputs, or its metadata. Without it the score is null, never a gu
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+from loader.evaluators.agents import (
+    agent_routing_accuracy,
+    mcp_integration_quality,
+    workflow_completeness,
+)
+from loader.evaluators.seen import Example, Result, Run
+from loader.evaluators.seen import mapping as _mapping
 
-Result = dict[str, object]
-
-
-class Run(Protocol):
-    """What the evaluators here read of a run; LangSmith's `Run` has it."""
-
-    outputs: Any
-    start_time: datetime
-    end_time: datetime | None
-    total_tokens: int | None
-
-
-class Example(Protocol):
-    """What they read of an example; LangSmith's `Example` has it."""
-
-    outputs: Any
-    metadata: Any
+__all__ = [
+    "agent_routing_accuracy",
+    "completeness",
+    "exact_match",
+    "latency_threshold",
+    "mcp_integration_quality",
+    "token_efficiency",
+    "workflow_completeness",
+]
 
 
 def exact_match(run: Run, example: Example | None = None) -> Result:
@@ -94,10 +89,6 @@ def completeness(run: Run, example: Example | None = None) -> Result:
         "score": 1 - len(absent) / len(required),
         "comment": f"absent: {', '.join(absent)}" if absent else None,
     }
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _setting(example: Example | None, name: str) -> float | None:

@@ -25,7 +25,8 @@ def hold_floors(policy: Policy, candidate: Candidate) -> list[Held]:
         name = resolve(named, levels)
         level = levels.get(name)
         if level is None or level.mean is None:
-            near = nearest(name, [metric.metric for metric in candidate.metrics])
+            compared = [metric.metric for metric in candidate.metrics]
+            near = nearest(name, [*candidate.evidence.metrics, *compared])
             sentence = f"The candidate has no value of {name}, which has a floor{near}."
             found.append(Held(Verdict.INCONCLUSIVE, Reason("no_values", sentence, name)))
         else:

@@ -60,9 +60,11 @@ def gather(
         "peeking": policy.peeking,
     }
     tasks, unmatched = _tasks(connection, policy, candidate, key)
+    metrics = conditions.metrics_of_arm(connection, key) if policy.floors else set()
     return Evidence(
         parts=_parts(connection, policy, candidate, key),
-        levels=_levels(connection, policy, candidate, key, declared.metrics),
+        levels=_levels(connection, policy, candidate, key, declared.metrics, metrics),
+        metrics=sorted(metrics),
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
@@ -91,16 +93,17 @@ def declarations() -> Declarations:
     )
 
 
-def _levels(
+def _levels(  # noqa: PLR0913, PLR0917  what a level is of
     connection: Connection,
     policy: Policy,
     candidate: Candidate,
     key: Mapping[str, object],
     declared: Mapping[str, Declared],
+    metrics: set[str],
 ) -> list[Level]:
     if not policy.floors:
         return []
-    known = conditions.metrics_of_arm(connection, key) | set(conditions.PSEUDO)
+    known = metrics | set(conditions.PSEUDO)
     directions = {
         name: _direction(candidate, name, declared)
         for name in {resolve(named, known) for named in policy.floors}

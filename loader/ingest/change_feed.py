@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.ingest import statements
+from loader.ingest import baselines, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,6 +52,7 @@ class ChangeFeed:
         self.flush()
         if self.has_table:
             self._connection.execute(statements.INSERT_TOUCHED, {"load_id": load_id})
+            baselines.link(self._connection, load_id)
 
     def _create_table(self) -> None:
         if not self.has_table:

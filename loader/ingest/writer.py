@@ -49,6 +49,8 @@ CHUNK_ROWS: Final = 20_000
 SMALL_LOAD_ROWS: Final = 5000
 CHUNK_BYTES: Final = 8 * 1024 * 1024
 """A chunk is kept until the server has taken it, so this bounds memory."""
+WAITING_BYTES: Final = 4 * 1024 * 1024
+"""A load that is larger is not kept whole before it is sent, however few its rows."""
 _BLOCK_BYTES: Final = 64 * 1024
 _BLOCK_ROWS: Final = 200
 _FIELD_COUNT: Final = Struct(">h").pack
@@ -159,7 +161,7 @@ class LoadWriter:
         self._rows_bytes += sum(map(len, rows))
         self._chunk_links |= links
         if self._copy is None:
-            if self._rows_bytes >= CHUNK_BYTES or len(self._rows) >= SMALL_LOAD_ROWS:
+            if self._rows_bytes >= WAITING_BYTES or len(self._rows) >= SMALL_LOAD_ROWS:
                 self._begin_chunk()
         elif self._rows_bytes >= _BLOCK_BYTES:
             self._send()

@@ -192,6 +192,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
     parts: list[Part] = []
     levels: list[Level] = []
+    metrics: list[str] = []
+    """Of the candidate's arm, where the policy has floors."""
     tasks: list[Task] = []
     unmatched_tasks: list[str] = []
     """What the policy names as critical and no arm has."""

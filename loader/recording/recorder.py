@@ -34,7 +34,7 @@ from loader.warehouse.seeds import read_vocabulary
 from loader.warehouse.variables import keeps_contents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
 __all__ = ["AsyncRecorder", "RecordFields", "Recorder"]
@@ -72,6 +72,7 @@ class Recorder:
         on_existing: str = OnExisting.ADD,
         as_of_load: int | None = None,
         with_io: bool = False,
+        on_record: Callable[[bytes], None] | None = None,
     ) -> None:
         """Begin to record: see what is there, if experiment, group and version are given.
 
@@ -100,6 +101,7 @@ class Recorder:
                 for the processes of one session.
             with_io: whether inputs and outputs are kept; else only what tells equal ones,
                 unless the var `keep_contents` says so.
+            on_record: given the JSON text of each record that was taken.
 
         Raises:
             ConfigurationError: the project's seeds or vars cannot be read, the database's address
@@ -122,6 +124,7 @@ class Recorder:
         self._checkers = threading.local()
         self._exit_seconds = exit_seconds
         self._is_closed = False
+        self._on_record = on_record
         self._delivery = Delivery(
             source,
             self._vocabulary,
@@ -167,6 +170,8 @@ class Recorder:
         run_id, line = self._checked(fields)
         self._delivery.add(line)
         self._session.note_recorded(run_id)
+        if self._on_record is not None:
+            self._on_record(line)
         return run_id
 
     def prepare(self, **fields: Unpack[RecordFields]) -> RecordFields:

@@ -15,16 +15,16 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.recording import existing
 from loader.recording.existing import IS_STANDING, OnExisting
 from loader.records.checks import LONGEST_RUN_ID
+from loader.sources.run_results import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from loader.runner.targets import Target
     from loader.runner.tasks import Task
     from loader.warehouse.connection import Connection
 
-SOURCE: Final = "run"
-"""The `source` of every run made here."""
 _DONE: Final = f"""
 select distinct on (runs.source, runs.source_run_id)
     runs.source,
@@ -70,6 +70,7 @@ class Settings:
         agent_name: the record's.
         dataset_version: the record's.
         baseline_experiment_id: the record's.
+        output: a file that takes every record made, besides the warehouse.
 
     """
 
@@ -85,6 +86,7 @@ class Settings:
     agent_name: str | None = None
     dataset_version: str | None = None
     baseline_experiment_id: str | None = None
+    output: Path | None = None
 
 
 class Job(NamedTuple):

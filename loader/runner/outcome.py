@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from loader.evaluators.tally import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_SHOWN_ERRORS: Final = 3
-_LONGEST_SHOWN: Final = 100
-_TIMES: Final = "\u00d7"
 
 
 class Stop(StrEnum):
@@ -21,39 +18,6 @@ class Stop(StrEnum):
     COST = "cost"
     INTERRUPTED = "interrupted"
     DECIDED = "decided"
-
-
-@dataclass(slots=True)
-class Failures:
-    """How often one kind of thing failed, and why.
-
-    Attributes:
-        attempts: how often it was tried.
-        failed: how often it failed.
-        errors: the commonest errors, shortened, and how often each.
-
-    """
-
-    attempts: int = 0
-    failed: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-
-    def note(self, error: str | None) -> None:
-        """Count one attempt; without secrets in its error, None if it went well."""
-        self.attempts += 1
-        if error is not None:
-            self.failed += 1
-            line = error.strip().partition("\n")[0]
-            is_long = len(line) > _LONGEST_SHOWN
-            self.errors[f"{line[: _LONGEST_SHOWN - 1]}…" if is_long else line] += 1
-
-    def commonest(self) -> list[str]:
-        """Return a line for each of the commonest errors: how often, and what."""
-        lines = [
-            f"{count:,} {_TIMES} {text}" for text, count in self.errors.most_common(_SHOWN_ERRORS)
-        ]
-        others = len(self.errors) - len(lines)
-        return [*lines, *([f"and {others:,} other errors"] if others else [])]
 
 
 @dataclass(slots=True)
@@ -111,11 +75,11 @@ class Outcome:
         return self.planned - self.made
 
     @property
+    def fruitless(self) -> list[str]:
+        """Evaluators that gave neither a score nor a label of any answer, by name."""
+        return sorted(name for name, scoring in self.evaluators.items() if scoring.is_all)
+
+    @property
     def has_nothing(self) -> bool:
-        """Whether runs were made and none came to anything: no answer, or none scored."""
-        scoring = self.evaluators.values()
-        attempts, failed = (
-            sum(each.attempts for each in scoring),
-            sum(each.failed for each in scoring),
-        )
-        return self.made > 0 and (self.succeeded == 0 or 0 < attempts == failed)
+        """Whether runs were made and none has an answer, or an evaluator said nothing of any."""
+        return self.made > 0 and (self.succeeded == 0 or bool(self.fruitless))

@@ -9,10 +9,11 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord, LoaderError
+from loader.evaluators.tally import Failures
 from loader.records.checks import CONTENTS, TOKEN_KINDS
-from loader.runner.answers import Answer, CallFailed, redact_all
+from loader.runner.answers import Answer, CallFailed, redact, redact_all
 from loader.runner.budget import Budget, Pace
-from loader.runner.outcome import Failures, Outcome, Stop
+from loader.runner.outcome import Outcome, Stop
 from loader.runner.scoring import Scores, no_scores, score
 
 if TYPE_CHECKING:
@@ -172,8 +173,8 @@ class Runner:
             self._held.append((job, failure))
         elif answer is not None:
             scores = await score(self._evaluators, job.task, answer)
-            for name, error in scores.errors.items():
-                self._outcome.evaluators[name].note(error)
+            for name, results in scores.results.items():
+                self._outcome.evaluators[name].note_results(results, redact)
             await self._keep(job, answer, None, scores)
         if all(evaluator.keys for evaluator in self._evaluators):
             await self._release()
@@ -248,6 +249,7 @@ class Runner:
             "model_version": job.arm.target.model_version,
             "agent_name": settings.agent_name,
             "scores": scores.values,
+            "labels": scores.labels,
             "success": failure is None,
             "error_message": None if failure is None else redact_all(str(failure)),
             "dataset_version": settings.dataset_version,

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
-from loader.evaluators.evaluation import Evaluator, load_evaluators, source_hash
+from loader.evaluators.evaluation import Evaluator, evaluator_of, load_evaluators
+from loader.records.checks import LONGEST_LABEL
 from loader.runner.answers import redact
 from loader.runner.targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from loader.evaluators.results import Evaluation
     from loader.runner.answers import Answer
     from loader.runner.tasks import Task
 
-_BY_NAME: Final = frozenset(
-    {"inputs", "outputs", "reference_outputs", "run", "example", "attachments"}
-)
-_NEW_STYLE: Final = frozenset({"inputs", "outputs", "reference_outputs"})
 EvaluatorLike = str | Callable[..., object] | Evaluator
 
 
@@ -37,7 +35,21 @@ class ScoredRun:
     prompt_tokens: int | None
     completion_tokens: int | None
     total_cost: float | None
+    metadata: Mapping[str, Any]
     error: str | None = None
+    name: str = "evalmart"
+    run_type: str = "chain"
+    status: str = "success"
+    id: UUID = field(default_factory=uuid4)
+    session_id: UUID | None = None
+    parent_run_id: UUID | None = None
+    child_runs: Sequence[object] = ()
+    """Always empty: what a target does inside is not seen."""
+
+    @property
+    def trace_id(self) -> UUID:
+        """Its own: it is the root of its trace."""
+        return self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class ScoredExample:
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any] | None
     metadata: Mapping[str, Any]
+    id: UUID = field(default_factory=uuid4)
+    attachments: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -56,68 +70,42 @@ class Scores:
     Attributes:
         values: key → score; None for one that could not be given.
         versions: key → version of the evaluator.
-        notes: key → label or error instead of a score.
+        labels: key → the category in place of a score.
+        notes: key → what else was said instead of a score, or the error.
         comments: key → what was remarked with it.
-        errors: evaluator → why it failed; None if it did not.
+        results: evaluator → what it said.
 
     """
 
     values: dict[str, float | bool | None] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     notes: dict[str, dict[str, object]] = field(default_factory=dict)
     comments: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, str | None] = field(default_factory=dict)
+    results: dict[str, list[Evaluation]] = field(default_factory=dict)
 
 
 def prepare(evaluators: Sequence[EvaluatorLike]) -> list[Evaluator]:
-    """Return evaluators that take `(run, example)`, whichever signature they have.
+    """Return evaluators that know how they are called, before any run is made.
 
     Args:
-        evaluators: `module:function`, functions, or loaded evaluators.
+        evaluators: `module:function`, functions, objects, or loaded evaluators.
 
     Raises:
-        ConfigurationError: a name does not lead to a function.
+        ConfigurationError: a name does not lead to an evaluator, or one asks for what it
+            cannot be given.
 
     """
-    prepared = []
-    for item in evaluators:
-        if isinstance(item, str):
-            evaluator = load_evaluators([item])[0]
-        elif isinstance(item, Evaluator):
-            evaluator = item
-        else:
-            name = f"{item.__module__}:{getattr(item, '__qualname__', type(item).__name__)}"
-            evaluator = Evaluator(name, f"{name}@{source_hash(item)}", item)
-        prepared.append(
-            Evaluator(
-                evaluator.name, evaluator.version, _adapted(evaluator.function), evaluator.keys
-            )
-        )
-    return prepared
+    return [_prepared(item) for item in evaluators]
 
 
-def _adapted(function: Callable[..., object]) -> Callable[..., object]:
-    """Give a function that names its arguments what it names."""
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return function
-    names = parameters.keys() & _BY_NAME
-    if not names & _NEW_STYLE:
-        return function
-
-    def by_name(run: ScoredRun, example: ScoredExample) -> object:
-        known = {
-            "inputs": example.inputs,
-            "outputs": run.outputs,
-            "reference_outputs": example.outputs,
-            "run": run,
-            "example": example,
-            "attachments": {},
-        }
-        return function(**{name: known[name] for name in names})
-
-    return by_name
+def _prepared(item: EvaluatorLike) -> Evaluator:
+    if isinstance(item, str):
+        return load_evaluators([item])[0]
+    if isinstance(item, Evaluator):
+        return item
+    named = getattr(item, "__qualname__", type(item).__qualname__)
+    return evaluator_of(item, f"{getattr(item, '__module__', __name__)}:{named}")
 
 
 async def score(evaluators: Sequence[Evaluator], task: Task, answer: Answer) -> Scores:
@@ -132,23 +120,34 @@ async def score(evaluators: Sequence[Evaluator], task: Task, answer: Answer) -> 
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         total_cost=answer.cost_usd,
+        metadata=task.metadata,
     )
+    return await in_thread(_apply, evaluators, run, _example(task))
+
+
+def _example(task: Task) -> ScoredExample:
+    """Return a task as its example; under its own id there, where it comes from a dataset."""
     example = ScoredExample(task.inputs, task.reference_outputs, task.metadata)
-    return await in_thread(_apply, evaluators, run, example)
+    about = task.metadata.get("langsmith")
+    told = about.get("example_id") if isinstance(about, dict) else None
+    return replace(example, id=UUID(told)) if isinstance(told, str) else example
 
 
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:
     scores = Scores()
     for evaluator in evaluators:
-        scores.errors[evaluator.name] = None
-        for result in evaluator.apply(run, example):
-            if result.error:
-                scores.errors[evaluator.name] = redact(result.error)
+        results = scores.results[evaluator.name] = evaluator.apply(run, example)
+        for result in results:
             for key in [result.key] if result.key else evaluator.known_keys():
-                scores.values[key] = result.score
+                label = _label(result)
+                if label is not None:
+                    scores.labels[key] = redact(label)
+                elif not result.error or key in evaluator.known_scores():
+                    scores.values[key] = result.score
                 scores.versions[key] = evaluator.version
+                is_told = result.score is not None or label is not None
                 note = {
-                    "value": result.value if result.score is None else None,
+                    "value": None if is_told else result.value,
                     "error": redact(result.error) if result.error else None,
                 }
                 if result.comment:
@@ -159,11 +158,17 @@ def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExamp
     return scores
 
 
+def _label(result: Evaluation) -> str | None:
+    """Return words that can name a category; more of them are a note."""
+    words = result.words
+    return words if words is not None and len(words) <= LONGEST_LABEL else None
+
+
 def no_scores(evaluators: Sequence[Evaluator]) -> Scores:
     """Return the scores of a run that failed: null, never zero."""
     scores = Scores()
     for evaluator in evaluators:
-        for key in evaluator.known_keys():
+        for key in evaluator.known_scores():
             scores.values[key] = None
             scores.versions[key] = evaluator.version
     return scores

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from loader.ingest import arm_plans
 from loader.recording.recorder import AsyncRecorder
 from loader.recording.spool import replay, target_name
-from loader.runner.arms import SOURCE, Work, find_work
+from loader.runner.arms import Work, find_work
 from loader.runner.outcome import Outcome, Stop
+from loader.runner.results import results_file
 from loader.runner.run import Runner
 from loader.runner.scoring import EvaluatorLike, prepare
 from loader.runner.stopping import Question, StoppingRule
 from loader.runner.tracing import Tracer
 from loader.sources import ArmPlan
+from loader.sources.run_results import SOURCE
 from loader.warehouse.connection import connect
 from loader.warehouse.migrate import require_current
 from loader.warehouse.seeds import read_vocabulary
@@ -71,9 +73,15 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
         work = await asyncio.to_thread(_begin, arms, tasks, settings, planned_tasks, database_url)
         if stop_when_decided is not None:
             rule = await asyncio.to_thread(StoppingRule, stop_when_decided, vocabulary, look_every)
-        async with AsyncRecorder(
-            source=SOURCE, database_url=database_url, with_io=settings.with_outputs
-        ) as recorder:
+        async with (
+            results_file(settings.output) as keep,
+            AsyncRecorder(
+                source=SOURCE,
+                database_url=database_url,
+                with_io=settings.with_outputs,
+                on_record=keep,
+            ) as recorder,
+        ):
             if rule is not None and work.jobs:
                 decision = await rule.look(recorder)
                 if decision is not None:

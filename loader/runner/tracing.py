@@ -85,6 +85,8 @@ class Tracer:
             for key, value in scores.values.items():
                 if value is not None:
                     self._client.create_feedback(run_id, key, score=value, trace_id=run_id)
+            for key, label in scores.labels.items():
+                self._client.create_feedback(run_id, key, value=label, trace_id=run_id)
         except Exception as error:  # noqa: BLE001  whatever the SDK raises
             _log.warning("LangSmith was not told of a run: %s", redact(str(error)))
         return str(run_id)

@@ -248,7 +248,7 @@ def title(record: Record) -> str:
     text = f"{experiment}: {group} {version} against its baseline"
     linked = record["baseline_experiment_id"]
     is_elsewhere = linked is not None and linked != record["experiment_id"]
-    return f"{text} in {printable(str(linked))}" if is_elsewhere else text
+    return f"{text} in {printable(str(linked))}{wording.whose(record)}" if is_elsewhere else text
 
 
 def outcome(record: Record) -> str:

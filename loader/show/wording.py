@@ -6,6 +6,7 @@ much, positive where it is better. Nothing is computed here: the marts have ever
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.show.render import NULL, named_p, number, printable
@@ -306,6 +307,15 @@ def worse_segment(row: Record) -> str:
     p_value = _float(row.get("p_worse_bh"))
     shown = "" if p_value is None else f" ({named_p(p_value)} among all of its kind)"
     return f"{kind} {name}: {headline(row)}{shown}"
+
+
+def whose(summary: Record) -> str:
+    """Return ` (the baseline of AGENT since DATE)`, or nothing where a load named it itself."""
+    agents, since = summary.get("baseline_of_agents"), summary.get("baseline_set_at")
+    if not isinstance(agents, list) or not isinstance(since, datetime):
+        return ""
+    names = printable(", ".join(map(str, agents)))
+    return f" (the baseline of {names} since {since.astimezone(UTC):%Y-%m-%d})"
 
 
 def legacy(summary: Record) -> str:

@@ -172,3 +172,11 @@ class Noting(Protocol):
 
     def notes(self) -> Iterable[str]:
         """Say it, a sentence each: pending runs, evaluators that crashed."""
+
+
+@runtime_checkable
+class Failing(Protocol):
+    """A source that may be read whole, and still not give what was asked of it."""
+
+    def failures(self) -> Sequence[str]:
+        """Say, once read, what was asked for and is not there, a sentence without end each."""

@@ -26,6 +26,7 @@ from loader.sources import (
     jsonl,
     legacy,
     parquet,
+    run_results,
 )
 from loader.sources.binding import advised, told_lacking
 from loader.sources.blocks import Blocks, InputBroken
@@ -59,7 +60,8 @@ class FileSource:
     """Records from files and standard input, one after the other.
 
     Attributes:
-        name: `file`, whatever the format; `baseline` for a baseline runner's files.
+        name: `file`, whatever the format; `baseline` for a baseline runner's files, `run` for
+            what `run --output` wrote: its runs are those that it made.
         never_waits: whether reading can never wait for someone else: regular files only.
         total_bytes: size of the input as stored, None if unknown.
 
@@ -90,7 +92,7 @@ class FileSource:
         """
         if format == "baseline" and mapping.says_of_columns:
             raise ConfigurationError("--format baseline says what its columns are; leave --map out")
-        self.name = format if format in ("baseline", "legacy") else "file"
+        self.name: str = format if format in ("baseline", "legacy") else "file"
         self._paths = expand(paths)
         self._format = format
         self._groups = groups
@@ -101,9 +103,43 @@ class FileSource:
         self._current: IO[bytes] | None = None
         self._unseen: set[str] | None = None
         """Mapped names that no object of any file had; None before one was read."""
+        if self.name == "file" and format in (None, "json", "jsonl"):
+            self.name = self._told_by(self._paths[0])
         sizes = [_size(path) for path in self._paths]
         self.never_waits = None not in sizes
         self.total_bytes = sum(size or 0 for size in sizes) if self.never_waits else None
+
+    def _told_by(self, path: str) -> str:
+        """Return the source that the first record of a file tells."""
+        if _size(path) is None or self._mapping.says_of_columns:
+            return "file"
+        with open_input(path) as stream:
+            blocks = Blocks(stream)
+            try:
+                head = blocks.peek()
+            except InputBroken:
+                return "file"
+            inner = self._format or guess_format(path, head)
+            if inner == "json":
+                rows = json_document.read(blocks, path)
+            elif inner == "jsonl":
+                rows = single_rows(jsonl.read(blocks, path))
+            else:
+                return "file"
+            first = next(rows, None)
+        is_made = first is not None and run_results.is_made_by_run(first.original)
+        return run_results.SOURCE if is_made else "file"
+
+    def _refuse_mixed(self, path: str) -> None:
+        """Refuse a file whose runs are of another source than those of the first."""
+        first = self._paths[0]
+        kinds = ("file", run_results.SOURCE)
+        if path != first and self.name in kinds and self._told_by(path) != self.name:
+            made, other = (path, first) if self.name == "file" else (first, path)
+            raise ConfigurationError(
+                f"{made} was written by run --output, and {other} was not; load them apart, so "
+                "that the runs of the one stay those that run made"
+            )
 
     @property
     def position(self) -> int:
@@ -141,6 +177,7 @@ class FileSource:
 
         """
         for path in self._paths:
+            self._refuse_mixed(path)
             origin = "" if path == STANDARD_INPUT else path
             with open_input(path) as stream:
                 self._current = stream

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
 
 def import_named(name: str, option: str, example: str = "") -> Callable[..., object]:
-    """Import a function by its name; the working directory counts, as `python -m` has it.
+    """Import a function by its name, as `import_object` does.
+
+    Raises:
+        ConfigurationError: the name leads to no function; may quote what the import said.
+    """
+    found = import_object(name, option, example)
+    if not callable(found):
+        raise ConfigurationError(f"{option} {name} is not a function")
+    return found
+
+
+def import_object(name: str, option: str, example: str = "") -> object:
+    """Import what a name stands for; the working directory counts, as `python -m` has it.
 
     Args:
         name: `module:function`, or an attribute of one with dots.
@@ -21,7 +33,7 @@ def import_named(name: str, option: str, example: str = "") -> Callable[..., obj
         example: what such a name looks like.
 
     Raises:
-        ConfigurationError: the name leads to no function; may quote what the import said.
+        ConfigurationError: the name leads nowhere; may quote what the import said.
     """
     module_name, _, attribute = name.partition(":")
     if not module_name or not attribute:
@@ -30,13 +42,11 @@ def import_named(name: str, option: str, example: str = "") -> Callable[..., obj
     if "" not in sys.path:
         sys.path.insert(0, "")
     try:
-        function: object = importlib.import_module(module_name)
+        found: object = importlib.import_module(module_name)
         for part in attribute.split("."):
-            function = getattr(function, part)
+            found = getattr(found, part)
     except Exception as error:  # noqa: BLE001  importing runs foreign code
         raise ConfigurationError(
             f"{option} {name} cannot be imported: {type(error).__name__}: {error}"
         ) from None
-    if not callable(function):
-        raise ConfigurationError(f"{option} {name} is not a function")
-    return function
+    return found

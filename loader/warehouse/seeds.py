@@ -143,6 +143,16 @@ def read_vocabulary(seeds: Path | None = None) -> Vocabulary:
     )
 
 
+def control_groups() -> frozenset[str]:
+    """Return the groups of the seed that are a control; raises as `read_seed` does."""
+    path = seed_path("experiment_groups")
+    return frozenset(
+        _cell(row, "experiment_group", path)
+        for row in read_seed("experiment_groups")
+        if _cell(row, "role", path).strip() == "control"
+    )
+
+
 def default_groups() -> tuple[str, str]:
     """Return the first control and the first treatment group of the seed.
 

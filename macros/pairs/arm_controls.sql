@@ -1,6 +1,6 @@
 -- sqlfluff:exclude_rules:LT02
 {#
-    Second step, from `controls` and `arms` to `version_controls`,
+    Third step, from `controls` and `arms` to `version_controls`,
     `latest_controls` and `control_tasks`: what a candidate could be met by.
 #}
 {% macro arm_controls() -%}

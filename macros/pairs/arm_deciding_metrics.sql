@@ -1,6 +1,6 @@
 -- sqlfluff:exclude_rules:LT02
 {#
-    First step of int_results_paired, from `candidates`, `controls` and `arms` to
+    Second step of int_results_paired, from `candidates`, `controls` and `arms` to
     `primary_metrics`: the metric that decides an arm.
 #}
 {% macro arm_deciding_metrics() -%}

@@ -1,6 +1,6 @@
 -- sqlfluff:exclude_rules:LT02
 {#
-    Third step, from `pairs` to `evaluator_conflicts` and `one_sided_scores`:
+    Fourth step, from `pairs` to `evaluator_conflicts` and `one_sided_scores`:
     the metrics of a pair that the arms' evaluators may not have scored alike.
 #}
 {% macro evaluator_differences() -%}

@@ -1,6 +1,6 @@
 {#
     Why a candidate has no verdict: nothing to compare it with. Needs the counts
-    of experiment_summaries under the name `counted`.
+    of experiment_summaries under the name `counted`, and `named_baselines`.
 #}
 {% macro unpaired_code() -%}
     case
@@ -18,6 +18,11 @@
         when 'no_baseline'
             then
                 'No baseline: ' || counted.baseline_experiment_id
+                || coalesce(
+                    ', the baseline of '
+                    || array_to_string(named_baselines.agents, ', ') || ',',
+                    ''
+                )
                 || ' has no result of a control group.'
         else
             'Nothing is shared: none of the ' || counted.candidate_only_tasks

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from langsmith_datasets import selected, splits_of
 from langsmith_runs import USAGE, Refused, Usage, asked_v1, asked_v2, instant, shown_v2
 
 if TYPE_CHECKING:
@@ -150,10 +151,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def list_datasets(self) -> None:
         name, wanted = self.one("name"), self.query.get("id")
-        self.answer(self.page([
-            row for row in self.stand_in.datasets.values()
+        part = (self.one("name_contains") or "").casefold()
+        rows = [
+            self.stand_in.counted(row) for row in self.stand_in.datasets.values()
             if (name is None or row["name"] == name) and (not wanted or row["id"] in wanted)
-        ]))  # fmt: skip
+            and part in row["name"].casefold()
+        ]  # fmt: skip
+        column = self.one("sort_by") or "last_session_start_time"
+        rows.sort(
+            key=lambda row: str(row[column] or ""), reverse=self.one("sort_by_desc") != "false"
+        )
+        self.answer(self.page(rows))
 
     def create_dataset(self) -> None:
         self.answer(self.stand_in.store_dataset(self.json()))
@@ -161,24 +169,29 @@ class Handler(BaseHTTPRequestHandler):
     def read_dataset(self, dataset_id: str) -> None:
         self.answer(self.stand_in.datasets[dataset_id])
 
+    def examples(self) -> list[Row]:
+        return selected(list(self.stand_in.examples.values()), self.query, instant)
+
     def list_examples(self) -> None:
-        wanted, ids = self.one("dataset"), self.query.get("id")
-        splits = self.query.get("splits")
-        self.answer(self.page([
-            row for row in self.stand_in.examples.values()
-            if (row["dataset_id"] == wanted or (ids and row["id"] in ids))
-            and in_splits(row, splits)
-        ]))  # fmt: skip
+        self.answer(self.page(self.examples()))
 
     def count_examples(self) -> None:
-        wanted, splits = self.one("dataset"), self.query.get("splits")
-        as_of = self.one("as_of")
-        self.answer(sum(
-            row["dataset_id"] == wanted
-            and in_splits(row, splits)
-            and (as_of is None or instant(row["created_at"]) <= instant(as_of))
-            for row in self.stand_in.examples.values()
-        ))  # fmt: skip
+        self.answer(len(self.examples()))
+
+    def list_splits(self, dataset_id: str) -> None:
+        self.query["dataset"] = [dataset_id]
+        self.answer(sorted({split for row in self.examples() for split in splits_of(row)}))
+
+    def list_versions(self, dataset_id: str) -> None:
+        self.answer(self.page(self.stand_in.datasets[dataset_id].get("versions", [])))
+
+    def read_feedback(self, feedback_id: str) -> None:
+        row = self.stand_in.feedback.get(feedback_id)
+        self.answer(row or {"detail": "Feedback not found"}, 200 if row else 404)
+
+    def update_feedback(self, feedback_id: str) -> None:
+        self.stand_in.feedback[feedback_id].update(self.json(), modified_at=now())
+        self.answer(self.stand_in.feedback[feedback_id])
 
     def query_v1(self) -> None:
         if self.stand_in.backend == "v2":
@@ -266,7 +279,7 @@ class Handler(BaseHTTPRequestHandler):
         config = body.pop("feedback_config", None)
         if config and body["key"] not in self.stand_in.configs:
             self.stand_in.add_config(body["key"], **config)
-        absent = ("value", "comment", "correction", "run_id")
+        absent = ("score", "value", "comment", "correction", "run_id")
         of_pairs = ("comparative_experiment_id", "feedback_group_id")
         self.stand_in.feedback[body["id"]] = {
             **dict.fromkeys((*absent, *of_pairs)), **body, "session_id": session, "extra": extra,
@@ -339,6 +352,8 @@ ROUTES = (
     ("POST", "/datasets", "create_dataset"),
     ("POST", "/datasets/comparative", "create_comparison"),
     ("GET", "/datasets/([^/]+)", "read_dataset"),
+    ("GET", "/datasets/([^/]+)/splits", "list_splits"),
+    ("GET", "/datasets/([^/]+)/versions", "list_versions"),
     ("GET", "/examples", "list_examples"),
     ("GET", "/examples/count", "count_examples"),
     ("POST", "/runs/query", "query_v1"),
@@ -346,15 +361,11 @@ ROUTES = (
     ("POST", "/runs/multipart", "ingest_multipart"),
     ("GET", "/feedback", "list_feedback"),
     ("POST", "/feedback", "create_feedback"),
+    ("GET", "/feedback/([^/]+)", "read_feedback"),
+    ("PATCH", "/feedback/([^/]+)", "update_feedback"),
     ("GET", "/feedback-configs", "list_configs"),
     ("POST", "/feedback-configs", "create_config"),
 )
-
-
-def in_splits(example: Row, splits: list[str] | None) -> bool:
-    """Tell whether an example is in one of some splits; without a word it is in base."""
-    said = (example["metadata"] or {}).get("dataset_split", "base")
-    return not splits or not {*splits}.isdisjoint([said] if isinstance(said, str) else said)
 
 
 def now(days: float = 0) -> str:

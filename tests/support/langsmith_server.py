@@ -22,7 +22,7 @@ from http.server import ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from langsmith_handler import Handler, now
-from langsmith_runs import instant
+from langsmith_runs import Usage, instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -127,6 +127,18 @@ class LangSmithServer:
         }  # fmt: skip
         self.datasets[row["id"]] = row
         return row
+
+    def counted(self, dataset: Row) -> Row:
+        """Return a dataset with what the service counts of it."""
+        examples = [row["dataset_id"] for row in self.examples.values()]
+        begun = [
+            row["start_time"] for row in self.sessions.values()
+            if row["reference_dataset_id"] == dataset["id"]
+        ]  # fmt: skip
+        return {
+            **dataset, "example_count": examples.count(dataset["id"]),
+            "session_count": len(begun), "last_session_start_time": max(begun, default=None),
+        }  # fmt: skip
 
     def add_example(self, dataset: Row, inputs: Row, outputs: Row, metadata: Row) -> Row:
         row = {
@@ -251,11 +263,12 @@ class LangSmithServer:
 
     def stats(self, session: Row) -> Row:
         runs = self.runs_of([session["id"]])
+        usage = Usage(self.runs.values(), is_whole=True)
         rows = [row for row in self.feedback.values() if row["session_id"] == session["id"]]
         last = runs[0]["start_time"] if runs else None
         return {
             **session, "run_count": len(runs), "last_run_start_time": last,
-            "total_tokens": sum(run.get("total_tokens") or 0 for run in runs),
+            "total_tokens": sum(usage.of(run, "total_tokens") or 0 for run in runs),
             "feedback_stats": feedback_stats(row for row in rows if row["run_id"]),
             "session_feedback_stats": feedback_stats(row for row in rows if not row["run_id"]),
             "total_cost": "0.001",

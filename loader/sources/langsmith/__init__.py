@@ -14,9 +14,11 @@ from loader.sources.langsmith.projects import (
     list_projects,
 )
 from loader.sources.langsmith.selection import Selection, select_sources
+from loader.sources.langsmith.tasks import DatasetTasks, read_tasks
 
 __all__ = [
     "Dataset",
+    "DatasetTasks",
     "LangSmith",
     "LangSmithSource",
     "Patience",
@@ -27,5 +29,6 @@ __all__ = [
     "find_dataset",
     "find_project",
     "list_projects",
+    "read_tasks",
     "select_sources",
 ]

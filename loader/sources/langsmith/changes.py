@@ -233,6 +233,8 @@ class Changes:
             except msgspec.MsgspecError:
                 self._spool.unreadable_feedback += 1
                 continue
+            if feedback.is_own(row):
+                continue
             run_id = row.get("run_id")
             rows.append((str(run_id) if run_id else None, feedback.compact(row)))
         known = self._known_spool.feedback([str(row.get("id")) for _, row in rows])

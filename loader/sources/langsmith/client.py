@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from requests import Response
 
 T = TypeVar("T")
+Method = Literal["GET", "POST", "PATCH"]
 Kind = Literal["runs", "long_runs", "other"]
 # A shorter text is no key, and replacing it could garble what was measured.
 SHORTEST_KEY = 8
@@ -150,7 +151,7 @@ class LangSmith:
 
     def ask(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         path: str,
         shape: type[T],
         parameters: Parameters | None = None,
@@ -184,7 +185,7 @@ class LangSmith:
 
     def _attempts(
         self,
-        method: Literal["GET", "POST"],
+        method: Method,
         path: str,
         parameters: Parameters,
         decode: Callable[[Answer], T | Answer],
@@ -224,7 +225,7 @@ class LangSmith:
         growing = wait_exponential(multiplier=first, max=self._patience.longest_wait)
         return growing(state) + wait_random(0, first)(state)
 
-    def _once(self, method: Literal["GET", "POST"], path: str, parameters: Parameters) -> Answer:
+    def _once(self, method: Method, path: str, parameters: Parameters) -> Answer:
         """Send one request once."""
         limit = self._limits[parameters.kind]
         limit.acquire()
@@ -241,9 +242,7 @@ class LangSmith:
             raise
         return answer
 
-    def _exchange(
-        self, method: Literal["GET", "POST"], path: str, parameters: Parameters
-    ) -> Answer:
+    def _exchange(self, method: Method, path: str, parameters: Parameters) -> Answer:
         """Return status and body; a connection that breaks is `Transient`."""
         heard: list[Response] = []
         request: dict[str, object] = {

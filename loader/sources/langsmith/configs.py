@@ -97,7 +97,10 @@ class Explanations:
         self._refusal: int | None = None
 
     def of(self, keys: Iterable[str]) -> Configs:
-        """Return what is said of these keys and those before: one request for every fifty.
+        """Return what is said of these keys and those before.
+
+        One request for up to fifty keys. For more, the first hundred configs of the workspace
+        are looked at, which mostly are all; then one for every fifty that are left.
 
         Args:
             keys: those that feedback has; without any that is new, nothing is asked.
@@ -108,6 +111,11 @@ class Explanations:
         """
         wanted = sorted(set(keys) - self._asked)
         self._asked.update(wanted)
+        if len(wanted) > KEYS:
+            page = _page(self._client, (), 0)
+            self._take(page, wanted)
+            is_all = isinstance(page, int) or len(page) < PAGE
+            wanted = [] if is_all else [key for key in wanted if key not in self._found]
         for start in range(0, len(wanted), KEYS):
             if self._refusal is None:
                 self._take(_rows(self._client, wanted[start : start + KEYS]), wanted)
@@ -129,15 +137,20 @@ def _rows(client: LangSmith, keys: Sequence[str]) -> list[dict[str, object]] | i
     """Return the configs of some keys, or the status that refused them."""
     rows: list[dict[str, object]] = []
     while True:
-        query = [*(("key", key) for key in keys), ("limit", str(PAGE)), ("offset", str(len(rows)))]
-        page = client.ask(
-            "GET", "/feedback-configs", list[dict[str, object]], Parameters(query), _NOT_SAID
-        )
-        if isinstance(page, Answer):
-            return page.status
+        page = _page(client, keys, len(rows))
+        if isinstance(page, int):
+            return page
         rows += page
         if len(page) < PAGE:  # more come only from a server that heeds no keys
             return rows
+
+
+def _page(client: LangSmith, keys: Sequence[str], offset: int) -> list[dict[str, object]] | int:
+    query = [*(("key", key) for key in keys), ("limit", str(PAGE)), ("offset", str(offset))]
+    page = client.ask(
+        "GET", "/feedback-configs", list[dict[str, object]], Parameters(query), _NOT_SAID
+    )
+    return page.status if isinstance(page, Answer) else page
 
 
 def _read(key: str, row: Mapping[str, object], senseless: list[str]) -> KeyConfig | None:

@@ -11,15 +11,19 @@ from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import LangSmith, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 PAGE = 100
+SPLIT = "dataset_split"
+"""Where an example's metadata names its split, or several."""
+BASE = "base"
+"""The split of an example that was given none."""
 _NO_COUNT = (403, 404, 405, 422, 501)
 SELECT = ("id", "inputs", "outputs", "metadata", "created_at", "modified_at", "dataset_id")
 
 
 def read_examples(
-    client: LangSmith, dataset_id: str, as_of: str | None
+    client: LangSmith, dataset_id: str, as_of: str | None, splits: Sequence[str] = ()
 ) -> Iterator[dict[str, object]]:
     """Yield every example of a dataset, a page at a time.
 
@@ -27,8 +31,10 @@ def read_examples(
         client: the connection.
         dataset_id: the dataset.
         as_of: the version of the dataset that the experiment ran on; None for the latest.
+        splits: those of these splits only; all if none is named.
     """
     query = [("dataset", dataset_id), ("limit", str(PAGE)), *(("select", name) for name in SELECT)]
+    query += [("splits", split) for split in splits]
     if as_of:
         query.append(("as_of", as_of))
     offset = 0
@@ -46,6 +52,13 @@ def read_examples(
         if len(page) < PAGE:
             return
         offset += PAGE
+
+
+def splits_of(example: Mapping[str, object]) -> list[str]:
+    """Name the splits that an example is in."""
+    metadata = example.get("metadata")
+    said = metadata.get(SPLIT) if isinstance(metadata, dict) else None
+    return [str(one) for one in (said if isinstance(said, list) else [said or BASE])] or [BASE]
 
 
 def count_examples(

@@ -14,6 +14,7 @@ from loader.evaluators.evaluation import Evaluator, describe
 from loader.records.checker import Defaults
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
 from loader.sources.langsmith import names, scoring
+from loader.sources.langsmith.children import Children
 from loader.sources.langsmith.costs import Pricing, forget_unmeasured
 from loader.sources.langsmith.feedback import Verdict, judge
 from loader.sources.langsmith.heard import Heard
@@ -109,6 +110,7 @@ class LangSmithSource:
             "project": project if isinstance(project, str) else project.name,
         }
         self._notes: list[str] = []
+        self._failures: list[str] = []
         self._planning: Planning | None = None
         self._heard = Heard()
 
@@ -118,7 +120,7 @@ class LangSmithSource:
         Keys: endpoint, project, project_id, dataset, dataset_version, query (v1, v2),
         requests, runs, feedback, and where they are not zero pending, repeated_runs,
         repeated_feedback, unreadable_feedback, feedback_on_other_runs, pairwise,
-        filled_from_v1, unmeasured, examples_without_run, evaluator_crashes;
+        filled_from_v1, unmeasured, examples_without_run, evaluator_crashes, failures;
         summary_feedback; evaluators; reading, look or window; and what `Heard.facts` says.
         """
         read = self._reading.facts if self._reading else {}
@@ -128,11 +130,17 @@ class LangSmithSource:
             facts["evaluator_crashes"] = dict(sorted(self._crashed.items()))
         if self._wishes.evaluators:
             facts["evaluators"] = dict(describe(self._wishes.evaluators))
+        if self._failures:
+            facts["failures"] = list(self._failures)
         return facts
 
     def notes(self) -> list[str]:
         """Return sentences a person should read after a load."""
         return list(self._notes)
+
+    def failures(self) -> Sequence[str]:
+        """Name each evaluator that said nothing of any run; complete once `rows` is exhausted."""
+        return list(self._failures)
 
     def plans(self) -> Sequence[ArmPlan]:
         """Say how much the experiment was to run; complete once `rows` is exhausted."""
@@ -172,6 +180,7 @@ class LangSmithSource:
         self._counts.clear()
         self._crashed.clear()
         self._notes.clear()
+        self._failures = []
         project = self._project()
         with_io = (
             self._wishes.with_io
@@ -196,7 +205,7 @@ class LangSmithSource:
             self._counts["examples_without_run"] = planning.without_run
             self._counts["unmeasured"] = forget_unmeasured(query, spool)
             if self._wishes.evaluators:
-                scoring.score(spool, examples, self._wishes.evaluators, self._client.redact)
+                self._score_anew(query, spool, examples)
             configs = reading.explanations.of(spool.keys())
             meaning = Meaning(configs, self._wishes.declared, self._wishes.scored)
             self._heard = Heard(meaning, spool.feedback(None))
@@ -277,6 +286,14 @@ class LangSmithSource:
             feedback_on_other_runs=spool.count("strays"),
         )
 
+    def _score_anew(self, query: RunQuery, spool: Spool, examples: scoring.Examples) -> None:
+        """Apply the evaluators to every finished run."""
+        with closing(Children(query, spool.finished_ids())) as children:
+            tallies = scoring.score(
+                spool, examples, children, self._wishes.evaluators, self._client.redact
+            )
+        self._failures = scoring.failures(tallies)
+
     def _examples(self, project: Project) -> scoring.Examples:
         """Fetch the examples of the project's dataset, where something asks for them.
 
@@ -284,7 +301,9 @@ class LangSmithSource:
             ConfigurationError: a key is to be read from them, and the project has no dataset.
         """
         dataset = self._dataset
-        is_asked_for = names.needs_examples(self._places) or bool(self._wishes.evaluators)
+        is_asked_for = names.needs_examples(self._places) or any(
+            evaluator.needs_example for evaluator in self._wishes.evaluators
+        )
         if dataset is None and is_asked_for and project.dataset_id:
             dataset = Dataset(project.dataset_id, project.dataset_id)
         if dataset is None and names.needs_examples(self._places):

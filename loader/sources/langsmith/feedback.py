@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 PAGE = 100
+# How keys begin that this project writes to a project of LangSmith, when asked to.
+OWN_PREFIX = "evalmart_"
 # Runs that one request may name: their ids make the address long.
 RUNS_AT_ONCE = 100
 # Where evaluators of LangSmith and of its users leave their version.
@@ -77,6 +79,11 @@ def read_page(
     if isinstance(found, Answer):  # no status is left to the caller
         raise TypeError("unreachable")
     return found
+
+
+def is_own(row: Mapping[str, object]) -> bool:
+    """Whether a row is a verdict that was written back: no score of the experiment."""
+    return not row.get("run_id") and str(row.get("key")).startswith(OWN_PREFIX)
 
 
 def compact(row: Mapping[str, object]) -> dict[str, object]:

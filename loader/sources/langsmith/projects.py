@@ -10,6 +10,7 @@ from uuid import UUID
 from loader.errors import ConfigurationError, close_names
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.client import LangSmith, Parameters
+from loader.sources.langsmith.feedback import OWN_PREFIX
 from loader.sources.langsmith.times import moment
 
 if TYPE_CHECKING:
@@ -182,13 +183,22 @@ def project_of(row: dict[str, object]) -> Project:
         last_run_at=max(last_run, default=None),
         run_count=run_count if isinstance(run_count, int) else None,
         feedback_counts=_counts(stats),
-        feedback_stats={"runs": stats or {}, "session": row.get("session_feedback_stats") or {}},
+        feedback_stats={
+            "runs": stats or {},
+            "session": _of_others(row.get("session_feedback_stats")),
+        },
         total_tokens=tokens if isinstance(tokens, int) else None,
-        metadata=metadata if isinstance(metadata, dict) else {},
+        metadata=_of_others(metadata),
         dataset_id=str(dataset) if dataset else None,
         trace_tier=str(tier) if tier else None,
         workspace_id=str(workspace) if workspace else None,
     )
+
+
+def _of_others(entries: object) -> dict[str, object]:
+    """Return metadata of a project, or what feedback it has, without what `push` wrote there."""
+    held = entries if isinstance(entries, dict) else {}
+    return {str(key): of for key, of in held.items() if not str(key).startswith(OWN_PREFIX)}
 
 
 def _counts(stats: object) -> dict[str, int]:

@@ -173,5 +173,7 @@ class Reader:
             if not isinstance(row.get("id"), str):
                 self._spool.unreadable_feedback += 1
                 continue
+            if feedback.is_own(row):
+                continue
             run_id = row.get("run_id")
             yield str(run_id) if run_id else None, feedback.compact(row)

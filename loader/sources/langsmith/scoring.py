@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.sources.langsmith.examples import read_examples
-from loader.sources.langsmith.times import moment
+from loader.evaluators.tally import Failures
+from loader.sources.langsmith.examples import BASE, read_examples, splits_of
+from loader.sources.langsmith.sdk_runs import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from langsmith.schemas import Example, Run
+    from langsmith.schemas import Example
 
-    from loader.evaluators.evaluation import Evaluation, Evaluator
+    from loader.evaluators.evaluation import Evaluator
+    from loader.evaluators.results import Evaluation
+    from loader.sources.langsmith.children import Children
     from loader.sources.langsmith.client import LangSmith
     from loader.sources.langsmith.projects import Dataset, Project
-    from loader.sources.langsmith.spool import Spool, SpooledRun
+    from loader.sources.langsmith.spool import Spool
 
 
 class Examples:
@@ -43,7 +46,7 @@ class Examples:
                 "insert or replace into examples values (?, ?)",
                 (row["id"], msgspec.json.encode(row)),
             )
-            self.has_splits = self.has_splits or _splits_of(row) != ["base"]
+            self.has_splits = self.has_splits or splits_of(row) != [BASE]
 
     def close(self) -> None:
         """Drop them."""
@@ -60,7 +63,7 @@ class Examples:
         """Count the examples, those of some splits only if any are named."""
         bodies = self._database.execute("select body from examples")
         return sum(
-            not splits or not set(splits).isdisjoint(_splits_of(msgspec.json.decode(body)))
+            not splits or not set(splits).isdisjoint(splits_of(msgspec.json.decode(body)))
             for (body,) in bodies
         )
 
@@ -82,34 +85,47 @@ class Examples:
         return Example.model_validate(found) if found else None
 
 
-def _splits_of(example: dict[str, object]) -> list[str]:
-    """Name the splits that an example is in; without a word it is the one called base."""
-    metadata = example.get("metadata")
-    said = metadata.get("dataset_split") if isinstance(metadata, dict) else None
-    return [str(one) for one in (said if isinstance(said, list) else [said or "base"])]
-
-
 def score(
     spool: Spool,
     examples: Examples,
+    children: Children,
     evaluators: Sequence[Evaluator],
     redact: Callable[[str], str],
-) -> None:
-    """Apply every evaluator to every finished run; keep the results beside the runs."""
+) -> dict[str, Failures]:
+    """Apply every evaluator to every finished run; keep the results beside the runs.
+
+    Returns:
+        Evaluator → how often it raised, or said nothing.
+
+    Raises:
+        LoaderError: an evaluator looked at child runs, and LangSmith does not give them.
+    """
+    tallies = {evaluator.name: Failures() for evaluator in evaluators}
     for spooled in spool.runs():
         if spooled.is_pending:
             continue
-        run = run_of(spooled)
+        run = root_of(spooled, partial(children.of, spooled.id))
         example = examples.get(spooled.run["example_id"])
-        spool.add_evaluation(
-            spooled.id,
-            [
-                _row(evaluator, evaluation, redact)
-                for evaluator in evaluators
-                for evaluation in evaluator.apply(run, example)
-            ],
-        )
+        rows = []
+        for evaluator in evaluators:
+            results = evaluator.apply(run, example)
+            if children.failure is not None:
+                raise children.failure
+            tallies[evaluator.name].note_results(results, redact)
+            rows += [_row(evaluator, evaluation, redact) for evaluation in results]
+        spool.add_evaluation(spooled.id, rows)
     spool.seal_evaluations()
+    return tallies
+
+
+def failures(tallies: Mapping[str, Failures]) -> list[str]:
+    """Return a sentence for each evaluator that said nothing of any run."""
+    return [
+        f"evaluator {name} gave no score of any of {tally.attempts:,} runs "
+        f"({'; '.join(tally.reasons())})"
+        for name, tally in tallies.items()
+        if tally.is_all
+    ]
 
 
 def named(
@@ -128,38 +144,6 @@ def named(
                 yield {**row, "key": key}
 
 
-def run_of(spooled: SpooledRun) -> Run:
-    """Build the SDK's run, as evaluators know it."""
-    from langsmith.schemas import Run  # slow to import
-
-    run = spooled.run
-    started = moment(run["started_at"]) or datetime.fromtimestamp(0, UTC)
-    latency = run["latency_ms"]
-    ended = started + timedelta(milliseconds=latency) if isinstance(latency, int | float) else None
-    return Run.model_validate(
-        {
-            "id": spooled.id,
-            "name": run["name"] or "",
-            "run_type": "chain",
-            "trace_id": spooled.id,
-            "dotted_order": "",
-            "start_time": started,
-            "end_time": ended,
-            "status": run["status"],
-            "error": None if run["error"] is None else str(run["error"]),
-            "extra": {"metadata": run["metadata"]},
-            "tags": run["tags"],
-            "reference_example_id": run["example_id"],
-            "total_tokens": run["tokens"],
-            "prompt_tokens": run["prompt_tokens"],
-            "completion_tokens": run["completion_tokens"],
-            "total_cost": run["cost_usd"],
-            "inputs": spooled.inputs_outputs.get("inputs") or {},
-            "outputs": spooled.inputs_outputs.get("outputs"),
-        }
-    )
-
-
 def _row(
     evaluator: Evaluator, evaluation: Evaluation, redact: Callable[[str], str]
 ) -> dict[str, object]:
@@ -170,6 +154,7 @@ def _row(
         "score": evaluation.score,
         "value": evaluation.value,
         "comment": redact(error) if error else evaluation.comment,
+        "correction": evaluation.correction,
         "source": "ingest",
         "evaluator": evaluator.name,
         "evaluator_version": evaluator.version,

@@ -26,7 +26,7 @@ pragma journal_mode = off;
 pragma synchronous = off;
 pragma temp_store = file;
 pragma locking_mode = exclusive;
-pragma cache_size = -4000;
+pragma cache_size = -2000;
 create table runs (
     id text primary key,
     position text,
@@ -196,6 +196,8 @@ class Spool:
     def seal(self) -> None:
         """Index what was read, once, after the last page."""
         self._database.execute("create index feedback_run on feedback (run_id)")
+        # from now on rows are looked up, and what makes the records needs the memory
+        self._database.executescript("pragma cache_size = -1000; pragma shrink_memory;")
 
     def seal_evaluations(self) -> None:
         """Index the evaluations, once."""
@@ -219,6 +221,13 @@ class Spool:
             ),
         }[what]
         return int(self._database.execute(query).fetchone()[0])
+
+    def finished_ids(self) -> list[str]:
+        """Return the ids of the finished runs, in the order of `runs`."""
+        found = self._database.execute(
+            "select id from runs where not is_pending order by started_at, id"
+        )
+        return [str(run_id) for (run_id,) in found]
 
     def oldest(self) -> datetime | None:
         """Return when the oldest run began, UTC; None where none is dated."""

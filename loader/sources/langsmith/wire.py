@@ -25,7 +25,7 @@ ABSENT = (404, 405, 410, 501)
 FIRST_WITH_IO = 20
 # What one page may weigh, in bytes. Twice as much is held for a moment when it has come, and
 # the next one is on its way meanwhile.
-PAGE_WEIGHT = 8 << 20
+PAGE_WEIGHT = 6 << 20
 GROWTH = 10
 
 _V2_SELECTS = (
@@ -38,8 +38,8 @@ _V1_SELECT = (
     "total_tokens", "prompt_tokens", "completion_tokens", "total_cost", "tags",
     "prompt_token_details", "completion_token_details",
 )  # fmt: skip
-_V2_PLACE = ("RUN_TYPE", "TRACE_ID", "PARENT_RUN_IDS")
-_V1_PLACE = ("run_type", "trace_id", "parent_run_id")
+_V2_PLACE = ("RUN_TYPE", "TRACE_ID", "PARENT_RUN_IDS", "DOTTED_ORDER")
+_V1_PLACE = ("run_type", "trace_id", "parent_run_id", "dotted_order")
 
 
 class _V2Page(msgspec.Struct):

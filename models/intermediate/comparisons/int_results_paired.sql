@@ -46,18 +46,15 @@ metrics as (
     select * from {{ ref('metrics') }}
 ),
 
-candidates as (
+experiment_baselines as (
+    {{ changed_rows(ref('int_experiment_baselines')) }}
+),
+
+-- read twice only where an agent has a baseline
+results_with_roles as not materialized (
     select
-        evaluation_results.experiment_id,
-        evaluation_results.task_id,
-        evaluation_results.experiment_group as candidate_group,
-        evaluation_results.extension_version as candidate_version,
-        evaluation_results.result_id,
-        evaluation_results.dataset_version,
-        evaluation_results.baseline_experiment_id,
-        evaluation_results.evaluator_versions,
-        evaluation_results.load_id,
-        evaluation_results.success_rate is not null as is_said
+        evaluation_results.*,
+        coalesce(group_roles.role, experiment_groups.role) as role
     from evaluation_results
     left join experiment_groups
         on
@@ -68,27 +65,26 @@ candidates as (
             evaluation_results.experiment_id = group_roles.experiment_id
             and evaluation_results.experiment_group
             = group_roles.experiment_group
-    where coalesce(group_roles.role, experiment_groups.role) = 'treatment'
 ),
 
--- one control experiment for a whole arm: the one its latest records name
-arms as (
+candidates as (
     select
         experiment_id,
-        candidate_group,
-        candidate_version,
-        coalesce(
-            (
-                array_agg(
-                    baseline_experiment_id
-                    order by load_id desc, task_id collate "C" desc
-                ) filter (where baseline_experiment_id is not null)
-            )[1],
-            experiment_id
-        ) as control_experiment_id
-    from candidates
-    group by experiment_id, candidate_group, candidate_version
+        task_id,
+        experiment_group as candidate_group,
+        extension_version as candidate_version,
+        agent_name,
+        result_id,
+        dataset_version,
+        baseline_experiment_id,
+        evaluator_versions,
+        load_id,
+        success_rate is not null as is_said
+    from results_with_roles
+    where role = 'treatment'
 ),
+
+{{ arm_baselines() }},
 
 control_results as (
     {{

@@ -24,6 +24,21 @@ composites as (
     {{ changed_rows(ref('int_composite_improvements')) }}
 ),
 
+experiment_baselines as (
+    {{ changed_rows(ref('int_experiment_baselines')) }}
+),
+
+-- whose baseline an experiment was when another's first load came
+named_baselines as (
+    select
+        experiment_id,
+        baseline_experiment_id,
+        array_agg(agent_name order by agent_name collate "C") as agents,
+        max(set_at) as set_at
+    from experiment_baselines
+    group by experiment_id, baseline_experiment_id
+),
+
 counted as (
     select
         experiment_id,
@@ -161,6 +176,7 @@ judged as (
             as legacy_recommendation,
         coalesce(counted.recommendation_labels, '{}')
             as recommendation_labels,
+        named_baselines.agents as baseline_of_agents,
         counted.recommendation_route,
         case
             when counted.is_judged then counted.headline
@@ -231,9 +247,15 @@ judged as (
                     )
                 )
         end as recommendation_reasons,
+        named_baselines.set_at as baseline_set_at,
         counted.first_recorded_at,
         counted.last_recorded_at
     from with_verdicts as counted
+    left join named_baselines
+        on
+            counted.experiment_id = named_baselines.experiment_id
+            and counted.baseline_experiment_id
+            = named_baselines.baseline_experiment_id
     left join composites
         on
             {{ is_same_comparison('counted', 'composites') }}

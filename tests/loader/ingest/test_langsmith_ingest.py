@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from psycopg.rows import dict_row
 
 from langsmith_server import KEY, Fault, LangSmithServer, fill
+from loader.cli import cli
 from loader.cli.ingest import ingest
 from loader.cli.langsmith import projects
 from loader.errors import SourceUnavailable
@@ -194,11 +195,49 @@ def test_the_command_takes_a_project(database_url: str, stand_in: LangSmithServe
     outcome = CliRunner().invoke(
         ingest,
         ["--project", "large", "--database-url", database_url, "--summary-format", "json",
-         "--experiment-id", "exp", "--evaluator", "loader.evaluators:exact_match"],
+         "--experiment-id", "exp", "--evaluator", f"{__name__}:second_only"],
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.output
     assert json.loads(outcome.stdout)["loaded"] == 3
     assert stand_in.counts()["/examples"] == 0
+
+
+def second_only(run: Any) -> dict[str, object]:  # noqa: ANN401
+    if run.metadata["task_id"] != "t1":
+        raise ValueError("not mine")
+    return {"key": "mine", "score": 1}
+
+
+@pytest.mark.backends("dual")
+def test_an_evaluator_that_says_nothing_of_any_run_fails_the_load(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    fill(stand_in, 3, 1)
+    options = ["ingest", "--project", "large", "--database-url", database_url,
+               "--experiment-id", "exp", "--evaluator", f"{__name__}:second_only"]  # fmt: skip
+    more = ["--evaluator", "loader.evaluators:exact_match"]
+    outcome = CliRunner().invoke(cli, [*options, *more])
+    assert outcome.exit_code == 3, outcome.output
+    assert (
+        "evaluator loader.evaluators:exact_match gave no score of any of 3 runs "
+        "(3 \u00d7 no reference outputs); the rest is loaded"
+    ) in outcome.output
+    assert "second_only gave" not in outcome.output
+    (scores,) = select(
+        database_url,
+        "select scores from raw_evals.evaluation_runs where scores ->> 'mine' is not null",
+    )
+    assert scores["scores"] == {"exact_match": None, "metric_0": 0.1, "mine": 1}
+    # what it asks for and there is not, before anything is read
+    asked = len(stand_in.log)
+    outcome = CliRunner().invoke(cli, [*options, "--evaluator", f"{__name__}:asking"])
+    assert outcome.exit_code == 2, outcome.output
+    assert "asking requires output (did you mean outputs" in outcome.output
+    assert len(stand_in.log) == asked
+
+
+def asking(output: object) -> bool:
+    return bool(output)
 
 
 def test_the_command_takes_every_experiment_of_a_dataset(

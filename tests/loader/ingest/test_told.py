@@ -8,7 +8,7 @@ import pytest
 
 from ingest_support import load_records, record, run_load, select
 from loader.ingest import retention
-from loader.ingest.withdrawals import Slice, find, withdraw
+from loader.ingest.withdrawals import Slice, find, withdraw, withdraw_runs
 from loader.sources import ScoreConfig, SummaryScore
 from loader.warehouse.connection import connect
 from memory_source import MemorySource
@@ -134,6 +134,20 @@ def test_what_was_withdrawn_is_said_again_by_the_next_load(database_url: str) ->
     run_load(database_url, Telling([record(experiment_group="code-chef")], [JUDGE], [OVERALL]))
     assert len(select(database_url, SCORES)) == 3
     assert len(select(database_url, CONFIGS)) == 3
+
+
+def test_a_run_that_is_gone_takes_nothing_along_that_is_said_of_the_whole(
+    database_url: str,
+) -> None:
+    told = Telling([record(), record(task_id="t-2")], [JUDGE], [OVERALL])
+    run_load(database_url, told)
+    [(run_id,)] = select(
+        database_url, "select source_run_id from raw_evals.evaluation_runs where task_id = 't-2'"
+    )
+    with connect(database_url) as connection:
+        withdraw_runs(connection, {"exp-1": [str(run_id)]}, "project", "deleted there", None)
+    assert run_load(database_url, Telling([record()], [JUDGE], [OVERALL])).unchanged == 1
+    assert len(select(database_url, CONFIGS)) == len(select(database_url, SCORES)) == 1
 
 
 def test_what_is_said_without_a_run_can_be_withdrawn_too(database_url: str) -> None:

@@ -41,17 +41,24 @@ def crash(run: ScoredRun) -> float:
     raise ValueError(f"cannot judge {run.outputs['output']}")
 
 
+def size(outputs: Mapping[str, Any]) -> str:
+    if outputs["output"] == "9":
+        raise ValueError("no idea")
+    return " short " if len(outputs["output"]) < 10 else "long"
+
+
 def test_a_run_is_timed_counted_priced_and_scored(database_url: str, chat: ChatServer) -> None:
     chat.delay = 0.05
     outcome = run(
-        database_url, model(chat, price=PRICE), evaluators=(right, brief, crash),
+        database_url, model(chat, price=PRICE), evaluators=(right, brief, crash, size),
         settings=replace(SETTINGS, agent_name="adder"),
     )  # fmt: skip
     assert (outcome.planned, outcome.succeeded, outcome.failed) == (5, 5, 0)
     (first, *others) = rows(
         database_url,
         "source, task_id, repetition, model_version, agent_name, scores, tokens_used, "
-        "round(cost_usd::numeric, 9)::float8, success, metadata, evaluator_versions, latency_ms",
+        "round(cost_usd::numeric, 9)::float8, success, metadata, evaluator_versions, labels, "
+        "latency_ms",
     )
     assert len(others) == 4
     assert first[:5] == ("run", "sum-0", 1, "good", "adder")
@@ -61,8 +68,10 @@ def test_a_run_is_timed_counted_priced_and_scored(database_url: str, chat: ChatS
     assert first[9]["run"]["answered_model"] == "good-2025-01-31"
     assert first[9]["run"]["evaluations"]["crash"]["error"] == "ValueError: cannot judge 1"
     assert "inputs" not in first[9]["run"]
-    assert set(first[10]) == {"accuracy", "brief", "crash"}
+    assert set(first[10]) == {"accuracy", "brief", "crash", "size"}
     assert all("@" in version for version in first[10].values())
+    assert first[11] == {"size": "short"}
+    assert "size" not in first[9]["run"]["evaluations"]
     assert all(50 <= row[-1] < 1000 for row in (first, *others))
     assert outcome.cost_usd == pytest.approx(0.075)
 

@@ -114,7 +114,7 @@ def test_when_everything_failed_the_exit_code_says_so(database_url: str) -> None
 
     outcome = run(database_url, add, 5, (no_judge,), experiment_id="exp-2")
     assert exit_code(outcome) == 3
-    assert last_word(outcome, None).endswith("nothing came of it: every evaluator failed")
+    assert last_word(outcome, None).endswith("nothing came of it: no evaluator gave a score")
 
 
 def test_a_cost_that_nobody_knows_is_not_zero(database_url: str) -> None:

@@ -89,6 +89,7 @@ def test_a_service_key_without_a_workspace_is_named(
     assert service[-12:] not in told
 
 
+@pytest.mark.backends("dual")
 def test_the_doctor_tells_what_it_found(
     stand_in: LangSmithServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,7 @@ def test_a_zero_is_one_only_where_it_was_measured(
         assert "prompt_tokens" not in about["langsmith"]
 
 
+@pytest.mark.backends("dual")
 def test_models_below_are_asked_for_only_where_a_zero_is_and_all_at_once(
     stand_in: LangSmithServer, connect_langsmith: Connect
 ) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest_support import select
+from langsmith_again import Project
 from loader.ingest.load import load
 from loader.records.checker import Defaults
 from loader.sources.langsmith import LangSmithSource, Wishes
@@ -184,11 +185,6 @@ def read(source: LangSmithSource) -> dict[str, Fields]:
     return {str(row.fields["source_run_id"]): row.fields for row in source.rows() if row.fields}
 
 
-def use(stand_in: LangSmithServer, backend: str) -> None:
-    stand_in.backend = backend
-    stand_in.flags = {"ch_query_enabled": backend != "v2", "sdb_query_enabled": backend != "v1"}
-
-
 def assert_equal(fields: Fields, item: Any) -> None:  # noqa: ANN401
     """Hold a run against what the SDK returned of it, key by key."""
     results = {result.key: result for result in item["evaluation_results"]["results"]}
@@ -219,15 +215,12 @@ def assert_equal(fields: Fields, item: Any) -> None:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("how", ["evaluate", "aevaluate"])
-@pytest.mark.parametrize("backend", ["v1", "v2", "dual"])
 def test_every_key_of_every_run_is_what_was_returned(
     stand_in: LangSmithServer,
     client: Any,  # noqa: ANN401
     connect_langsmith: Callable[[], LangSmith],
     how: str,
-    backend: str,
 ) -> None:
-    use(stand_in, backend)
     results = evaluated(client, how)
     source = LangSmithSource(connect_langsmith(), results.experiment_name)
     rows = read(source)
@@ -235,7 +228,7 @@ def test_every_key_of_every_run_is_what_was_returned(
     assert len(rows) == len(items) == len(QUESTIONS) * REPETITIONS
     for item in items:
         assert_equal(rows[str(item["run"].id)], item)
-    assert source.reference()["query"] == ("v1" if backend == "v1" else "v2")
+    assert source.reference()["query"] == ("v1" if stand_in.backend == "v1" else "v2")
     notes = " ".join(source.notes())
     assert "percent is on 0 to 100, stars is on 1 to 5, as LangSmith says." in notes
     assert "Counted by category, not averaged: manner, third, tone, word." in notes
@@ -295,6 +288,13 @@ def test_what_evaluate_wrote_reaches_raw_with_what_its_keys_mean(
     # nothing changed: nothing is written again, and no experiment is built anew
     assert select(database_url, "select count(*) from raw_evals.score_configs") == [(5,)]
     assert select(database_url, "select count(*) from raw_evals.load_experiments") == [(1,)]
+    # the command, which reads only what changed, finds nothing either
+    project = Project(database_url, results.experiment_name, ("--experiment-id", "exp"))
+    assert project.counts("--full") == (3, 0, 3)
+    before = len(stand_in.log)
+    assert project.counts() == (0, 0, 0)
+    assert project.reference()["reading"] == "full"
+    assert len(stand_in.log) - before <= 6
 
 
 def test_what_people_set_right_counts(
@@ -343,16 +343,13 @@ def test_an_experiment_on_some_splits_says_so(
     assert (plan.planned_repetitions, plan.planned_tasks) == (2, 2)
 
 
-@pytest.mark.parametrize("backend", ["v1", "v2", "dual"])
 def test_pairwise_preferences_are_kept_whole(
     stand_in: LangSmithServer,
     client: Any,  # noqa: ANN401
     connect_langsmith: Callable[[], LangSmith],
-    backend: str,
 ) -> None:
     import langsmith
 
-    use(stand_in, backend)
     pair = [
         evaluated(client, "evaluate", evaluators=[flag], summary_evaluators=[], num_repetitions=1)
         for _ in range(2)

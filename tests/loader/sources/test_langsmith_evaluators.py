@@ -11,7 +11,8 @@ import pytest
 
 from loader import evaluators as shipped
 from loader.errors import ConfigurationError
-from loader.evaluators.evaluation import Evaluator, load_evaluators, source_hash
+from loader.evaluators.evaluation import Evaluator, load_evaluators
+from loader.evaluators.source_text import source_hash
 from loader.sources.langsmith import LangSmithSource, Selection, Wishes, select_sources
 
 if TYPE_CHECKING:
@@ -94,20 +95,19 @@ def test_the_sdks_own_results_are_understood() -> None:
     assert (found.key, found.score, found.comment) == ("k", 0.5, "c")
 
 
-@pytest.mark.parametrize("answer", [object(), {"score": "high"}, b"x"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        object(), {"score": "high"}, b"x", "", [], {}, {"tone": 0.5}, {"key": "k"},
+        {"score": 1, "reason": "why"}, {"key": None, "score": 1}, {"score": 1, "comment": 2},
+        [0.5], [{"score": 1}], {"results": [{"score": 1}]}, {"results": 1}, {"value": [1]},
+    ],
+)  # fmt: skip
 def test_what_is_no_result_is_a_crash_not_a_zero(answer: object) -> None:
     (found,) = made(answer).apply(None, None)
     assert found.score is None
     assert found.error is not None
     assert found.error.startswith("TypeError")
-
-
-def test_an_evaluator_may_take_only_the_run_or_be_asynchronous() -> None:
-    async def later(_run: object, _example: object) -> float:
-        return 0.5
-
-    assert Evaluator("m:f", "v", lambda _run: 1).apply(None, None)[0].score == 1
-    assert Evaluator("m:f", "v", later).apply(None, None)[0].score == 0.5
 
 
 def test_the_version_follows_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,7 @@ def test_the_version_follows_the_source(tmp_path: Path, monkeypatch: pytest.Monk
         ("loader.evaluators", "write module:function"),
         ("no.such:thing", "cannot be imported: ModuleNotFoundError"),
         ("loader.evaluators:nothing", "AttributeError"),
-        ("loader.evaluators:__doc__", "is not a function"),
+        ("loader.evaluators:__doc__", "can neither be called nor has it a method evaluate_run"),
     ],
 )
 def test_an_evaluator_that_is_not_there_is_told(name: str, said: str) -> None:

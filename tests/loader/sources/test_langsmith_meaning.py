@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingest_support import select
+from langsmith_again import Project
 from langsmith_server import Fault
 from loader.cli import cli
 from loader.errors import SourceUnavailable
@@ -125,10 +126,23 @@ def notes(source: LangSmithSource) -> str:
     return " ".join(source.notes())
 
 
-def test_many_keys_are_asked_for_by_fifties(
+def test_of_many_keys_the_workspace_says_what_it_has(
     stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
 ) -> None:
     keys = [f"key {number:03}" for number in range(101)]
+    project(stand_in, dict.fromkeys(keys, 3))
+    stand_in.add_config(keys[7], type="continuous", min=1, max=5)
+    stand_in.add_config("another", type="freeform")
+    source = LangSmithSource(connect_langsmith(), "one", Wishes(ARM))
+    assert f"{keys[7]} is on 1 to 5" in notes(source)
+    assert [config.evaluator_key for config in source.score_configs()] == [keys[7]]
+    assert stand_in.counts()["/feedback-configs"] == 1
+
+
+def test_many_keys_are_asked_for_by_fifties(
+    stand_in: LangSmithServer, connect_langsmith: Callable[[], LangSmith]
+) -> None:
+    keys = [f"key {number:03}" for number in range(160)]
     project(stand_in, dict.fromkeys(keys, 3))
     for key in keys:
         stand_in.add_config(key, type="continuous", min=1, max=5)
@@ -137,7 +151,7 @@ def test_many_keys_are_asked_for_by_fifties(
     (found,) = source.rows()
     assert found.fields is not None
     assert found.fields["score_scales"] == {key: [1, 5] for key in keys}
-    assert len(source.score_configs()) == 101
+    assert len(source.score_configs()) == 160
     assert stand_in.counts()["/feedback-configs"] == 3
 
 
@@ -219,6 +233,7 @@ def test_scores_of_the_whole_that_could_be_any_arms_stay_in_the_ledger(
 
 
 @pytest.mark.newest_server
+@pytest.mark.backends("dual")
 def test_ingest_says_what_the_service_said(stand_in: LangSmithServer, database_url: str) -> None:
     session = project(
         stand_in, {"judge": 4, "odd": 7, "tone": 1, "notes": "fine", "accuracy": 0.5},
@@ -254,3 +269,35 @@ def test_ingest_says_what_the_service_said(stand_in: LangSmithServer, database_u
     assert select(
         database_url, "select evaluator_key, author_kind from raw_evals.summary_scores"
     ) == [("overall", "person")]
+
+
+@pytest.mark.newest_server
+@pytest.mark.backends("dual")
+def test_a_config_that_changes_is_heeded_by_every_run(
+    stand_in: LangSmithServer, database_url: str
+) -> None:
+    session = project(stand_in, {"judge": 4}, {"judge": 2}, name="large")
+    again = Project(database_url)
+    scales = "select task_id, score_scales, labels from raw_evals.evaluation_runs where load_id = "
+    # on 0 to 1 the values make no sense
+    again.ingest(exit_code=3)
+    for number, (config, scale, labels) in enumerate(
+        (
+            ({"type": "continuous", "min": 1, "max": 5}, {"judge": [1, 5]}, None),
+            ({"type": "continuous", "min": 0, "max": 5}, {"judge": [0, 5]}, None),
+            ({"type": "categorical"}, {}, {"t0": {"judge": "4"}, "t1": {"judge": "2"}}),
+        )
+    ):
+        stand_in.add_config("judge", **config)
+        told = again.ingest()
+        assert (told["read"], told["loaded"], told["replaced"]) == (2, 2, 2)
+        rows = again.select(f"{scales}{told['load_id']} order by 1")
+        assert rows == [(task, scale, labels and labels[task]) for task in ("t0", "t1")]
+        assert again.select("select count(*) from raw_evals.score_configs") == [(number + 1,)]
+        assert again.counts() == (0, 0, 0)
+    # what is said of the whole is heard without a run that changed
+    stand_in.add_feedback(None, "overall", 0.5, session_id=session["id"])
+    again.ingest()
+    assert again.select("select evaluator_key, score from raw_evals.summary_scores") == [
+        ("overall", 0.5)
+    ]

@@ -1,0 +1,102 @@
+"""`baseline`: the experiment that those of an agent are compared with, unless they name one."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from loader.cli.options import database_option, format_option
+
+if TYPE_CHECKING:
+    from loader.tables import Format
+
+_author_option = click.option(
+    "--author", metavar="NAME", help="Who; the name you are logged in by if not given."
+)
+
+
+@click.group()
+def baseline() -> None:
+    """Mark an experiment as an agent's baseline, and see which is.
+
+    An experiment without --baseline-experiment and without a control arm of its own is compared
+    with the baseline that its agent had when its first load came. Marking another changes
+    nothing that was loaded before.
+
+    \b
+    Example:
+      python -m loader baseline set exp-12
+      python -m loader baseline set exp-12 --agent feature_dev --author ana
+      python -m loader baseline show
+    """
+
+
+@baseline.command("set")
+@click.argument("experiment")
+@click.option("--agent", metavar="A", help="Of this agent; else of all in its control arm.")
+@_author_option
+@database_option
+def set_(
+    *, experiment: str, agent: str | None, author: str | None, database_url: str | None
+) -> None:
+    """Make EXPERIMENT the baseline from now on; it needs runs of a control group.
+
+    \b
+    Example:
+      python -m loader baseline set exp-12 --agent feature_dev
+    """
+    from loader.cli.loads import own_name
+    from loader.ingest import baselines
+    from loader.warehouse.connection import connect
+    from loader.warehouse.seeds import control_groups
+
+    with connect(database_url) as connection:
+        written = baselines.set_baseline(
+            connection, experiment, agent, author or own_name(), control_groups()
+        )
+    for name in written.agents:
+        click.echo(f"{experiment} is the baseline of {name}, entry {written.load_id}")
+    click.echo("it counts for experiments whose first load is still to come", err=True)
+
+
+@baseline.command()
+@click.option("--agent", metavar="A", required=True, help="Of this agent.")
+@_author_option
+@database_option
+def clear(*, agent: str, author: str | None, database_url: str | None) -> None:
+    """Say that an agent has no baseline from now on.
+
+    \b
+    Example:
+      python -m loader baseline clear --agent feature_dev
+    """
+    from loader.cli.loads import own_name
+    from loader.ingest import baselines
+    from loader.warehouse.connection import connect
+
+    with connect(database_url) as connection:
+        written = baselines.clear(connection, agent, author or own_name())
+    click.echo(f"{agent} has no baseline from now on, entry {written.load_id}")
+
+
+@baseline.command()
+@click.option("--agent", metavar="A", help="Every baseline that this agent had.")
+@format_option
+@database_option
+def show(*, agent: str | None, output: Format, database_url: str | None) -> None:
+    """List the baseline of each agent.
+
+    \b
+    Example:
+      python -m loader baseline show
+      python -m loader baseline show --agent feature_dev --format json
+    """
+    from loader.ingest import baselines
+    from loader.show.render import render
+    from loader.warehouse.connection import connect
+
+    with connect(database_url) as connection:
+        table = baselines.entries(connection, agent)
+    render(table, output, sys.stdout, empty="No agent has a baseline.")
