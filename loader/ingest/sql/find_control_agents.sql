@@ -34,6 +34,7 @@ roles as (
                 and withdrawals.extension_version is null
                 and withdrawals.task_id is null
                 and withdrawals.annotation_id is null
+                and withdrawals.source_run_ids is null
         )
     order by experiment_group asc, load_id desc
 )
