@@ -10,6 +10,7 @@ import click
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
 from loader.errors import ConfigurationError
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from loader.tables import Format
@@ -109,8 +110,8 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
         if not expired.runs:
             return
         what = (
-            f"{expired.runs:,} runs ({expired.versions:,} versions) of "
-            f"{expired.experiments:,} experiments recorded before {before}"
+            f"{counted(expired.runs, 'run')} ({counted(expired.versions, 'version')}) of "
+            f"{counted(expired.experiments, 'experiment')} recorded before {before}"
         )
         if not yes:
             click.echo(f"would remove {what}; add --yes to do it", err=True)
@@ -121,6 +122,6 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
                 runs += batch.runs
                 versions += batch.versions
                 advance(runs, f"{runs:,} of {expired.runs:,} runs")
-    click.echo(f"removed {runs:,} runs ({versions:,} versions)", err=True)
+    click.echo(f"removed {counted(runs, 'run')} ({counted(versions, 'version')})", err=True)
     if not no_build:
         ctx.exit(dbt.build((), database_url, quiet=True))

@@ -14,6 +14,7 @@ import msgspec
 
 from loader.sources.langsmith.runs import normalised_child
 from loader.sources.langsmith.times import moment
+from loader.tools.counts import counted
 from loader.tools.prices import price_of
 
 if TYPE_CHECKING:
@@ -99,16 +100,17 @@ class Pricing:
         named = self._prices.named
         if self._priced:
             yield (
-                f"The cost of {self._priced:,} runs is by {named}, from their tokens: LangSmith "
-                "has none (metadata.langsmith.cost_source is prices)."
+                f"The cost of {counted(self._priced, 'run')} is by {named}, from the tokens: "
+                "LangSmith has none (metadata.langsmith.cost_source is prices)."
             )
         if self._unlisted:
             models = ", ".join(f"{m} {n:,}" for m, n in self._unlisted.most_common(_MOST_MODELS))
-            yield f"{named} has no price of the model of {self._unlisted.total():,} runs: {models}."
+            runs = counted(self._unlisted.total(), "run")
+            yield f"{named} has no price of the model of {runs}: {models}."
         if self._uncounted:
             yield (
-                f"{self._uncounted:,} runs have no cost, and no counts of tokens by which to price "
-                "them."
+                f"Without a cost, and without counts of tokens by which to price: "
+                f"{counted(self._uncounted, 'run')}."
             )
 
 

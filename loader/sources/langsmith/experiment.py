@@ -31,6 +31,7 @@ from loader.sources.langsmith.reading import Reading
 from loader.sources.langsmith.record import Mapper
 from loader.sources.langsmith.runs import RunQuery
 from loader.sources.langsmith.spool import Spool, SpooledRun
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -353,8 +354,8 @@ class LangSmithSource:
             self._notes.append(f"Evaluators that raised left null scores: {keys}.")
         if counts["unmeasured"]:
             self._notes.append(
-                f"{counts['unmeasured']:,} runs have a count of tokens or a cost of 0 although a "
-                "model answered in them: these are unknown, not 0."
+                f"{counted(counts['unmeasured'], 'run')} had a count of tokens or a cost of 0, "
+                "although a model answered: that is unknown, not 0."
             )
         if counts["repeated_feedback"] or counts["repeated_runs"]:
             self._notes.append(
@@ -362,11 +363,11 @@ class LangSmithSource:
             )
         if counts["feedback_on_other_runs"] and not self._wishes.since:
             self._notes.append(
-                f"{counts['feedback_on_other_runs']:,} feedback rows are about runs that are "
-                "no root runs of the project, or past its retention."
+                f"{counted(counts['feedback_on_other_runs'], 'row')} of feedback left out: not on "
+                "root runs of the project, or on runs past its retention."
             )
         if counts["unreadable_feedback"]:
             self._notes.append(
-                f"{counts['unreadable_feedback']:,} feedback rows are no readable JSON, "
-                "or have no id."
+                f"{counted(counts['unreadable_feedback'], 'row')} of feedback left out: no "
+                "readable JSON, or no id."
             )

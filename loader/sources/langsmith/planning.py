@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from loader.sources import ArmPlan
 from loader.sources.langsmith.examples import count_examples
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,18 +99,19 @@ class Planning:
         """Say what the experiment lacks, a sentence each."""
         pending = spool.count("pending")
         if pending:
-            yield f"Left out {pending:,} runs that are not finished; ingest again later."
+            yield f"Left out as not finished: {counted(pending, 'run')}; ingest again later."
         if self.without_run:
             broke_off = "" if self._has_ended else "; its evaluation has not ended, or broke off"
-            yield f"{self.without_run:,} examples of the dataset have no run{broke_off}."
+            yield f"{counted(self.without_run, 'example')} of the dataset without a run{broke_off}."
         if self.repetitions and self.example_count:
             planned = self.example_count * self.repetitions
             finished = sum(min(count, self.repetitions) for count in self._finished.values())
             if finished < planned:
                 yield (
-                    f"The experiment is partial: {finished:,} of {planned:,} runs are finished "
-                    f"({self.example_count:,} examples, {self.repetitions:,} times each); the "
-                    "others count as missing."
+                    "The experiment is partial: "
+                    f"{finished:,} of {counted(planned, 'run')} finished "
+                    f"({counted(self.example_count, 'example')}, {self.repetitions:,} times each); "
+                    "the rest counts as missing."
                 )
         rate = _sampling_rate(spool)
         if rate is not None:

@@ -23,6 +23,7 @@ from loader.sources.langsmith.known_spool import KnownSpool, MissingRun
 from loader.sources.langsmith.projects import RETENTION_DAYS, find_project
 from loader.sources.langsmith.reader import Reader
 from loader.sources.langsmith.times import moment
+from loader.tools.counts import counted
 from loader.tools.version import __version__
 
 if TYPE_CHECKING:
@@ -292,24 +293,25 @@ class Reading:
             named = ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
             self.facts["deleted_runs"] = len(ids)
             what = (
-                "they are withdrawn here"
+                "withdrawn here"
                 if self._wishes.is_sync
-                else "they still count here; --sync withdraws them"
+                else "here every one still counts; --sync withdraws"
             )
-            self.notes.append(f"{len(ids):,} runs were deleted in LangSmith ({named}); {what}.")
+            self.notes.append(
+                f"Deleted in LangSmith: {counted(len(ids), 'run')} ({named}); {what}."
+            )
         if self.expired:
             count = len({run.id for run in self.expired})
             self.facts["runs_no_longer_kept"] = count
             self.notes.append(
-                f"{count:,} runs are no longer kept by LangSmith, and stay as they were loaded."
+                f"No longer kept by LangSmith: {counted(count, 'run')}; here nothing is lost."
             )
 
     def _tell_rejected(self) -> None:
         rejected = self._known_spool.count(rejected=True)
         if rejected:
             self.notes.append(
-                f"{rejected:,} runs were rejected before and are as they were; --full reads "
-                "them again."
+                f"Rejected before, and unchanged: {counted(rejected, 'run')}; --full reads all."
             )
 
     def gone(self) -> dict[str, list[str]]:

@@ -14,6 +14,7 @@ from loader.sources.langsmith import windows
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.times import RESOLUTION, moment, utc_text
 from loader.sources.langsmith.wire import PAGE, Protocol, Question, RunPage, Wire
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -146,16 +147,16 @@ class RunQuery:
         name = self.project.name
         if self.filled:
             said.append(
-                f"{self.filled:,} runs of project {name!r} came from LangSmith's v1 run query: "
-                "v2 does not have them. The cloud service ends v1 on 2027-01-31."
+                f"By the v1 query, where v2 lacks it: {counted(self.filled, 'run')} of project "
+                f"{name!r}. LangSmith's cloud ends v1 on 2027-01-31."
             )
         read = spool.count("read")
         if read and not self._is_part and self._is_short(spool):
             said.append(
-                f"LangSmith counts {self.project.run_count:,} runs in project {name!r} and gives "
-                f"{read:,}. Its count may be late; on the v2 query, a run dated more than "
-                f"{windows.LOOK_BACK * windows.LONGEST.days:,} days before its project, or not "
-                "dated, is not found."
+                f"LangSmith counts {counted(self.project.run_count or 0, 'run')} in project "
+                f"{name!r} and gives {read:,}. Its count may be late; on the v2 query, a run dated "
+                f"more than {windows.LOOK_BACK * windows.LONGEST.days:,} days before its project, "
+                "or not dated, is not found."
             )
         return said
 

@@ -11,6 +11,7 @@ import msgspec
 from loader.evaluators.tally import Failures
 from loader.sources.langsmith.examples import BASE, read_examples, splits_of
 from loader.sources.langsmith.sdk_runs import root_of
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,7 +122,7 @@ def score(
 def failures(tallies: Mapping[str, Failures]) -> list[str]:
     """Return a sentence for each evaluator that said nothing of any run."""
     return [
-        f"evaluator {name} gave no score of any of {tally.attempts:,} runs "
+        f"evaluator {name} gave no score of any of {counted(tally.attempts, 'run')} "
         f"({'; '.join(tally.reasons())})"
         for name, tally in tallies.items()
         if tally.is_all

@@ -146,8 +146,8 @@ def test_a_finished_experiment_says_its_repetitions_and_its_dataset_the_tasks(
     _, source = take(database_url, connect_langsmith())
     assert select(database_url, PLANS) == [(*ARM, 3, 5)]
     without_run, partial = source.notes()
-    assert without_run == "1 examples of the dataset have no run."
-    assert "partial: 8 of 15 runs are finished (5 examples, 3 times each)" in partial
+    assert without_run == "1 example of the dataset without a run."
+    assert "partial: 8 of 15 runs finished (5 examples, 3 times each)" in partial
     assert source.reference()["requests"] == 5
     assert [path for _, path in stand_in.log].count("/examples/count") == 1
     # examples that came later, or are of a split that was not run, were not to be run

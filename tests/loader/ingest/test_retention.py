@@ -206,7 +206,7 @@ def test_the_command_touches_nothing_without_yes(connection: Connection, databas
         )
         assert result.exit_code == 0, result.output
         assert "exp-1" in result.stdout
-        assert "would remove 2 runs (3 versions) of 1 experiments" in result.stderr
+        assert "would remove 2 runs (3 versions) of 1 experiment" in result.stderr
         assert len(left(connection)) == 3
 
 
@@ -216,7 +216,7 @@ def test_the_command_removes_with_yes(connection: Connection, database_url: str)
         arguments = ["purge", "--older-than", "365", "--yes", "--no-build"]
         result = CliRunner().invoke(cli, [*arguments, "--database-url", database_url])
         assert result.exit_code == 0, result.output
-        assert "removed 1 runs (1 versions)" in result.stderr
+        assert "removed 1 run (1 version)" in result.stderr
         assert left(connection) == {("b", 1)}
 
 

@@ -55,9 +55,9 @@ def test_copies_of_a_dataset_meet_by_task_and_their_splits_are_segments(
     evaluate(stand_in, "copy", "code-chef", {"easy": 0.3, "hard": -0.3})
     for name in ("old", "copy"):
         done = run(database_url, "ingest", "--project", name, "--dataset", name)
-        assert "1 examples of the dataset have no run." in done
-        assert "Left out 1 runs that are not finished" in done
-        assert f"20 of {2 * TASKS} runs are finished ({TASKS} examples, 2 times each)" in done
+        assert "1 example of the dataset without a run." in done
+        assert "Left out as not finished: 1 run;" in done
+        assert f"20 of {2 * TASKS} runs finished ({TASKS} examples, 2 times each)" in done
     dbt.build(database_url)
     with psycopg.connect(database_url) as connection:
         assert connection.execute(

@@ -112,18 +112,18 @@ COUNTED = {"total_tokens": 1500, "prompt_tokens": 1000, "completion_tokens": 500
 @pytest.mark.parametrize(
     ("run", "expected", "told"),
     [
-        ({**COUNTED, "total_cost": None}, 0.007, "cost of 1 runs is by prices.csv"),
+        ({**COUNTED, "total_cost": None}, 0.007, "cost of 1 run is by prices.csv"),
         ({**COUNTED, "total_cost": 0.5}, 0.5, ""),
         ({**COUNTED, "total_cost": 0}, 0, ""),
         (
             {**COUNTED, "total_cost": None, "prompt_token_details": {"cache_read": 400}},
-            0.0064, "cost of 1 runs",
+            0.0064, "cost of 1 run",
         ),
         (
             {**COUNTED, "total_cost": None, "extra": {"metadata": {"model": "other"}}},
-            None, "no price of the model of 1 runs: other 1",
+            None, "no price of the model of 1 run: other 1",
         ),
-        ({**COUNTED, "total_cost": None, "prompt_tokens": None}, None, "no counts of tokens"),
+        ({**COUNTED, "total_cost": None, "prompt_tokens": None}, None, "without counts of tokens"),
     ],
 )  # fmt: skip
 def test_a_price_list_makes_the_cost_that_the_service_lacks(
@@ -139,7 +139,7 @@ def test_a_price_list_makes_the_cost_that_the_service_lacks(
     assert row.fields is not None
     assert row.fields["cost_usd"] == (None if expected is None else pytest.approx(expected))
     about: Any = row.fields["metadata"]
-    is_made = "cost of 1 runs" in told
+    is_made = "cost of 1 run" in told
     assert about["langsmith"].get("cost_source") == ("prices" if is_made else None)
     assert told in " ".join(source.notes())
     assert bool(source.notes()) == bool(told)
@@ -158,8 +158,8 @@ def test_the_command_prices_by_the_seed(stand_in: LangSmithServer, database_url:
         cli, ["ingest", "--project", "one", "--price", "--database-url", database_url]
     )
     assert done.exit_code == 0, done.output
-    assert "The cost of 1 runs is by seeds/model_prices.csv" in done.output
-    assert "1 runs have no cost, and no counts of tokens" in done.output
+    assert "The cost of 1 run is by seeds/model_prices.csv" in done.output
+    assert "without counts of tokens by which to price: 1 run." in done.output
     with connect(database_url) as connection:
         found = connection.execute(
             "select cost_usd, tokens_used from raw_evals.evaluation_runs order by cost_usd"

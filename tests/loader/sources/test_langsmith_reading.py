@@ -236,7 +236,7 @@ def test_pending_runs_wait_for_the_next_ingest(
     source = LangSmithSource(connect_langsmith(), "large")
     assert len(list(source.rows())) == 2
     assert source.reference()["pending"] == 1
-    assert "1 runs that are not finished" in source.notes()[0]
+    assert "not finished: 1 run;" in source.notes()[0]
     late.update(status="error", error="boom", end_time=late["start_time"])
     done = {fields["task_id"]: fields for fields in read(connect_langsmith)}
     assert (done["late"]["success"], done["late"]["error_message"]) == (False, "boom")

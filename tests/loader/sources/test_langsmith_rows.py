@@ -88,7 +88,9 @@ def test_a_run_or_a_feedback_row_without_an_id_costs_only_itself(
     assert [one.reason_code for one in rejected] == ["invalid_json"] * 2
     assert "no id" in rejected[0].reason
     assert source.reference()["unreadable_feedback"] == 2
-    assert any("2 feedback rows are no readable JSON, or have no id" in n for n in source.notes())
+    assert any(
+        "2 rows of feedback left out: no readable JSON, or no id" in n for n in source.notes()
+    )
 
 
 def test_an_end_before_the_start_sets_the_latency_aside_not_the_run(

@@ -54,8 +54,8 @@ def notes(
     [
         ([3, 3], []),
         # more than were planned of one do not make up for another
-        ([5, 2], ["5 of 6 runs are finished (2 examples, 3 times each)"]),
-        ([3, 0], ["1 examples of the dataset have no run.", "3 of 6 runs are finished"]),
+        ([5, 2], ["5 of 6 runs finished (2 examples, 3 times each)"]),
+        ([3, 0], ["1 example of the dataset without a run.", "3 of 6 runs finished"]),
     ],
 )
 def test_runs_are_held_against_examples_times_repetitions(
@@ -73,7 +73,7 @@ def test_an_evaluation_that_broke_off_is_told(
 ) -> None:
     found, plans = notes(stand_in, connect_langsmith, [1, 0, 0], {})
     assert found == [
-        "2 examples of the dataset have no run; its evaluation has not ended, or broke off."
+        "2 examples of the dataset without a run; its evaluation has not ended, or broke off."
     ]
     assert plans == [ArmPlan(*ARM, None, 3)]
 

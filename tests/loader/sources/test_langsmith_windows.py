@@ -164,7 +164,7 @@ def test_what_v2_does_not_have_yet_comes_from_v1(
     assert source.reference()["filled_from_v1"] == lacking
     assert "repeated_runs" not in source.reference()
     (note,) = source.notes()
-    assert note.startswith(f"{lacking} runs of project 'one' came from LangSmith's v1 run query")
+    assert note.startswith(f"By the v1 query, where v2 lacks it: {lacking} run")
     # what v2 gave is not read again
     assert stand_in.counts()["/runs/query"] == (2 if lacking > 100 else 1)
 
