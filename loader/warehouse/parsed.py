@@ -1,14 +1,16 @@
 """The project as dbt parsed it, kept for whatever database.
 
-dbt parses a project anew for another database, because the name of the database is part of
+dbt parses a project anew for another database or schema, because their names are part of
 what it makes of it; that takes as long as a small build. Here the project is parsed once for
-a database of nobody, kept by the hash of everything that parsing depends on, and given to dbt
-with the name of the database put in. What cannot be kept that way is left to dbt.
+a database and a schema of nobody, kept by the hash of everything that parsing depends on, and
+given to dbt with the names put in. The time of `--as-of` is none of that: only a run reads it.
+What cannot be kept that way is left to dbt.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import tempfile
 from contextlib import contextmanager
@@ -24,11 +26,14 @@ from loader.tools.files import whole_file
 from loader.warehouse.project import home_directory, project_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 FOLDER: Final = "EVALMART_PARSED"
 """The environment variable of the folder they are kept in; `parsed` in evalmart's own, else."""
-_NOBODY: Final = "database_of_nobody"
+# Environment variable → what stands for its value in what is kept.
+_NOBODY: Final = {"PGDATABASE": "database_of_nobody", "EVALMART_SCHEMA": "schema_of_nobody"}
+_USUAL_SCHEMA: Final = "evals"
+_SOME_TIME: Final = "2000-01-01T00:00:00+00:00"
 _FOLDERS: Final = ("models", "macros", "functions", "seeds", "tests")
 _SUFFIXES: Final = {".sql", ".yml", ".md", ".csv"}
 # A path of this run, and how much is written; no part of what is parsed.
@@ -40,7 +45,7 @@ _MOST_KEPT: Final = 8
 
 
 def manifest(arguments: Sequence[str]) -> Manifest | None:
-    """Return the project as parsed, for the database that the environment names.
+    """Return the project as parsed, for the database and schema that the environment names.
 
     Args:
         arguments: of dbt; only `--project-dir` and `--vars` may change what is parsed.
@@ -50,32 +55,52 @@ def manifest(arguments: Sequence[str]) -> Manifest | None:
 
     """
     project, variables = _option(arguments, "--project-dir"), _option(arguments, "--vars")
-    database = os.environ.get("PGDATABASE")
-    if project is None or not database or not _is_plain(arguments):
+    if project is None or not os.environ.get("PGDATABASE") or not _is_plain(arguments):
         return None
+    variables = _at_some_time(variables)
     folder = Path(os.environ.get(FOLDER) or home_directory() / "dbt" / "parsed")
     path = folder / f"{_key(Path(project), variables)}.msgpack"
-    found = _read(path, database)
+    found = _read(path)
     if found is None:
         saved = _parse(project, variables)
         if saved is None:
             return None
         _keep(path, saved)
-        found = _made(saved, database)
+        found = _made(saved)
     return found
 
 
-def _read(path: Path, database: str) -> Manifest | None:
+def _read(path: Path) -> Manifest | None:
     """Read what was kept; None where there is nothing, or nothing that can be read."""
     try:
-        return _made(path.read_bytes(), database)
+        return _made(path.read_bytes())
     except Exception:  # noqa: BLE001  whatever is wrong with it, parsing mends it
         return None
 
 
-def _made(saved: bytes, database: str) -> Manifest:
+def _made(saved: bytes) -> Manifest:
     decoded = extended_mashumuro_decoder(saved)  # type: ignore[no-untyped-call]
-    return Manifest.from_dict(_renamed(decoded, database))
+    own = {_NOBODY[name]: value for name, value in _own_names().items()}
+    return Manifest.from_dict(_renamed(decoded, own))
+
+
+def _own_names() -> dict[str, str]:
+    """Return the names of database and schema, by environment variable."""
+    return {
+        "PGDATABASE": os.environ["PGDATABASE"],
+        "EVALMART_SCHEMA": os.environ.get("EVALMART_SCHEMA", _USUAL_SCHEMA),
+    }
+
+
+def _at_some_time(variables: str | None) -> str | None:
+    """Put one time in the place of that of `--as-of`: models compare with it, no more."""
+    try:
+        told = json.loads(variables or "")
+    except ValueError:
+        return variables
+    if not isinstance(told, dict) or not told.get("as_of"):
+        return variables
+    return json.dumps(told | {"as_of": _SOME_TIME}, sort_keys=True)
 
 
 def _option(arguments: Sequence[str], name: str) -> str | None:
@@ -103,8 +128,7 @@ def _key(project: Path, variables: str | None) -> str:
     named = {
         name: value
         for name, value in os.environ.items()
-        if name in ("EVALMART_SCHEMA", "EVALMART_SEEDS")
-        or (name.startswith("DBT_") and name not in _UNRELATED)
+        if name == "EVALMART_SEEDS" or (name.startswith("DBT_") and name not in _UNRELATED)
     }
     digest.update(repr((dbt_version, str(project), variables, sorted(named.items()))).encode())
     seeds = os.environ.get("EVALMART_SEEDS")
@@ -118,9 +142,9 @@ def _key(project: Path, variables: str | None) -> str:
 
 
 def _parse(project: str, variables: str | None) -> bytes | None:
-    """Have dbt parse the project for a database of nobody; None where it cannot."""
+    """Have dbt parse the project for nobody's database and schema; None where it cannot."""
     options = ["--project-dir", project, *(["--vars", variables] if variables else [])]
-    with tempfile.TemporaryDirectory(prefix="evalmart-") as scratch, _named(_NOBODY):
+    with tempfile.TemporaryDirectory(prefix="evalmart-") as scratch, _of_nobody():
         command = ["--quiet", "parse", "--no-partial-parse", "--target-path", scratch, *options]
         result = dbtRunner().invoke(command).result
     if not isinstance(result, Manifest):
@@ -130,13 +154,17 @@ def _parse(project: str, variables: str | None) -> bytes | None:
 
 
 @contextmanager
-def _named(database: str) -> Iterator[None]:
-    own = os.environ["PGDATABASE"]
-    os.environ["PGDATABASE"] = database
+def _of_nobody() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in _NOBODY}
+    os.environ.update(_NOBODY)
     try:
         yield
     finally:
-        os.environ["PGDATABASE"] = own
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _keep(path: Path, saved: bytes) -> None:
@@ -152,12 +180,15 @@ def _keep(path: Path, saved: bytes) -> None:
         return
 
 
-def _renamed(value: Any, database: str) -> Any:  # noqa: ANN401  any JSON value
-    """Put the name of a database in the place of nobody's."""
+def _renamed(value: Any, own: Mapping[str, str]) -> Any:  # noqa: ANN401  any JSON value
+    """Put one's own names in the place of nobody's."""
     if isinstance(value, str):
-        return value.replace(_NOBODY, database) if _NOBODY in value else value
+        for nobody, name in own.items():
+            if nobody in value:
+                value = value.replace(nobody, name)
+        return value
     if isinstance(value, dict):
-        return {key: _renamed(item, database) for key, item in value.items()}
+        return {key: _renamed(item, own) for key, item in value.items()}
     if isinstance(value, list):
-        return [_renamed(item, database) for item in value]
+        return [_renamed(item, own) for item in value]
     return value

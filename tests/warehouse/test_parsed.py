@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -54,14 +55,19 @@ def content(manifest: Manifest | None) -> dict[str, Any]:
 def test_what_is_kept_is_what_dbt_parses_for_each_database(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = ["--vars", '{"primary_metric": "style"}']
-    for database in ("first", 'a "second" one'):
+    for database, schema, time in (
+        ("first", "evals", "2025-01-31T10:00:00+00:00"),
+        ('a "second" one', "Evals_as_of_1", "2026-02-28T12:30:00+01:00"),
+    ):
+        variables = ["--vars", json.dumps({"primary_metric": "style", "as_of": time})]
         monkeypatch.setenv("PGDATABASE", database)
+        monkeypatch.setenv("EVALMART_SCHEMA", schema)
         kept = content(parsed.manifest([*BUILD, *variables]))
         assert os.environ["PGDATABASE"] == database
+        assert os.environ["EVALMART_SCHEMA"] == schema
         command = ["--quiet", "parse", "--no-partial-parse", "--project-dir", str(PROJECT)]
         assert kept == content(dbtRunner().invoke([*command, *variables]).result)
-        assert len(list(folder.iterdir())) == 1, "parsed once, for both"
+        assert len(list(folder.iterdir())) == 1, "parsed once, for all of them"
 
 
 def test_whatever_parsing_depends_on_is_parsed_anew(
@@ -79,7 +85,7 @@ def test_whatever_parsing_depends_on_is_parsed_anew(
     keys.append(parsed._key(copy, None))  # noqa: SLF001
     (copy / "seeds/experiment_groups.csv").write_text("experiment_group,role,description\n")
     keys += [parsed._key(copy, None), parsed._key(copy, "{alpha: 0.1}")]  # noqa: SLF001
-    monkeypatch.setenv("EVALMART_SCHEMA", "other")
+    monkeypatch.setenv("EVALMART_SEEDS", str(copy / "seeds"))
     keys.append(parsed._key(copy, None))  # noqa: SLF001
     assert len(set(keys)) == len(keys)
     assert parsed.manifest([*command, "--target", "default"]) is None
