@@ -12,7 +12,7 @@ from loader.errors import ConfigurationError, InputRejected, nearest
 
 if TYPE_CHECKING:
     from loader.ingest.annotations import Outcome
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 _MOST_TOLD = 20
 

@@ -10,7 +10,7 @@ import click
 from loader.cli.options import database_option, format_option
 
 if TYPE_CHECKING:
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 _author_option = click.option(
     "--author", metavar="NAME", help="Who; the name you are logged in by if not given."

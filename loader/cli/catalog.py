@@ -7,7 +7,7 @@ import sys
 import click
 
 from loader.cli.options import database_option, format_option
-from loader.tables import Format
+from loader.tools.tables import Format
 
 
 @click.command()

@@ -10,7 +10,7 @@ import click
 from loader.cli.options import format_option
 
 if TYPE_CHECKING:
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 
 @click.command()
@@ -35,7 +35,7 @@ def datasets(*, part: str | None, limit: int, output: Format) -> None:
     from loader.show.render import render
     from loader.sources.langsmith import LangSmith
     from loader.sources.langsmith.datasets import list_datasets
-    from loader.tables import Column, Kind, Table
+    from loader.tools.tables import Column, Kind, Table
 
     rows = [
         (each.name, each.example_count, each.experiment_count, each.last_experiment_at,

@@ -10,7 +10,7 @@ import click
 
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
-from loader.tables import Format
+from loader.tools.tables import Format
 
 if TYPE_CHECKING:
     from datetime import datetime

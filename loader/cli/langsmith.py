@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from loader.records.vocabulary import Vocabulary
     from loader.sources.langsmith import LangSmithSource
     from loader.sources.langsmith.known import Known
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -193,7 +193,7 @@ def projects(*, dataset: str | None, limit: int, output: Format) -> None:
     """
     from loader.show.render import render
     from loader.sources.langsmith import LangSmith, dataset_names, find_dataset, list_projects
-    from loader.tables import Column, Kind, Table
+    from loader.tools.tables import Column, Kind, Table
 
     client = LangSmith()
     dataset_id = find_dataset(client, dataset).id if dataset else None

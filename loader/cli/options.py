@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from loader.tables import Format
+from loader.tools.tables import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

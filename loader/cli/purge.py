@@ -13,7 +13,7 @@ from loader.errors import ConfigurationError
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 
 @click.command()

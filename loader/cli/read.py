@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import as_of_option, database_option, format_option
-from loader.tables import Format
+from loader.tools.tables import Format
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -14,7 +14,7 @@ from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from loader.ingest.withdrawals import Found, Slice, Written
-    from loader.tables import Format
+    from loader.tools.tables import Format
 
 _TOLD: Final = "what was said of arms and groups"
 

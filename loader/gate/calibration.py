@@ -22,8 +22,8 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts import questions
 from loader.marts.reading import NOT_BUILT, schema_name
 from loader.marts.trials import gather_values, load_id_of
-from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
+from loader.tools.tables import Column, Kind, Table
 from loader.tools.version import __version__
 from loader.warehouse.seeds import read_vocabulary
 

@@ -23,7 +23,7 @@ from loader.show.render import (
     printable,
     with_unit,
 )
-from loader.tables import Column, Format, Kind, Table, kind_of
+from loader.tools.tables import Column, Format, Kind, Table, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from loader.gate.policy_file import recorded_policy
 from loader.gate.verdict import RULE_VERSION
 from loader.marts.conditions import PSEUDO
 from loader.marts.versions import candidates_of
-from loader.tables import Column, Kind, Table
+from loader.tools.tables import Column, Kind, Table
 from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from loader.ingest import naming, statements
 from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
 from loader.ingest.side_rows import WITHHELD
 from loader.records.scales import as_number
-from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
+from loader.tools.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

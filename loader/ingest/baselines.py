@@ -12,8 +12,8 @@ from loader.errors import ConfigurationError, nearest
 from loader.ingest import naming
 from loader.ingest.entries import Counts, draw_load_id, insert_load, server_errors
 from loader.records import checks
-from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
+from loader.tools.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -20,8 +20,8 @@ from psycopg.rows import class_row
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.ingest.entries import draw_load_id, write_entry
-from loader.tables import Column, Kind, Table
 from loader.tools.sql_files import read_sql
+from loader.tools.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from loader.marts.names import check_experiment
 from loader.marts.reading import fetch, reading, statement
 from loader.show.render import NULL, printable
 from loader.show.wording import RATIOS, ROLES, SHARES, say
-from loader.tables import Column, Kind, Table
+from loader.tools.tables import Column, Kind, Table
 from loader.warehouse.seeds import read_seed, seed_columns, seed_path, seed_shown
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from loader.warehouse.seeds import seed_shown
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.tables import Table
+    from loader.tools.tables import Table
     from loader.warehouse.connection import Connection
 
     Record = Mapping[str, object]

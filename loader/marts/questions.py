@@ -14,7 +14,7 @@ from loader.marts.reading import fetch, on_marts, reading, select_all
 from loader.tools.metric_names import SHORT_NAMES, resolve
 
 if TYPE_CHECKING:
-    from loader.tables import Table
+    from loader.tools.tables import Table
     from loader.warehouse.connection import Connection
 
 

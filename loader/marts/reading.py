@@ -18,8 +18,8 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.tables import Column, Table, kind_of
 from loader.tools.sql_files import read_sql
+from loader.tools.tables import Column, Table, kind_of
 from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:

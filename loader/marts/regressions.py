@@ -16,7 +16,7 @@ from loader.marts.names import check_names
 from loader.marts.reading import fetch, on_marts, reading, statement
 
 if TYPE_CHECKING:
-    from loader.tables import Table
+    from loader.tools.tables import Table
     from loader.warehouse.connection import Connection
 
 

@@ -13,7 +13,7 @@ from loader.marts.regressions import of_version
 from loader.marts.rows import Candidate, History, Regression, Step, Summary
 
 if TYPE_CHECKING:
-    from loader.tables import Table
+    from loader.tools.tables import Table
     from loader.warehouse.connection import Connection
 
 _Row = TypeVar("_Row", Step, Regression)

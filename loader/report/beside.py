@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from loader.report.grids import Cell, Grid, Heading
 from loader.show.beside import sections
 from loader.show.render import cell, heading
-from loader.tables import NUMERIC
+from loader.tools.tables import NUMERIC
 
 if TYPE_CHECKING:
     from loader.show.beside import Shown

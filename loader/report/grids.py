@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.show.render import NULL, cell, number, printable, with_unit
 from loader.show.views import metric_kind
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from loader.report.verdict import verdict_of
 from loader.show.beside import Shown, notes
 from loader.show.metric_page import kind_of_values
 from loader.show.render import cell, markdown_text, printable
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -19,7 +19,7 @@ from loader.report.grids import (
 )
 from loader.show.render import NULL
 from loader.show.views import metric_kind
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

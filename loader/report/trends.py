@@ -21,7 +21,7 @@ from loader.report.grids import (
     told,
 )
 from loader.show.render import cell
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

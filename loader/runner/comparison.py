@@ -22,7 +22,7 @@ from loader.runner.tasks import Task, read_tasks
 from loader.show import wording
 from loader.show.metric_page import metric_table
 from loader.show.render import markdown_lines, markdown_text, printable
-from loader.tables import Column, Table
+from loader.tools.tables import Column, Table
 from loader.warehouse.connection import connect
 from loader.warehouse.dbt import build
 from loader.warehouse.seeds import default_groups

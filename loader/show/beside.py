@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.show.render import NULL, markdown_text, printable, render
-from loader.tables import Column, Format, Kind, Table
+from loader.tools.tables import Column, Format, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from loader.show.render import NULL, number, printable, with_unit
 from loader.show.views import metric_kind
 from loader.show.wording import SHARES, finding, improvement_of, say
-from loader.tables import Column, Kind, Table
+from loader.tools.tables import Column, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

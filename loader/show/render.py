@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from loader.show.layout import Heading, Piece, lay_out
-from loader.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
+from loader.tools.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

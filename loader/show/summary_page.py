@@ -22,7 +22,7 @@ from loader.show.render import (
     printable,
     render,
 )
-from loader.tables import Column, Format, Table
+from loader.tools.tables import Column, Format, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

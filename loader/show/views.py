@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.show.render import NULL, cell, named_p, printable, with_unit
 from loader.show.sparkline import sparkline
-from loader.tables import Column, Format, Kind, Table, kind_of
+from loader.tools.tables import Column, Format, Kind, Table, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

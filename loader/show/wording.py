@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.show.render import NULL, named_p, number, printable
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

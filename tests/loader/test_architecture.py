@@ -37,7 +37,7 @@ def test_the_table_of_rooms_follows_the_contract() -> None:
     told = [room for line in table.splitlines()[2:] for room in _ROOM.findall(line.split("|")[1])]
     floor = {room: number for number, rooms in enumerate(_floors()) for room in rooms}
     assert set(told) == floor.keys() - {"__main__", "pytest_plugin"}
-    heights = [max(floor[room], 1) for room in told]  # errors and tables stand with the tools
+    heights = [max(floor[room], 1) for room in told]  # errors stand with the tools
     assert heights == sorted(heights)
 
 

@@ -17,7 +17,7 @@ import servers
 from loader.cli import cli
 from loader.show.render import number
 from loader.sources.sample import EXPERIMENT_ID, write_sample
-from loader.tables import Kind
+from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

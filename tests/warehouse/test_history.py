@@ -20,7 +20,7 @@ from raw_rows import RawRows
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.tables import Table
+    from loader.tools.tables import Table
     from warehouse_dbt import Dbt
 
 pytestmark = pytest.mark.newest_server

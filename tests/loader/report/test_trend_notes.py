@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from loader.show.views import misleading_means
-from loader.tables import Column, Table
+from loader.tools.tables import Column, Table
 
 VERSION = {
     "experiment_group": "code-chef",

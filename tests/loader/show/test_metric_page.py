@@ -12,7 +12,7 @@ import servers
 from loader.show import wording
 from loader.show.metric_page import metric_table
 from loader.show.render import render
-from loader.tables import Column, Format, Table
+from loader.tools.tables import Column, Format, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loader.show.render import cell, printable, render, with_unit
-from loader.tables import Column, Format, Kind, Table
+from loader.tools.tables import Column, Format, Kind, Table
 
 COLUMNS = (
     Column("task_id", heading="task"),
