@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from loader.errors import UNEXPECTED, ConfigurationError
 from loader.warehouse import team_seeds
-from loader.warehouse.connection import environment
+from loader.warehouse.connection import connect, environment
+from loader.warehouse.migrate import require_current
 from loader.warehouse.project import home_directory, project_directory
 from loader.warehouse.variables import with_team_variables
 
@@ -37,10 +38,13 @@ def build(
         a shell says of a process that a signal ended.
 
     Raises:
-        ConfigurationError: no project here, or the team's folder has a fault.
+        ConfigurationError: no project here, the team's folder has a fault, or the raw
+            schema is not this program's: `init` makes it so.
         WarehouseUnavailable: the server does not answer.
 
     """
+    with connect(database_url) as connection:
+        require_current(connection)
     command = [
         sys.executable,
         "-m",

@@ -57,12 +57,20 @@
 
 
 {#
-    'more accurate (+14 points)', '93 % slower', 'with 97 % more tokens'. Of
-    latency, tokens and cost the change of the thing itself, not what is saved.
+    'more accurate (+14 points)', '93 % slower', 'with 97 % more tokens', 'no
+    different in cost'. Of latency, tokens and cost the change of the thing
+    itself, not what is saved.
 #}
 {% macro change_in_words(improvement, note="''") -%}
     case
         when ({{ improvement }}) is null then null
+        when abs({{ improvement }}) <= {{ rounding_noise() }}
+            then
+                'no different in ' || {{ metric_name('metric') }}
+                || case
+                    when {{ note }} = '' then ''
+                    else ' (' || ltrim({{ note }}, ', ') || ')'
+                end
         when is_of_ratio_kind
             then
                 case kind when 'tokens' then 'with ' else '' end

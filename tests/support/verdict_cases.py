@@ -159,6 +159,20 @@ def _three_of_five(task: int) -> bool:
 
 
 def _missing() -> Iterator[Case]:
+    same = one_if(lambda t: t % 10 < 3)
+    yield Case(
+        "equal_with_gaps",
+        pairs(
+            "equal_with_gaps",
+            100,
+            lambda t, a: (
+                {"scores": {}}
+                if a == CANDIDATE and t >= 88
+                else scored("accuracy", same, same)(t, a)
+            ),
+        ),
+        Right("needs_review", headline="No different in accuracy (p = 1), but only 88 %"),
+    )
     hidden = [
         {
             "experiment_id": "hidden_failures",

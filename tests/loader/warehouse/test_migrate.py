@@ -8,6 +8,7 @@ import pytest
 
 from loader.errors import ConfigurationError
 from loader.warehouse.connection import connect
+from loader.warehouse.dbt import build
 from loader.warehouse.migrate import current_version, migrate, migrations, require_current
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ def test_a_newer_schema_is_left_alone(database_url: str) -> None:
             migrate(connection)
         with pytest.raises(ConfigurationError, match="upgrade evalmart"):
             require_current(connection)
+
+
+def test_a_build_begins_only_on_the_schema_of_this_program(empty_database_url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"does not exist; run: python -m loader init"):
+        build((), empty_database_url)
+    with connect(empty_database_url) as connection:
+        migrate(connection)
+        connection.execute("delete from raw_evals.schema_version where version > 9")
+        connection.commit()
+    with pytest.raises(
+        ConfigurationError, match=r"at version 9 of \d+; run: python -m loader init"
+    ):
+        build((), empty_database_url)
 
 
 def test_the_loader_role_may_append_and_read_raw(database_url: str) -> None:
