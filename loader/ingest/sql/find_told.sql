@@ -41,21 +41,6 @@ where
     and (%(experiment_id)s::text is null or told.experiment_id = %(experiment_id)s)
     and (%(experiment_group)s::text is null or told.experiment_group = %(experiment_group)s)
     and (%(extension_version)s::text is null or told.extension_version = %(extension_version)s)
-    and not exists (
-        select from raw_evals.withdrawals_in_force as withdrawals
-        where
-            withdrawals.experiment_id = told.experiment_id
-            and withdrawals.load_id > told.load_id
-            and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
-            and (
-                withdrawals.experiment_group is null
-                or withdrawals.experiment_group = told.experiment_group
-            )
-            and (
-                withdrawals.extension_version is null
-                or withdrawals.extension_version = told.extension_version
-            )
-            and withdrawals.task_id is null
-            and withdrawals.annotation_id is null
-            and withdrawals.source_run_ids is null
+    and not raw_evals.is_taken_back(
+        told.experiment_id, told.load_id, told.experiment_group, told.extension_version
     )

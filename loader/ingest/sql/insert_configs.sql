@@ -33,23 +33,12 @@ configs as (
 ),
 
 latest as (
-    select distinct on (experiment_id, evaluator_key) *
+    select distinct on (told.experiment_id, told.evaluator_key) told.*
     from raw_evals.score_configs as told
     where
-        experiment_id = any(%(experiments)s)
-        and not exists (
-            select from raw_evals.withdrawals_in_force as withdrawals
-            where
-                withdrawals.experiment_id = told.experiment_id
-                and withdrawals.load_id > told.load_id
-                and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
-                and withdrawals.experiment_group is null
-                and withdrawals.extension_version is null
-                and withdrawals.task_id is null
-                and withdrawals.annotation_id is null
-                and withdrawals.source_run_ids is null
-        )
-    order by experiment_id asc, evaluator_key asc, load_id desc
+        told.experiment_id = any(%(experiments)s)
+        and not raw_evals.is_taken_back(told.experiment_id, told.load_id, null, null)
+    order by told.experiment_id asc, told.evaluator_key asc, told.load_id desc
 )
 
 insert into raw_evals.score_configs (

@@ -22,25 +22,18 @@ plans as (
 ),
 
 latest as (
-    select distinct on (experiment_id, experiment_group, extension_version) *
-    from raw_evals.arm_plans as planned
+    select distinct on (told.experiment_id, told.experiment_group, told.extension_version) told.*
+    from raw_evals.arm_plans as told
     where
-        experiment_id = any(%(experiments)s)
-        and not exists (
-            select from raw_evals.withdrawals_in_force as withdrawals
-            where
-                withdrawals.experiment_id = planned.experiment_id
-                and withdrawals.load_id > planned.load_id
-                and coalesce(withdrawals.withdrawn_load_id, planned.load_id) = planned.load_id
-                and coalesce(withdrawals.experiment_group, planned.experiment_group)
-                = planned.experiment_group
-                and coalesce(withdrawals.extension_version, planned.extension_version)
-                = planned.extension_version
-                and withdrawals.task_id is null
-                and withdrawals.annotation_id is null
-                and withdrawals.source_run_ids is null
+        told.experiment_id = any(%(experiments)s)
+        and not raw_evals.is_taken_back(
+            told.experiment_id, told.load_id, told.experiment_group, told.extension_version
         )
-    order by experiment_id asc, experiment_group asc, extension_version asc, load_id desc
+    order by
+        told.experiment_id asc,
+        told.experiment_group asc,
+        told.extension_version asc,
+        told.load_id desc
 )
 
 insert into raw_evals.arm_plans (

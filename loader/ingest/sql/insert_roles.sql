@@ -13,27 +13,17 @@ roles as (
 ),
 
 latest as (
-    select distinct on (experiment_id, experiment_group)
-        experiment_id,
-        experiment_group,
-        role
+    select distinct on (told.experiment_id, told.experiment_group)
+        told.experiment_id,
+        told.experiment_group,
+        told.role
     from raw_evals.experiment_group_roles as told
     where
-        experiment_id = any(%(experiments)s)
-        and not exists (
-            select from raw_evals.withdrawals_in_force as withdrawals
-            where
-                withdrawals.experiment_id = told.experiment_id
-                and withdrawals.load_id > told.load_id
-                and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
-                and coalesce(withdrawals.experiment_group, told.experiment_group)
-                = told.experiment_group
-                and withdrawals.extension_version is null
-                and withdrawals.task_id is null
-                and withdrawals.annotation_id is null
-                and withdrawals.source_run_ids is null
+        told.experiment_id = any(%(experiments)s)
+        and not raw_evals.is_taken_back(
+            told.experiment_id, told.load_id, told.experiment_group, null
         )
-    order by experiment_id asc, experiment_group asc, load_id desc
+    order by told.experiment_id asc, told.experiment_group asc, told.load_id desc
 )
 
 insert into raw_evals.experiment_group_roles (

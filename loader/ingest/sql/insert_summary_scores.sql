@@ -32,25 +32,14 @@ scores as (
 ),
 
 latest as (
-    select distinct on (experiment_id, feedback_id) *
+    select distinct on (told.experiment_id, told.feedback_id) told.*
     from raw_evals.summary_scores as told
     where
-        experiment_id = any(%(experiments)s)
-        and not exists (
-            select from raw_evals.withdrawals_in_force as withdrawals
-            where
-                withdrawals.experiment_id = told.experiment_id
-                and withdrawals.load_id > told.load_id
-                and coalesce(withdrawals.withdrawn_load_id, told.load_id) = told.load_id
-                and coalesce(withdrawals.experiment_group, told.experiment_group)
-                = told.experiment_group
-                and coalesce(withdrawals.extension_version, told.extension_version)
-                = told.extension_version
-                and withdrawals.task_id is null
-                and withdrawals.annotation_id is null
-                and withdrawals.source_run_ids is null
+        told.experiment_id = any(%(experiments)s)
+        and not raw_evals.is_taken_back(
+            told.experiment_id, told.load_id, told.experiment_group, told.extension_version
         )
-    order by experiment_id asc, feedback_id asc, load_id desc
+    order by told.experiment_id asc, told.feedback_id asc, told.load_id desc
 )
 
 insert into raw_evals.summary_scores (

@@ -70,3 +70,37 @@ where
                 or annotations.source_run_id = any(withdrawals.source_run_ids)
             )
     );
+
+-- Whether a withdrawal in force covers what a load said of an experiment beside
+-- its runs. Group and version are null where what was said names none: then a
+-- withdrawal that names one does not cover it.
+create function raw_evals.is_taken_back(
+    told_experiment_id text,
+    told_load_id bigint,
+    told_group text,
+    told_version text
+)
+returns boolean
+language sql
+stable
+as $function$
+    select exists (
+        select from raw_evals.withdrawals_in_force as withdrawals
+        where
+            withdrawals.experiment_id = told_experiment_id
+            and withdrawals.load_id > told_load_id
+            and coalesce(withdrawals.withdrawn_load_id, told_load_id)
+            = told_load_id
+            and (
+                withdrawals.experiment_group is null
+                or withdrawals.experiment_group = told_group
+            )
+            and (
+                withdrawals.extension_version is null
+                or withdrawals.extension_version = told_version
+            )
+            and withdrawals.task_id is null
+            and withdrawals.annotation_id is null
+            and withdrawals.source_run_ids is null
+    )
+$function$;
