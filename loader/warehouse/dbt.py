@@ -43,8 +43,6 @@ def build(
         WarehouseUnavailable: the server does not answer.
 
     """
-    with connect(database_url) as connection:
-        require_current(connection)
     command = [
         sys.executable,
         "-m",
@@ -55,8 +53,12 @@ def build(
         str(project_directory()),
         *with_team_variables(arguments),
     ]
+    # faults of the team's folder come before any of the server
+    variables = dbt_environment(database_url)
+    with connect(database_url) as connection:
+        require_current(connection)
     code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
-        command, env=dbt_environment(database_url), check=False
+        command, env=variables, check=False
     ).returncode
     if code < 0:
         return _BY_A_SIGNAL - code
