@@ -82,9 +82,8 @@ def _of_arms(connection: Connection, present: set[str], arms: Sequence[_Arm]) ->
     )
 
 
-_CATEGORY_ROWS: Final = """
-select asked.name as arm, counts.*
-from {category_counts} as counts
+# Rows of a mart that are of one of the arms asked for.
+_OF_ARMS: Final = """
 inner join
     unnest(
         %(name)s::text[],
@@ -93,23 +92,18 @@ inner join
         %(extension_version)s::text[]
     ) as asked (name, experiment_id, experiment_group, extension_version)
     using (experiment_id, experiment_group, extension_version)
-where counts.experiment_id = any(%(experiment_id)s)
-order by evaluator_key, category_position, category, arm
+where shown.experiment_id = any(%(experiment_id)s)
 """
-_SCORE_ROWS: Final = """
-select asked.name as arm, scores.*
-from {summary_scores} as scores
-inner join
-    unnest(
-        %(name)s::text[],
-        %(experiment_id)s::text[],
-        %(experiment_group)s::text[],
-        %(extension_version)s::text[]
-    ) as asked (name, experiment_id, experiment_group, extension_version)
-    using (experiment_id, experiment_group, extension_version)
-where scores.experiment_id = any(%(experiment_id)s)
-order by evaluator_key, arm
-"""
+_CATEGORY_ROWS: Final = (
+    "select asked.name as arm, shown.* from {category_counts} as shown"  # noqa: S608  constants
+    + _OF_ARMS
+    + "order by evaluator_key, category_position, category, arm"
+)
+_SCORE_ROWS: Final = (
+    "select asked.name as arm, shown.* from {summary_scores} as shown"  # noqa: S608  constants
+    + _OF_ARMS
+    + "order by evaluator_key, arm"
+)
 # A comparison that has one of the arms on either side.
 _PREFERENCE_ROWS: Final = """
 select distinct preferences.*
