@@ -20,6 +20,7 @@ from loader.sources.langsmith.books import Look, Tally, agree, lies_between
 from loader.sources.langsmith.projects import find_project
 from loader.sources.langsmith.reader import Reader
 from loader.sources.langsmith.times import moment
+from loader.sources.langsmith.wire import identified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,12 +41,6 @@ MARGIN = timedelta(days=1)
 _ROUNDS = 3
 
 
-class _Named(msgspec.Struct):
-    """What tells a run from others."""
-
-    id: str | None = None
-
-
 class DoubtError(Exception):
     """What was read does not add up; the message says what."""
 
@@ -63,7 +58,6 @@ class Changes:
         self._known_spool = known_spool
         self._known = known
         self._reader = Reader(query.client, query, spool, mapper.position)
-        self._decode = msgspec.json.Decoder(dict[str, object]).decode
         self._later: Project | None = None
         self._has_new_summary = False
 
@@ -132,19 +126,12 @@ class Changes:
 
     def _keep_new(self, page: RunPage, look: Look) -> bool:
         """Keep the runs of a page that are not known; say whether there are any."""
-        ids = [self._id_of(raw) for raw in page.runs]
+        ids = [identified(raw).id for raw in page.runs]
         known = self._known_spool.known([run_id for run_id in ids if run_id])
         known.update(look.pending)
         new = [raw for raw, run_id in zip(page.runs, ids, strict=True) if run_id not in known]
         self._reader.keep_runs(page._replace(runs=new))
         return bool(new)
-
-    @staticmethod
-    def _id_of(raw: msgspec.Raw) -> str | None:
-        try:
-            return msgspec.json.decode(raw, type=_Named).id
-        except msgspec.MsgspecError:
-            return None
 
     def _runs_add_up(self, look: Look, gone: int) -> bool:
         """Whether the service counts the runs that are known and found, and their tokens.
@@ -226,17 +213,7 @@ class Changes:
 
     def _keep_new_feedback(self, page: list[msgspec.Raw], look: Look) -> bool:
         """Keep the rows of a page that are not known as they are; say whether there are any."""
-        rows = []
-        for raw in page:
-            try:
-                row = self._decode(raw)
-            except msgspec.MsgspecError:
-                self._spool.unreadable_feedback += 1
-                continue
-            if feedback.is_own(row):
-                continue
-            run_id = row.get("run_id")
-            rows.append((str(run_id) if run_id else None, feedback.compact(row)))
+        rows = list(self._reader.readable_feedback(page))
         known = self._known_spool.feedback([str(row.get("id")) for _, row in rows])
         summary = {row.get("id"): row for row in self._spool.feedback(None)}
         on_known = self._known_spool.known({run_id for run_id, _ in rows if run_id})

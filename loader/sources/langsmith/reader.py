@@ -160,11 +160,12 @@ class Reader:
         """Put a page of feedback into the spool."""
         if len(page) < feedback.PAGE:
             self._short_page_met = True
-        self._spool.add_feedback(self._readable_feedback(page))
+        self._spool.add_feedback(self.readable_feedback(page))
 
-    def _readable_feedback(
+    def readable_feedback(
         self, page: list[msgspec.Raw]
     ) -> Iterator[tuple[str | None, dict[str, object]]]:
+        """Decode the rows of a page, each behind the id of its run; count what is none."""
         for raw in page:
             try:
                 row = self._decode(raw)

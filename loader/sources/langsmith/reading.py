@@ -261,6 +261,13 @@ class Reading:
         missing = self._known_spool.missing()
         lost = [run for run in missing if not self._is_past_retention(run)]
         found: set[str] = set()
+        unreadable = self._spool.count("read") - self._spool.count()
+        if lost and unreadable:
+            # each of them may be one that cannot be decoded, and so has no name
+            self.notes.append(
+                f"What was deleted cannot be told: {counted(unreadable, 'run')} not readable."
+            )
+            lost = []
         if lost:
             # asked for by name: a page may have passed one over
             ids = list(dict.fromkeys(run.id for run in lost))

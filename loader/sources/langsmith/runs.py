@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.sources.langsmith import windows
 from loader.sources.langsmith.answers import Answer
 from loader.sources.langsmith.times import RESOLUTION, moment, utc_text
-from loader.sources.langsmith.wire import PAGE, Protocol, Question, RunPage, Wire
+from loader.sources.langsmith.wire import PAGE, Protocol, Question, RunPage, Wire, identified
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
@@ -29,13 +27,6 @@ V2_FIRST_VERSION = (0, 16)
 TRACES_AT_ONCE = 100
 
 _TOKENS = ("total_tokens", "prompt_tokens", "completion_tokens")
-
-
-class _Identified(msgspec.Struct):
-    """What tells a run from others, and its trace where that was asked for."""
-
-    id: str | None = None
-    trace_id: str | None = None
 
 
 @dataclass
@@ -98,7 +89,7 @@ class RunQuery:
             wanted = list(dict.fromkeys(ids[start : start + size]))
             for window in life if self.protocol == "v2" else life[:1]:
                 for page in self._walk(Question(with_io=self.with_io, ids=wanted), [window]):
-                    found = {msgspec.json.decode(run, type=_Identified).id for run in page.runs}
+                    found = {identified(run).id for run in page.runs}
                     wanted = [one for one in wanted if one not in found]
                     yield page
                 if not wanted:
@@ -115,14 +106,11 @@ class RunQuery:
         """
         named = tuple(trace_ids) if len(trace_ids) <= TRACES_AT_ONCE else ()
         question = Question(is_root=False, with_io=True, trace_ids=named, run_type=run_type)
-        wanted = set(trace_ids)
-        for page in self._walk(question, windows.life_of(self.project)) if wanted else ():
+        # one that cannot be decoded may be of any of them: whoever reads it decides
+        wanted = {*trace_ids, None}
+        for page in self._walk(question, windows.life_of(self.project)) if trace_ids else ():
             yield page._replace(
-                runs=[
-                    run
-                    for run in page.runs
-                    if msgspec.json.decode(run, type=_Identified).trace_id in wanted
-                ]
+                runs=[run for run in page.runs if identified(run).trace_id in wanted]
             )
 
     def missing(self, spool: Spool) -> Iterator[RunPage]:

@@ -199,3 +199,18 @@ def _all(conditions: Sequence[str]) -> str:
 def _text(moment: datetime) -> str:
     """Write a time as the filter language has it."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Identified(msgspec.Struct):
+    """What tells a run from others, and its trace where that was asked for."""
+
+    id: str | None = None
+    trace_id: str | None = None
+
+
+def identified(raw: msgspec.Raw) -> Identified:
+    """Say which run it is; nothing of one that cannot be decoded."""
+    try:
+        return msgspec.json.decode(raw, type=Identified)
+    except msgspec.MsgspecError:
+        return Identified()

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from langsmith_again import START, Project, add
-from langsmith_server import fill
+from langsmith_server import Fault, fill
 from loader.cli import cli
 
 if TYPE_CHECKING:
@@ -117,4 +117,19 @@ def test_of_an_upgraded_tier_only_what_is_younger_than_a_kept_run_is_deleted(
     stand_in.remove_run(old["id"])
     session["trace_tier"] = "longlived"
     assert "No longer kept" in project.command("--sync").stderr
+    assert len(project.standing()) == 2
+
+
+@pytest.mark.backends("v2")
+def test_a_run_that_cannot_be_decoded_is_not_taken_for_deleted(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    fill(stand_in, 2, 0)
+    project = Project(database_url)
+    project.ingest()
+    body = b'{"items": [{"id": "a", "error": "\\ud800"}]}'
+    stand_in.faults = [Fault("/runs/query", times=20, status=200, body=body)]
+    told = project.command("--sync", exit_code=3).stderr
+    assert "What was deleted cannot be told" in told
+    assert "Deleted in LangSmith" not in told
     assert len(project.standing()) == 2

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from langsmith_records import read
-from langsmith_server import fill
+from langsmith_server import Fault, fill
 from loader.cli import cli
 from loader.sources.langsmith import LangSmithSource, Wishes
 from loader.tools.prices import PriceList
@@ -168,3 +168,17 @@ def test_the_command_prices_by_the_seed(stand_in: LangSmithServer, database_url:
     of_a_file = ["ingest", "--file", "x.jsonl", "--price", "--database-url", database_url]
     refused = CliRunner().invoke(cli, of_a_file)
     assert (refused.exit_code, "--price is for LangSmith" in refused.output) == (2, True)
+
+
+@pytest.mark.backends("v2")
+def test_a_model_run_that_is_no_sound_json_costs_no_load(
+    stand_in: LangSmithServer, connect_langsmith: Connect
+) -> None:
+    trace(stand_in, NOTHING, {**NOTHING, "outputs": ANSWER})
+    body = b'{"items": [{"id": "a", "outputs": {"text": NaN}, "error": "\\ud800"}]}'
+    stand_in.faults = [Fault("/runs/query", after=1, status=200, body=body)]
+    source = LangSmithSource(connect_langsmith(), "one")
+    [row] = source.rows()
+    assert row.fields is not None
+    # what it would have told is not known: the zeros stay as they were
+    assert (row.fields["tokens_used"], row.fields["cost_usd"]) == (0, 0)
