@@ -310,7 +310,7 @@ def worse_segment(row: Record) -> str:
 
 
 def whose(summary: Record) -> str:
-    """Return ` (the baseline of AGENT since DATE)`, or nothing where a load named it itself."""
+    """Return ` (the baseline of AGENT since DATE)`, or nothing where it is none of theirs."""
     agents, since = summary.get("baseline_of_agents"), summary.get("baseline_set_at")
     if not isinstance(agents, list) or not isinstance(since, datetime):
         return ""

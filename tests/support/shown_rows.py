@@ -38,6 +38,7 @@ PREFERENCES: Mapping[str, Mapping[str, list[tuple[Any, Any]]]] = {
         # graded: the higher wins, by however little
         "t16": [(0.7, 0.7000000001)],
     },
+    "silent": {"t1": [(None, None)], "t2": [(0, None)]},
     "ties": {"t1": [(1, 1)], "t2": [(0, 0)]},
     "lone": {"t1": [(1, ...)], "t2": [(0, ...)]},
 }
@@ -92,6 +93,10 @@ def preferred(experiment: str) -> Iterator[Row]:
                     "id": f"{comparison}-{task}-{number}-{side}",
                     "created_at": f"2026-01-01T00:00:0{number}.000000+00:00",
                 }  # fmt: skip
+                if task == "t9":  # set right by a person
+                    entry |= {"score": 0.5, "correction": {"score": pair[side]}}
+                if task == "t10":  # a person's remark, which sets nothing right
+                    entry["correction"] = {"score": None, "comment": "fine"}
                 # without a group's id they meet by the task
                 if len(scores) > 1 or task != "t1":
                     entry["feedback_group_id"] = f"{comparison}-{task}-{number}"

@@ -229,7 +229,17 @@ def test_a_key_speaks_for_the_metric_that_it_is_mapped_to(lived: Lived) -> None:
             "select metric, direction from evals_intermediate.int_score_configs"
             " where experiment_id = 'lower'"
         ).fetchall()
+        lived.connection.execute(
+            "update evals_staging.evaluator_metrics set scale_min = 5, scale_max = 1"
+            " where metric = 'harmlessness'"
+        )
+        turned = lived.connection.execute(
+            "select direction from evals_intermediate.int_score_configs"
+            " where experiment_id in ('lower', 'higher') order by experiment_id"
+        ).fetchall()
     assert found == [("harmlessness", "lower")]
+    # a grade of which 1 is the best is a score of which 1 is the best
+    assert turned[-1] == ("higher",)
 
 
 def test_an_incremental_build_says_what_a_whole_one_says(lived: Lived, dbt: Dbt) -> None:

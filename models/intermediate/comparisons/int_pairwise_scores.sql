@@ -56,7 +56,12 @@ read_entries as (
         ) as meeting,
         entry ->> 'id' as feedback_id,
         coalesce(
-            entry -> 'correction' -> 'score',
+            case
+                when
+                    jsonb_typeof(entry #> '{correction,score}')
+                    in ('number', 'boolean')
+                    then entry #> '{correction,score}'
+            end,
             case when not entry @> '{"error": true}' then entry -> 'score' end
         ) as score,
         entry ->> 'created_at' as created_at

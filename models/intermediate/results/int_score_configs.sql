@@ -31,7 +31,17 @@ mapped as (
         coalesce(evaluator_metrics.metric, latest_configs.evaluator_key)
             as metric,
         latest_configs.kind,
-        latest_configs.direction,
+        -- a scale whose least is its best is turned round: so is what was said
+        case
+            when
+                coalesce(
+                    evaluator_metrics.scale_min <= evaluator_metrics.scale_max,
+                    true
+                )
+                then latest_configs.direction
+            when latest_configs.direction = 'lower' then 'higher'
+            when latest_configs.direction = 'higher' then 'lower'
+        end as direction,
         latest_configs.load_id,
         latest_configs.categories
     from latest_configs
@@ -39,7 +49,8 @@ mapped as (
         on latest_configs.evaluator_key = evaluator_metrics.evaluator_key
 ),
 
--- of several keys of a metric its own name speaks, else the first by alphabet
+-- of several keys of a metric, those that say something before those that do
+-- not: its own name speaks, else the first by alphabet
 ranked as (
     select
         experiment_id,
@@ -50,7 +61,10 @@ ranked as (
         load_id,
         row_number() over (
             partition by experiment_id, metric
-            order by evaluator_key != metric, evaluator_key collate "C"
+            order by
+                direction is null,
+                evaluator_key != metric,
+                evaluator_key collate "C"
         ) = 1 as speaks_for_metric,
         categories
     from mapped

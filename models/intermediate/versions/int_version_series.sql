@@ -43,6 +43,7 @@ said_directions as (
     from said_of_experiments
     inner join version_outcomes
         on said_of_experiments.experiment_id = version_outcomes.experiment_id
+    where said_of_experiments.direction is not null
     order by
         version_outcomes.agent_name asc,
         said_of_experiments.metric asc,

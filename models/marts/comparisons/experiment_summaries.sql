@@ -28,15 +28,36 @@ experiment_baselines as (
     {{ changed_rows(ref('int_experiment_baselines')) }}
 ),
 
--- whose baseline an experiment was when another's first load came
+arm_agents as (
+    select distinct
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        coalesce(agent_name, 'unknown') as agent_name
+    from comparisons
+),
+
+-- of which of an arm's agents an experiment was the baseline when it began
 named_baselines as (
     select
-        experiment_id,
-        baseline_experiment_id,
-        array_agg(agent_name order by agent_name collate "C") as agents,
-        max(set_at) as set_at
-    from experiment_baselines
-    group by experiment_id, baseline_experiment_id
+        arm_agents.experiment_id,
+        arm_agents.candidate_group,
+        arm_agents.candidate_version,
+        experiment_baselines.baseline_experiment_id,
+        array_agg(
+            arm_agents.agent_name order by arm_agents.agent_name collate "C"
+        ) as agents,
+        max(experiment_baselines.set_at) as set_at
+    from arm_agents
+    inner join experiment_baselines
+        on
+            arm_agents.experiment_id = experiment_baselines.experiment_id
+            and arm_agents.agent_name = experiment_baselines.agent_name
+    group by
+        arm_agents.experiment_id,
+        arm_agents.candidate_group,
+        arm_agents.candidate_version,
+        experiment_baselines.baseline_experiment_id
 ),
 
 counted as (
@@ -253,7 +274,7 @@ judged as (
     from with_verdicts as counted
     left join named_baselines
         on
-            counted.experiment_id = named_baselines.experiment_id
+            {{ is_same_comparison('counted', 'named_baselines') }}
             and counted.baseline_experiment_id
             = named_baselines.baseline_experiment_id
     left join composites
