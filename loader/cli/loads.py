@@ -83,6 +83,7 @@ class Failures:
         self._most = most
         self._failed: list[tuple[str, LoaderError]] = []
         self._in_a_row = 0
+        self._has_loaded = False
 
     @contextmanager
     def told(self, source: Source) -> Iterator[None]:
@@ -103,12 +104,14 @@ class Failures:
             name = str(source.reference().get("project", ""))
             click.echo(f"{name}: not loaded: {error}", err=True)
             self._failed.append((name, error))
-            self._in_a_row += isinstance(error, SourceUnavailable)
+            is_away = isinstance(error, SourceUnavailable)
+            self._in_a_row = self._in_a_row + 1 if is_away else 0
             if self._in_a_row >= _PATIENCE:
                 click.echo("the service does not answer; the rest is not tried", err=True)
                 self.refuse()
         else:
             self._in_a_row = 0
+            self._has_loaded = True
 
     def refuse(self) -> None:
         """Raise if one failed.
@@ -121,7 +124,7 @@ class Failures:
         if not self._failed:
             return
         first = self._failed[0][1]
-        if len(self._failed) == self._most and len({type(each) for _, each in self._failed}) == 1:
+        if not self._has_loaded and len({type(each) for _, each in self._failed}) == 1:
             raise first
         names = ", ".join(name for name, _ in self._failed)
         raise InputRejected(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from loader.errors import ConfigurationError
+from loader.marts.conditions import PSEUDO
 from loader.tools.metric_names import resolve
 
 if TYPE_CHECKING:
@@ -41,9 +42,10 @@ def with_floors(policy: Policy, given: Sequence[str], scales: Mapping[str, Scale
             continue
         scale = scales.get(name.strip())
         metric = scale.metric if scale else resolve(name.strip())
-        if scale and not 0 <= bar <= 1:
-            share = (bar - scale.low) / (scale.high - scale.low)
-            told = f"; {bar:g} of {scale.low:g} to {scale.high:g} is {metric}={share:.4g}"
+        if (scale or metric in PSEUDO) and not 0 <= bar <= 1:
+            low, high = (scale.low, scale.high) if scale else (0, 100)
+            share = (bar - low) / (high - low)
+            told = f"; {bar:g} of {low:g} to {high:g} is {metric}={share:.4g}"
             faults.append(f"--floor {text}: a bar is on 0 to 1{told if 0 <= share <= 1 else ''}")
         elif metric in found:
             faults.append(f"--floor {text}: {metric} has a floor already; keep one")

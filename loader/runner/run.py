@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from loader.runner.stopping import StoppingRule
     from loader.runner.tracing import Tracer
 
-_MAY_BE_LEFT_OUT: Final = ("tokens_used", "cost_usd", "comments", *TOKEN_KINDS, *CONTENTS)
+_MAY_BE_LEFT_OUT: Final = (
+    "tokens_used", "cost_usd", "comments", "labels", *TOKEN_KINDS, *CONTENTS
+)  # fmt: skip
 _SCORING_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
@@ -249,7 +251,7 @@ class Runner:
             "model_version": job.arm.target.model_version,
             "agent_name": settings.agent_name,
             "scores": scores.values,
-            "labels": scores.labels,
+            "labels": redact_all(scores.labels),
             "success": failure is None,
             "error_message": None if failure is None else redact_all(str(failure)),
             "dataset_version": settings.dataset_version,
@@ -293,7 +295,10 @@ class Runner:
                 elif name in _MAY_BE_LEFT_OUT and fields.get(name) is not None:
                     fields[name] = None  # type: ignore[literal-required]
                 elif name == "metadata" and "metadata" not in left_out:
-                    fields["metadata"] = {}
+                    # what tells a file of these runs from others stays
+                    run = fields["metadata"].get("run")
+                    target = run.get("target") if isinstance(run, dict) else None
+                    fields["metadata"] = {"run": {"target": target}}
                 elif any(fields.get(content) is not None for content in CONTENTS):
                     # too long altogether, or nested too deeply
                     name = "inputs and outputs"

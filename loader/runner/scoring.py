@@ -130,7 +130,10 @@ def _example(task: Task) -> ScoredExample:
     example = ScoredExample(task.inputs, task.reference_outputs, task.metadata)
     about = task.metadata.get("langsmith")
     told = about.get("example_id") if isinstance(about, dict) else None
-    return replace(example, id=UUID(told)) if isinstance(told, str) else example
+    try:
+        return replace(example, id=UUID(told)) if isinstance(told, str) else example
+    except ValueError:  # metadata of the user's own that looks alike
+        return example
 
 
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:

@@ -103,6 +103,7 @@ def test_names_of_a_floor_are_metrics_short_names_and_evaluators_keys() -> None:
             "--floor judge=4: a bar is on 0 to 1; 4 of 1 to 5 is helpfulness=0.75",
         ),
         (["accuracy=80"], "--floor accuracy=80: a bar is on 0 to 1"),
+        (["success=80"], "a bar is on 0 to 1; 80 of 0 to 100 is success=0.8"),
         (["accuracy=0.8", "agent_routing_accuracy=0.7"], "accuracy has a floor already; keep one"),
     ],
 )

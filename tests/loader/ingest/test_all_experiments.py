@@ -115,6 +115,17 @@ def test_where_none_could_be_read_the_exit_code_is_that_of_the_service(
     assert "e1: not loaded" in result.stderr
 
 
+def test_a_service_that_is_away_is_the_failure_though_the_rest_is_not_tried(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    experiments(stand_in, 5)
+    stand_in.faults.append(Fault("/runs/query", times=1000, status=503))
+    result = ingest(database_url)
+    assert "the rest is not tried" in result.stderr
+    assert result.exit_code == 4
+    assert loaded(database_url) == []
+
+
 def test_a_refused_key_is_told_before_any_experiment(
     database_url: str, stand_in: LangSmithServer
 ) -> None:

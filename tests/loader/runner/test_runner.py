@@ -187,6 +187,21 @@ def test_what_breaks_the_contract_is_left_out_and_said(database_url: str) -> Non
     assert comment == {"accuracy": "{'output': 'What is 0 + 1?'}"}
 
 
+def test_what_an_evaluator_or_a_task_says_oddly_costs_no_answer(database_url: str) -> None:
+    def odd(outputs: Mapping[str, Any]) -> list[dict[str, object]]:
+        del outputs
+        return [{"key": "tone", "value": "good\0"}]
+
+    metadata = {"langsmith": {"example_id": "no id of theirs"}, "half": "\ud800"}
+    tasks = [{**task, "metadata": metadata} for task in sums(1)]
+    outcome = run(database_url, CallableTarget(lambda prompt: prompt), tasks, SETTINGS, (odd,))
+    assert outcome.succeeded == 1
+    ((success, kept),) = rows(database_url, "success, metadata")
+    assert success is True
+    # by it a file of such runs is known
+    assert kept["run"]["target"]
+
+
 def test_inputs_and_outputs_are_told_apart_always_and_kept_on_demand(database_url: str) -> None:
     def shout(prompt: str) -> str:
         return prompt.upper()
