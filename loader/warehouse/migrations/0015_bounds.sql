@@ -1,0 +1,1 @@
+-- Begun; filled in by what follows.
