@@ -10,7 +10,6 @@
             '{{ target.schema }}',
             jsonb_build_object(
                 'name', 'dbt {{ invocation_id }}',
-                'user', current_user,
                 'token', '{{ build_token() }}',
                 'sessions', current_setting('application_name')
             ),

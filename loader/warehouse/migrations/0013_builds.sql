@@ -193,11 +193,11 @@ begin
     end if;
 
     is_taken := true;
-    holder := new_holder;
+    holder := new_holder || jsonb_build_object('user', session_user);
     execute format(
         'insert into %s (holder) values ($1) returning build_id, started_at',
         builds
-    ) into build_id, started_at using new_holder;
+    ) into build_id, started_at using holder;
 
     -- years of builds every minute would be a table that only grows
     execute format(
@@ -278,7 +278,7 @@ end
 $function$;
 
 -- Close the build of a token. Refused when it was taken over: what was written
--- since may be of two builds.
+-- since may be of two builds. One that was never let begin has nothing to close.
 create function raw_evals.end_build(
     marts text,
     token text,
@@ -290,6 +290,7 @@ as $function$
 declare
     staging constant text := quote_ident(marts || '_staging');
     own_id bigint;
+    was_lost boolean;
 begin
     execute format(
         $statement$
@@ -310,7 +311,19 @@ begin
         $statement$,
         staging
     ) into own_id using token, is_complete;
-    if own_id is null then
+    if own_id is not null then
+        return;
+    end if;
+    execute format(
+        $statement$
+        select exists (
+            select from %1$s.builds
+            where status = 'lost' and holder ->> 'token' = $1
+        )
+        $statement$,
+        staging
+    ) into was_lost using token;
+    if was_lost then
         raise exception 'another build took over this one'
             using
                 errcode = 'object_in_use',
