@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 
 from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
+from loader.ingest.deliveries import delivered_by
 from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
 from loader.ingest.printable import printable
@@ -88,6 +89,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             opened, or a source that cannot be read again has the repetition 0.
         SourceUnavailable: the source fails; nothing is written.
         WarehouseUnavailable: the server fails; nothing is written.
+        AlreadyTaken: as `loader.ingest.deliveries` says; nothing is written.
 
     """
     started = time.monotonic()
@@ -151,6 +153,7 @@ def _load_once(
             tally.counts(),
             refuse=is_refused,
             beside=told_by(source, options.roles),
+            delivered=delivered_by(source),
         )
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - tally.rejected)

@@ -23,7 +23,7 @@ import psycopg
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 
-from loader.ingest import change_feed, entries, noticed, statements, told
+from loader.ingest import change_feed, deliveries, entries, noticed, statements, told
 from loader.ingest.change_feed import ChangeFeed
 from loader.ingest.entries import draw_load_id, insert_load
 from loader.ingest.side_rows import SideRows
@@ -34,7 +34,7 @@ from loader.tools.sql_files import read_sql
 from loader.warehouse import locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -190,6 +190,7 @@ class LoadWriter:
         *,
         refuse: bool = False,
         beside: Told = told.NOTHING,
+        delivered: Collection[str] = (),
     ) -> Outcome:
         """Decide what is loaded, write it and the ledger entry.
 
@@ -198,6 +199,10 @@ class LoadWriter:
             counts: of the rows met at the source.
             refuse: load nothing; rows given to `reject` as withheld are rejected too.
             beside: what the load says beside its runs.
+            delivered: ids of the batches in which the rows were handed over.
+
+        Raises:
+            AlreadyTaken: another load brought one of those batches.
 
         """
         self._end_rows()
@@ -205,6 +210,7 @@ class LoadWriter:
         self._feed.flush()
         # waits for the lock, unless it is ours already
         load_id = self._load_id = self._load_id or draw_load_id(self._connection)
+        deliveries.take(self._connection, load_id, delivered)
         counts = self._with_undeclared(counts)
         staged, replaced = (0, 0) if refuse else self._insert_staged()
         loaded = 0 if refuse else self._straight_count + staged

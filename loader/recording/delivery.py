@@ -3,9 +3,11 @@
 One thread per recorder writes; callers only append to a queue. Nothing in `add` takes a
 lock, and `flush` waits on a primitive lock, so both work inside a signal handler.
 
-Order is kept: what this recorder has spooled is loaded before anything newer. Records
+Order is kept: what was spooled is loaded before anything newer of the same source, whichever
+process spooled it; where another is at that, what is newer goes behind it in the spool. Records
 may be spooled while the database is still busy with them, when somebody will not wait any
-longer; they carry their own ids, so it makes no difference whether both arrive.
+longer. Both copies carry the id of their batch, which the database takes once: a batch that
+arrives late cannot put an old value over a newer one.
 """
 
 from __future__ import annotations
@@ -17,20 +19,22 @@ import os
 import signal
 import threading
 import time
+import uuid
 import weakref
 from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import LoaderError, WarehouseUnavailable
+from loader.ingest.deliveries import AlreadyTaken
 from loader.ingest.load import load
-from loader.recording.spool import Header, SpoolWriter, replay, target_name
+from loader.recording.spool import Header, SpoolWriter, has_older, replay, target_name
 from loader.records.scales import UNDECLARED
 from loader.sources import SourceRow
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from types import FrameType
 
     from loader.ingest.summary import SetAside
@@ -51,14 +55,18 @@ class _Batch:
 
     def __init__(self, source: str, lines: list[bytes]) -> None:
         self.name = source
-        self._lines = lines
+        self.lines = lines
+        self.delivery = str(uuid.uuid4())
 
     def reference(self) -> dict[str, object]:
         return {"process": os.getpid()}
 
     def rows(self) -> Iterator[SourceRow]:
-        for number, line in enumerate(self._lines, start=1):
+        for number, line in enumerate(self.lines, start=1):
             yield SourceRow(number, "", line, None, None)
+
+    def deliveries(self) -> Collection[str]:
+        return (self.delivery,)
 
 
 class Delivery:
@@ -99,7 +107,8 @@ class Delivery:
     def _reset(self) -> None:
         """Begin anew, as a child process must after a fork."""
         self._queue: deque[bytes] = deque()
-        self._in_flight: list[bytes] = []
+        self._in_flight: _Batch | None = None
+        """What was handed over, until it is in the database or on disk."""
         self._taking = threading.RLock()
         """Held while records move between queue, thread and spool; never during I/O of
         the database."""
@@ -121,7 +130,13 @@ class Delivery:
     @property
     def is_full(self) -> bool:
         """Whether the next record will have to wait for the disk."""
-        return len(self._queue) >= self._queue_records
+        return self._waiting_count() >= self._queue_records
+
+    def _waiting_count(self) -> int:
+        """Count what waits in memory, with what neither the database nor the disk took."""
+        in_flight = self._in_flight
+        refused = len(in_flight.lines) if in_flight is not None and self._disk_problem else 0
+        return len(self._queue) + refused
 
     def add(self, line: bytes) -> None:
         """Queue one record.
@@ -130,7 +145,7 @@ class Delivery:
             WarehouseUnavailable: the queue is full and the disk does not take it.
 
         """
-        waiting = len(self._queue)
+        waiting = self._waiting_count()
         if waiting >= self._queue_records:
             self._rescue()
         self._queue.append(line)
@@ -210,45 +225,48 @@ class Delivery:
 
     def _deliver(self) -> None:
         """Bring everything queued to the database, else to the spool."""
-        with self._taking:
-            lines = self._in_flight = list(self._queue)
-            for _ in lines:
-                self._queue.popleft()
-        if not lines and not self._spool.has_waiting:
-            return
-        try:
-            self._to_database(lines)
-        except Exception as error:  # noqa: BLE001  whatever it was, the records must not go
-            self._note_failure(error)
+        while True:
             with self._taking:
-                # a rescue may have put them on disk meanwhile
-                if self._in_flight and not self._to_spool(self._in_flight):
-                    self._queue.extendleft(reversed(self._in_flight))
-                self._in_flight = []
-            return
-        self._failures, self._problem = 0, ""
-        self._in_flight = []
-        self.loaded_count += len(lines)
+                is_left = self._in_flight is not None  # neither would take it
+                if not is_left and self._queue:
+                    lines = list(self._queue)
+                    for _ in lines:
+                        self._queue.popleft()
+                    self._in_flight = _Batch(self._source, lines)
+                batch = self._in_flight
+            if batch is None and not self._spool.has_waiting:
+                return
+            try:
+                self._to_database(batch)
+            except Exception as error:  # noqa: BLE001  whatever it was, the records must not go
+                self._note_failure(error)
+                with self._taking:
+                    self._to_spool()
+                return
+            self._failures, self._problem = 0, ""
+            with self._taking:
+                if self._in_flight is batch:  # else a rescue has put it on disk meanwhile
+                    self._in_flight = None
+            if not is_left:
+                return
 
-    def _to_database(self, lines: list[bytes]) -> None:
+    def _to_database(self, batch: _Batch | None) -> None:
         if time.monotonic() < self._retry_at:
             raise WarehouseUnavailable(self._problem)
         connection = self._connected()
         try:
             self._replay(connection)
-            if not lines:
+            if batch is None:
                 return
-            summary = load(
-                connection,
-                _Batch(self._source, lines),
-                self._vocabulary,
-                keep_contents=self._keep_contents,
-            )
+            summary = load(connection, batch, self._vocabulary, keep_contents=self._keep_contents)
+        except AlreadyTaken:
+            return  # its copy in the spool was loaded meanwhile
         except BaseException:
             self._connection = None
             with contextlib.suppress(Exception):
                 connection.close()
             raise
+        self.loaded_count += len(batch.lines)
         self._tell_asides(summary.set_aside)
         if summary.rejected:
             _log.warning(
@@ -273,7 +291,7 @@ class Delivery:
     def _replay(self, connection: Connection) -> None:
         """Load what was spooled before, so that order is kept."""
         replay(connection, self._vocabulary, self._target)
-        if self._spool.has_waiting:
+        if has_older(self._source, self._target):
             raise WarehouseUnavailable("another process is loading older records")
 
     def _connected(self) -> Connection:
@@ -297,40 +315,43 @@ class Delivery:
             _log.log(level, "recorded runs go to the spool file: %s", problem)
         self._problem = problem
 
-    def _to_spool(self, lines: list[bytes]) -> bool:
+    def _to_spool(self) -> bool:
+        """Put everything that is not in the database for certain on disk; whether it went."""
+        if self._in_flight is not None:
+            if not self._keep(self._in_flight):
+                return False
+            self._in_flight = None
+        count = len(self._queue)
+        if count:
+            lines = [self._queue[place] for place in range(count)]
+            if not self._keep(_Batch(self._source, lines)):
+                return False
+            for _ in range(min(count, len(self._queue))):
+                self._queue.popleft()
+        return True
+
+    def _keep(self, batch: _Batch) -> bool:
         try:
-            self._spool.append(lines)
+            self._spool.append(batch.lines, batch.delivery)
         except OSError as error:
             self._disk_problem = error.strerror or type(error).__name__
             _log.warning("recorded runs wait in memory, no spool file: %s", self._disk_problem)
             return False
         self._disk_problem = ""
-        self.spooled_count += len(lines)
+        self.spooled_count += len(batch.lines)
         return True
 
     def _rescue(self) -> None:
-        """Put everything that is not in the database for certain on disk, now.
-
-        Raises:
-            WarehouseUnavailable: the disk does not take it; the records stay queued.
-
-        """
+        """Do so now; raises WarehouseUnavailable where the disk does not take it."""
         if not self._taking.acquire(timeout=_SPOOL_SECONDS):
             raise WarehouseUnavailable("the disk does not answer; recorded runs wait in memory")
         try:
-            count = len(self._queue)
-            lines = [*self._in_flight, *(self._queue[place] for place in range(count))]
-            if not lines:
-                return
-            if not self._to_spool(lines):
+            if not self._to_spool():
                 raise WarehouseUnavailable(
-                    f"{len(lines)} recorded runs are neither in the database "
+                    f"{self._waiting_count()} recorded runs are neither in the database "
                     f"({self._problem or 'it does not answer in time'}) nor on disk "
                     f"({self._disk_problem})"
                 )
-            for _ in range(count):
-                self._queue.popleft()
-            self._in_flight = []
         finally:
             self._taking.release()
 

@@ -1,65 +1,66 @@
-"""Records that could not be delivered: an append-only file each, loaded exactly once.
+"""Records that could not be delivered: append-only files, loaded exactly once and in order.
 
-A line is `crc32 in hexadecimal, blank, JSON`; the first says where the file came from. A
-line counts once `fsync` has returned: what a crash leaves half written fails its checksum
-and was never acknowledged. Every record carries its own `source_run_id` and time, so
-loading a file twice changes nothing, and a file is removed only after the commit of its
-load. `flock` keeps writers and loaders apart: a writer that finds its file in use or gone
-begins another, so it never waits.
+What a file looks like is said in `loader.recording.spool_file`. Every batch carries an id by
+which the database knows it again, so loading a file twice changes nothing, and a file is
+removed only after the commit of its load. `flock` keeps writers and loaders apart: a writer
+that finds its file in use or gone begins another, so it never waits.
 """
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
 import os
 import threading
-import time
 import uuid
-import zlib
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Final, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError, LoaderError
+from loader.errors import LoaderError, SourceUnavailable
+from loader.recording.spool_file import (
+    Batch,
+    Header,
+    batches,
+    framed,
+    header_of,
+    is_locked,
+    is_whole,
+    last_of_source,
+    next_name,
+    read_header,
+    sync_directory,
+    try_lock,
+    unframed,
+    waiting_in,
+    write,
+)
 from loader.sources import Rejection, SourceRow
-from loader.warehouse.project import home_directory
+from loader.warehouse.project import cannot_write, home_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from loader.ingest.summary import LoadSummary
     from loader.records.vocabulary import Vocabulary
     from loader.warehouse.connection import Connection
 
-FORMAT: Final = 2
-"""Of files that say whether contents are kept; those that keep none are of format 1 still,
-which earlier versions read."""
-SUFFIX: Final = ".spool"
-_CHECKSUM_DIGITS: Final = 8
+__all__ = [
+    "Header",
+    "SpoolWriter",
+    "framed",
+    "has_older",
+    "replay",
+    "replay_waiting",
+    "spool_directory",
+    "target_name",
+    "unframed",
+    "waiting",
+]
 _LOCK_NAME: Final = "loading.lock"
 _EMBEDDED: Final = "embedded"
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a loader waits for a writer: appending takes milliseconds."""
 _log = logging.getLogger(__name__)
-
-
-class Header(NamedTuple):
-    """The first line of a spool file."""
-
-    source: str
-    """The `source` of its runs."""
-    target: str
-    """The database they are meant for, see `target_name`."""
-    keep_contents: bool = False
-    """Whether their inputs and outputs are kept."""
-
-    def to_json(self) -> str:
-        """Return the line."""
-        fields = {"format": FORMAT, **self._asdict()}
-        if not self.keep_contents:
-            del fields["keep_contents"]
-            fields["format"] = 1
-        return json.dumps(fields)
 
 
 def spool_directory() -> Path:
@@ -69,7 +70,17 @@ def spool_directory() -> Path:
 
 def waiting(directory: Path | None = None) -> list[Path]:
     """Return the spool files that wait, the oldest first."""
-    return sorted((directory or spool_directory()).glob(f"*{SUFFIX}"))
+    return waiting_in(directory or spool_directory())
+
+
+def has_older(source: str, target: str, directory: Path | None = None) -> bool:
+    """Whether something of a source waits for a database, whoever wrote it."""
+    for path in waiting(directory):
+        header = header_of(path)
+        is_ours = header is None or (header.source == source and _leads_to(header.target, target))
+        if is_ours and path.exists():
+            return True
+    return False
 
 
 def target_name(database_url: str | None = None) -> str:
@@ -103,64 +114,82 @@ class SpoolWriter:
         self._directory = directory or spool_directory()
         self._lock = threading.RLock()
         self.path: Path | None = None
+        """The file that has what was appended last."""
 
     @property
     def has_waiting(self) -> bool:
         """Whether something appended here is not loaded yet."""
         return self.path is not None and self.path.exists()
 
-    def append(self, records: Sequence[bytes]) -> None:
-        """Keep records; when this returns they are on disk.
+    def append(self, records: Sequence[bytes], delivery: str | None = None) -> None:
+        """Keep a batch of records behind all that was kept before; then it is on disk.
 
         Args:
             records: JSON texts without line feeds.
+            delivery: the id of the batch, where it may also reach the database otherwise.
 
         Raises:
             OSError: the disk is full or not writable; nothing was kept.
 
         """
+        batch = Batch(delivery or str(uuid.uuid4()), len(records))
         with self._lock, self._opened() as descriptor:
             size = os.fstat(descriptor).st_size
             try:
-                _write(descriptor, b"".join(map(framed, records)))
+                write(descriptor, b"".join(map(framed, (batch.to_line(), *records))))
                 os.fsync(descriptor)
             except OSError:
-                self.path = None  # whatever is left of it, the next records go elsewhere
                 os.ftruncate(descriptor, size)
                 raise
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
-        """Open and lock the file at hand, or a new one if a loader has taken it."""
-        if self.path is not None:
+        """Open and lock the last file of the source, or a new one if that cannot be gone on with.
+
+        A new one is there afterwards only if something was written to it.
+        """
+        files = waiting_in(self._directory)
+        last = last_of_source(files, self._header.source)
+        if last is not None:
             try:
-                descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-            except FileNotFoundError:
-                self.path = None
+                descriptor = os.open(last, os.O_RDWR | os.O_APPEND)
+            except OSError:
+                pass  # loaded meanwhile, or another user's
             else:
                 try:
-                    if _is_locked(descriptor, self.path):
+                    if self._goes_on(descriptor, last):
+                        self.path = last
                         yield descriptor
                         return
                 finally:
                     os.close(descriptor)
         while True:
-            path, descriptor = self._create()
+            path, descriptor = self._create(files)
             try:
-                if _is_locked(descriptor, path):
-                    _write(descriptor, framed(self._header.to_json().encode()))
-                    self.path = path
-                    yield descriptor
-                    _sync_directory(self._directory)
-                    return
+                if not is_locked(descriptor, path):
+                    continue
+                write(descriptor, framed(self._header.to_json().encode()))
+                yield descriptor
+                sync_directory(self._directory)
+            except OSError:
+                with suppress(OSError):
+                    path.unlink()  # a full disk has room for names
+                raise
             finally:
                 os.close(descriptor)
+            self.path = path
+            return
 
-    def _create(self) -> tuple[Path, int]:
+    def _goes_on(self, descriptor: int, path: Path) -> bool:
+        """Whether a file can be appended to: nobody is at it, and it was not torn by a crash."""
+        return (
+            is_locked(descriptor, path) and is_whole(descriptor) and header_of(path) == self._header
+        )
+
+    def _create(self, files: Sequence[Path]) -> tuple[Path, int]:
         # records may be private: nobody else reads them
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        name = f"{time.time_ns():020d}-{os.getpid()}-{uuid.uuid4().hex[:8]}{SUFFIX}"
-        path = self._directory / name
+        path = self._directory / next_name(files, self._header.source)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         return path, os.open(path, flags, mode=0o600)
 
@@ -170,26 +199,55 @@ class SpoolSource:
 
     never_waits = True
 
-    def __init__(self, path: Path, file: IO[bytes], header: Header) -> None:
-        """Read from an open file, its header already read."""
+    def __init__(self, path: Path, file: IO[bytes], header: Header, taken: Collection[str]) -> None:
+        """Read from an open file, its header already read; pass over batches that were taken."""
         self.name = header.source
         self._path = path
         self._file = file
+        self._begin = file.tell()
+        self._taken = taken
+        self._whole: set[str] = set()
 
     def reference(self) -> dict[str, object]:
         """Name the file."""
         return {"spool": self._path.name}
 
+    def deliveries(self) -> Collection[str]:
+        """Return the ids of the batches that were read whole."""
+        return self._whole
+
     def rows(self) -> Iterator[SourceRow]:
-        """Yield every record; a damaged line is rejected, a torn last one passed over."""
-        for number, line in enumerate(self._file, start=2):
-            text = unframed(line)
-            if text is not None:
-                yield SourceRow(number, self._path.name, text, None, None)
-            elif line.endswith(b"\n"):
-                reason = "the line does not match its checksum; the disk altered it"
-                rejection = Rejection("checksum_mismatch", reason)
-                yield SourceRow(number, self._path.name, line, None, rejection)
+        """Yield every record; a damaged line is rejected, a torn last one passed over.
+
+        Raises:
+            SourceUnavailable: the disk fails.
+
+        """
+        self._whole.clear()
+        batch, left, is_known = Batch("", 0), 0, False
+        try:
+            self._file.seek(self._begin)
+            for number, line in enumerate(self._file, start=2):
+                text = unframed(line)
+                begun = None if text is None else Batch.of_line(text)
+                if begun is not None:
+                    batch, left = begun, begun.records
+                    is_known = batch.delivery in self._taken or batch.delivery in self._whole
+                elif is_known:
+                    continue
+                elif text is not None:
+                    yield SourceRow(number, self._path.name, text, None, None)
+                    left -= 1
+                    if batch.delivery and not left:
+                        self._whole.add(batch.delivery)
+                elif line.endswith(b"\n"):
+                    reason = "the line does not match its checksum; the disk altered it"
+                    rejection = Rejection("checksum_mismatch", reason)
+                    yield SourceRow(number, self._path.name, line, None, rejection)
+        except OSError as error:
+            raise SourceUnavailable(
+                f"reading {self._path} failed: {error.strerror}; its records stay there"
+            ) from error
 
 
 def replay(
@@ -200,7 +258,8 @@ def replay(
 ) -> list[LoadSummary]:
     """Load every waiting file that is meant for this database, the oldest first.
 
-    One process at a time does so: beside another one, this returns at once.
+    One process at a time does so: beside another one, this returns at once. Where a file is in
+    use, what stands behind it waits for it.
 
     Args:
         connection: to a migrated warehouse, without an open transaction.
@@ -209,22 +268,22 @@ def replay(
         directory: the folder of the files, if not the usual one.
 
     Raises:
-        ConfigurationError: the raw schema is missing.
+        ConfigurationError: the raw schema is missing, or the folder cannot be written.
+        SourceUnavailable: a file cannot be read.
         WarehouseUnavailable: the server fails; what is not loaded stays.
 
     """
     folder = directory or spool_directory()
     if not waiting(folder):
         return []
-    summaries: list[LoadSummary] = []
-    with (folder / _LOCK_NAME).open("a") as lock:
-        if not _try_lock(lock.fileno()):
+    try:
+        lock = (folder / _LOCK_NAME).open("a")
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    with lock:
+        if not try_lock(lock.fileno()):
             return []
-        for path in waiting(folder):
-            summary = _load_file(connection, vocabulary, target, path)
-            if summary is not None:
-                summaries.append(summary)
-    return summaries
+        return list(_load_waiting(connection, vocabulary, target, folder))
 
 
 def replay_waiting(database_url: str | None = None) -> int:
@@ -248,33 +307,53 @@ def replay_waiting(database_url: str | None = None) -> int:
     return sum(summary.read for summary in summaries)
 
 
-def _load_file(
-    connection: Connection, vocabulary: Vocabulary, target: str, path: Path
-) -> LoadSummary | None:
-    from loader.ingest.load import load  # writing a spool needs no driver
+def _load_waiting(
+    connection: Connection, vocabulary: Vocabulary, target: str, folder: Path
+) -> Iterator[LoadSummary]:
+    held: set[str] = set()  # sources of which something older is in use
+    for path in waiting_in(folder):
+        header = header_of(path)
+        if header is not None and header.source in held:
+            continue
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SourceUnavailable(f"{path} cannot be read: {error.strerror}") from None
+        with file:
+            if is_locked(file.fileno(), path, _PATIENCE_SECONDS):
+                summary = _load_file(connection, vocabulary, target, path, file)
+                if summary is not None:
+                    yield summary
+            elif path.exists():
+                header = header_of(path)
+                if header is None:
+                    return
+                held.add(header.source)
 
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
+
+def _load_file(
+    connection: Connection, vocabulary: Vocabulary, target: str, path: Path, file: IO[bytes]
+) -> LoadSummary | None:
+    header = read_header(file)
+    if header is None:
+        file.seek(0)
+        if not file.readline().endswith(b"\n"):
+            path.unlink()  # begun by a writer that never came to acknowledge anything
+        else:
+            damaged = path.with_suffix(".damaged")
+            path.rename(damaged)
+            _log.warning("%s is no spool file any more; kept as %s", path.name, damaged)
         return None
-    with file:
-        if not _is_locked(file.fileno(), path):
-            return None  # its writer is at it, or another loader was quicker
-        header = _read_header(file)
-        if header is None:
-            if os.fstat(file.fileno()).st_size == 0:
-                path.unlink()  # made by a writer that never came to write
-            else:
-                damaged = path.with_suffix(".damaged")
-                path.rename(damaged)
-                _log.warning("%s is no spool file any more; kept as %s", path.name, damaged)
-            return None
-        if not _leads_to(header.target, target):
-            return None
-        source = SpoolSource(path, file, header)
-        summary = load(connection, source, vocabulary, keep_contents=header.keep_contents)
+    if not _leads_to(header.target, target):
+        return None
+    summary = _load_once(connection, vocabulary, header, path, file)
+    try:
         path.unlink()
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
+    except OSError as error:
+        raise cannot_write(path.parent, error) from None
     if summary.rejected:
         _log.warning(
             "%d spooled records were rejected, see raw_evals.rejected_rows of load %s",
@@ -282,6 +361,23 @@ def _load_file(
             summary.load_id,
         )
     return summary
+
+
+def _load_once(
+    connection: Connection, vocabulary: Vocabulary, header: Header, path: Path, file: IO[bytes]
+) -> LoadSummary:
+    from loader.ingest import deliveries  # writing a spool needs no driver
+    from loader.ingest.load import load
+
+    begin = file.tell()
+    ids = {batch.delivery for batch in batches(file)}
+    while True:
+        file.seek(begin)
+        source = SpoolSource(path, file, header, deliveries.taken(connection, ids))
+        try:
+            return load(connection, source, vocabulary, keep_contents=header.keep_contents)
+        except deliveries.AlreadyTaken:
+            continue  # a batch that was on its way has arrived meanwhile
 
 
 def _leads_to(written_for: str, target: str) -> bool:
@@ -295,58 +391,3 @@ def _leads_to(written_for: str, target: str) -> bool:
 
     conninfo = embedded.running(embedded_directory())
     return conninfo is not None and {written_for, target} == {_EMBEDDED, target_name(conninfo)}
-
-
-def framed(record: bytes) -> bytes:
-    """Return a record as a line of the file."""
-    return b"%08x %s\n" % (zlib.crc32(record), record)
-
-
-def unframed(line: bytes) -> bytes | None:
-    """Return the record of a line; None if the line is torn or damaged."""
-    checksum, blank, record = line[:-1].partition(b" ")
-    if not blank or line[-1:] != b"\n" or len(checksum) != _CHECKSUM_DIGITS:
-        return None
-    return record if checksum == b"%08x" % zlib.crc32(record) else None
-
-
-def _read_header(file: IO[bytes]) -> Header | None:
-    text = unframed(file.readline())
-    if text is None:
-        return None
-    fields = json.loads(text)
-    if fields.pop("format") > FORMAT:
-        raise ConfigurationError(f"{file.name} is of a newer evalmart; upgrade to load it")
-    return Header(**fields)
-
-
-def _is_locked(descriptor: int, path: Path) -> bool:
-    """Lock a file without waiting; false if it is in use or no longer there."""
-    if not _try_lock(descriptor):
-        return False
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -42,6 +42,14 @@ def home_directory() -> Path:
     return Path(named).resolve() if named else project_directory() / ".evalmart"
 
 
+def cannot_write(folder: Path, error: OSError) -> ConfigurationError:
+    """Return the error of a folder of evalmart's own that cannot be written."""
+    return ConfigurationError(
+        f"cannot write to {folder}: {error.strerror or type(error).__name__}; "
+        "set EVALMART_HOME to a folder that can be written"
+    )
+
+
 def default_variables() -> dict[str, Any]:
     """Return the vars of `dbt_project.yml`, without what the team's folder changes."""
     text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")

@@ -201,14 +201,16 @@ def test_a_closed_recorder_says_so() -> None:
 
 
 def test_a_cancelled_task_still_delivers(database_url: str) -> None:
-    async def work() -> None:
+    async def work(is_recorded: asyncio.Event) -> None:
         async with AsyncRecorder(**ARM, database_url=database_url) as recorder:
             await recorder.record(task_id="t")
+            is_recorded.set()
             await asyncio.sleep(60)
 
     async def main() -> None:
-        task = asyncio.create_task(work())
-        await asyncio.sleep(0.1)
+        is_recorded = asyncio.Event()
+        task = asyncio.create_task(work(is_recorded))
+        await is_recorded.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

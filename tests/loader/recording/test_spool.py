@@ -58,6 +58,16 @@ def runs(url: str) -> list[tuple[object, ...]]:
         ).fetchall()
 
 
+def accuracies(url: str) -> dict[str, float]:
+    """Return the score that counts of each run."""
+    with connect(url) as connection:
+        rows = connection.execute(
+            "select distinct on (source_run_id) source_run_id, (scores ->> 'accuracy')::float8 "
+            "from raw_evals.evaluation_runs order by source_run_id, run_version desc"
+        ).fetchall()
+    return {str(run_id): float(str(value)) for run_id, value in rows}
+
+
 def test_what_was_appended_is_loaded_once_under_its_own_source(database_url: str) -> None:
     writer = SpoolWriter(Header("run", target_name(database_url)))
     writer.append([record(1), record(2)])
@@ -76,8 +86,42 @@ def test_a_file_that_was_loaded_but_not_removed_changes_nothing(database_url: st
     content = path.read_bytes()
     load_all(database_url)
     path.write_bytes(content)
-    assert load_all(database_url) == [(1, 0, 1, 0)]
+    assert load_all(database_url) == [(0, 0, 0, 0)]
+    assert waiting() == []
     assert len(runs(database_url)) == 1
+
+
+def test_a_file_that_was_gone_on_with_after_its_load_brings_what_is_new(
+    database_url: str,
+) -> None:
+    writer = SpoolWriter(Header("recorder", target_name(database_url)))
+    writer.append([record(1, scores={"accuracy": 0.1})])
+    (path,) = waiting()
+    content = path.read_bytes()
+    load_all(database_url)
+    writer.append([record(1, scores={"accuracy": 0.2})])
+    load_all(database_url)
+    # as if killed between the commit and the removal of the file
+    path.write_bytes(content)
+    writer.append([record(2)])
+    assert waiting() == [path]
+    assert load_all(database_url) == [(1, 1, 0, 0)]
+    assert accuracies(database_url) == {"run-1": 0.2, "run-2": 0.5}
+
+
+def test_a_file_of_an_earlier_version_is_loaded_and_stands_before_what_comes_now(
+    database_url: str,
+) -> None:
+    header = {"format": 1, "source": "recorder", "target": target_name(database_url)}
+    older = record(1, scores={"accuracy": 0.1})
+    spool_directory().mkdir()
+    path = spool_directory() / "01764486000000000000-17-abcdef01.spool"
+    path.write_bytes(framed(msgspec.json.encode(header)) + framed(older))
+    writer = SpoolWriter(Header("recorder", target_name(database_url)))
+    writer.append([record(1, scores={"accuracy": 0.2})])
+    assert waiting()[0] == path
+    assert load_all(database_url) == [(1, 1, 0, 0), (1, 1, 0, 0)]
+    assert accuracies(database_url) == {"run-1": 0.2}
 
 
 def test_a_torn_last_line_is_dropped_and_a_damaged_one_is_rejected(database_url: str) -> None:
@@ -131,11 +175,13 @@ def test_a_writer_never_waits_for_a_loader(database_url: str) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         writer.append([record(2)])
         assert len(waiting()) == 2
-        assert load_all(database_url) == [(1, 1, 0, 0)]  # the file in use is passed over
+        assert load_all(database_url) == []  # what stands behind the file in use waits for it
+        SpoolWriter(Header("run", target_name(database_url))).append([record(3)])
+        assert load_all(database_url) == [(1, 1, 0, 0)]  # but not what is of another source
+    assert load_all(database_url) == [(1, 1, 0, 0), (1, 1, 0, 0)]
+    writer.append([record(4)])
     assert load_all(database_url) == [(1, 1, 0, 0)]
-    writer.append([record(3)])
-    assert load_all(database_url) == [(1, 1, 0, 0)]
-    assert len(runs(database_url)) == 3
+    assert len(runs(database_url)) == 4
 
 
 def test_many_loaders_at_once_load_everything_once(database_url: str) -> None:
