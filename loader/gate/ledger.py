@@ -75,7 +75,7 @@ def require_ledger(connection: Connection) -> None:
         """
         select
             has_schema_privilege(class.relnamespace, 'usage'),
-            has_table_privilege(class.oid, 'insert'),
+            has_any_column_privilege(class.oid, 'insert'),
             exists (
                 select from pg_attribute
                 where attrelid = class.oid and attname = 'rule_version' and not attisdropped

@@ -23,6 +23,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import LoaderError, WarehouseUnavailable
+from loader.ingest.entries import patience
 from loader.ingest.load import load
 from loader.recording.spool import Header, SpoolWriter, replay, target_name
 from loader.records.scales import UNDECLARED
@@ -235,15 +236,16 @@ class Delivery:
             raise WarehouseUnavailable(self._problem)
         connection = self._connected()
         try:
-            self._replay(connection)
-            if not lines:
-                return
-            summary = load(
-                connection,
-                _Batch(self._source, lines),
-                self._vocabulary,
-                keep_contents=self._keep_contents,
-            )
+            with patience(_STATEMENT_SECONDS):
+                self._replay(connection)
+                if not lines:
+                    return
+                summary = load(
+                    connection,
+                    _Batch(self._source, lines),
+                    self._vocabulary,
+                    keep_contents=self._keep_contents,
+                )
         except BaseException:
             self._connection = None
             with contextlib.suppress(Exception):

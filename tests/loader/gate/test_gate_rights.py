@@ -123,7 +123,7 @@ def test_the_functions_beside_the_marts_are_named_where_they_are_needed(
     gate_marts.store_task(connection, "t1", [1.0], [1.0])
     grant(
         connection,
-        f"grant evals_analyst, evals_loader to {role}",
+        f"grant evals_gate to {role}",
         "revoke execute on function evals.judge from public",
         "revoke usage on schema evals_functions from evals_analyst",
     )
