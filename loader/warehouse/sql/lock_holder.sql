@@ -16,7 +16,7 @@ where
         where databases.datname = current_database()
     )
     and locks.granted
-    and locks.pid <> pg_backend_pid()
+    and locks.pid != pg_backend_pid()
     and tables.relnamespace = to_regnamespace('raw_evals')
     and tables.relkind in ('r', 'p')
     and (%(table)s::text is null or tables.relname = %(table)s)
