@@ -122,8 +122,8 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(
-            f"{error.diag.message_primary}; calibrate as a role that has evals_analyst, to read "
-            "the marts, and evals_loader, to record the result"
+            f"{error.diag.message_primary}; calibrate as a role that has evals_gate, to read the "
+            "marts and to record the result"
         ) from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"the calibration failed: {error}") from error

@@ -75,7 +75,7 @@ def require_ledger(connection: Connection) -> None:
         """
         select
             has_schema_privilege(class.relnamespace, 'usage'),
-            has_table_privilege(class.oid, 'insert'),
+            has_any_column_privilege(class.oid, 'insert'),
             exists (
                 select from pg_attribute
                 where attrelid = class.oid and attname = 'rule_version' and not attisdropped
@@ -93,12 +93,9 @@ def require_ledger(connection: Connection) -> None:
     if may_use and may_append:
         return
     role = current_role(connection)
-    statements = [] if may_use else [f"grant usage on schema raw_evals to {role}"]
-    if not may_append:
-        statements.append(f"grant insert on raw_evals.gate_decisions to {role}")
     raise WarehouseUnavailable(
         f"every verdict is recorded, and {role} may not append to raw_evals.gate_decisions; "
-        + remedy(*statements)
+        + remedy(f"grant evals_gate to {role}")
     )
 
 

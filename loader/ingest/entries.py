@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -12,6 +14,7 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.ingest import statements
 from loader.tools.version import __version__
 from loader.warehouse import locks
+from loader.warehouse.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 
+PATIENCE: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
+"""Seconds, where a program that records must not wait as long as a command, nor write to stderr."""
 ANNOTATION: Final = "annotation"
 """`source` of the entries in `raw_evals.loads` that hold what people said of runs."""
 
@@ -33,21 +38,51 @@ class Counts(NamedTuple):
     set_aside: int = 0
 
 
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Within it, loads wait so long for others, and for a statement, and tell nobody of it."""
+    token = PATIENCE.set(seconds)
+    try:
+        yield
+    finally:
+        PATIENCE.reset(token)
+
+
 def draw_load_id(connection: Connection) -> int:
-    """Take the lock of loads and draw an id, to be committed with what is written under it.
+    """Take the turn of loads and draw an id, to be committed with what is written under it.
+
+    Ids become visible in order: who draws later waits for the end of this transaction.
 
     Args:
-        connection: inside a transaction; later ids wait for its end.
+        connection: inside a transaction.
 
     Raises:
-        WarehouseUnavailable: the sequence gives none.
+        WarehouseUnavailable: another load did not end in the time of `wait_for`, or of
+            `patience`; names it.
 
     """
-    connection.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
-    drawn = connection.execute("select nextval('raw_evals.load_ids')").fetchone()
-    if drawn is None:
-        raise WarehouseUnavailable("a sequence returned no row")
-    return int(str(drawn[0]))
+    # free as a rule; a server's timeouts are lifted only where there is somebody to wait for
+    drawn = locks.try_draw(connection)
+    if drawn is not None:
+        return drawn
+    locks.without_timeouts(connection)
+    found: list[int] = []
+
+    def attempt() -> bool:
+        number = locks.try_draw(connection, locks.PATIENCE_MS)
+        found.extend([] if number is None else [number])
+        return number is not None
+
+    seconds = PATIENCE.get()
+    if seconds is None:
+        wait_for(attempt, lambda: locks.load_holder(connection), "another load")
+        return found[0]
+    until = time.monotonic() + seconds
+    while not attempt():
+        if time.monotonic() >= until:
+            holder = locks.load_holder(connection) or "who began it is not known"
+            raise WarehouseUnavailable(f"another load did not end in {seconds:g} s: {holder}")
+    return found[0]
 
 
 def write_entry(  # noqa: PLR0913  the columns of an entry

@@ -71,12 +71,11 @@ from touched
 """
 INSERT_LOAD: Final = """
 insert into raw_evals.loads (
-    load_id, source, source_ref, experiment_id, loader_version, started_at, finished_at,
+    load_id, source, source_ref, experiment_id, loader_version,
     rows_read, rows_loaded, rows_unchanged, rows_rejected, values_set_aside
 )
 values (
     %(load_id)s, %(source)s, %(source_ref)s, %(experiment_id)s, %(loader_version)s,
-    transaction_timestamp(), clock_timestamp(),
     %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s, %(set_aside)s
 )
 """

@@ -1,17 +1,17 @@
 """Raw writes: one load is one transaction, whole or not at all.
 
-Rows go by COPY into a temporary table. Then, under the advisory lock that every writer of
-the raw schema takes, one statement decides which of them are loaded, and they, the
+Rows go by COPY into a temporary table. Then, in the turn that every writer of the raw
+schema waits for, one statement decides which of them are loaded, and they, the
 load's ledger entry, its change feed and its rejected rows are inserted and committed.
-Because `load_id` is drawn under the lock, load ids become visible in order.
+Because `load_id` is drawn with the turn, load ids become visible in order.
 
-A large load whose source never waits takes a shorter way: if the lock is free it is taken
+A large load whose source never waits takes a shorter way: if the turn is free it is taken
 at once, and the rows are copied straight into `evaluation_runs` as first versions, a
 savepoint for each chunk. The primary key refuses a chunk that holds a run seen before, in
 an earlier load or in this one; that chunk and all after it go the normal way, so the order
 of the rows, which decides versions, is kept.
 
-Needs select and insert on `raw_evals`, usage of its sequences, and temporary tables.
+Needs what `evals_loader` may do, and temporary tables.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ WAITING_BYTES: Final = 4 * 1024 * 1024
 """A load that is larger is not kept whole before it is sent, however few its rows."""
 _BLOCK_BYTES: Final = 64 * 1024
 _BLOCK_ROWS: Final = 200
+_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 _FIELD_COUNT: Final = Struct(">h").pack
 _CONSTANTS: Final = Struct(">iqiii").pack
 """load_id, run_version and the length of the source, which follows."""
@@ -110,9 +111,18 @@ class LoadWriter:
     def __enter__(self) -> Self:
         """Begin the transaction."""
         self._transaction.__enter__()
-        # the decision must see what others committed before the lock was taken
-        self._connection.execute("set transaction isolation level read committed")
-        self._connection.execute("set local client_encoding to 'UTF8'")
+        # the decision must see what others committed before the turn was taken
+        settings = [
+            "set transaction isolation level read committed",
+            "set local client_encoding to 'UTF8'",
+            # a load takes as long as it takes, whatever a server allows a statement
+            f"set local statement_timeout to {round(1000 * (entries.PATIENCE.get() or 0))}",
+            # … but who has gone without a word must not keep the turn for ever
+            "set local idle_in_transaction_session_timeout to '1h'",
+        ]
+        if self._connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
+            settings.append("set local transaction_timeout to 0")
+        self._connection.execute("; ".join(settings).encode(), prepare=False)
         return self
 
     def __exit__(
@@ -322,14 +332,9 @@ class LoadWriter:
         self._chunk_links = set()
 
     def _try_lock(self) -> bool:
-        """Take the lock if it is free, and draw the load's id."""
-        found = self._connection.execute(
-            "select pg_try_advisory_xact_lock(%s)", [locks.LOAD]
-        ).fetchone()
-        if found is None or not found[0]:
-            return False
-        self._load_id = draw_load_id(self._connection)
-        return True
+        """Take the turn if it is free, and draw the load's id."""
+        self._load_id = locks.try_draw(self._connection)
+        return self._load_id is not None
 
     def _decide(self) -> tuple[int, int]:
         """Choose the staged rows that are loaded, and their versions.

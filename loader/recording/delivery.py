@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import LoaderError, WarehouseUnavailable
 from loader.ingest.deliveries import AlreadyTaken
+from loader.ingest.entries import patience
 from loader.ingest.load import load
 from loader.recording.spool import Header, SpoolWriter, has_older, replay, target_name
 from loader.records.scales import UNDECLARED
@@ -255,10 +256,13 @@ class Delivery:
             raise WarehouseUnavailable(self._problem)
         connection = self._connected()
         try:
-            self._replay(connection)
-            if batch is None:
-                return
-            summary = load(connection, batch, self._vocabulary, keep_contents=self._keep_contents)
+            with patience(_STATEMENT_SECONDS):
+                self._replay(connection)
+                if batch is None:
+                    return
+                summary = load(
+                    connection, batch, self._vocabulary, keep_contents=self._keep_contents
+                )
         except AlreadyTaken:
             return  # its copy in the spool was loaded meanwhile
         except BaseException:

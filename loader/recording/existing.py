@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
+from loader.ingest.entries import patience
 from loader.recording.spool import replay, target_name
 from loader.tools.counts import counted
 from loader.warehouse.connection import connect
@@ -315,7 +316,8 @@ class Session:
             )
             connection.commit()
             if self.as_of_load is None:
-                replay(connection, self._vocabulary, target_name(self._database_url))
+                with patience(_LOCK_SECONDS):
+                    replay(connection, self._vocabulary, target_name(self._database_url))
             asked = {**arm._asdict(), "source": self._source, "as_of_load": self.as_of_load}
             return self._tasks(connection, asked)
 

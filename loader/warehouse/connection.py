@@ -7,6 +7,8 @@ embedded server. A password reaches libpq and child processes, and nothing else.
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -15,10 +17,10 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.warehouse import embedded
 from loader.warehouse.project import home_directory
+from loader.warehouse.waiting import application_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 _LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT")
 _CONNECT_SECONDS = 10
@@ -97,7 +99,7 @@ def connect(database_url: str | None = None, *, autocommit: bool = False) -> Con
     """
     conninfo = make_conninfo(
         connection_string(database_url),
-        application_name="evalmart",
+        application_name=application_name(_doing()),
         connect_timeout=_CONNECT_SECONDS,
     )
     try:
@@ -109,6 +111,16 @@ def connect(database_url: str | None = None, *, autocommit: bool = False) -> Con
             "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
         ) from None
     return connection
+
+
+def _doing() -> str:
+    """Return what this process is at, for those who wait for it: a command, or a program's name."""
+    program = Path(sys.argv[0] if sys.argv else "")
+    is_ours = program.stem == "evalmart" or program.parts[-2:] == ("loader", "__main__.py")
+    command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    if is_ours and command.replace("-", "").isalpha():
+        return command
+    return f"in {program.name or 'python'}"
 
 
 def _take_known_forms(connection: Connection) -> None:

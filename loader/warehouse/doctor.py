@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 _PYTHON = (3, 11)
-_ROLES = ("evals_loader", "evals_analyst")
+_ROLES = ("evals_loader", "evals_gate", "evals_analyst")
 _PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3."}
 
 
@@ -127,7 +127,10 @@ def _rights(connection: Connection) -> Finding:
             has_database_privilege(current_database(), 'create')
             and has_database_privilege(current_database(), 'temporary'),
             coalesce(
-                has_table_privilege(to_regclass('raw_evals.evaluation_runs'), 'insert'), true
+                has_any_column_privilege(
+                    to_regclass('raw_evals.evaluation_runs'), 'insert'
+                ),
+                true
             )
         """
     ).fetchone()

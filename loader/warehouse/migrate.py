@@ -1,7 +1,8 @@
 """Create and migrate the raw schema: numbered SQL files, each applied once.
 
-Everything happens in one transaction under an advisory lock, so two `init`s at
-once are safe and an interrupted one leaves nothing.
+Everything happens in one transaction that keeps other `init`s out, so two at once are
+safe and an interrupted one leaves nothing. It waits in short attempts for whoever uses the
+tables: a statement that waits to change a table would stop everybody behind it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import psycopg
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.warehouse import locks
+from loader.warehouse.waiting import wait_for
 
 if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
@@ -26,6 +28,10 @@ create table if not exists raw_evals.schema_version (
     applied_at timestamptz not null default now()
 )
 """
+
+
+class _JustMade(Exception):  # noqa: N818  nothing is wrong
+    """Another `init` has made the schema while this one was about to."""
 
 
 class Migration(NamedTuple):
@@ -69,36 +75,26 @@ def migrate(connection: Connection) -> list[str]:
     Raises:
         ConfigurationError: the server is older than PostgreSQL 15, or its schema newer than
             this program.
-        WarehouseUnavailable: the user may not create what is needed.
+        WarehouseUnavailable: the user may not create what is needed, or others did not
+            let go of the schema in time.
 
     """
     if connection.info.server_version < OLDEST_SERVER:
         raise ConfigurationError(
             f"PostgreSQL {connection.info.server_version // 10_000} is too old; evalmart needs 15"
         )
-    applied = []
+    applied: list[str] = []
+
+    def attempt() -> bool:
+        try:
+            with connection.transaction():
+                applied[:] = _apply(connection)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, _JustMade):
+            return False
+        return True
+
     try:
-        with connection.transaction():
-            connection.execute("set local client_min_messages = warning")
-            connection.execute("select pg_advisory_xact_lock(%s)", [locks.MIGRATE])
-            connection.execute(_LEDGER)
-            version = current_version(connection)
-            known = migrations()
-            if version > known[-1].version:
-                raise ConfigurationError(
-                    f"raw_evals is at version {version}, this program knows {known[-1].version}; "
-                    "upgrade evalmart"
-                )
-            for migration in known:
-                if migration.version > version:
-                    connection.execute(migration.statements.encode())
-                    connection.execute(
-                        "insert into raw_evals.schema_version (version, name) values (%s, %s)",
-                        [migration.version, migration.name],
-                    )
-                    applied.append(migration.name)
-            roles = resources.files("loader.warehouse") / "migrations" / "roles.sql"
-            connection.execute(roles.read_text(encoding="utf-8").encode())
+        wait_for(attempt, lambda: locks.schema_holder(connection), "the raw schema")
         connection.commit()
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(
@@ -106,6 +102,38 @@ def migrate(connection: Connection) -> list[str]:
             "run init as the owner of the database"
         ) from error
     return applied
+
+
+def _apply(connection: Connection) -> list[str]:
+    """Apply what is missing, and the roles; inside a transaction."""
+    connection.execute("set local client_min_messages = warning")
+    locks.wait_shortly(connection)
+    try:
+        connection.execute(_LEDGER)
+    except (
+        psycopg.errors.UniqueViolation,
+        psycopg.errors.DuplicateSchema,
+        psycopg.errors.DuplicateTable,
+    ) as error:
+        raise _JustMade from error
+    locks.lock_schema(connection)
+    version = current_version(connection)
+    known = migrations()
+    if version > known[-1].version:
+        raise ConfigurationError(
+            f"raw_evals is at version {version}, this program knows {known[-1].version}; "
+            "upgrade evalmart"
+        )
+    missing = [migration for migration in known if migration.version > version]
+    for migration in missing:
+        connection.execute(migration.statements.encode())
+        connection.execute(
+            "insert into raw_evals.schema_version (version, name) values (%s, %s)",
+            [migration.version, migration.name],
+        )
+    roles = resources.files("loader.warehouse") / "migrations" / "roles.sql"
+    connection.execute(roles.read_text(encoding="utf-8").encode())
+    return [migration.name for migration in missing]
 
 
 def require_current(connection: Connection) -> None:

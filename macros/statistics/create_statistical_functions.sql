@@ -2,8 +2,9 @@
 {#
     Returns one statement that creates the statistical functions in a schema, for
     on-run-start. It does nothing when that schema already has these functions,
-    told by the fingerprint of their text in the schema's comment, and waits for
-    another build that is creating them.
+    told by the fingerprint of their text in the schema's comment. Two builds that
+    create them at once: the later waits for the earlier by the catalogue's own
+    locks, is refused, and finds them there. (An advisory lock is anyone's to take.)
 
     Plain SQL throughout: PostgreSQL 15 to 18 give the same digits.
 #}
@@ -26,18 +27,29 @@ $body$;
     fingerprint constant text
         := 'statistical functions of evalmart ' || md5(body);
     installed text;
+    attempts integer := 0;
 begin
-    -- 1448496717: any number, the same in every build
-    perform pg_advisory_xact_lock(1448496717, hashtext('{{ schema }}'));
-    select obj_description(pg_namespace.oid, 'pg_namespace')
-    into installed
-    from pg_namespace
-    where pg_namespace.nspname = '{{ schema }}';
-    if installed is distinct from fingerprint then
-        create schema if not exists {{ schema }};
-        execute body;
-        execute format('comment on schema {{ schema }} is %L', fingerprint);
-    end if;
+    loop
+        select obj_description(pg_namespace.oid, 'pg_namespace')
+        into installed
+        from pg_namespace
+        where pg_namespace.nspname = '{{ schema }}';
+        exit when installed is not distinct from fingerprint;
+        begin
+            create schema if not exists {{ schema }};
+            execute body;
+            execute format('comment on schema {{ schema }} is %L', fingerprint);
+            exit;
+        exception
+            -- internal_error: tuple concurrently updated
+            when unique_violation or duplicate_schema or internal_error then
+                attempts := attempts + 1;
+                if attempts = 20 then
+                    raise;
+                end if;
+                perform pg_sleep(0.1);
+        end;
+    end loop;
     if
         exists (
             select from pg_roles where rolname = 'evals_analyst'

@@ -107,11 +107,7 @@ def test_each_missing_right_is_named_with_the_statement_that_grants_it(
         said.append(statements)
         # what is said is what helps
         grant(connection, *statements.split(";")[:-1])
-    ledger = (
-        f"grant usage on schema raw_evals to {role}; "
-        f"grant insert on raw_evals.gate_decisions to {role};"
-    )
-    assert said == [ledger, f"grant evals_analyst to {role};"]
+    assert said == [f"grant evals_gate to {role};"]
     assert run_gate(connection, options=options).exit_code == 0
 
 
@@ -123,7 +119,7 @@ def test_the_functions_beside_the_marts_are_named_where_they_are_needed(
     gate_marts.store_task(connection, "t1", [1.0], [1.0])
     grant(
         connection,
-        f"grant evals_analyst, evals_loader to {role}",
+        f"grant evals_gate to {role}",
         "revoke execute on function evals.judge from public",
         "revoke usage on schema evals_functions from evals_analyst",
     )
@@ -145,7 +141,7 @@ def test_without_the_right_to_append_there_is_no_verdict(connection: Connection)
     result = run_gate(connection, options="options='-c role=evals_analyst'")
     assert result.exit_code == 4
     assert "every verdict is recorded" in result.stderr
-    assert "run: grant insert on raw_evals.gate_decisions to evals_analyst;" in result.stderr
+    assert "run: grant evals_gate to evals_analyst;" in result.stderr
     assert result.stdout == ""
 
 

@@ -176,7 +176,7 @@ def test_the_straight_way_is_taken_when_it_is_free_and_only_then(
         tmp_path / "b.jsonl", [record(experiment_id="e2", task_id=f"t{n}") for n in range(50)]
     )
     with connect(database_url) as other, ThreadPoolExecutor() as pool:
-        other.execute("select pg_advisory_xact_lock(%s)", [locks.LOAD])
+        locks.try_draw(other)
         waiting = pool.submit(load_file, database_url, others)
         time.sleep(0.5)
         assert not waiting.done()

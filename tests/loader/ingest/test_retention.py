@@ -159,14 +159,14 @@ def test_a_run_that_got_a_young_version_meanwhile_stays(connection: Connection) 
 
 
 def test_a_batch_waits_for_a_load_that_is_under_way(
-    connection: Connection, database_url: str
+    connection: Connection, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with connection, connect(database_url) as load:
         store(connection, Run("a"))
         expired = retention.find(connection, 365)
-        load.execute("select pg_advisory_xact_lock(%s)", (locks.LOAD,))
-        connection.execute("set lock_timeout = '100ms'")
-        with pytest.raises(WarehouseUnavailable, match="lock timeout"):
+        locks.try_draw(load)
+        monkeypatch.setenv("EVALMART_WAIT_SECONDS", "0.1")
+        with pytest.raises(WarehouseUnavailable, match=r"waited 0\.1 s for another load: evalmart"):
             list(retention.remove(connection, expired))
         assert left(connection) == {("a", 1)}
 

@@ -20,7 +20,7 @@ insert into raw_evals.evaluation_runs (
     task_id, experiment_group, extension_version, model_version,
     scores, measurements, success, evaluator_versions, feedback, metadata
 ) values (
-    1, 'e', 'file', 'r', 1, gen_random_uuid(),
+    currval('raw_evals.load_ids'), 'e', 'file', 'r', 1, gen_random_uuid(),
     't', 'baseline', '1.0.0', 'unknown', '{}', '{}', true, '{}', '[]', '{}'
 )
 """
@@ -87,8 +87,8 @@ def test_the_loader_role_may_append_and_read_raw(database_url: str) -> None:
         "evals_loader",
         database_url,
         [
+            "select raw_evals.draw_load_id()",
             _RAW_ROW,
-            "select nextval('raw_evals.load_ids')",
             "select count(*) from raw_evals.evaluation_runs",
         ],
     )
