@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -31,6 +32,10 @@ class Counts(NamedTuple):
     unchanged: int = 0
     rejected: int = 0
     set_aside: int = 0
+    reject_counts: Mapping[str, int] = MappingProxyType({})
+    """Those rejected, by reason code."""
+    rejects_left_out: int = 0
+    """Of those rejected: rows that are counted and not kept."""
 
 
 def draw_load_id(connection: Connection) -> int:
@@ -99,6 +104,7 @@ def insert_load(  # noqa: PLR0913  as above
         "experiment_id": experiment,
         "loader_version": __version__,
         **counts._asdict(),
+        "reject_counts": Jsonb(dict(counts.reject_counts)),
     }
     connection.execute(statements.INSERT_LOAD, values)
 
