@@ -114,6 +114,7 @@ def ingest(  # noqa: PLR0913  one for each option
     first_repetition: int,
     with_io: bool,
     max_rejected: float,
+    keep_rejects: int,
     strict: bool,
     dry_run: bool,
     summary_format: str,
@@ -124,9 +125,9 @@ def ingest(  # noqa: PLR0913  one for each option
     Options fill what the records lack; a record that contradicts an option is rejected.
     Loading the same records again changes nothing; a changed record becomes a new version.
     Records that name neither source_run_id nor repetition are the first, second … run of
-    their task, group and version, in the order of the input. Rejected records are kept in
-    raw_evals.rejected_rows with their reason; a value that is off its scale, or negative
-    where that cannot be, is set aside, and the rest of its record is loaded.
+    their task, group and version, in the order of the input. Rejected records are counted,
+    and the first of each reason kept in raw_evals.rejected_rows; a value that is off its
+    scale, or negative where that cannot be, is set aside, and the rest of its record is loaded.
 
     \b
     Example:
@@ -232,7 +233,7 @@ def ingest(  # noqa: PLR0913  one for each option
         lambda source: _load(
             source, vocabulary, defaults, database_url,
             strict=strict, dry_run=dry_run, accept_feedback=not (files or paths), roles=roles,
-            keep_contents=with_io, first_repetition=first_repetition,
+            keep_contents=with_io, first_repetition=first_repetition, keep_rejects=keep_rejects,
         ),
         Manner(
             summary_format, max_rejected, database_url,

@@ -89,6 +89,14 @@ _OPTIONS = (
         help="Exit code 3 if more of the records are rejected or have a value set aside; "
         "what can be loaded is loaded all the same.",
     ),
+    click.option(
+        "--keep-rejects",
+        metavar="COUNT",
+        type=click.IntRange(min=0),
+        default=1000,
+        show_default=True,
+        help="Rejected records of each reason that are kept with their text; all are counted.",
+    ),
 )
 
 
@@ -120,7 +128,7 @@ def reading_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add the options to a command.
 
     They arrive as scales and measures, which `Reading` takes, and as first_repetition,
-    with_io and max_rejected, a share from 0 to 1.
+    with_io, max_rejected, a share from 0 to 1, and keep_rejects.
     """
     for option in reversed(_OPTIONS):
         function = option(function)

@@ -68,7 +68,9 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
         rest = len(summary.reasons) - _MOST_REASONS
         yield f"and {rest} more {'reason' if rest == 1 else 'reasons'}"
     if summary.reasons and summary.load_id is not None:
-        yield f"all of them are in raw_evals.rejected_rows, load_id {summary.load_id}"
+        kept = f"{summary.rejected - summary.rejects_left_out:,}"
+        are = "all of them are" if not summary.rejects_left_out else f"the first {kept} are"
+        yield f"{are} in raw_evals.rejected_rows, load_id {summary.load_id}"
     for told in sentences(summary.set_aside):
         yield f"set aside: {told}"
     if summary.replaced:

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     type=click.IntRange(min=1),
     help="Remove inputs and outputs kept longer ago than this many days; their runs stay.",
 )
+@click.option(
+    "--rejects-older-than",
+    "rejects_days",
+    metavar="DAYS",
+    type=click.IntRange(min=1),
+    help="Remove rejected records of loads longer ago than this many days; they stay counted.",
+)
 @click.option("--yes", is_flag=True, help="Remove them; without it nothing is touched.")
 @click.option("--no-build", is_flag=True, help="Leave the marts to the next build.")
 @format_option
@@ -41,30 +48,54 @@ def purge(  # noqa: PLR0913  one parameter per option
     *,
     days: int | None,
     contents_days: int | None,
+    rejects_days: int | None,
     yes: bool,
     no_build: bool,
     output: Format,
     database_url: str | None,
 ) -> None:
-    """Remove runs, or inputs and outputs, past retention; show what would go unless --yes.
+    """Remove runs, contents or rejects past retention; show what would go unless --yes.
 
     A run goes with all its versions when it was last recorded (or, if it never said,
     first loaded) before the cutoff. Runs whose metadata has "archive": true stay, and so
-    do the ledger of loads and rejected rows. Afterwards the marts are built. Inputs and
-    outputs (ingest --with-io) are removed by when they were kept, whichever runs name them.
+    does the ledger of loads. Afterwards the marts are built. Inputs and outputs (ingest
+    --with-io) are removed by when they were kept, whichever runs name them; the texts of
+    rejected records by when their load was.
 
     \b
     Example:
       python -m loader purge --older-than 400
       python -m loader purge --older-than 400 --yes
-      python -m loader purge --contents-older-than 30 --yes
+      python -m loader purge --contents-older-than 30 --rejects-older-than 90 --yes
     """
-    if days is None and contents_days is None:
-        raise ConfigurationError("give --older-than DAYS, --contents-older-than DAYS, or both")
+    if days is None and contents_days is None and rejects_days is None:
+        raise ConfigurationError(
+            "give --older-than DAYS, --contents-older-than DAYS, --rejects-older-than DAYS, "
+            "or several of them"
+        )
+    if rejects_days is not None:
+        _purge_rejects(rejects_days, database_url, yes=yes)
     if contents_days is not None:
         _purge_contents(contents_days, database_url, yes=yes)
     if days is not None:
         _purge_runs(ctx, days, output, database_url, yes=yes, no_build=no_build)
+
+
+def _purge_rejects(days: int, database_url: str | None, *, yes: bool) -> None:
+    from loader.ingest import old_rejects
+    from loader.warehouse.connection import connect
+
+    with connect(database_url, autocommit=True) as connection:
+        old = old_rejects.find(connection, days)
+        what = (
+            f"{counted(old.rows, 'reject')} ({old.size_bytes / 1e6:,.1f} MB) of "
+            f"{counted(old.loads, 'load')} before {old.cutoff:%Y-%m-%d %H:%M %Z}"
+        )
+        if not yes:
+            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            return
+        count = sum(old_rejects.remove(connection, old.cutoff))
+    click.echo(f"removed {counted(count, 'reject')}", err=True)
 
 
 def _purge_contents(days: int, database_url: str | None, *, yes: bool) -> None:

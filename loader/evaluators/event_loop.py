@@ -19,12 +19,20 @@ T = TypeVar("T")
 
 def wait_for(work: Coroutine[object, object, T]) -> T:
     """Run a coroutine to its end; raises what it raises."""
-    future = asyncio.run_coroutine_threadsafe(work, _loop())
+    future = asyncio.run_coroutine_threadsafe(_contained(work), _loop())
     try:
         return future.result()
     except BaseException:
         future.cancel()
         raise
+
+
+async def _contained(work: Coroutine[object, object, T]) -> T:
+    """Wait for foreign code, which must not end the loop of all the others."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt, GeneratorExit) as error:
+        raise RuntimeError(repr(error)) from None
 
 
 @cache

@@ -7,13 +7,14 @@ stands in place of the judge's score. Nothing is overwritten: `score_history` ha
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
 from loader.ingest import naming, statements
 from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
-from loader.ingest.side_rows import WITHHELD
+from loader.ingest.side_rows import WITHHELD, Kept
 from loader.records.scales import as_number
 from loader.tools.sql_files import read_sql
 from loader.tools.tables import Column, Kind, Table
@@ -127,11 +128,19 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
             held = [said.fault(WITHHELD, "sound, but others were rejected") for said, _ in sound]
             return Outcome(None, Counts(read, 0, 0, read), (), (*rejected, *held))
         loads = [(said, runs) for said, runs in sound if runs]
-        counts = Counts(read, len(loads), len(sound) - len(loads), len(rejected))
+        kept = _kept(rejected)
+        counts = Counts(
+            read,
+            len(loads),
+            len(sound) - len(loads),
+            len(rejected),
+            reject_counts=Counter(fault.reason_code for fault in rejected),
+            rejects_left_out=len(rejected) - len(kept),
+        )
         taken = _store(connection, load_id, loads)
         if not taken and not (rejected and origin):
             return Outcome(None, counts, (), tuple(rejected))
-        _store_faults(connection, load_id, rejected)
+        _store_faults(connection, load_id, kept)
         write_entry(
             connection,
             load_id,
@@ -271,6 +280,16 @@ def _store(
                     high,
                 ))  # fmt: skip
     return taken
+
+
+def _kept(faults: Sequence[Fault]) -> list[Fault]:
+    """Return the faults that are kept, as of any load."""
+    kept = Kept()
+    return [
+        fault
+        for fault in faults
+        if kept.takes(fault.reason_code, len(fault.payload) + len(fault.reason))
+    ]
 
 
 def _store_faults(connection: Connection, load_id: int, faults: Sequence[Fault]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -36,6 +37,10 @@ class Counts(NamedTuple):
     unchanged: int = 0
     rejected: int = 0
     set_aside: int = 0
+    reject_counts: Mapping[str, int] = MappingProxyType({})
+    """Those rejected, by reason code."""
+    rejects_left_out: int = 0
+    """Of those rejected: rows that are counted and not kept."""
 
 
 @contextmanager
@@ -134,6 +139,7 @@ def insert_load(  # noqa: PLR0913  as above
         "experiment_id": experiment,
         "loader_version": __version__,
         **counts._asdict(),
+        "reject_counts": Jsonb(dict(counts.reject_counts)),
     }
     connection.execute(statements.INSERT_LOAD, values)
 

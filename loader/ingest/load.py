@@ -14,7 +14,7 @@ from loader.ingest.deliveries import delivered_by
 from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
 from loader.ingest.printable import printable
-from loader.ingest.side_rows import WITHHELD, RejectedRow
+from loader.ingest.side_rows import KEEP_REJECTS, WITHHELD, RejectedRow
 from loader.ingest.summary import LoadSummary, Tally, summed_up
 from loader.ingest.told import told_by
 from loader.ingest.writer import LoadWriter
@@ -56,6 +56,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     accept_feedback: bool = False,
     keep_contents: bool = False,
     first_repetition: int = 1,
+    keep_rejects: int = KEEP_REJECTS,
     roles: Mapping[str, str] | None = None,
     most_processes: int = 0,
     on_progress: Callable[[int], None] | None = None,
@@ -75,6 +76,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
         keep_contents: whether inputs and outputs are kept, not only their ids.
         first_repetition: the number of a task's first run, 1 or 0. A source that can be
             read again is, counted from 0, when a record of it has the repetition 0.
+        keep_rejects: how many rejected rows of each reason are kept; all are counted.
         roles: of groups, in the experiments of this load: group → control or treatment.
         most_processes: how many may be started to check a large load on every core. They
             import the main module, so a script then needs its `__name__` guard.
@@ -104,7 +106,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
             first_repetition=first_repetition,
         )
         checks = ParallelChecker(make_checker, most_processes=most_processes)
-        return _load_once(connection, source, checks, _Options(strict, dry_run, roles, on_progress))
+        options = _Options(strict, dry_run, keep_rejects, roles, on_progress)
+        return _load_once(connection, source, checks, options)
 
     try:
         summary = once(first_repetition)
@@ -125,6 +128,7 @@ class _Options(NamedTuple):
 
     strict: bool
     dry_run: bool
+    keep_rejects: int
     roles: Mapping[str, str] | None
     on_progress: Callable[[int], None] | None
 
@@ -140,7 +144,12 @@ def _load_once(
     with (
         server_errors(),
         checks,
-        LoadWriter(connection, source.name, may_hold_lock=may_hold_lock) as writer,
+        LoadWriter(
+            connection,
+            source.name,
+            may_hold_lock=may_hold_lock,
+            keep_rejects=options.keep_rejects,
+        ) as writer,
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)

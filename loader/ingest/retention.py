@@ -6,7 +6,8 @@ metadata has `"archive": true`. Each batch is one transaction that also writes i
 entry (`loads.source` = 'purge', no rows read) and its change feed (`load_experiments`),
 so the next build drops exactly what is gone, even after a crash between two batches.
 What an experiment was to run, its groups' roles, what its keys mean and its scores as a whole go
-with its last run, what people said of a run with the run; the ledger itself and rejected rows stay.
+with its last run, what people said of a run with the run; the ledger itself stays, and rejected
+rows have a retention of their own (`old_rejects`).
 """
 
 from __future__ import annotations

@@ -72,11 +72,13 @@ from touched
 INSERT_LOAD: Final = """
 insert into raw_evals.loads (
     load_id, source, source_ref, experiment_id, loader_version,
-    rows_read, rows_loaded, rows_unchanged, rows_rejected, values_set_aside
+    rows_read, rows_loaded, rows_unchanged, rows_rejected, values_set_aside,
+    reject_counts, rejects_left_out
 )
 values (
     %(load_id)s, %(source)s, %(source_ref)s, %(experiment_id)s, %(loader_version)s,
-    %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s, %(set_aside)s
+    %(read)s, %(loaded)s, %(unchanged)s, %(rejected)s, %(set_aside)s,
+    %(reject_counts)s, %(rejects_left_out)s
 )
 """
 INSERT_REJECTED: Final = """

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.records.json_text import shown
 from loader.records.scales import merge_asides
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from loader.records.form import Asides
     from loader.sources import Rejection, Standing
@@ -72,6 +73,8 @@ class LoadSummary:
     """Runs that were loaded before and were not read again."""
     since_load: int | None = None
     """The load up to which those are known."""
+    rejects_left_out: int = 0
+    """Of the rejected: rows that are counted and not kept in `raw_evals.rejected_rows`."""
 
     @property
     def has_nothing(self) -> bool:
@@ -96,6 +99,8 @@ class Counts(NamedTuple):
     """Values that were not taken, or do not count."""
     records_aside: int
     """Rows with such a value."""
+    reasons: Mapping[str, int] = MappingProxyType({})
+    """Those rejected, by reason code."""
 
 
 class Outcome(NamedTuple):
@@ -111,6 +116,8 @@ class Outcome(NamedTuple):
     doubled: tuple[str, ...] = ()
     """Some of the tasks that were asked more than one thing under one id."""
     doubled_count: int = 0
+    rejects_left_out: int = 0
+    """Rejected rows that are counted and not kept."""
 
 
 class Tally:
@@ -150,7 +157,7 @@ class Tally:
 
     def counts(self) -> Counts:
         """Return what was counted."""
-        return Counts(self.read, self.rejected, self.asides, self.records_aside)
+        return Counts(self.read, self.rejected, self.asides, self.records_aside, dict(self._counts))
 
     def reasons(self) -> tuple[ReasonCount, ...]:
         """Return every kind of fault, the commonest first."""
@@ -187,6 +194,7 @@ def summed_up(
         unknown_groups=tally.unknown_groups(),
         standing=standing.runs if standing else 0,
         since_load=standing.load_id if standing else None,
+        rejects_left_out=outcome.rejects_left_out,
     )
 
 

@@ -26,7 +26,7 @@ from psycopg.pq import TransactionStatus
 from loader.ingest import change_feed, deliveries, entries, noticed, statements, told
 from loader.ingest.change_feed import ChangeFeed
 from loader.ingest.entries import draw_load_id, insert_load
-from loader.ingest.side_rows import SideRows
+from loader.ingest.side_rows import KEEP_REJECTS, WITHHELD, SideRows
 from loader.ingest.summary import Counts, Outcome
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
 from loader.records.scales import UNDECLARED
@@ -66,7 +66,14 @@ class LoadWriter:
     chunk of rows in memory at most.
     """
 
-    def __init__(self, connection: Connection, source: str, *, may_hold_lock: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        source: str,
+        *,
+        may_hold_lock: bool,
+        keep_rejects: int = KEEP_REJECTS,
+    ) -> None:
         """Prepare a load.
 
         Args:
@@ -74,6 +81,7 @@ class LoadWriter:
             source: the `source` of every run of the load.
             may_hold_lock: whether the source never waits for anybody, so that other
                 loads may be kept waiting while it is read.
+            keep_rejects: how many rejected rows of each reason are kept.
 
         Raises:
             RuntimeError: the connection is inside a transaction.
@@ -106,7 +114,7 @@ class LoadWriter:
         """One or two experiments of the load: enough to know whether there is only one."""
         self._doubled: tuple[tuple[str, ...], int] = (), 0
         self._feed = ChangeFeed(connection)
-        self._side_rows = SideRows(connection)
+        self._side_rows = SideRows(connection, keep_rejects)
 
     def __enter__(self) -> Self:
         """Begin the transaction."""
@@ -227,10 +235,14 @@ class LoadWriter:
         rejected = counts.read if refuse else counts.rejected
         unchanged = counts.read - rejected - loaded
         set_aside = 0 if refuse else sum(aside.runs for aside in counts.asides.values())
+        left_out = rejected - self._side_rows.kept_rejects(refuse=refuse)
         insert_load(
             self._connection, load_id, self._source, source_ref,
             experiment=self._only_experiment(),
-            counts=entries.Counts(counts.read, loaded, unchanged, rejected, set_aside),
+            counts=entries.Counts(
+                counts.read, loaded, unchanged, rejected, set_aside,
+                _reject_counts(counts, refuse=refuse), left_out,
+            ),
         )  # fmt: skip
         if not refuse:
             tables = self._temporary_tables()
@@ -238,7 +250,7 @@ class LoadWriter:
             self._feed.add((name, None) for name in changed)
         self._feed.insert(load_id)
         self._side_rows.insert(load_id, refuse=refuse)
-        return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled)
+        return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled, left_out)
 
     def preview(self, counts: Counts, *, refuse: bool = False) -> Outcome:
         """Say what `finish` would; the caller then undoes the load."""
@@ -378,3 +390,9 @@ class LoadWriter:
 
     def _only_experiment(self) -> str | None:
         return next(iter(self._experiments)) if len(self._experiments) == 1 else None
+
+
+def _reject_counts(counts: Counts, *, refuse: bool) -> Mapping[str, int]:
+    """Return the rejected rows by reason, those that a refused load withholds among them."""
+    withheld = counts.read - counts.rejected if refuse else 0
+    return {**counts.reasons, **({WITHHELD: withheld} if withheld else {})}

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from loader.ingest.printable import printable
+from loader.records.checks import LARGEST_BIGINT
+
 _SECRET_NAME: Final = re.compile(
     r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|DATABASE_URL", re.IGNORECASE
 )
@@ -49,6 +52,11 @@ class Answer:
         is_sound = self.cost_usd is not None and 0 <= self.cost_usd < math.inf
         return self.cost_usd if is_sound else None
 
+    @property
+    def odd_cost_usd(self) -> float | None:
+        """What may have been paid where the cost is impossible: the size of a negative one."""
+        return _odd_cost(self.cost_usd)
+
 
 class CallFailed(Exception):  # noqa: N818  reads as what happened
     """The target did not answer this task; recorded, and the run goes on.
@@ -57,6 +65,8 @@ class CallFailed(Exception):  # noqa: N818  reads as what happened
         latency_ms: how long the call took; None if that means nothing.
         may_be_charged: whether the other side may bill the call all the same.
         attempts: how often it was tried.
+        known_cost_usd: what it cost; None if unknown.
+        odd_cost_usd: likewise where it said what no cost can be, as of an answer.
 
     """
 
@@ -67,12 +77,23 @@ class CallFailed(Exception):  # noqa: N818  reads as what happened
         latency_ms: float | None = None,
         may_be_charged: bool = False,
         attempts: int = 1,
+        cost_usd: float | None = None,
     ) -> None:
-        """Keep the reason, without secrets and at a length to read."""
-        super().__init__(redact(reason)[:LONGEST_ERROR])
+        """Keep the reason, without secrets and at a length to read, as text that can be kept."""
+        super().__init__(printable(redact(reason)[:LONGEST_ERROR]))
+        is_sound = cost_usd is not None and 0 <= cost_usd < math.inf
+        self.known_cost_usd = cost_usd if is_sound else None
+        self.odd_cost_usd = _odd_cost(cost_usd)
         self.latency_ms = latency_ms
         self.may_be_charged = may_be_charged
         self.attempts = attempts
+
+
+def _odd_cost(cost_usd: float | None) -> float | None:
+    """Return the size of a cost that is negative or infinite; None for any other."""
+    if cost_usd is None or math.isnan(cost_usd) or 0 <= cost_usd < math.inf:
+        return None
+    return abs(cost_usd)
 
 
 def read_answer(value: object, latency_ms: float) -> Answer:
@@ -91,20 +112,24 @@ def read_answer(value: object, latency_ms: float) -> Answer:
     if not isinstance(value, Mapping):
         return Answer(outputs={"output": value}, latency_ms=latency_ms)
     if value.get("success") is False or (value.get("error") and "success" not in value):
-        raise _failed(str(value.get("error") or "the target failed"), latency_ms)
+        reason = str(value.get("error") or "the target failed")
+        raise _failed(reason, latency_ms, as_float(value.get("cost_usd")))
     if "outputs" not in value and "output" not in value:
         return Answer(outputs=dict(value), latency_ms=latency_ms)
     outputs = value["outputs"] if "outputs" in value else value["output"]
     usage = value.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
-    prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")), latency_ms)
-    completion = _count(usage.get("completion_tokens", usage.get("output_tokens")), latency_ms)
-    total = _count(value.get("tokens_used", usage.get("total_tokens")), latency_ms)
+    cost = as_float(value.get("cost_usd"))
+    if cost is None and value.get("cost_usd") is not None:
+        raise _failed("the target's cost_usd is no number", latency_ms)
+    try:
+        prompt = _count(usage.get("prompt_tokens", usage.get("input_tokens")))
+        completion = _count(usage.get("completion_tokens", usage.get("output_tokens")))
+        total = _count(value.get("tokens_used", usage.get("total_tokens")))
+    except ValueError as error:
+        raise _failed(str(error), latency_ms, cost) from None
     if total is None and prompt is not None and completion is not None:
         total = prompt + completion
-    cost = value.get("cost_usd")
-    if cost is not None and (isinstance(cost, bool) or not isinstance(cost, int | float)):
-        raise _failed("the target's cost_usd is no number", latency_ms)
     metadata = value.get("metadata")
     return Answer(
         outputs=dict(outputs) if isinstance(outputs, Mapping) else {"output": outputs},
@@ -118,7 +143,7 @@ def read_answer(value: object, latency_ms: float) -> Answer:
         reasoning_tokens=_kind(
             usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"
         ),
-        cost_usd=None if cost is None else float(cost),
+        cost_usd=cost,
         metadata={
             **(metadata if isinstance(metadata, Mapping) else {}),
             **({"answered_model": str(value["model"])} if value.get("model") else {}),
@@ -126,8 +151,18 @@ def read_answer(value: object, latency_ms: float) -> Answer:
     )
 
 
-def _failed(reason: str, latency_ms: float) -> CallFailed:
-    return CallFailed(reason, latency_ms=latency_ms, may_be_charged=True)
+def _failed(reason: str, latency_ms: float, cost_usd: float | None = None) -> CallFailed:
+    return CallFailed(reason, latency_ms=latency_ms, may_be_charged=True, cost_usd=cost_usd)
+
+
+def as_float(value: object) -> float | None:
+    """Return a number as a float, an infinite one if it is past all of them; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def detail(details: object, name: str) -> int | None:
@@ -135,9 +170,8 @@ def detail(details: object, name: str) -> int | None:
 
     Servers agree on these less than on anything else, and an answer is not lost over them.
     """
-    value = details.get(name) if isinstance(details, Mapping) else None
-    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    return value if is_count else None
+    count = whole_number(details.get(name)) if isinstance(details, Mapping) else None
+    return count if count is not None and 0 <= count <= LARGEST_BIGINT else None
 
 
 def _kind(usage: Mapping[str, Any], places: tuple[str, ...], name: str) -> int | None:
@@ -146,12 +180,22 @@ def _kind(usage: Mapping[str, Any], places: tuple[str, ...], name: str) -> int |
     return next((count for count in found if count is not None), None)
 
 
-def _count(value: object, latency_ms: float) -> int | None:
+def whole_number(value: object) -> int | None:
+    """Return a whole number, however it is written; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    is_whole = isinstance(value, int) or value.is_integer()
+    return int(value) if is_whole else None
+
+
+def _count(value: object) -> int | None:
+    """Return a count; raises ValueError where there is something else."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise _failed("the target's count of tokens is no whole number", latency_ms)
-    return int(value)
+    count = whole_number(value)
+    if count is None or abs(count) > LARGEST_BIGINT:
+        raise ValueError("the target's count of tokens is no whole number that can be kept")
+    return count
 
 
 def redact(text: str) -> str:

@@ -31,12 +31,13 @@ class Budget:
         self._reserved = 0.0
         self._under_way = 0
         self._dearest: float | None = None
+        self._is_known = False
         self._changed = asyncio.Condition()
 
     @property
     def has_known_cost(self) -> bool:
         """Whether of any call it is known what it cost."""
-        return self._dearest is not None
+        return self._is_known
 
     async def reserve(self, bound_usd: float | None) -> float | None:
         """Wait until a call fits.
@@ -71,6 +72,7 @@ class Budget:
         *,
         may_be_charged: bool = False,
         is_bounded: bool = True,
+        odd_cost_usd: float | None = None,
     ) -> None:
         """Replace what was set aside by what the call cost.
 
@@ -79,6 +81,8 @@ class Budget:
             cost_usd: what it cost; None if unknown or nothing.
             may_be_charged: whether a call of unknown cost counts with what was set aside.
             is_bounded: whether its target knew what it may cost.
+            odd_cost_usd: the size of a cost that is none, such as a negative one: it counts
+                against the limit, and not as spent.
 
         """
         async with self._changed:
@@ -88,7 +92,11 @@ class Budget:
                 self.spent_usd += cost_usd
                 self._charged += cost_usd
                 self._dearest = max(self._dearest or 0.0, cost_usd)
-            if may_be_charged:
+                self._is_known = True
+            if odd_cost_usd is not None:
+                self._charged += max(reserved_usd, odd_cost_usd)
+                self._dearest = max(self._dearest or 0.0, odd_cost_usd)
+            elif may_be_charged:
                 # an attempt without an answer, beside or instead of one that has a cost
                 self._charged += reserved_usd
                 is_guess = not is_bounded and self._dearest is None

@@ -21,6 +21,7 @@ import stamina
 
 from loader.errors import ConfigurationError, SourceUnavailable
 from loader.runner.answers import Answer, CallFailed, detail, redact
+from loader.runner.pipes import MOST_OUTPUT_BYTES
 from loader.runner.targets import within
 from loader.tools.retry_after import seconds_of
 
@@ -55,18 +56,11 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: Any = None
-    completion_tokens_details: Any = None
-
-
 class _Completion(msgspec.Struct):
     choices: list[_Choice]
-    model: str | None = None
-    usage: _Usage | None = None
+    model: Any = None
+    usage: Any = None
+    """What of it is no count is left out: an answer is not lost over it."""
 
 
 class _Bearer(httpx2.Auth):
@@ -243,16 +237,20 @@ class ChatTarget:
             )
         started = time.perf_counter()
         try:
-            response = await self._client.post(
-                self._url, content=content, headers={"Content-Type": "application/json"}
-            )
+            async with self._client.stream(
+                "POST",
+                self._url,
+                content=content,
+                headers={"Content-Type": "application/json"},
+            ) as response:
+                body = await _body(response)
         except httpx2.TransportError as error:
             is_lost = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             raise _AttemptFailed(
                 redact(f"{type(error).__name__}: {error}"), is_charged=is_lost
             ) from error
         latency = (time.perf_counter() - started) * 1000
-        text = redact(response.text)
+        text = redact(body)
         if not response.is_success:
             self._refuse(response, text, latency)
         return self._read(response, text, latency, number, is_charged=is_charged)
@@ -291,28 +289,32 @@ class ChatTarget:
                 may_be_charged=True,
             )
         try:
-            completion = msgspec.json.decode(text, type=_Completion)
+            completion = _completion(text)
             choice = completion.choices[0]
-        except (msgspec.DecodeError, IndexError):
+        except RecursionError:
+            raise CallFailed(
+                "the answer is nested too deeply", latency_ms=latency, may_be_charged=True
+            ) from None
+        except (msgspec.MsgspecError, ValueError, IndexError):
             raise _AttemptFailed(
                 f"the answer is no chat completion: {_error_message(text)}", is_charged=True
             ) from None
-        usage = completion.usage or _Usage()
-        prompt, output = usage.prompt_tokens, usage.completion_tokens
-        cached = detail(usage.prompt_tokens_details, "cached_tokens")
-        reasoning = detail(usage.completion_tokens_details, "reasoning_tokens")
+        usage = completion.usage if isinstance(completion.usage, dict) else {}
+        prompt, output = detail(usage, "prompt_tokens"), detail(usage, "completion_tokens")
+        cached = detail(usage.get("prompt_tokens_details"), "cached_tokens")
+        reasoning = detail(usage.get("completion_tokens_details"), "reasoning_tokens")
         cost, at_most = self._cost(prompt, output, cached or 0, reasoning or 0)
         outputs: dict[str, Any] = {"output": _text(choice.message.content)}
         if choice.message.tool_calls:
             outputs["tool_calls"] = choice.message.tool_calls
         metadata: dict[str, object] = {
             "finish_reason": choice.finish_reason,
-            "answered_model": completion.model,
+            "answered_model": None if completion.model is None else str(completion.model),
             "cost_usd_at_most": at_most if cost is None else None,
             "attempts": number,
             "unbilled_attempts_uncertain": is_charged or None,
         }
-        total = usage.total_tokens
+        total = detail(usage, "total_tokens")
         if total is None and prompt is not None and output is not None:
             total = prompt + output
         return Answer(
@@ -347,6 +349,31 @@ class ChatTarget:
         return cost, self.price.bound(prompt, output)
 
 
+async def _body(response: httpx2.Response) -> str:
+    """Read what an endpoint answers, as text.
+
+    Raises:
+        CallFailed: it is longer than an answer may be.
+
+    """
+    body = bytearray()
+    async for block in response.aiter_bytes():
+        body += block
+        if len(body) > MOST_OUTPUT_BYTES:
+            raise CallFailed(
+                f"the endpoint answered more than {MOST_OUTPUT_BYTES:,} bytes", may_be_charged=True
+            )
+    return body.decode(response.encoding or "utf-8", errors="replace")
+
+
+def _completion(text: str) -> _Completion:
+    """Read an answer; NaN and the like, which are no JSON, are left to those who look at them."""
+    try:
+        return msgspec.json.decode(text, type=_Completion)
+    except msgspec.DecodeError:
+        return msgspec.convert(json.loads(text), _Completion)
+
+
 def _pause(error: Exception) -> bool | float:
     """Tell stamina whether to try again, and when the endpoint has said so."""
     if not isinstance(error, _AttemptFailed):
@@ -359,7 +386,7 @@ def _pause(error: Exception) -> bool | float:
 
 def _error_message(text: str) -> str:
     """Return what an error body says, in any of the usual shapes."""
-    with contextlib.suppress(ValueError, AttributeError, TypeError):
+    with contextlib.suppress(ValueError, AttributeError, TypeError, RecursionError):
         error = json.loads(text).get("error")
         message = error.get("message") if isinstance(error, dict) else error
         if message:

@@ -15,9 +15,10 @@ from loader.runner.answers import Answer, CallFailed, redact, redact_all
 from loader.runner.budget import Budget, Pace
 from loader.runner.outcome import Outcome, Stop
 from loader.runner.scoring import Scores, no_scores, score
+from loader.runner.sound import said_by, sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
 
     from loader.evaluators.evaluation import Evaluator
     from loader.recording.recorder import AsyncRecorder, RecordFields
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MAY_BE_LEFT_OUT: Final = (
     "tokens_used", "cost_usd", "comments", "labels", *TOKEN_KINDS, *CONTENTS
 )  # fmt: skip
+_REST: Final = "what the run says"
 _SCORING_SECONDS: Final = 10.0
 _log = logging.getLogger(__name__)
 
@@ -141,22 +143,29 @@ class Runner:
         """Make one run, and have it scored and recorded."""
         answer: Answer | None = None
         failure: CallFailed | None = None
+        started = time.monotonic()
         is_uncertain = True  # until we know better: cancelled, it may be billed
         try:
-            answer = await job.arm.target.run(job.task, self._settings.timeout_seconds)
+            given = await job.arm.target.run(job.task, self._settings.timeout_seconds)
+            answer = sound(given, (time.monotonic() - started) * 1000)
             is_uncertain = bool(answer.metadata.get("unbilled_attempts_uncertain"))
             is_uncertain = is_uncertain or answer.known_cost_usd is None
         except CallFailed as error:
-            failure, is_uncertain = error, error.may_be_charged
+            failure = error
+            is_uncertain = error.may_be_charged and error.known_cost_usd is None
         except LoaderError:
             is_uncertain = False
             raise
+        except Exception as error:  # noqa: BLE001  whatever foreign code and odd answers raise
+            failure = CallFailed(said_by(error), may_be_charged=True)
         finally:
+            told = answer or failure
             await self._budget.settle(
                 reserved,
-                answer.known_cost_usd if answer else None,
+                told.known_cost_usd if told else None,
                 may_be_charged=is_uncertain,
                 is_bounded=is_bounded,
+                odd_cost_usd=told.odd_cost_usd if told else None,
             )
             self._check_limit()
         # an answer that is paid for is not thrown away because somebody pressed Ctrl-C
@@ -216,10 +225,11 @@ class Runner:
         outcome.answers.note(None if failure is None else str(failure))
         if answer is None:
             outcome.failed += 1
-            outcome.unknown_costs += failure is not None and failure.may_be_charged
+            is_unknown = failure is not None and failure.known_cost_usd is None
+            outcome.unknown_costs += is_unknown and failure is not None and failure.may_be_charged
         else:
             outcome.succeeded += 1
-            outcome.tokens += answer.tokens_used or 0
+            outcome.tokens += max(0, answer.tokens_used or 0)
             outcome.unknown_costs += answer.known_cost_usd is None
             self._answered.add(task)
         outcome.tasks = len(self._tried)
@@ -287,25 +297,45 @@ class Runner:
             try:
                 await self._recorder.record(**fields)
             except InvalidRecord as error:
-                name, _, key = error.field.partition(".")
-                scores = dict(fields["scores"])
-                if name == "scores" and scores.get(key) is not None:
-                    scores[key] = None
-                    fields["scores"] = scores
-                elif name in _MAY_BE_LEFT_OUT and fields.get(name) is not None:
-                    fields[name] = None  # type: ignore[literal-required]
-                elif name == "metadata" and "metadata" not in left_out:
-                    # what tells a file of these runs from others stays
-                    run = fields["metadata"].get("run")
-                    target = run.get("target") if isinstance(run, dict) else None
-                    fields["metadata"] = {"run": {"target": target}}
-                elif any(fields.get(content) is not None for content in CONTENTS):
-                    # too long altogether, or nested too deeply
-                    name = "inputs and outputs"
-                    fields |= dict.fromkeys(CONTENTS)  # type: ignore[typeddict-item]
-                else:
+                left = _leave_out(fields, error, left_out)
+                if left is None:
                     raise
-                left_out[error.field if key and name == "scores" else name] = error.reason
+                left_out[left] = error.reason
                 fields["metadata"] = {**fields["metadata"], "left_out": dict(left_out)}
             else:
                 return
+
+
+def _leave_out(fields: RecordFields, error: InvalidRecord, left_out: Container[str]) -> str | None:
+    """Take out of a record what breaks the contract; return what that is, None if all is out."""
+    name, _, key = error.field.removeprefix("a key of ").partition(".")
+    scores = dict(fields["scores"])
+    if name == "scores" and scores.get(key) is not None:
+        scores[key] = None
+        fields["scores"] = scores
+        return error.field
+    if name in _MAY_BE_LEFT_OUT and fields.get(name) is not None:
+        fields[name] = None  # type: ignore[literal-required]
+        return name
+    if name == "metadata" and "metadata" not in left_out:
+        _reduce_metadata(fields)
+        return name
+    if any(fields.get(content) is not None for content in CONTENTS):
+        # too long altogether, or nested too deeply
+        fields |= dict.fromkeys(CONTENTS)  # type: ignore[typeddict-item]
+        return "inputs and outputs"
+    if _REST not in left_out:
+        # that the run was made is kept, whatever became of it
+        _reduce_metadata(fields)
+        fields |= dict.fromkeys((*_MAY_BE_LEFT_OUT, "latency_ms"))  # type: ignore[typeddict-item]
+        fields |= {"scores": {}, "evaluator_versions": {}}
+        fields["error_message"] = None if fields["success"] else error.reason
+        return _REST
+    return None
+
+
+def _reduce_metadata(fields: RecordFields) -> None:
+    """Keep of the metadata what tells a file of these runs from others."""
+    run = fields["metadata"].get("run")
+    target = run.get("target") if isinstance(run, dict) else None
+    fields["metadata"] = {"run": {"target": target}}

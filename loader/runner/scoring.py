@@ -8,15 +8,24 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from loader.evaluators.evaluation import Evaluator, evaluator_of, load_evaluators
-from loader.records.bounds import LONGEST_LABEL
-from loader.runner.answers import redact
+from loader.evaluators.evaluation import (
+    LONGEST_ERROR,
+    Evaluator,
+    evaluator_of,
+    load_evaluators,
+)
+from loader.evaluators.results import Evaluation
+from loader.ingest.printable import printable
+from loader.records.bounds import LONGEST_LABEL, LONGEST_NAME
+from loader.records.checks import LARGEST_BIGINT
+from loader.records.json_text import shown
+from loader.runner.answers import as_float, redact
+from loader.runner.sound import DEEPEST, TooDeep, plain, said_by
 from loader.runner.targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.evaluators.results import Evaluation
     from loader.runner.answers import Answer
     from loader.runner.tasks import Task
 
@@ -139,9 +148,11 @@ def _example(task: Task) -> ScoredExample:
 def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExample) -> Scores:
     scores = Scores()
     for evaluator in evaluators:
-        results = scores.results[evaluator.name] = evaluator.apply(run, example)
+        results = scores.results[evaluator.name] = [
+            _sound(result) for result in _applied(evaluator, run, example)
+        ]
         for result in results:
-            for key in [result.key] if result.key else evaluator.known_keys():
+            for key in [result.key] if result.key else map(_shortened, evaluator.known_keys()):
                 label = _label(result)
                 if label is not None:
                     scores.labels[key] = redact(label)
@@ -150,7 +161,7 @@ def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExamp
                 scores.versions[key] = evaluator.version
                 is_told = result.score is not None or label is not None
                 note = {
-                    "value": None if is_told else result.value,
+                    "value": None if is_told else _noted(result.value),
                     "error": redact(result.error) if result.error else None,
                 }
                 if result.comment:
@@ -159,6 +170,41 @@ def _apply(evaluators: Sequence[Evaluator], run: ScoredRun, example: ScoredExamp
                 if kept:
                     scores.notes[key] = kept
     return scores
+
+
+def _applied(evaluator: Evaluator, run: ScoredRun, example: ScoredExample) -> list[Evaluation]:
+    """Apply one evaluator; whatever it does, the answer is kept."""
+    try:
+        return evaluator.apply(run, example)
+    except BaseException as error:  # noqa: BLE001  foreign code, in a thread of its own
+        return [Evaluation("", None, None, None, said_by(error)[:LONGEST_ERROR])]
+
+
+def _sound(result: Evaluation) -> Evaluation:
+    """Return a result that a record can hold; under a key that is none, only that it is none."""
+    key = _shortened(result.key)
+    if key == result.key:
+        is_huge = isinstance(result.score, int) and abs(result.score) > LARGEST_BIGINT
+        return result._replace(score=as_float(result.score)) if is_huge else result
+    error = (
+        f"the key {shown(result.key)} cannot name a score; "
+        f"give it a name of at most {LONGEST_NAME} bytes"
+    )
+    return Evaluation(key, None, None, None, error)
+
+
+def _shortened(key: str) -> str:
+    """Return a key as a record can have it; the empty one names none."""
+    kept = printable(key).encode()[:LONGEST_NAME].decode(errors="ignore")
+    return kept if kept.strip() or not key else "unnamed"
+
+
+def _noted(value: object) -> object:
+    """Return what was said in place of a score, as metadata can hold it."""
+    try:
+        return plain(value)
+    except TooDeep:
+        return f"nested more than {DEEPEST} levels deep"
 
 
 def _label(result: Evaluation) -> str | None:
@@ -171,7 +217,7 @@ def no_scores(evaluators: Sequence[Evaluator]) -> Scores:
     """Return the scores of a run that failed: null, never zero."""
     scores = Scores()
     for evaluator in evaluators:
-        for key in evaluator.known_scores():
+        for key in map(_shortened, evaluator.known_scores()):
             scores.values[key] = None
             scores.versions[key] = evaluator.version
     return scores

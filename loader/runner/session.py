@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from loader.errors import ConfigurationError, InvalidRecord
 from loader.ingest import arm_plans
+from loader.ingest.printable import printable
 from loader.recording.recorder import AsyncRecorder
 from loader.recording.spool import replay, target_name
+from loader.records.checker import Checker
+from loader.records.json_text import shown
 from loader.runner.arms import Work, find_work
 from loader.runner.outcome import Outcome, Stop
 from loader.runner.results import results_file
@@ -24,6 +28,7 @@ from loader.warehouse.seeds import read_vocabulary
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from loader.records.vocabulary import Vocabulary
     from loader.runner.arms import Arm, Settings
     from loader.runner.tasks import Task
 
@@ -71,6 +76,7 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
         # what ends when it is decided is not to run them all
         planned_tasks = None if stop_when_decided is not None else len(tasks)
         work = await asyncio.to_thread(_begin, arms, tasks, settings, planned_tasks, database_url)
+        _check_names(work, settings, vocabulary)
         if stop_when_decided is not None:
             rule = await asyncio.to_thread(StoppingRule, stop_when_decided, vocabulary, look_every)
         async with (
@@ -106,6 +112,34 @@ async def run_missing(  # noqa: PLR0913  a run's parts, most with a default
             await arm.target.close()
         if tracer is not None:
             await asyncio.to_thread(tracer.close)
+
+
+def _check_names(work: Work, settings: Settings, vocabulary: Vocabulary) -> None:
+    """Refuse, before anything is paid for, what no run could be kept under.
+
+    Raises:
+        ConfigurationError: a task, an arm or the experiment has a name that no record can have.
+
+    """
+    checker = Checker(vocabulary)
+    for job in work.jobs:
+        names = {
+            "experiment_id": settings.experiment_id,
+            "task_id": job.task.task_id,
+            "experiment_group": job.arm.group,
+            "extension_version": job.arm.version,
+            "source_run_id": printable(job.run_id),
+            "repetition": job.repetition,
+            "model_version": job.arm.target.model_version,
+            "agent_name": settings.agent_name,
+            "dataset_version": settings.dataset_version,
+            "baseline_experiment_id": settings.baseline_experiment_id,
+        }
+        try:
+            checker.check({name: value for name, value in names.items() if value is not None})
+        except InvalidRecord as error:
+            of_task = f"task {shown(job.task.task_id)}: " if error.field == "task_id" else ""
+            raise ConfigurationError(f"{of_task}{error.reason}") from None
 
 
 def _begin(

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import inspect
 import json
-import os
-import signal
 import threading
 import time
 from asyncio.subprocess import PIPE
@@ -16,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
 from loader.errors import ConfigurationError
 from loader.runner.answers import Answer, CallFailed, read_answer, redact
+from loader.runner.pipes import communicated, ended
+from loader.runner.sound import said_by
 from loader.tools.named import import_named
 
 if TYPE_CHECKING:
@@ -89,16 +89,14 @@ class CallableTarget:
         started = time.perf_counter()
         try:
             value, latency = await within(seconds, self._call(self._arguments(task)))
+            return read_answer(value, latency)
         except CallFailed:
             raise
         except Exception as error:  # noqa: BLE001  whatever foreign code raises
             # from None: the frames of foreign code may hold keys
             raise CallFailed(
-                f"{type(error).__name__}: {error}",
-                latency_ms=_since(started),
-                may_be_charged=True,
+                said_by(error), latency_ms=_since(started), may_be_charged=True
             ) from None
-        return read_answer(value, latency)
 
     async def close(self) -> None:
         """Do nothing: a function has nothing to let go of."""
@@ -107,10 +105,10 @@ class CallableTarget:
         """Return what the function returns, and how many milliseconds it took."""
         started = time.perf_counter()
         if inspect.iscoroutinefunction(self._function):
-            return await self._function(**arguments), _since(started)
+            return await _contained(self._function(**arguments)), _since(started)
         value, latency = await in_thread(self._timed, arguments)
         if inspect.isawaitable(value):
-            return await value, _since(started)
+            return await _contained(value), _since(started)
         return value, latency
 
     def _timed(self, arguments: Mapping[str, Any]) -> tuple[object, float]:
@@ -128,12 +126,29 @@ class CallableTarget:
         return {name: known.get(name, known["inputs"]) for name in self._parameters}
 
 
+async def _contained(awaitable: Awaitable[object]) -> object:
+    """Wait for foreign code, which may end neither the program nor the run."""
+    try:
+        return await awaitable
+    except (SystemExit, GeneratorExit, KeyboardInterrupt) as error:
+        raise RuntimeError(repr(error)) from None
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError(repr(error)) from None
+
+
 def _parameters(function: Callable[..., object], name: str) -> tuple[str, ...]:
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"{name} does not say which parameters it takes; wrap it in a function"
+        ) from None
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     known = ("inputs", "prompt", "task_id", "metadata")
-    parameters = [
-        item for item in inspect.signature(function).parameters.values() if item.kind in kinds
-    ]
+    parameters = [item for item in signature.parameters.values() if item.kind in kinds]
     wanted = [item.name for item in parameters if item.name in known]
     needed = [
         item.name
@@ -186,17 +201,18 @@ class CommandTarget:
             "task_id": task.task_id, "inputs": dict(task.inputs), "metadata": dict(task.metadata)
         }  # fmt: skip
         started = time.perf_counter()
-        process = await asyncio.create_subprocess_shell(
-            self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
-        )
         try:
-            output, errors = await within(seconds, process.communicate(json.dumps(given).encode()))
+            process = await asyncio.create_subprocess_shell(
+                self._command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
+            )
+        except OSError as error:
+            raise CallFailed(f"the command cannot be started: {error.strerror}") from None
+        try:
+            output, errors = await within(
+                seconds, communicated(process, json.dumps(given).encode())
+            )
         finally:
-            if process.returncode is None:
-                # a session of its own, so its children go with it
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+            await ended(process)
         latency = _since(started)
         if process.returncode:
             tail = errors.decode(errors="replace").strip()[-_ERROR_TAIL:]
@@ -207,6 +223,12 @@ class CommandTarget:
             )
         try:
             value = json.loads(output)
+        except RecursionError:
+            raise CallFailed(
+                "the command printed JSON that is nested too deeply; flatten it",
+                latency_ms=latency,
+                may_be_charged=True,
+            ) from None
         except ValueError:
             shown = output.decode(errors="replace").strip()[:_ERROR_TAIL]
             raise CallFailed(

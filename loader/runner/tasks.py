@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from loader.errors import ConfigurationError
+from loader.runner.sound import DEEPEST, TooDeep, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _OWN: Final = ("task_id", "prompt", "inputs", "expected_output", "metadata")
 
 
@@ -56,7 +58,7 @@ def read_tasks(source: Path | str | Iterable[Task | Mapping[str, Any]]) -> list[
         numbered = ((f"task {number}", item) for number, item in enumerate(source, start=1))
     tasks: dict[str, Task] = {}
     for place, item in numbered:
-        task = item if isinstance(item, Task) else _task(item, f"{name}, {place}")
+        task = _task(item, f"{name}, {place}")
         if task.task_id in tasks:
             raise ConfigurationError(
                 f"{name}, {place}: task_id {task.task_id!r} stands twice; make ids unique"
@@ -74,7 +76,7 @@ def _read_file(path: Path) -> Iterator[tuple[str, object]]:
         raise ConfigurationError(f"cannot read {path}: {error.strerror}") from None
     try:
         document = msgspec.json.decode(content)
-    except msgspec.DecodeError as error:
+    except _UNREADABLE as error:
         lines = content.splitlines()
         if len(lines) < 2:  # noqa: PLR2004  one line is one document
             raise ConfigurationError(f"{path} is no JSON: {error}") from None
@@ -91,11 +93,29 @@ def _read_lines(path: Path, lines: list[bytes]) -> Iterator[tuple[str, object]]:
         if line.strip():
             try:
                 yield f"line {number}", msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
+            except _UNREADABLE as error:
                 raise ConfigurationError(f"{path}, line {number} is no JSON: {error}") from None
 
 
 def _task(item: object, place: str) -> Task:
+    """Read one task, or take it as it is but for what no record can hold."""
+    try:
+        if isinstance(item, Task):
+            return replace(
+                item,
+                task_id=plain(item.task_id),
+                inputs=plain(item.inputs),
+                reference_outputs=plain(item.reference_outputs),
+                metadata=plain(item.metadata),
+            )
+        return _read(plain(item), place)
+    except TooDeep:
+        raise ConfigurationError(
+            f"{place} is nested more than {DEEPEST} levels deep; flatten it"
+        ) from None
+
+
+def _read(item: object, place: str) -> Task:
     """Read one task; fields it does not know join the metadata."""
     if not isinstance(item, Mapping):
         raise ConfigurationError(f"{place} is no object; write task_id and prompt or inputs")

@@ -15,6 +15,8 @@ renamed as (
         rows_unchanged,
         rows_rejected,
         coalesce(values_set_aside, 0) as values_set_aside,
+        rejects_left_out,
+        reject_counts,
         source_ref,
         started_at,
         finished_at

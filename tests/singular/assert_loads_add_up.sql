@@ -1,9 +1,9 @@
 {#
     Conservation: of the loads that the last build took in, what was read is
     what was loaded, unchanged or rejected, and what was loaded and rejected is
-    there. A row is a load whose counters disagree with its rows. Retention
-    removes rows, and so may a person, so loads before an entry of theirs are
-    not counted again.
+    there, but for rejects that were not kept. A row is a load whose counters
+    disagree with its rows. Retention removes rows, and so may a person, so
+    loads before an entry of theirs are not counted again.
 #}
 with
 
@@ -66,6 +66,7 @@ mismatched as (
         loads.rows_loaded,
         loads.rows_unchanged,
         loads.rows_rejected,
+        loads.rejects_left_out,
         counted_runs.run_count,
         counted_rejects.reject_count
     from loads
@@ -77,7 +78,13 @@ mismatched as (
     where
         loads.rows_read
         != loads.rows_loaded + loads.rows_unchanged + loads.rows_rejected
-        or loads.rows_rejected != coalesce(counted_rejects.reject_count, 0)
+        or loads.rows_rejected - loads.rejects_left_out
+        < coalesce(counted_rejects.reject_count, 0)
+        or (
+            loads.rows_rejected - loads.rejects_left_out
+            != coalesce(counted_rejects.reject_count, 0)
+            and loads.load_id > purges.last_load_id
+        )
         or loads.rows_loaded < coalesce(counted_runs.run_count, 0)
         or (
             loads.rows_loaded != coalesce(counted_runs.run_count, 0)

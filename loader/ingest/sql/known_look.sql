@@ -1,11 +1,13 @@
 -- The last load of a project that was not refused, and whether its experiments lost runs since
--- by other hands than those of a load that found them deleted there.
+-- by other hands than those of a load that found them deleted there, or rejected rows are not
+-- kept: those have their numbers, too.
 with
 
 looks as (
     select
         load_id,
-        source_ref
+        source_ref,
+        rejects_left_out
     from raw_evals.loads
     where
         source = %(source)s
@@ -26,10 +28,22 @@ disturbances as (
         later.source in ('withdrawal', 'purge', 'deletion')
         and later.source_ref ->> 'gone_from' is distinct from %(project_id)s
         and jsonb_exists(looks.source_ref #> '{look,experiments}', touched.experiment_id)
+),
+
+purges_of_rejects as (
+    select later.load_id
+    from looks
+    inner join raw_evals.loads as later
+        on looks.load_id < later.load_id
+    where later.source = 'purge' and jsonb_exists(later.source_ref, 'rejects')
 )
 
 select
     looks.load_id,
     looks.source_ref,
-    (select count(*) from disturbances) > 0 as is_disturbed
+    (
+        looks.rejects_left_out > 0
+        or exists (select from disturbances)
+        or exists (select from purges_of_rejects)
+    ) as is_disturbed
 from looks

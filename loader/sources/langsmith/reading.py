@@ -167,7 +167,8 @@ class Reading:
                 wishes.dataset and not self._project.metadata.get("dataset_version")
             ),
             "the last reading was not whole": look is None,
-            "runs were withdrawn or removed since": self._base and self._base.is_disturbed,
+            "runs were withdrawn or removed since, or rejected ones are not kept": self._base
+            and self._base.is_disturbed,
             "options, declared scales or what the project says of itself changed": (
                 look and look.shape != self._shape()
             ),

@@ -6,20 +6,18 @@ loads as (
     select * from {{ ref('stg_loads') }}
 ),
 
-rejected_rows as (
-    select * from {{ ref('stg_rejected_rows') }}
-),
-
 counted_reasons as (
     select
-        load_id,
-        reason_code,
-        count(*) as row_count
-    from rejected_rows
-    group by load_id, reason_code
+        loads.load_id,
+        reason.reason_code,
+        reason.row_count::bigint as row_count
+    from loads
+    cross join
+        jsonb_each_text(loads.reject_counts)
+            as reason (reason_code, row_count)
 ),
 
-reasons as (
+top_reasons as (
     select
         load_id,
         (
@@ -27,8 +25,7 @@ reasons as (
                 reason_code
                 order by row_count desc, reason_code collate "C"
             )
-        )[1] as top_reject_reason_code,
-        jsonb_object_agg(reason_code, row_count) as reject_reasons
+        )[1] as top_reject_reason_code
     from counted_reasons
     group by load_id
 ),
@@ -39,19 +36,20 @@ joined as (
         loads.experiment_id,
         loads.source,
         loads.loader_version,
-        reasons.top_reject_reason_code,
+        top_reasons.top_reject_reason_code,
         loads.rows_read,
         loads.rows_loaded,
         loads.rows_unchanged,
         loads.rows_rejected,
+        loads.rejects_left_out,
         loads.values_set_aside,
-        coalesce(reasons.reject_reasons, '{}') as reject_reasons,
+        loads.reject_counts as reject_reasons,
         loads.source_ref,
         loads.started_at,
         loads.finished_at
     from loads
-    left join reasons
-        on loads.load_id = reasons.load_id
+    left join top_reasons
+        on loads.load_id = top_reasons.load_id
 )
 
 select * from joined

@@ -71,7 +71,7 @@ def test_without_a_run_every_run_of_the_task_in_the_arm_gets_it(database_url: st
     load_records(database_url, [scored("e")])
     assert say(database_url, "0", group="baseline").taken[0].runs == 1
     again = say(database_url, "0", group="baseline")
-    assert (again.load_id, again.counts) == (None, (1, 0, 1, 0, 0))
+    assert (again.load_id, again.counts[:5]) == (None, (1, 0, 1, 0, 0))
 
 
 def test_a_score_is_on_the_scale_that_the_key_has_in_the_run(database_url: str) -> None:

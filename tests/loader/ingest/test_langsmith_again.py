@@ -149,6 +149,21 @@ def test_what_was_withdrawn_by_hand_is_loaded_again(
     assert project.counts() == (0, 0, 0)
 
 
+def test_rejected_runs_that_are_not_kept_have_everything_read_again(
+    database_url: str, stand_in: LangSmithServer
+) -> None:
+    fill(stand_in, 4, 1)
+    [session] = stand_in.sessions.values()
+    stand_in.add_run(session, START + timedelta(minutes=1))
+    project = Project(database_url)
+    told = project.ingest("--keep-rejects", "0", exit_code=3)  # one names no task
+    assert (told["loaded"], told["rejected"], told["rejects_left_out"]) == (4, 1, 1)
+    told = project.ingest(exit_code=3)
+    assert (told["read"], told["unchanged"], told["rejected"]) == (5, 4, 1)
+    assert "not kept" in project.reference()["read_in_full_because"]
+    assert project.counts() == (0, 0, 0)
+
+
 def test_a_look_that_found_only_other_books_is_kept_and_the_next_is_cheap(
     database_url: str, stand_in: LangSmithServer
 ) -> None:
