@@ -146,7 +146,7 @@ def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
     path = unexpected.keep(error, arguments)
     where = f"details in {path}" if path else "the details could not be written to a file"
     more = "" if ctx.params.get("debug") else "; python -m loader --debug … shows the traceback"
-    click.echo(f"unexpected {unexpected.summary(error, arguments)}; {where}{more}", err=True)
+    click.echo(f"unexpected {unexpected.summary(error)}; {where}{more}", err=True)
     ctx.exit(UNEXPECTED)
 
 
@@ -155,7 +155,7 @@ def _show_traceback(ctx: click.Context, error: Exception) -> None:
     if ctx.params.get("debug"):
         from loader.cli import unexpected
 
-        click.echo(unexpected.details(error, sys.argv[1:]), err=True, nl=False)
+        click.echo(unexpected.details(error), err=True, nl=False)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

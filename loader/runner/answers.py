@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_SECRET_NAME: Final = re.compile(
-    r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|DATABASE_URL", re.IGNORECASE
-)
-_SHORTEST_SECRET: Final = 8
+from loader.tools import secrets
+
 LONGEST_ERROR: Final = 2_000
 
 
@@ -69,7 +65,7 @@ class CallFailed(Exception):  # noqa: N818  reads as what happened
         attempts: int = 1,
     ) -> None:
         """Keep the reason, without secrets and at a length to read."""
-        super().__init__(redact(reason)[:LONGEST_ERROR])
+        super().__init__(secrets.redact(reason)[:LONGEST_ERROR])
         self.latency_ms = latency_ms
         self.may_be_charged = may_be_charged
         self.attempts = attempts
@@ -155,41 +151,13 @@ def _count(value: object, latency_ms: float) -> int | None:
 
 
 def redact(text: str) -> str:
-    """Return a text without the values of environment variables that hold secrets.
+    """Return a text without known secrets, as `loader.tools.secrets` knows them.
 
-    A variable counts by its name. What comes back from an endpoint or a command may
-    repeat a key it was given.
+    What comes back from an endpoint or a command may repeat a key it was given.
     """
-    return _without(_secrets(), text)
+    return secrets.without_known(text)
 
 
 def redact_all(value: object) -> Any:  # noqa: ANN401  the same shape as what came in
     """Return a JSON value with every text in it redacted, and without NUL characters."""
-    return _all_without(_secrets(), value)
-
-
-def _secrets() -> list[str]:
-    return [
-        value
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
-    ]
-
-
-def _without(secrets: Sequence[str], text: str) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
-def _all_without(secrets: Sequence[str], value: object) -> Any:  # noqa: ANN401
-    if isinstance(value, str):
-        return _without(secrets, value).replace("\0", "\\0")
-    if isinstance(value, Mapping):
-        return {
-            _all_without(secrets, str(name)): _all_without(secrets, item)
-            for name, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_all_without(secrets, item) for item in value]
-    return value
+    return secrets.without_known_all(value)

@@ -199,7 +199,7 @@ class CommandTarget:
                 await process.wait()
         latency = _since(started)
         if process.returncode:
-            tail = errors.decode(errors="replace").strip()[-_ERROR_TAIL:]
+            tail = redact(errors.decode(errors="replace").strip())[-_ERROR_TAIL:]
             raise CallFailed(
                 f"the command ended with status {process.returncode}: {tail}",
                 latency_ms=latency,
@@ -208,7 +208,7 @@ class CommandTarget:
         try:
             value = json.loads(output)
         except ValueError:
-            shown = output.decode(errors="replace").strip()[:_ERROR_TAIL]
+            shown = redact(output.decode(errors="replace").strip())[:_ERROR_TAIL]
             raise CallFailed(
                 f"the command did not print JSON: {shown}", latency_ms=latency, may_be_charged=True
             ) from None
