@@ -51,8 +51,8 @@ _LIVE: Final = re.compile(
 )
 _BLOCK: Final = re.compile(r"\A(?:[-+=]|\d{1,9}(?=[.)]))")
 _FORMULA: Final = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-FORMULA_PATTERN: Final = "^''*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
-"""The same for PostgreSQL's `~`, as the contents of a literal in quotes."""
+FORMULA_PATTERN: Final = f"^{_FORMULA.pattern}"
+"""What `spreadsheet` changes, for PostgreSQL's `~`."""
 
 
 def terminal(text: str) -> str:
