@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say
 
 
 @click.command()
@@ -47,4 +48,4 @@ def export(  # noqa: PLR0913  one parameter per option
     selection = Selection(mart or DEFAULT_MART, agent, days, is_exact=exact)
     with connect(database_url) as connection:
         count = write(connection, path, selection)
-    click.echo(f"{selection.mart}: {count:,} rows to {'stdout' if path == '-' else path}", err=True)
+    say(f"{selection.mart}: {count:,} rows to {'stdout' if path == '-' else path}", err=True)

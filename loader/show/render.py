@@ -67,7 +67,7 @@ def render(table: Table, output: Format, stream: TextIO, *, empty: str = "Nothin
     elif output is Format.CSV:
         _write_utf8(stream, csv_lines(table))
     elif not table.rows:
-        for_people(stream).write(empty + "\n")
+        for_people(stream).write(escape.lines(empty) + "\n")
     elif output is Format.MARKDOWN:
         for_people(stream).writelines(markdown_lines(table))
     else:
@@ -136,7 +136,7 @@ def styled(value: object, kind: Kind) -> Piece:
 
 def heading(column: Column) -> str:
     """Return a column's heading with its unit."""
-    title = column.heading or column.name.replace("_", " ")
+    title = printable(column.heading or column.name.replace("_", " "))
     unit = _UNITS.get(column.kind)
     return f"{title} ({unit})" if unit else title
 
