@@ -247,6 +247,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     )
     environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
     environment.filters["code"] = _code
+    environment.filters["tag"] = lambda text: Markup(escape.markdown_html(str(text)))  # noqa: S704  escaped there
     environment.filters["row"] = _markdown_row
     environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import escape as html_escape
 from typing import Final
 
 _JOINER: Final = "\u200d"
@@ -32,7 +33,8 @@ _ORDER_LINE: Final = re.compile(r"\A(\s*):(?=:)")
 # every character of JSON beyond ASCII stands in a text, where an escape means the same
 _IN_JSON: Final = re.compile(
     "[\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff]"
+    "\u2060-\u206f\u2800\u3164\ue000-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
+    "\U000e0000-\U0010ffff]|(?<=[\u0300-\u036f]{8})[\u0300-\u036f]"
 )
 LONGEST_LABEL: Final = 128
 _BREAK: Final = "&#8203;"
@@ -47,6 +49,11 @@ _LIVE: Final = re.compile(
     r"|(?P<number>\\\#)(?=\w)"  # an issue's number
     r"|(?P<issue>GH)(?=-\d)"
     r"|(?P<emoji>:)(?=[\w+-]+:)",
+    re.IGNORECASE,
+)
+_LIVE_HTML: Final = re.compile(
+    r"@(?=[\w./-])|[a-z][a-z0-9+.-]*:(?=//)|(?:mailto|xmpp):|www(?=\.)|(?<!&)#(?=\w)|GH(?=-\d)"
+    r"|:(?=[\w+-]+:)",
     re.IGNORECASE,
 )
 _BLOCK: Final = re.compile(r"\A(?:[-+=]|\d{1,9}(?=[.)]))")
@@ -92,6 +99,12 @@ def markdown(text: str) -> str:
         return shown
     end = found.end()
     return f"{shown[:end]}\\{shown[end:]}" if found.group()[0].isdigit() else f"\\{shown}"
+
+
+def markdown_html(text: str) -> str:
+    """Return text for inside a tag of markdown, where a backslash is one and `<` begins a tag."""
+    shown = html_escape(terminal(text).strip())
+    return _LIVE_HTML.sub(lambda match: match.group() + _BREAK, shown)
 
 
 def html(text: str) -> str:
