@@ -31,20 +31,26 @@ done
 if [ -z "$experiment" ] || [ -z "$out" ]; then usage; fi
 mkdir -p "$out" || exit 2
 
-python -m loader init
+# the folder this runs in may be a pull request's: nothing in it is imported (-P), and the models
+# are those beside this script
+EVALMART_PROJECT_DIR=${EVALMART_PROJECT_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
+export EVALMART_PROJECT_DIR
+evalmart() { python -P -m loader "$@"; }
+
+evalmart init
 if [ $# -gt 0 ]; then
-    python -m loader ingest --experiment-id "$experiment" "$@"
+    evalmart ingest --experiment-id "$experiment" "$@"
 fi
-python -m loader build --quiet
+evalmart build --quiet
 
 # asked once: each verdict is recorded, and looking again has a price
 verdict=0
-python -m loader gate --experiment "$experiment" ${policy[@]+"${policy[@]}"} \
+evalmart gate --experiment "$experiment" ${policy[@]+"${policy[@]}"} \
     --format markdown > "$out/gate.md" || verdict=$?
 cat "$out/gate.md"
 # without a candidate's result there is neither a verdict nor a report
 if [ ! -s "$out/gate.md" ]; then exit "$verdict"; fi
 case $verdict in
-    0 | 1 | 5) python -m loader report --experiment "$experiment" -o "$out/report.html" ;;
+    0 | 1 | 5) evalmart report --experiment "$experiment" -o "$out/report.html" ;;
 esac
 exit "$verdict"

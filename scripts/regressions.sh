@@ -26,14 +26,20 @@ done
 if [ -z "$out" ]; then usage; fi
 mkdir -p "$out" || exit 2
 
-python -m loader init
+# the folder this runs in may be a pull request's: nothing in it is imported (-P), and the models
+# are those beside this script
+EVALMART_PROJECT_DIR=${EVALMART_PROJECT_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
+export EVALMART_PROJECT_DIR
+evalmart() { python -P -m loader "$@"; }
+
+evalmart init
 if [ $# -gt 0 ]; then
-    python -m loader ingest "$@"
+    evalmart ingest "$@"
 fi
-python -m loader build --quiet
-python -m loader export "$out/alerts.csv" --mart metric_alerts
+evalmart build --quiet
+evalmart export "$out/alerts.csv" --mart metric_alerts
 
 open=0
-python -m loader regressions --format markdown > "$out/alerts.md" || open=$?
+evalmart regressions --format markdown > "$out/alerts.md" || open=$?
 cat "$out/alerts.md"
 exit "$open"

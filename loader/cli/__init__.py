@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from loader.cli.say import say
 from loader.errors import (
     UNEXPECTED,
     ConfigurationError,
@@ -23,6 +24,8 @@ from loader.errors import (
     SourceUnavailable,
     WarehouseUnavailable,
 )
+from loader.show import escape
+from loader.tools.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +83,7 @@ class CommandError(click.ClickException):
 
     def __init__(self, error: LoaderError) -> None:
         """Take the message; find the exit code by the error's class."""
-        super().__init__(str(error))
+        super().__init__(escape.lines(redact(str(error))))
         codes = (code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
         vars(self)["exit_code"] = next(codes, UNEXPECTED)
 
@@ -125,9 +128,10 @@ class LazyGroup(click.Group):
         except click.ClickException as error:
             if error.exit_code == 1:
                 vars(error)["exit_code"] = _USAGE
+            vars(error)["message"] = escape.lines(redact(error.message))
             raise
         except (click.Abort, EOFError, KeyboardInterrupt):
-            click.echo("interrupted", err=True)
+            say("interrupted", err=True)
             ctx.exit(_INTERRUPTED)
         except BrokenPipeError:
             # nobody reads on: what is left to print has nowhere to go
@@ -146,7 +150,7 @@ def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
     path = unexpected.keep(error, arguments)
     where = f"details in {path}" if path else "the details could not be written to a file"
     more = "" if ctx.params.get("debug") else "; python -m loader --debug … shows the traceback"
-    click.echo(f"unexpected {unexpected.summary(error, arguments)}; {where}{more}", err=True)
+    say(f"unexpected {unexpected.summary(error)}; {where}{more}", err=True)
     ctx.exit(UNEXPECTED)
 
 
@@ -155,7 +159,7 @@ def _show_traceback(ctx: click.Context, error: Exception) -> None:
     if ctx.params.get("debug"):
         from loader.cli import unexpected
 
-        click.echo(unexpected.details(error, sys.argv[1:]), err=True, nl=False)
+        say(unexpected.details(error).rstrip("\n"), err=True)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

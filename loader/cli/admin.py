@@ -7,6 +7,7 @@ import shlex
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say
 
 _MARKS: dict[bool | None, str] = {
     True: click.style("ok  ", fg="green"),
@@ -38,13 +39,13 @@ def init(*, here: bool, database_url: str | None) -> None:
         _create_folder()
     with connect(database_url) as connection:
         connection.add_notice_handler(
-            lambda notice: click.echo(f"{notice.severity}: {notice.message_primary}", err=True)
+            lambda notice: say(f"{notice.severity}: {notice.message_primary}", err=True)
         )
         applied = migrate(connection)
         version = current_version(connection)
     for name in applied:
-        click.echo(f"applied {name}")
-    click.echo(f"raw_evals is at version {version}")
+        say(f"applied {name}")
+    say(f"raw_evals is at version {version}")
 
 
 def _create_folder() -> None:
@@ -53,12 +54,12 @@ def _create_folder() -> None:
 
     made = create_folder()
     if made.written:
-        click.echo(f"wrote {shown(made.folder)}/: {', '.join(made.written)}")
+        say(f"wrote {shown(made.folder)}/: {', '.join(made.written)}")
     if made.kept:
-        click.echo(f"left alone in {shown(made.folder)}/: {', '.join(made.kept)}")
+        say(f"left alone in {shown(made.folder)}/: {', '.join(made.kept)}")
     used = team_folder()
     if used is not None and used != made.folder.resolve():
-        click.echo(f"EVALMART_CONFIG names {used}: that folder is used", err=True)
+        say(f"EVALMART_CONFIG names {used}: that folder is used", err=True)
 
 
 @click.command(
@@ -84,7 +85,7 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
 
     code = run_build(dbt_arguments, database_url)
     if code == UNEXPECTED:
-        click.echo("the build failed: dbt says why above, and in its log", err=True)
+        say("the build failed: dbt says why above, and in its log", err=True)
     ctx.exit(code)
 
 
@@ -108,16 +109,16 @@ def env(database_url: str | None) -> None:
     variables = dbt_environment(database_url)
     has_password = "PGPASSWORD" in variables
     folder = team_folder()
-    click.echo(f"the team's folder: {folder or 'none'}", err=True)
+    say(f"the team's folder: {folder or 'none'}", err=True)
     named = {"DBT_PROFILES_DIR", team_seeds.VARIABLE}
     for name in sorted(variables):
         if name in named or (name.startswith("PG") and name != "PGPASSWORD"):
             click.echo(f"export {name}={shlex.quote(variables[name])}")
     if folder is not None and team_variables():
         path = shlex.quote(str(folder / VARS))
-        click.echo(f'its vars, for plain dbt: dbt build --vars "$(cat {path})"', err=True)
+        say(f'its vars, for plain dbt: dbt build --vars "$(cat {path})"', err=True)
     if has_password:
-        click.echo("the password is not printed: export PGPASSWORD yourself", err=True)
+        say("the password is not printed: export PGPASSWORD yourself", err=True)
 
 
 @click.command()
@@ -139,9 +140,10 @@ def doctor(ctx: click.Context, database_url: str | None) -> None:
     width = max(len(finding.subject) for finding in findings)
     for finding in findings:
         mark = _MARKS[finding.passed]
-        click.echo(f"{mark}  {finding.subject.ljust(width)}  {finding.detail}")
+        click.echo(f"{mark}  ", nl=False)
+        say(f"{finding.subject.ljust(width)}  {finding.detail}")
         if finding.remedy:
-            click.echo(f"      {' ' * width}  → {finding.remedy}")
+            say(f"      {' ' * width}  → {finding.remedy}")
     ctx.exit(2 if any(finding.passed is False for finding in findings) else 0)
 
 
@@ -157,4 +159,4 @@ def stop() -> None:
     from loader.warehouse.embedded import stop as stop_server
 
     was_running = stop_server(embedded_directory())
-    click.echo("stopped" if was_running else "no embedded server is running")
+    say("stopped" if was_running else "no embedded server is running")

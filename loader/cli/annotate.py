@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import database_option, format_option
+from loader.cli.say import say
 from loader.errors import ConfigurationError, InputRejected, nearest
 
 if TYPE_CHECKING:
@@ -92,23 +93,23 @@ def _tell(outcome: Outcome) -> None:
     from loader.show.render import printable  # keep --help quick
 
     counts = outcome.counts
-    click.echo(
+    say(
         f"read {counts.read} · loaded {counts.loaded} · unchanged {counts.unchanged} · "
         f"rejected {counts.rejected}"
     )
     for fault in outcome.faults:
-        click.echo(f"  line {fault.row}: {fault.reason}", err=True)
+        say(f"  line {fault.row}: {fault.reason}", err=True)
     for taken in outcome.taken[:_MOST_TOLD]:
         runs = "1 run" if taken.runs == 1 else f"{taken.runs:,} runs"
         what = f"{taken.said.experiment}, {taken.said.task}, {taken.said.key}"
-        click.echo(f"  annotation {taken.annotation_id}: {what}: {runs}")
+        say(f"  annotation {taken.annotation_id}: {what}: {runs}")
         if taken.others:
             near = (
                 nearest(taken.said.key, taken.others) or f" (they have {', '.join(taken.others)})"
             )
             note = f"  note: no judge scored {taken.said.key} there{near}"
-            click.echo(printable(note), err=True)
+            say(printable(note), err=True)
     if len(outcome.taken) > _MOST_TOLD:
-        click.echo(f"  and {len(outcome.taken) - _MOST_TOLD:,} more; annotate --list has them")
+        say(f"  and {len(outcome.taken) - _MOST_TOLD:,} more; annotate --list has them")
     if outcome.taken:
-        click.echo("the marts follow with the next build: python -m loader build", err=True)
+        say("the marts follow with the next build: python -m loader build", err=True)

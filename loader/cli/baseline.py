@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import database_option, format_option
+from loader.cli.say import say
 
 if TYPE_CHECKING:
     from loader.tools.tables import Format
@@ -57,8 +58,8 @@ def set_(
             connection, experiment, agent, author or own_name(), control_groups()
         )
     for name in written.agents:
-        click.echo(f"{experiment} is the baseline of {name}, entry {written.load_id}")
-    click.echo("it counts for experiments whose first load is still to come", err=True)
+        say(f"{experiment} is the baseline of {name}, entry {written.load_id}")
+    say("it counts for experiments whose first load is still to come", err=True)
 
 
 @baseline.command()
@@ -78,7 +79,7 @@ def clear(*, agent: str, author: str | None, database_url: str | None) -> None:
 
     with connect(database_url) as connection:
         written = baselines.clear(connection, agent, author or own_name())
-    click.echo(f"{agent} has no baseline from now on, entry {written.load_id}")
+    say(f"{agent} has no baseline from now on, entry {written.load_id}")
 
 
 @baseline.command()

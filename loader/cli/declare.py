@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from loader.cli.say import say
+
 
 @click.group()
 def declare() -> None:
@@ -93,4 +95,4 @@ def _given(asked: dict[str, str | None]) -> dict[str, str]:
 
 def _say(lines: list[str]) -> None:
     for line in lines:
-        click.echo(line)
+        say(line)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from loader.cli.say import say
 from loader.records.defaults import Defaults
 
 if TYPE_CHECKING:
@@ -93,4 +94,4 @@ def say_environment(filled: Mapping[str, str], notes: Sequence[str] = ()) -> Non
     told = " ".join(f"{VARIABLES.get(name, name)}={value}" for name, value in filled.items())
     said = [f"from the environment: {told}"] if told else []
     if said or notes:
-        click.echo("; ".join([*said, *notes]), err=True)
+        say("; ".join([*said, *notes]), err=True)

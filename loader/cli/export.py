@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say
 
 
 @click.command()
@@ -14,14 +15,26 @@ from loader.cli.options import database_option
 @click.option(
     "--days", metavar="N", type=click.IntRange(1, 1_000_000), help="Only the last N days."
 )
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Leave texts in CSV as they are, also those that a spreadsheet takes for a formula.",
+)
 @database_option
-def export(
-    path: str, mart: str | None, agent: str | None, days: int | None, database_url: str | None
+def export(  # noqa: PLR0913  one parameter per option
+    path: str,
+    *,
+    mart: str | None,
+    agent: str | None,
+    days: int | None,
+    exact: bool,
+    database_url: str | None,
 ) -> None:
     """Write a mart to PATH: .csv, .csv.gz or .parquet; - is CSV on stdout.
 
     Rows are streamed, so memory stays small, and the file appears only when it is whole.
-    Cells are left as the data is, also those a spreadsheet would take for a formula.
+    A text that a spreadsheet would take for a formula (it begins with =, +, -, @, a tab or an
+    end of line, or with apostrophes and one of these) has an apostrophe more in front in CSV.
 
     \b
     Example:
@@ -32,7 +45,7 @@ def export(
     from loader.marts.export import export as write
     from loader.warehouse.connection import connect
 
-    selection = Selection(mart or DEFAULT_MART, agent, days)
+    selection = Selection(mart or DEFAULT_MART, agent, days, is_exact=exact)
     with connect(database_url) as connection:
         count = write(connection, path, selection)
-    click.echo(f"{selection.mart}: {count:,} rows to {'stdout' if path == '-' else path}", err=True)
+    say(f"{selection.mart}: {count:,} rows to {'stdout' if path == '-' else path}", err=True)

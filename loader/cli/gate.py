@@ -10,6 +10,7 @@ import click
 
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
+from loader.cli.say import say
 from loader.tools.tables import Format
 
 if TYPE_CHECKING:
@@ -110,9 +111,9 @@ def gate(  # noqa: PLR0913  one parameter per option
     render_answers(judgement.answers, output, sys.stdout)
     for answer in judgement.answers:
         for warning in answer.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            say(f"warning: {warning}", err=True)
     for notice in judgement.notices:
-        click.echo(notice, err=True)
+        say(notice, err=True)
     ctx.exit(judgement.exit_code)
 
 
@@ -170,7 +171,7 @@ def replay(
         )
     render(found.changed, output, sys.stdout, empty="No verdict would change.")
     changed = len(found.changed.rows)
-    click.echo(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
+    say(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
     ctx.exit(_INCONCLUSIVE if changed else 0)
 
 
@@ -244,7 +245,7 @@ def calibrate(  # noqa: PLR0913  one parameter per option
             progress=show,
         )
     if found is None:
-        click.echo(
+        say(
             f"no task of {experiment} has values of two runs by one version: repeat the tasks, "
             "ingest and build, then calibrate again",
             err=True,
@@ -252,7 +253,7 @@ def calibrate(  # noqa: PLR0913  one parameter per option
         ctx.exit(_INCONCLUSIVE)
     render(found.table, output, sys.stdout)
     if found.exceeding:
-        click.echo(
+        say(
             f"warning: {found.exceeding} of {len(found.table.rows)} arms and metrics have more "
             f"false alarms than {100 * alpha:g} %",
             err=True,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from loader.cli.say import say
 from loader.errors import ConfigurationError, InvalidRecord
 
 if TYPE_CHECKING:
@@ -77,13 +78,13 @@ def say_unknown_groups(summary: LoadSummary) -> None:
     rest = len(found) - _MOST_SHOWN
     more = f" and {rest:,} more: is that the right column?" if rest > 0 else ""
     noun = "group is" if len(found) == 1 else "groups are"
-    click.echo(f"{len(found)} {noun} not known: {counted}{more}", err=True)
-    click.echo("to make them known, check the roles, then ingest again:", err=True)
+    say(f"{len(found)} {noun} not known: {counted}{more}", err=True)
+    say("to make them known, check the roles, then ingest again:", err=True)
     guessed = [(shlex.quote(name), _role(name)) for name, _ in found[:_MOST_SHOWN]]
     for name, role in guessed:
-        click.echo(f"  python -m loader declare group {name} --role {role}", err=True)
+        say(f"  python -m loader declare group {name} --role {role}", err=True)
     options = " ".join(f"--{role} {name}" for name, role in guessed)
-    click.echo(f"or, for these experiments alone, ingest with: {options}", err=True)
+    say(f"or, for these experiments alone, ingest with: {options}", err=True)
 
 
 def _role(name: str) -> str:

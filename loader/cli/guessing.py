@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from loader.cli.say import say
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.json_text import decode_object
 from loader.sources.files import STANDARD_INPUT, FileSource, expand
@@ -109,7 +110,7 @@ def agreed_mapping(  # noqa: PLR0913  what a guess goes by
     command = _command(paths, chosen, path, given)
     if STANDARD_INPUT not in files and (options.yes or _is_agreed()):
         return mapping
-    click.echo(f"look at {shown(path)}, then: {command}")
+    say(f"look at {shown(path)}, then: {command}")
     return None
 
 
@@ -121,15 +122,15 @@ def _show(proposal: Proposal) -> None:
     lengths = [len(goal) + len(source) for goal, source, _ in proposal.entries]
     width = max(lengths, default=_NARROWEST) + 3
     for goal, source, reason in proposal.entries:
-        click.echo(f"  {f'{goal} = {source}':<{width}}  {reason}")
+        say(f"  {f'{goal} = {source}':<{width}}  {reason}")
     for key, (low, high, reason) in proposal.scales.items():
-        click.echo(f"  {f'scale of {key}: {low:g} to {high:g}':<{width}}  {reason}")
+        say(f"  {f'scale of {key}: {low:g} to {high:g}':<{width}}  {reason}")
     for role, names in proposal.groups.items():
-        click.echo(f"  {f'{role}: ' + ', '.join(names):<{width}}  {proposal.groups_reason}")
+        say(f"  {f'{role}: ' + ', '.join(names):<{width}}  {proposal.groups_reason}")
     for name, (value, reason) in proposal.defaults.items():
-        click.echo(f"  {f'{name} = {value!r}':<{width}}  {reason}")
+        say(f"  {f'{name} = {value!r}':<{width}}  {reason}")
     for note in proposal.notes:
-        click.echo(f"check: {note}", err=True)
+        say(f"check: {note}", err=True)
 
 
 def _show_records(
@@ -140,9 +141,9 @@ def _show_records(
         return
     defaults = {**mapping.defaults, **given.given()}
     source = FileSource(files[:1], chosen, supplied=defaults.keys(), mapping=mapping)
-    click.echo("the first records would be:")
+    say("the first records would be:")
     for row in islice(source.rows(), _SHOWN):
-        click.echo(f"  {_as_stored(row, defaults)}")
+        say(f"  {_as_stored(row, defaults)}")
 
 
 def _as_stored(row: SourceRow, defaults: dict[str, str]) -> str:

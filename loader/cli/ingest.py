@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +21,7 @@ from loader.cli.loads import Manner, load_all
 from loader.cli.mapping_options import MappingOptions, mapping_options
 from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
+from loader.cli.say import say, say_json
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def schema() -> None:
     """
     from loader.records.form import json_schema  # keep --help quick
 
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    say_json(json_schema(), indent=2)
 
 
 def _file_source(
@@ -303,7 +303,7 @@ def _begin_warehouse(connection: Connection, database_url: str | None) -> None:
 
     if is_embedded(database_url) and current_version(connection) == 0:
         migrate(connection)
-        click.echo("made a warehouse on the embedded server, as `init` does", err=True)
+        say("made a warehouse on the embedded server, as `init` does", err=True)
     connection.rollback()
 
 

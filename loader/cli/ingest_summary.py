@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from loader.cli.say import say, say_json
 from loader.errors import InputRejected
 from loader.show.asides import sentence, sentences
 
@@ -46,16 +44,16 @@ def print_summary(
             "dry_run": dry_run,
         }
         told |= {"project": name} if name else {}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        say_json(told)
         return
     line = (
         f"read {summary.read} · loaded {summary.loaded} · unchanged {summary.unchanged} · "
         f"rejected {summary.rejected} · {summary.seconds:.1f} s"
     )
     line = f"{name}: {line}" if name else line
-    click.echo(f"{line} · dry run, nothing written" if dry_run else line)
+    say(f"{line} · dry run, nothing written" if dry_run else line)
     for told_line in _lines(summary):
-        click.echo(f"  {told_line}")
+        say(f"  {told_line}")
 
 
 def _lines(summary: LoadSummary) -> Iterator[str]:

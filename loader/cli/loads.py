@@ -6,10 +6,9 @@ import getpass
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import click
-
 from loader.cli.group_options import say_unknown_groups
 from loader.cli.ingest_summary import print_summary, refuse
+from loader.cli.say import say
 from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
 from loader.sources import Failing, Losing, Noting
 from loader.tools.counts import counted
@@ -60,7 +59,7 @@ def load_all(
             )
             say_unknown_groups(summary)
             for note in notes:
-                click.echo(f"note: {note}", err=True)
+                say(f"note: {note}", err=True)
             if manner.is_sync and not manner.dry_run and not summary.is_refused:
                 withdraw_gone(source, manner.database_url)
             absent = source.failures() if isinstance(source, Failing) else ()
@@ -102,12 +101,12 @@ class Failures:
             if not self._most:
                 raise
             name = str(source.reference().get("project", ""))
-            click.echo(f"{name}: not loaded: {error}", err=True)
+            say(f"{name}: not loaded: {error}", err=True)
             self._failed.append((name, error))
             is_away = isinstance(error, SourceUnavailable)
             self._in_a_row = self._in_a_row + 1 if is_away else 0
             if self._in_a_row >= _PATIENCE:
-                click.echo("the service does not answer; the rest is not tried", err=True)
+                say("the service does not answer; the rest is not tried", err=True)
                 self.refuse()
         else:
             self._in_a_row = 0
@@ -152,9 +151,9 @@ def withdraw_gone(source: Source, database_url: str | None) -> None:
         )
     for entry in written:
         runs = counted(len(gone[entry.experiment]), "run")
-        click.echo(f"{entry.experiment}: entry {entry.load_id} takes back {runs}", err=True)
+        say(f"{entry.experiment}: entry {entry.load_id} takes back {runs}", err=True)
     numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
-    click.echo(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+    say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
 
 
 def own_name() -> str | None:

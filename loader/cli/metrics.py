@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 
 _HIGHEST_PORT = 65_535
@@ -35,10 +36,10 @@ def metrics(*, textfile: Path | None, listen: str | None, database_url: str | No
 
     if textfile is not None:
         exposition.write(str(textfile), database_url)
-        click.echo(textfile)
+        say(textfile)
     elif listen is not None:
         exposition.serve(
-            *_address(listen), database_url, lambda url: click.echo(f"serving {url}", err=True)
+            *_address(listen), database_url, lambda url: say(f"serving {url}", err=True)
         )
 
 

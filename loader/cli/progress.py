@@ -6,6 +6,8 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from loader.show.escape import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,7 @@ def progress(what: str, total: float | None) -> Iterator[Advance]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[told]}", markup=False),
         TimeElapsedColumn(),
@@ -46,7 +48,7 @@ def progress(what: str, total: float | None) -> Iterator[Advance]:
     with Progress(
         *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
     ) as bar:
-        task = bar.add_task(what, total=total, told="")
+        task = bar.add_task(terminal(what), total=total, told="")
         yield lambda done, told="", total=None: bar.update(
-            task, completed=done, total=total, told=told
+            task, completed=done, total=total, told=terminal(told)
         )

@@ -9,6 +9,7 @@ import click
 
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 from loader.tools.counts import counted
 
@@ -109,10 +110,10 @@ def _purge_contents(days: int, database_url: str | None, *, yes: bool) -> None:
             f"kept before {old.cutoff:%Y-%m-%d %H:%M %Z}"
         )
         if not yes:
-            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            say(f"would remove {what}; add --yes to do it", err=True)
             return
         count = contents.remove(connection, old.cutoff)
-    click.echo(f"removed {count:,} inputs and outputs", err=True)
+    say(f"removed {count:,} inputs and outputs", err=True)
 
 
 def _purge_runs(  # noqa: PLR0913  what the command takes
@@ -145,7 +146,7 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
             f"{counted(expired.experiments, 'experiment')} recorded before {before}"
         )
         if not yes:
-            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            say(f"would remove {what}; add --yes to do it", err=True)
             return
         runs = versions = 0
         with progress("removing", expired.runs) as advance:
@@ -153,6 +154,6 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
                 runs += batch.runs
                 versions += batch.versions
                 advance(runs, f"{runs:,} of {expired.runs:,} runs")
-    click.echo(f"removed {counted(runs, 'run')} ({counted(versions, 'version')})", err=True)
+    say(f"removed {counted(runs, 'run')} ({counted(versions, 'version')})", err=True)
     if not no_build:
         ctx.exit(dbt.build((), database_url, quiet=True))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say, say_json
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def push(  # noqa: PLR0913  one parameter per option
         _refuse_two_of_a_project(found)
     if dry_run:
         for message in found:
-            click.echo(json.dumps(_shown(message, places), ensure_ascii=False, indent=2))
-        click.echo("dry run, nothing written", err=True)
+            say_json(_shown(message, places), indent=2)
+        say("dry run, nothing written", err=True)
         return
     from loader.sources.langsmith import LangSmith  # the SDK is slow to import
 
@@ -100,14 +100,12 @@ def _write(client: LangSmith, message: Message, places: Sequence[str]) -> None:
     if _PROJECT in places:
         change = write_metadata(client, origin.project_id, message.entries)
         names = f"{len(message.entries)} keys of metadata"
-        click.echo(
-            f"{where}: {VERDICT} = {message.verdict} and what it rests on, {names}: {change}"
-        )
+        say(f"{where}: {VERDICT} = {message.verdict} and what it rests on, {names}: {change}")
     if _FEEDBACK in places:
         change = write_feedback(
             client, origin.project_id, message.about, message.verdict, message.comment
         )
-        click.echo(f"{where}: feedback {VERDICT} = {message.verdict}: {change}")
+        say(f"{where}: feedback {VERDICT} = {message.verdict}: {change}")
 
 
 def _refuse_two_of_a_project(found: Sequence[Message]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from loader.cli.options import as_of_option, database_option, format_option
+from loader.cli.say import say
 from loader.tools.tables import Format
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def compare(  # noqa: PLR0913  one parameter per option
         brief(summaries, set_aside, output, sys.stdout)
         render(metric_table(metrics), output, sys.stdout)
         beside_candidates(summaries, shown, output, sys.stdout)
-        click.echo()
+        say()
     view = views.comparison if task is None else views.one_task
     render(
         view(table, output),
@@ -293,5 +294,5 @@ def regressions(  # noqa: PLR0913  one parameter per option
     open_alerts = sum(bool(is_open) for is_open in alerts.values("is_open"))
     if open_alerts:
         verb = "alert is" if open_alerts == 1 else "alerts are"
-        click.echo(f"{open_alerts:,} {verb} open", err=True)
+        say(f"{open_alerts:,} {verb} open", err=True)
     ctx.exit(_A_PERSON_HAS_TO_LOOK if open_alerts else 0)

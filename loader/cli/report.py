@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from loader.cli.options import database_option
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 from loader.tools.files import whole_file
 
@@ -57,7 +58,7 @@ def report(
         sys.stdout.buffer.flush()
         return
     _write(Path(path), text)
-    click.echo(path)
+    say(path)
 
 
 def _write(path: Path, text: str) -> None:

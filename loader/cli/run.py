@@ -24,6 +24,7 @@ from loader.cli.run_options import (
     run_progress,
     target_options,
 )
+from loader.cli.say import say, say_json
 from loader.cli.task_options import given_tasks, task_options
 from loader.errors import ConfigurationError
 
@@ -112,7 +113,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
                 on_progress=show,
             )
         )
-    click.echo(last_word(outcome, options["max_cost_usd"]))
+    say(last_word(outcome, options["max_cost_usd"]))
     sys.exit(exit_code(outcome))
 
 
@@ -173,8 +174,6 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
         --endpoint http://localhost:8000/v1 --model qwen-coder-72b \\
         --evaluator loader.evaluators:exact_match
     """
-    import msgspec
-
     from loader.runner.comparison import compare_models_async
 
     say_environment(from_environment())
@@ -201,9 +200,9 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
                 on_progress=show,
             )
         )
-    click.echo(last_word(comparison.outcome, options["max_cost_usd"]), err=True)
+    say(last_word(comparison.outcome, options["max_cost_usd"]), err=True)
     if output == "json":
-        click.echo(msgspec.json.encode(comparison).decode())
+        say_json(comparison)
     else:
         click.echo(comparison.to_markdown(), nl=False)
     sys.exit(exit_code(comparison.outcome))
@@ -242,5 +241,5 @@ def _wait(work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(until_told())
     except asyncio.CancelledError:
-        click.echo("interrupted; to make the runs that are missing, run it again", err=True)
+        say("interrupted; to make the runs that are missing, run it again", err=True)
         sys.exit(INTERRUPTED)

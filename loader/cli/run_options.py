@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 import click
 
 from loader.cli.progress import progress
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
             f"--max-cost-usd needs {missing}: the cost of a call must have a bound"
         )
     if price is None:
-        click.echo(
+        say(
             f"{seed_shown('model_prices')} has no price of {named.model}: costs stay empty",
             err=True,
         )

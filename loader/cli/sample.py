@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 from loader.sources.sample import DEFAULT_SEED, write_sample
 
@@ -34,4 +35,4 @@ def sample(directory: Path | None, seed: int) -> None:
     except OSError as error:
         raise ConfigurationError(f"cannot write the sample to {directory}: {error}") from error
     for path in paths:
-        click.echo(path)
+        say(path)

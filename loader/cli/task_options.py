@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import click
 
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -65,5 +66,5 @@ def given_tasks(options: dict[str, Any]) -> Tasks:
         langsmith.LangSmith(), dataset, options["splits"], options["as_of_version"]
     )
     version = f" as of {found.version}" if found.version else ""
-    click.echo(f"{len(found.tasks):,} tasks of the dataset {found.dataset.name}{version}", err=True)
+    say(f"{len(found.tasks):,} tasks of the dataset {found.dataset.name}{version}", err=True)
     return Tasks(read_tasks(found.tasks), found.version)

@@ -9,6 +9,7 @@ import click
 
 from loader.cli.loads import own_name
 from loader.cli.options import database_option, format_option
+from loader.cli.say import say
 from loader.errors import ConfigurationError
 from loader.tools.counts import counted
 
@@ -87,18 +88,18 @@ def withdraw(  # noqa: PLR0913  one parameter per option
         connection.rollback()
         render(found.arms, output, sys.stdout, empty="No run.")
         if found.annotations:
-            click.echo(f"and {sum(found.annotations.values()):,} scores of people", err=True)
+            say(f"and {sum(found.annotations.values()):,} scores of people", err=True)
         if found.told:
-            click.echo(f"and {_TOLD} in {', '.join(sorted(found.told))}", err=True)
+            say(f"and {_TOLD} in {', '.join(sorted(found.told))}", err=True)
         if dry_run:
-            click.echo("dry run, nothing written", err=True)
+            say("dry run, nothing written", err=True)
             return
         if not yes and is_terminal():
             click.confirm(f"Withdraw {_what(found)}?", abort=True, err=True)
         written = withdrawals.withdraw(connection, meant, reason or "", who)
     _tell(written, "takes it back")
     numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
-    click.echo(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+    say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
 
 
 def _check(
@@ -138,5 +139,5 @@ def _what(found: Found) -> str:
 
 def _tell(written: list[Written], what: str) -> None:
     for entry in written:
-        click.echo(f"{entry.experiment}: entry {entry.load_id} {what}", err=True)
-    click.echo("the marts follow with the next build: python -m loader build", err=True)
+        say(f"{entry.experiment}: entry {entry.load_id} {what}", err=True)
+    say("the marts follow with the next build: python -m loader build", err=True)

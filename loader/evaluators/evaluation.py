@@ -15,6 +15,7 @@ from loader.evaluators.calling import Call, call_of, callee
 from loader.evaluators.results import Evaluation, read_results
 from loader.evaluators.source_text import literal_keys, source_hash
 from loader.tools.named import import_object
+from loader.tools.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +79,7 @@ class Evaluator:
             answer = self.call(run, example)
             results = list(read_results(answer, self.own_key, getattr(run, "id", None)))
         except Exception as error:  # noqa: BLE001  whatever foreign code raises
-            text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+            text = redact(f"{type(error).__name__}: {error}")[:LONGEST_ERROR]
             return [Evaluation("", None, None, None, text)]
         self.keys.update(result.key for result in results)
         self.scored.update(result.key for result in results if result.words is None)

@@ -93,7 +93,7 @@ def _page(answer: Answer) -> Iterator[str]:
         yield f"  {line}\n"
     yield "\n"
     for sentence in _closing(answer):
-        yield f"  {sentence}\n"
+        yield f"  {printable(sentence)}\n"
 
 
 def _markdown(answer: Answer) -> Iterator[str]:

@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from loader.sources import JsonBatch, SourceRow
+from loader.tools.isolated import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -130,7 +131,8 @@ class ParallelChecker:
         for _ in range(self._count):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, self._make_checker), daemon=True)
-            process.start()
+            with safe_path():
+                process.start()
             theirs.close()
             self._processes.append(process)
             self._connections.append(ours)

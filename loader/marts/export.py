@@ -3,7 +3,8 @@
 Memory is bounded by one block (CSV) or one batch of rows (Parquet), whatever the mart's
 size. A file appears whole or not at all: it is written beside its target and renamed.
 CSV is as PostgreSQL writes it: null an empty unquoted field, an empty text `""`, lines
-ended by a newline; cells are left as they are, also those a spreadsheet would compute.
+ended by a newline; texts that a spreadsheet would compute have an apostrophe in front,
+unless they are wanted exactly (`loader.show.escape.spreadsheet`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from psycopg import sql
 from loader.errors import ConfigurationError, nearest
 from loader.marts.reading import mart_columns, mart_names, reading
 from loader.marts.states import schema_name
+from loader.show.escape import FORMULA_PATTERN, lines
 from loader.tools.files import whole_file
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 DEFAULT_MART: Final = "evaluation_results"
 BATCH_ROWS: Final = 10_000
 _AGENT: Final = "agent_name"
+_TEXTS: Final = frozenset({"text", "character varying"})
 # What `--days` looks at, best first: a mart has at least one of them, or no time at all.
 _TIMES: Final = ("recorded_at", "last_recorded_at", "rollup_date", "recorded_on", "day")
 
@@ -40,6 +43,8 @@ class Selection(NamedTuple):
     mart: str = DEFAULT_MART
     agent: str | None = None
     days: int | None = None
+    is_exact: bool = False
+    """Whether CSV leaves texts as they are that a spreadsheet would compute."""
 
 
 def export(connection: Connection, path: str, selection: Selection) -> int:
@@ -61,9 +66,10 @@ def export(connection: Connection, path: str, selection: Selection) -> int:
     if suffix == ".parquet":
         _pyarrow()  # before any work: say at once that the extra is missing
     with reading(connection):
-        query, columns = _query(connection, selection)
+        is_guarded = suffix != ".parquet" and not selection.is_exact
+        query, columns = _query(connection, selection, is_guarded=is_guarded)
         if path == "-":
-            return _copy(connection, query, sys.stdout.buffer)
+            return _copy(connection, query, sys.stdout.buffer, is_terminal=sys.stdout.isatty())
         try:
             with whole_file(Path(path)) as stream:
                 if suffix == ".parquet":
@@ -89,7 +95,7 @@ def _suffix(path: str) -> str:
 
 
 def _query(
-    connection: Connection, selection: Selection
+    connection: Connection, selection: Selection, *, is_guarded: bool
 ) -> tuple[sql.Composed, list[tuple[str, str]]]:
     """Return the select and the mart's columns as (name, PostgreSQL type)."""
     names = mart_names(connection)
@@ -118,12 +124,22 @@ def _query(
         )
     # COPY takes no parameters, so values are literals that psycopg quotes
     query = sql.SQL("select {columns} from {mart}{where}{order}").format(
-        columns=sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns),
+        columns=sql.SQL(", ").join(
+            _guarded(name) if is_guarded and kind in _TEXTS else sql.Identifier(name)
+            for name, kind in columns
+        ),
         mart=sql.Identifier(schema_name(), selection.mart),
         where=sql.SQL(" where ") + sql.SQL(" and ").join(conditions) if conditions else sql.SQL(""),
         order=_order(connection, selection.mart),
     )
     return query, columns
+
+
+def _guarded(name: str) -> sql.Composed:
+    """Select a text as a spreadsheet may have it."""
+    return sql.SQL(
+        "case when {name} ~ {pattern} then '''' || {name} else {name} end as {name}"
+    ).format(name=sql.Identifier(name), pattern=sql.Literal(FORMULA_PATTERN))
 
 
 def _order(connection: Connection, mart: str) -> sql.Composable:
@@ -160,13 +176,19 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _copy(connection: Connection, query: sql.Composed, stream: BinaryIO | gzip.GzipFile) -> int:
+def _copy(
+    connection: Connection,
+    query: sql.Composed,
+    stream: BinaryIO | gzip.GzipFile,
+    *,
+    is_terminal: bool = False,
+) -> int:
     """Copy a query's rows as CSV with a header; return how many."""
     statement = sql.SQL("copy ({}) to stdout (format csv, header)").format(query)
     with connection.cursor() as cursor:
         with cursor.copy(statement) as blocks:
             for block in blocks:
-                stream.write(block)
+                stream.write(lines(bytes(block).decode()).encode() if is_terminal else block)
         stream.flush()
         return max(cursor.rowcount, 0)
 

@@ -18,7 +18,7 @@ from prometheus_client.metrics_core import (
 
 from loader.marts import exported
 from loader.marts.reading import mart_names, reading
-from loader.show.render import printable
+from loader.show.escape import label as _label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,7 +45,6 @@ _ARM: Final = ("agent", "group", "version")
 _CANDIDATE: Final = ("experiment", "group", "version")
 _SUCCESS: Final = {True: "true", False: "false", None: "unknown"}
 _VERDICTS: Final = ("deploy", "needs_review", "reject")
-_LABEL_LENGTH: Final = 128
 
 Arm = tuple[str, str, str]
 """Agent, group and version, as the labels name them."""
@@ -278,9 +277,3 @@ def _histogram(name: str, told: str, histograms: Mapping[Arm, Histogram]) -> Met
     for arm, histogram in sorted(histograms.items()):
         family.add_metric(arm, histogram.cumulative(), histogram.total)
     return family
-
-
-def _label(text: str) -> str:
-    """Return a label value on one line and of bounded length."""
-    shown = printable(text)
-    return shown if len(shown) <= _LABEL_LENGTH else shown[: _LABEL_LENGTH - 1] + "…"

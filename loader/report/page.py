@@ -5,9 +5,11 @@ The templates escape every value; pictures come drawn and escaped from `charts`.
 
 from __future__ import annotations
 
+import os
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import jinja2
 from markupsafe import Markup
@@ -20,9 +22,10 @@ from loader.report import beside, metrics, segments, tasks, trends
 from loader.report.answers import answered
 from loader.report.grids import Cell, count_of, text_of
 from loader.report.verdict import verdict_of
+from loader.show import escape
 from loader.show.beside import Shown, notes
 from loader.show.metric_page import kind_of_values
-from loader.show.render import cell, markdown_text, printable
+from loader.show.render import cell, printable
 from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
@@ -41,6 +44,8 @@ _NO_METRIC: Final = "no score"
 _MOST_IN_MARKDOWN: Final = 15
 _CELL_IN_MARKDOWN: Final = 160
 _LINE_IN_MARKDOWN: Final = 600
+_LINK_HOSTS: Final = "EVALMART_LINK_HOSTS"
+_LANGSMITH: Final = "smith.langchain.com"
 
 
 class Comparison(NamedTuple):
@@ -237,7 +242,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
         autoescape=is_html,  # noqa: S701  markdown is escaped by its finalize
-        finalize=None if is_html else _markdown,
+        finalize=_html if is_html else _markdown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -245,6 +250,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     )
     environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
     environment.filters["code"] = _code
+    environment.filters["tag"] = lambda text: Markup(escape.markdown_html(str(text)))  # noqa: S704  escaped there
     environment.filters["row"] = _markdown_row
     environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN
@@ -257,9 +263,14 @@ def _source(name: str) -> str:
     return part.read_text(encoding="utf-8")
 
 
+def _html(value: object) -> object:
+    """Prepare what a template for HTML prints, which then has its `<` and `&` escaped."""
+    return escape.html(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 def _markdown(value: object) -> object:
     """Escape what a template for markdown prints, unless it is escaped already."""
-    return value if isinstance(value, Markup) else markdown_text(printable(str(value)))
+    return value if isinstance(value, Markup) else escape.markdown(str(value))
 
 
 def _code(text: str) -> Markup:
@@ -284,9 +295,31 @@ def _markdown_row(cells: Sequence[Cell]) -> Markup:
     texts = [str(_code(first.text))]
     for part in rest:
         text = part.text if len(part.text) <= _CELL_IN_MARKDOWN else part.text[:158] + "…"
-        linked = [f"[{markdown_text(name)}](<{_address(address)}>)" for name, address in part.links]
-        texts.append(" ".join([markdown_text(text), *linked]).strip())
+        linked = [
+            f"[{escape.markdown(name)}](<{_address(address)}>)"
+            if _is_trusted(address)
+            else str(_code(f"{name}: {address}"))
+            for name, address in part.links
+        ]
+        texts.append(" ".join([escape.markdown(text), *linked]).strip())
     return Markup("| " + " | ".join(texts) + " |")  # noqa: S704  escaped above
+
+
+def _is_trusted(address: str) -> bool:
+    """Whether a comment may link there: a record chooses the address, not the host.
+
+    Hosts are LangSmith's own, that of LANGSMITH_ENDPOINT, and those of EVALMART_LINK_HOSTS,
+    divided by commas.
+    """
+    try:
+        parts, service = urlsplit(address), urlsplit(os.environ.get("LANGSMITH_ENDPOINT", ""))
+        host = parts.hostname or ""
+        is_plain = parts.scheme == "https" and parts.username is None and parts.password is None
+    except ValueError:
+        return False
+    named = {each.strip() for each in os.environ.get(_LINK_HOSTS, "").lower().split(",")}
+    known = ({service.hostname} | named) - {None, ""}
+    return is_plain and (host in known or host == _LANGSMITH or host.endswith(f".{_LANGSMITH}"))
 
 
 def _address(address: str) -> str:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from loader.ingest.printable import printable
-from loader.records.checks import LARGEST_BIGINT
+from loader.records.bounds import LARGEST_TOKENS
+from loader.tools import secrets
 
-_SECRET_NAME: Final = re.compile(
-    r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|DATABASE_URL", re.IGNORECASE
-)
-_SHORTEST_SECRET: Final = 8
 LONGEST_ERROR: Final = 2_000
 
 
@@ -80,7 +75,7 @@ class CallFailed(Exception):  # noqa: N818  reads as what happened
         cost_usd: float | None = None,
     ) -> None:
         """Keep the reason, without secrets and at a length to read, as text that can be kept."""
-        super().__init__(printable(redact(reason)[:LONGEST_ERROR]))
+        super().__init__(printable(secrets.redact(reason)[:LONGEST_ERROR]))
         is_sound = cost_usd is not None and 0 <= cost_usd < math.inf
         self.known_cost_usd = cost_usd if is_sound else None
         self.odd_cost_usd = _odd_cost(cost_usd)
@@ -171,7 +166,7 @@ def detail(details: object, name: str) -> int | None:
     Servers agree on these less than on anything else, and an answer is not lost over them.
     """
     count = whole_number(details.get(name)) if isinstance(details, Mapping) else None
-    return count if count is not None and 0 <= count <= LARGEST_BIGINT else None
+    return count if count is not None and 0 <= count <= LARGEST_TOKENS else None
 
 
 def _kind(usage: Mapping[str, Any], places: tuple[str, ...], name: str) -> int | None:
@@ -193,47 +188,19 @@ def _count(value: object) -> int | None:
     if value is None:
         return None
     count = whole_number(value)
-    if count is None or abs(count) > LARGEST_BIGINT:
+    if count is None or abs(count) > LARGEST_TOKENS:
         raise ValueError("the target's count of tokens is no whole number that can be kept")
     return count
 
 
 def redact(text: str) -> str:
-    """Return a text without the values of environment variables that hold secrets.
+    """Return a text without known secrets, as `loader.tools.secrets` knows them.
 
-    A variable counts by its name. What comes back from an endpoint or a command may
-    repeat a key it was given.
+    What comes back from an endpoint or a command may repeat a key it was given.
     """
-    return _without(_secrets(), text)
+    return secrets.without_known(text)
 
 
 def redact_all(value: object) -> Any:  # noqa: ANN401  the same shape as what came in
     """Return a JSON value with every text in it redacted, and without NUL characters."""
-    return _all_without(_secrets(), value)
-
-
-def _secrets() -> list[str]:
-    return [
-        value
-        for name, value in os.environ.items()
-        if len(value) >= _SHORTEST_SECRET and _SECRET_NAME.search(name)
-    ]
-
-
-def _without(secrets: Sequence[str], text: str) -> str:
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
-
-
-def _all_without(secrets: Sequence[str], value: object) -> Any:  # noqa: ANN401
-    if isinstance(value, str):
-        return _without(secrets, value).replace("\0", "\\0")
-    if isinstance(value, Mapping):
-        return {
-            _all_without(secrets, str(name)): _all_without(secrets, item)
-            for name, item in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [_all_without(secrets, item) for item in value]
-    return value
+    return secrets.without_known_all(value)

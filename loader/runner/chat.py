@@ -24,6 +24,7 @@ from loader.runner.answers import Answer, CallFailed, detail, redact
 from loader.runner.pipes import MOST_OUTPUT_BYTES
 from loader.runner.targets import within
 from loader.tools.retry_after import seconds_of
+from loader.tools.secrets import remember
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -125,7 +126,7 @@ class ChatTarget:
         address = urlsplit(endpoint)
         if address.scheme not in ("http", "https") or not address.hostname:
             raise ConfigurationError(
-                f"--endpoint {redact(endpoint)}: write http://… or https://…, such as "
+                "--endpoint is no address: write http://… or https://…, such as "
                 "https://api.openai.com/v1"
             )
         if address.username or address.password or address.query:
@@ -135,6 +136,7 @@ class ChatTarget:
             )
         if key_variable and not os.environ.get(key_variable):
             raise ConfigurationError(f"the environment variable {key_variable} is not set")
+        remember(os.environ.get(key_variable or ""))
         if not key_variable and address.hostname == OPENAI_HOST and os.environ.get(OPENAI_KEY):
             key_variable = OPENAI_KEY
         path = endpoint.rstrip("/")

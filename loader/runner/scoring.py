@@ -16,8 +16,7 @@ from loader.evaluators.evaluation import (
 )
 from loader.evaluators.results import Evaluation
 from loader.ingest.printable import printable
-from loader.records.bounds import LONGEST_LABEL, LONGEST_NAME
-from loader.records.checks import LARGEST_BIGINT
+from loader.records.bounds import LARGEST_NUMBER, LONGEST_LABEL, LONGEST_NAME
 from loader.records.json_text import shown
 from loader.runner.answers import as_float, redact
 from loader.runner.sound import DEEPEST, TooDeep, plain, said_by
@@ -184,7 +183,7 @@ def _sound(result: Evaluation) -> Evaluation:
     """Return a result that a record can hold; under a key that is none, only that it is none."""
     key = _shortened(result.key)
     if key == result.key:
-        is_huge = isinstance(result.score, int) and abs(result.score) > LARGEST_BIGINT
+        is_huge = isinstance(result.score, int) and abs(result.score) > LARGEST_NUMBER
         return result._replace(score=as_float(result.score)) if is_huge else result
     error = (
         f"the key {shown(result.key)} cannot name a score; "

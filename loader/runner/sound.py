@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.ingest.printable import printable
-from loader.records.checks import LARGEST_BIGINT
+from loader.records.bounds import LARGEST_TOKENS
 from loader.runner.answers import CallFailed, as_float, whole_number
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def sound(answer: Answer, measured_ms: float) -> Answer:
 def _count(value: object) -> int | None:
     """Return a count that a record can hold; None for anything else."""
     count = whole_number(value)
-    return count if count is not None and -LARGEST_BIGINT <= count <= LARGEST_BIGINT else None
+    return count if count is not None and -LARGEST_TOKENS <= count <= LARGEST_TOKENS else None
 
 
 class TooDeep(Exception):  # noqa: N818  what was found

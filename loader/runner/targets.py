@@ -215,7 +215,7 @@ class CommandTarget:
             await ended(process)
         latency = _since(started)
         if process.returncode:
-            tail = errors.decode(errors="replace").strip()[-_ERROR_TAIL:]
+            tail = redact(errors.decode(errors="replace").strip())[-_ERROR_TAIL:]
             raise CallFailed(
                 f"the command ended with status {process.returncode}: {tail}",
                 latency_ms=latency,
@@ -230,7 +230,7 @@ class CommandTarget:
                 may_be_charged=True,
             ) from None
         except ValueError:
-            shown = output.decode(errors="replace").strip()[:_ERROR_TAIL]
+            shown = redact(output.decode(errors="replace").strip())[:_ERROR_TAIL]
             raise CallFailed(
                 f"the command did not print JSON: {shown}", latency_ms=latency, may_be_charged=True
             ) from None

@@ -1,10 +1,8 @@
 """Print a table for a person (table, markdown) or for a program (json, csv).
 
 People get units, separators and rounding; programs get every digit the database has.
-Text from records is printed as text: markup and control characters in a task id or an
-error message never reach the terminal. CSV is left as the data is: a cell that begins
-with `=` stays so, because altering it would falsify the export; import such files into a
-spreadsheet as text.
+Text from records is printed as text: `loader.show.escape` takes its effects from it, of CSV
+those on a spreadsheet, and JSON has every character of it, as an escape where need be.
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import unicodedata
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -21,6 +18,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from loader.show import escape
 from loader.show.layout import Heading, Piece, lay_out
 from loader.tools.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
 
@@ -31,8 +29,10 @@ if TYPE_CHECKING:
 TINY: Final = 0.0001
 """Below this a p-value is told as smaller, not as a number."""
 NULL: Final = "–"  # noqa: RUF001  an en dash, as printed tables have it
-_JOINER: Final = "\u200d"
-_AS_EMOJI: Final = "\ufe0f"
+printable: Final = escape.terminal
+"""Text for people, on one line; `loader.show.escape` has a function for each medium."""
+markdown_text: Final = escape.markdown
+"""Text for people in markdown, likewise."""
 _WHOLE: Final = NUMERIC | {Kind.TIMESTAMP, Kind.OUTCOME, Kind.BOOLEAN}
 _DECIMALS: Final = {
     Kind.NUMBER: 4,
@@ -67,7 +67,7 @@ def render(table: Table, output: Format, stream: TextIO, *, empty: str = "Nothin
     elif output is Format.CSV:
         _write_utf8(stream, csv_lines(table))
     elif not table.rows:
-        for_people(stream).write(empty + "\n")
+        for_people(stream).write(escape.lines(empty) + "\n")
     elif output is Format.MARKDOWN:
         for_people(stream).writelines(markdown_lines(table))
     else:
@@ -92,7 +92,10 @@ def for_people(stream: TextIO) -> TextIO:
 
 
 def _write_utf8(stream: TextIO, lines: Iterable[str]) -> None:
-    """Write UTF-8, whatever the terminal's encoding: programs expect it."""
+    """Write UTF-8, whatever the terminal's encoding: programs expect it; a terminal is none."""
+    if stream.isatty():
+        stream.writelines(f"{escape.lines(line.rstrip())}\n" for line in lines)
+        return
     buffer = getattr(stream, "buffer", None)
     if buffer is None:
         stream.writelines(lines)
@@ -133,7 +136,7 @@ def styled(value: object, kind: Kind) -> Piece:
 
 def heading(column: Column) -> str:
     """Return a column's heading with its unit."""
-    title = column.heading or column.name.replace("_", " ")
+    title = printable(column.heading or column.name.replace("_", " "))
     unit = _UNITS.get(column.kind)
     return f"{title} ({unit})" if unit else title
 
@@ -186,29 +189,6 @@ def with_unit(value: object, kind: Kind) -> str:
     return text + unit
 
 
-def printable(text: str) -> str:
-    r"""Return text on one line, control characters shown as escapes (`\n`, `\x1b`)."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char
-        if char.isprintable() or unicodedata.category(char) == "Zs" or _joins(text, place)
-        else char.encode("unicode_escape", "surrogatepass").decode()
-        for place, char in enumerate(text)
-    )
-
-
-def _joins(text: str, place: int) -> bool:
-    """Tell whether a character joins two emoji to one, as in a family; it hides nothing then."""
-    before, after = text[max(place - 1, 0) : place], text[place + 1 : place + 2]
-    return (
-        text[place] == _JOINER
-        and bool(before and after)
-        and (before == _AS_EMOJI or unicodedata.category(before) in {"So", "Sk"})
-        and unicodedata.category(after) == "So"
-    )
-
-
 def markdown_lines(table: Table) -> Iterable[str]:
     """Yield the table as GitHub-flavoured markdown, pipes escaped."""
     yield _markdown_row([heading(column) for column in table.columns])
@@ -219,13 +199,6 @@ def markdown_lines(table: Table) -> Iterable[str]:
         yield _markdown_row(
             [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)]
         )
-
-
-def markdown_text(text: str) -> str:
-    """Return text that markdown shows as it is and a table cell can hold."""
-    for special in "\\`*_[]<>|#":
-        text = text.replace(special, "\\" + special)
-    return text
 
 
 def _markdown_row(cells: Sequence[str], *, escape: bool = True) -> str:
@@ -250,7 +223,9 @@ def _csv_field(value: object) -> str:
     if isinstance(plain, bool):
         return "true" if plain else "false"
     if isinstance(plain, dict | list):
-        text = json.dumps(plain, ensure_ascii=False)
+        text = escape.json_text(json.dumps(plain, ensure_ascii=False))
+    elif isinstance(plain, str):
+        text = escape.spreadsheet(plain)
     else:
         text = repr(plain) if isinstance(plain, float) else str(plain)
     # an empty text is quoted, so that it differs from null
@@ -263,7 +238,7 @@ def to_json(table: Table) -> str:
     """Return the rows as a JSON array of objects: full precision, null for null, no NaN."""
     encoder = msgspec.json.Encoder(decimal_format="number")
     rows = [{name: _plain(value) for name, value in record.items()} for record in table.records()]
-    return msgspec.json.format(encoder.encode(rows), indent=2).decode() + "\n"
+    return escape.json_text(msgspec.json.format(encoder.encode(rows), indent=2).decode()) + "\n"
 
 
 def _plain(value: object) -> object:  # noqa: PLR0911  likewise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError
@@ -25,7 +26,7 @@ def import_named(name: str, option: str, example: str = "") -> Callable[..., obj
 
 
 def import_object(name: str, option: str, example: str = "") -> object:
-    """Import what a name stands for; the working directory counts, as `python -m` has it.
+    """Import what a name stands for; the working directory counts, after what is installed.
 
     Args:
         name: `module:function`, or an attribute of one with dots.
@@ -39,8 +40,9 @@ def import_object(name: str, option: str, example: str = "") -> object:
     if not module_name or not attribute:
         such_as = f", such as {example}" if example else ""
         raise ConfigurationError(f"{option} {name}: write module:function{such_as}")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        # at the end: to look for one module there must not put others in the place of ours
+        sys.path.append("")
     try:
         found: object = importlib.import_module(module_name)
         for part in attribute.split("."):

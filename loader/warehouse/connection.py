@@ -15,6 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.tools import secrets
 from loader.warehouse import embedded
 from loader.warehouse.project import home_directory
 from loader.warehouse.waiting import application_name
@@ -73,16 +74,37 @@ def connection_string(database_url: str | None = None) -> str:
     if is_embedded(database_url):
         return embedded.start(embedded_directory())
     url = database_url or os.environ.get("DATABASE_URL", "")
+    secrets.remember_passwords(url)
+    name = "--database-url" if database_url else "DATABASE_URL"
     try:
-        conninfo_to_dict(url)
+        values = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        name = "--database-url" if database_url else "DATABASE_URL"
         # from None: libpq's message repeats the URL, password included
         raise ConfigurationError(
             f"{name} is not a PostgreSQL connection string; "
             "expected postgresql://user@host:5432/database"
         ) from None
+    if _is_misread(url, values):
+        raise ConfigurationError(
+            f"{name} cannot be read in one way only: write @, /, :, ? and # of a user or a "
+            "password as %40, %2F, %3A, %3F and %23, or give the password as PGPASSWORD"
+        )
+    secrets.remember(str(values.get("password") or ""))
     return url
+
+
+def _is_misread(url: str, values: Mapping[str, object]) -> bool:
+    """Whether a part of a password may have been taken for a host, a port or a database."""
+    scheme, is_url, rest = url.partition("://")
+    if is_url and scheme in {"postgres", "postgresql"}:
+        place, _, _ = rest.partition("?")
+        authority, _, path = place.partition("/")
+        is_in_question = "@" in rest and not {"@", "/"} & set(place)
+        if authority.count("@") > 1 or "@" in path or is_in_question:
+            return True
+    ports = str(values.get("port", "")).replace(",", "")
+    database = str(values.get("dbname") or os.environ.get("PGDATABASE", ""))
+    return not (ports.isdecimal() or not ports) or "://" in database or "=" in database
 
 
 def connect(database_url: str | None = None, *, autocommit: bool = False) -> Connection:
@@ -107,7 +129,7 @@ def connect(database_url: str | None = None, *, autocommit: bool = False) -> Con
         _take_known_forms(connection)
     except psycopg.OperationalError as error:
         raise WarehouseUnavailable(
-            f"cannot connect to PostgreSQL: {_without_password(str(error), conninfo)}\n"
+            f"cannot connect to PostgreSQL: {secrets.redact(str(error).strip())}\n"
             "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
         ) from None
     return connection
@@ -150,6 +172,7 @@ def environment(database_url: str | None = None) -> Mapping[str, str]:
             "PGDATABASE": info.dbname,
         }
         if info.password:
+            secrets.remember(info.password)
             variables["PGPASSWORD"] = info.password
         given = info.get_parameters()
         options = _options(connection)
@@ -175,8 +198,3 @@ def _options(connection: Connection) -> str:
     deviating = [name for name, value in told.items() if defaults.get(name) != value]
     ours = " ".join(f"-c {name}={told[name]}" for name in deviating)
     return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip() if ours else ""
-
-
-def _without_password(message: str, conninfo: str) -> str:
-    password = str(conninfo_to_dict(conninfo).get("password") or os.environ.get("PGPASSWORD") or "")
-    return message.strip().replace(password, "***") if password else message.strip()

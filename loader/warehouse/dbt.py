@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from loader.errors import UNEXPECTED, ConfigurationError
+from loader.tools.isolated import module_command
 from loader.warehouse import team_seeds
 from loader.warehouse.connection import connect, environment
 from loader.warehouse.migrate import require_current
@@ -47,9 +47,7 @@ def build(
 
     """
     command = [
-        sys.executable,
-        "-m",
-        "loader.warehouse.dbt_process",
+        *module_command("loader.warehouse.dbt_process"),
         *(["--quiet"] if quiet else []),
         "build",
         "--project-dir",

@@ -9,6 +9,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from typing import TextIO, cast
+
+from loader.show.guarded import Guarded
+
+# dbt quotes rows that break a constraint
+sys.stdout = cast("TextIO", Guarded(sys.stdout))
+sys.stderr = cast("TextIO", Guarded(sys.stderr))
 
 # Most of what dbt makes lives as long as the process: to look through it again and again
 # for what does not is a tenth of a build.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+import re
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import yaml
 
@@ -14,6 +15,10 @@ from loader.warehouse.project import default_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+# dbt writes a text into SQL between quotes
+_UNFIT: Final = re.compile(r"['\"\\{}\x00-\x1f\x7f]")
 
 
 class VarsFile(NamedTuple):
@@ -78,4 +83,6 @@ def _fault(name: str, values: Mapping[str, object], defaults: Mapping[str, objec
         wanted, is_right = "a number", is_number and math.isfinite(cast("float", value))
     else:
         wanted, is_right = "a text in quotes", isinstance(value, str)
+        if is_right and _UNFIT.search(cast("str", value)):
+            return "holds a quote, a brace, a backslash or a control character; leave it out"
     return None if is_right else f"is {value!r}; write {wanted}, such as {default!r}"

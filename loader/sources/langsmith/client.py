@@ -42,6 +42,7 @@ from loader.sources.langsmith.limits import (
     RUN_QUERIES,
     RateLimit,
 )
+from loader.tools import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -98,6 +99,7 @@ class LangSmith:
             **(limits or {}),
         }
         self._sdk = _configured_client()
+        secrets.remember(self._sdk.api_key)
         parts = urlsplit(self._sdk.api_url)
         port = f":{parts.port}" if parts.port else ""
         # user information in an endpoint is a secret too
@@ -295,7 +297,9 @@ def _configured_client() -> Client:
     except (LangSmithError, ValueError) as error:
         refused = str(error)
     if refused:
-        raise ConfigurationError(f"The LangSmith SDK refuses its configuration: {refused}")
+        raise ConfigurationError(
+            f"The LangSmith SDK refuses its configuration: {secrets.redact(refused)}"
+        )
     parts = urlsplit(client.api_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(

@@ -16,6 +16,7 @@ from pyarrow import parquet
 from loader.cli import cli
 from loader.errors import ConfigurationError
 from loader.marts.export import Selection, export
+from loader.show.escape import spreadsheet
 from loader.warehouse.connection import connect
 
 TRICKY = 'comma, "quote"\nline\r\n=1+1 \u2028 naïve 評価'
@@ -83,6 +84,30 @@ def test_csv_holds_every_value_as_it_is(url: str, tmp_path: Path) -> None:
     # null is an empty field, an empty text is quoted
     assert ",,0.10,0,f," in path.read_text(encoding="utf-8")
     assert ',"",1,' in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["formulas.csv", "formulas.csv.gz", "-"])
+def test_no_text_of_csv_is_a_formula_unless_it_is_wanted_exactly(
+    url: str, tmp_path: Path, name: str
+) -> None:
+    texts = ["=1+1", "+1", "-1", "@a", "\t=1", "\r=1", "\n=1", "'=1", "''=1", "'a", "a=1", ""]
+    texts += ["\uff1d1", "", "--"]
+    with connect(url) as connection:
+        for text in texts:
+            connection.execute("insert into evals.timeless values (%s)", [text])
+
+    def exported(*arguments: str) -> list[str]:
+        path = name if name == "-" else tmp_path / name
+        result = run(url, path, "--mart", "timeless", *arguments)
+        assert result.exit_code == 0, result.output
+        content = result.stdout_bytes if name == "-" else Path(path).read_bytes()
+        content = gzip.decompress(content) if name.endswith(".gz") else content
+        return [row["name"] for row in rows(content.decode())]
+
+    assert exported("--exact") == texts
+    found = exported()
+    assert found == [spreadsheet(text) for text in texts]
+    assert not [text for text in found if text[:1] in {*"=+-@\t\r\n\uff1d"}]
 
 
 def test_filters_choose_agent_and_days(url: str, tmp_path: Path) -> None:

@@ -113,9 +113,9 @@ def test_csv_tells_null_from_empty_text() -> None:
     assert rendered(table, Format.CSV) == 'a,b,c\r\n,"",true\r\n'
 
 
-def test_csv_leaves_formulas_as_the_data_is() -> None:
-    table = Table((Column("a"),), [("=1+1",)])
-    assert rendered(table, Format.CSV) == "a\r\n=1+1\r\n"
+def test_a_spreadsheet_finds_no_formula_in_csv_and_numbers_stay_numbers() -> None:
+    table = Table((Column("a"), Column("n", Kind.NUMBER)), [("=1+1", -2.5), ("'=1", -1)])
+    assert rendered(table, Format.CSV) == "a,n\r\n'=1+1,-2.5\r\n''=1,-1\r\n"
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -125,7 +125,9 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 def test_any_csv_reads_back(rows: list[tuple[str, str]]) -> None:
     text = rendered(Table((Column("a"), Column("b")), rows), Format.CSV)
     back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    assert back == [["a", "b"], *map(list, rows)]
+    # one apostrophe less where the help of `export` says so
+    plain = [[re.sub(r"\A'(?='*[=+\-@\t\r\n=+-@])", "", one) for one in row] for row in back]
+    assert plain == [["a", "b"], *map(list, rows)]
 
 
 @given(st.lists(st.tuples(TEXTS, st.floats(), st.integers()), max_size=5))
@@ -148,7 +150,7 @@ def test_any_text_stays_in_its_markdown_cell(text: str) -> None:
 
 def test_markdown_is_a_table_with_escaped_pipes() -> None:
     lines = rendered(TABLE, Format.MARKDOWN).splitlines()
-    assert lines[0].startswith("| task | latency (ms) | cost ($) |")
+    assert lines[0].startswith("| task | latency (ms) | cost (\\$) |")
     assert lines[1] == "| --- | ---: | ---: | ---: | --- | --- |"
     assert lines[2].startswith("| a\\|b | 12,345.7 |")
 
