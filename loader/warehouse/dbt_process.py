@@ -15,7 +15,7 @@ gc.set_threshold(200_000, 50, 1000)
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
-from loader.warehouse import locks, parsed  # noqa: E402
+from loader.warehouse import locks, parsed, temporary  # noqa: E402
 from loader.warehouse.connection import connect  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
@@ -24,6 +24,7 @@ _DONE, _FAILED, _UNUSABLE = 0, 1, 2
 
 def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code."""
+    temporary.end_with_parent()
     with connect(autocommit=True) as connection:
         taken = connection.execute("select pg_try_advisory_lock(%s)", [locks.BUILD]).fetchone()
         if taken is not None and not taken[0]:
