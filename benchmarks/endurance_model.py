@@ -22,7 +22,8 @@ select
     experiment_id,
     source_run_id,
     array_agg((metadata ->> 'value')::bigint order by run_version),
-    array_agg(run_version order by run_version)
+    array_agg(run_version order by run_version),
+    array_agg(load_id order by run_version)
 from raw_evals.evaluation_runs
 where metadata ? 'value'
     and (%(names)s::text[] is null or source_run_id = any(%(names)s::text[]))
@@ -92,6 +93,8 @@ class Model:
     versions: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     withdrawn: dict[tuple[str, str], int] = field(default_factory=dict)
     """How many versions of a run a withdrawal covers."""
+    loads: dict[int, int] = field(default_factory=dict)
+    """The load that brought a number."""
     steps: list[Step] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     """What was found to be otherwise than promised."""
@@ -136,9 +139,12 @@ class Model:
             self.versions[key] = found
         if is_whole and landed and len(landed) < len(items):
             self.faults.append(f"{len(landed)} of {len(items)} records of one load are there")
-        kept = [(run, value) for run, value in items if value in landed]
-        if kept:
-            self.steps.append(Step(source, kept))
+        kept: dict[int, list[Item]] = {}
+        for run, value in items:
+            if value in landed:
+                kept.setdefault(self.loads[value], []).append((run, value))
+        # load by load: what is corrected within one was never believed
+        self.steps += [Step(source, kept[load]) for load in sorted(kept)]
 
     def note_withdrawal(self, experiment: str, task: int) -> None:
         """Note that all there is of a task was withdrawn."""
@@ -199,8 +205,9 @@ class Model:
         """Return the numbers of the versions of these runs, or of all."""
         names = None if keys is None else [name for _, name in keys]
         stored = {}
-        for experiment, name, values, numbers in rows(url, _STORED, {"names": names}):
+        for experiment, name, values, numbers, loads in rows(url, _STORED, {"names": names}):
             stored[experiment, name] = values
+            self.loads.update(zip(values, loads, strict=True))
             if numbers != list(range(1, len(values) + 1)):
                 self.faults.append(f"{experiment} {name}: versions are numbered {numbers}")
         return stored

@@ -281,6 +281,15 @@ def command(*words: str) -> Callable[[], int | None]:
     return work
 
 
+def outcome(*words: str) -> int:
+    """Run a command in this process; return its exit code."""
+    sys.argv = ["loader", *words]
+    try:
+        main(words)
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else int(error.code is not None)
+
+
 def build(url: str, *arguments: str) -> Callable[[], int | None]:
     """Return a build as the work of a child: what `loader build` starts a process for."""
 

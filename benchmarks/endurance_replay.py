@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 
 from endurance_marts import differences, texts
@@ -11,14 +12,15 @@ from endurance_place import Child, build, write_records
 from loader.errors import ConfigurationError
 from loader.ingest import withdrawals
 from loader.ingest.load import load
-from loader.recording.recorder import SOURCE, Recorder
+from loader.recording.recorder import SOURCE
 from loader.records.checker import Defaults
+from loader.sources import SourceRow
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from endurance_model import Step
@@ -51,11 +53,34 @@ def replay(folder: Path, url: str, step: Step) -> None:
         with connect(url) as connection, contextlib.suppress(ConfigurationError):
             withdrawals.withdraw(connection, meant, "replayed", None)
     elif step.source == SOURCE and step.items:
-        with Recorder(database_url=url, exit_seconds=60) as recorder:
-            for run, value in step.items:
-                recorder.record(**run.record(value))
+        load_records(url, (run.record(value) for run, value in step.items))
     elif step.items:
         records = [run.record(value) for run, value in step.items]
         path = write_records(folder / "replayed.jsonl", records)
         with connect(url) as connection:
             load(connection, FileSource([str(path)]), read_vocabulary(), Defaults())
+
+
+def load_records(url: str, records: Iterable[object]) -> None:
+    """Load records as a recorder does that has them all at once."""
+    lines = [json.dumps(record).encode() for record in records]
+    if lines:
+        with connect(url) as connection:
+            load(connection, _Batch(lines), read_vocabulary())
+
+
+class _Batch:
+    """Records as a recorder's load."""
+
+    name = SOURCE
+    never_waits = True
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines = lines
+
+    def reference(self) -> dict[str, object]:
+        return {}
+
+    def rows(self) -> Iterator[SourceRow]:
+        for number, line in enumerate(self._lines, start=1):
+            yield SourceRow(number, "", line, None, None)
