@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
+from loader.errors import LoaderError
 from loader.tools.tables import Format
 
 if TYPE_CHECKING:
@@ -29,13 +30,30 @@ def database_option(function: Callable[P, R]) -> Callable[P, R]:
 def _load_what_waits(
     ctx: click.Context, parameter: click.Parameter, database_url: str | None
 ) -> str | None:
-    """Load records that a recorder kept in its spool while the database was away."""
+    """Load records that a recorder kept in its spool while the database was away.
+
+    And drop what an `--as-of` that was killed has left.
+    """
     del parameter
     if not ctx.resilient_parsing:
         from loader.recording.spool import replay_waiting  # not for completion
 
         replay_waiting(database_url)
+        _clear_what_was_left(database_url)
     return database_url
+
+
+def _clear_what_was_left(database_url: str | None) -> None:
+    from loader.warehouse.project import home_directory  # light; the driver is not
+
+    try:
+        is_any = any((home_directory() / "as_of").iterdir())
+    except (LoaderError, OSError):
+        return
+    if is_any:
+        from loader.warehouse.temporary import clear_after_this_machine
+
+        clear_after_this_machine(database_url)
 
 
 def as_of_option(function: Callable[P, R]) -> Callable[P, R]:

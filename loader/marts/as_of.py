@@ -3,7 +3,8 @@
 The same models run once more, in a schema of their own, over the versions of runs that
 existed at that time, and only over the experiments that the question is about. So the answer
 is what the marts showed then, statistics included, by today's seeds and settings. What
-retention has removed since cannot come back.
+retention has removed since cannot come back. The schema goes with the question: see
+`loader.warehouse.temporary` for what becomes of one whose process was killed.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from psycopg import sql
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts.states import schema_name
-from loader.warehouse import dbt
+from loader.warehouse import dbt, temporary
 from loader.warehouse.connection import connect
 from loader.warehouse.project import home_directory
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-_LAYERS = ("", "_staging", "_intermediate", "_functions")
 # Experiments that answer a question about one experiment, or about one agent.
 _OF_EXPERIMENT = """
 create table {experiments} as
@@ -71,13 +71,14 @@ def believed(
         yield
         return
     schema = f"{schema_name()}_as_of_{uuid.uuid4().hex[:12]}"
-    try:
-        _prepare(schema, database_url, experiment, agent)
-        settings = {
-            "EVALMART_SCHEMA": schema,
-            "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test",
-            "DBT_TARGET_PATH": str(home_directory() / "dbt" / "as_of"),
-        }
+    settings = {
+        "EVALMART_SCHEMA": schema,
+        "DBT_EXCLUDE_RESOURCE_TYPES": "test unit_test",
+        "DBT_TARGET_PATH": str(home_directory() / "dbt" / "as_of"),
+        temporary.PARENT: str(os.getpid()),
+    }
+    with temporary.held(schema, database_url):
+        _choose_experiments(schema, database_url, experiment, agent)
         with _environment(settings):
             selected = [f"+{mart}" for mart in marts]
             variables = json.dumps({"as_of": as_of.isoformat()})
@@ -88,8 +89,6 @@ def believed(
                 yield
             except ConfigurationError as error:
                 raise ConfigurationError(f"as of {as_of.isoformat(' ')}: {error}") from None
-    finally:
-        _drop(schema, database_url)
 
 
 @contextmanager
@@ -107,16 +106,15 @@ def _environment(settings: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _prepare(
+def _choose_experiments(
     schema: str, database_url: str | None, experiment: str | None, agent: str | None
 ) -> None:
-    staging = f"{schema}_staging"
     statement = _OF_AGENT if experiment is None else _OF_EXPERIMENT
+    experiments = sql.Identifier(f"{schema}_staging", "as_of_experiments")
     try:
         with connect(database_url) as connection:
-            connection.execute(sql.SQL("create schema {}").format(sql.Identifier(staging)))
             connection.execute(
-                sql.SQL(statement).format(experiments=sql.Identifier(staging, "as_of_experiments")),
+                sql.SQL(statement).format(experiments=experiments),
                 {"name": agent if experiment is None else experiment},
             )
             connection.commit()
@@ -124,11 +122,3 @@ def _prepare(
         raise ConfigurationError("raw_evals does not exist; run python -m loader init") from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"cannot prepare the marts as of a time: {error}") from error
-
-
-def _drop(schema: str, database_url: str | None) -> None:
-    with connect(database_url, autocommit=True) as connection:
-        for layer in _LAYERS:
-            connection.execute(
-                sql.SQL("drop schema if exists {} cascade").format(sql.Identifier(schema + layer))
-            )

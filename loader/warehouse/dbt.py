@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from loader.errors import UNEXPECTED, ConfigurationError
 from loader.tools.isolated import module_command
-from loader.warehouse import team_seeds
+from loader.warehouse import team_seeds, temporary
 from loader.warehouse.connection import connect, environment
 from loader.warehouse.migrate import require_current
 from loader.warehouse.project import home_directory, project_directory
@@ -58,6 +58,8 @@ def build(
     variables = dbt_environment(database_url)
     with connect(database_url) as connection:
         require_current(connection)
+        connection.commit()
+        temporary.clear(connection)
     code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
         command, env=variables, check=False
     ).returncode

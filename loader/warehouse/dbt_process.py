@@ -24,7 +24,7 @@ gc.set_threshold(200_000, 50, 1000)
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
 from loader.errors import ConfigurationError, LoaderError  # noqa: E402
-from loader.warehouse import lease, parsed  # noqa: E402
+from loader.warehouse import lease, parsed, temporary  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
@@ -32,6 +32,7 @@ _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
 
 def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code, or the contract's 4."""
+    temporary.end_with_parent()
     arguments = sys.argv[1:]
     try:
         with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
