@@ -24,14 +24,20 @@ declare
         where attrelid = target and attnum > 0 and not attisdropped
         order by attnum
     );
-    own_grants constant text[] := {{ grants_of('target', "'" ~ relation ~ "'") }};
-    dependents constant jsonb := {{ dependent_views('target') }};
+    own_grants text[];
+    dependents jsonb;
     dependent jsonb;
     step text;
     is_done boolean := false;
     left_out text[] := '{}';
 begin
     begin
+        -- one at a time: what another thread replaces, no catalogue can tell
+        {{ with_time_left() }};
+        lock table {{ built_relations() }} in share row exclusive mode;
+        own_grants := {{ grants_of('target', "'" ~ relation ~ "'") }};
+        dependents := {{ dependent_views('target') }};
+
         if in_place != '' then
             begin
                 {{ with_time_left() }};

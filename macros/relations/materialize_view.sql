@@ -5,7 +5,8 @@
 #}
 {% materialization view, adapter='postgres' %}
     {% set relation = this.incorporate(type='view') %}
-    {% set definition = local_md5(sql) %}
+    {# a warehouse may be restored or copied under another name #}
+    {% set definition = local_md5(sql.replace(adapter.quote(this.database) ~ '.', '')) %}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
