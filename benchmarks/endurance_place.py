@@ -212,11 +212,16 @@ def place(version: str, *, pooled: bool = False, directory: Path | None = None) 
         os.environ["EVALMART_HOME"] = str(folder / "home")
         os.environ["EVALMART_PROJECT_DIR"] = str(REPOSITORY)
         os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "0"
+        os.environ["TMPDIR"] = str(folder / "tmp")
+        (folder / "tmp").mkdir()
+        usual = tempfile.gettempdir()
         here = Place(folder / "server", version, pooled=pooled)
+        tempfile.tempdir = os.environ["TMPDIR"]
         try:
             yield here
         finally:
             here.close()
+            tempfile.tempdir = usual
             os.environ.clear()
             os.environ.update(before)
 

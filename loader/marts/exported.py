@@ -42,7 +42,8 @@ def results(connection: Connection, latencies: Sequence[float], costs: Sequence[
         (agent, group, version, success, bucket of latency, bucket of cost, results, sum of the
         latency, sum of the cost); buckets from 0, the last without a bound; null: not recorded.
     """
-    # the sign is turned, for width_bucket counts a bound to the bucket above it
+    # the sign is turned, for width_bucket counts a bound to the bucket above it; a sum of
+    # numeric is the same in whatever order it is added up
     return _rows(
         connection,
         """
@@ -50,9 +51,11 @@ def results(connection: Connection, latencies: Sequence[float], costs: Sequence[
             coalesce(agent_name, 'unknown'), experiment_group, extension_version, success,
             %(latencies)s - width_bucket(-latency_ms, %(latency_bounds)s),
             %(costs)s - width_bucket(-cost_usd, %(cost_bounds)s),
-            count(*), coalesce(sum(latency_ms), 0), coalesce(sum(cost_usd), 0)
+            count(*), coalesce(sum(latency_ms::numeric), 0)::double precision,
+            coalesce(sum(cost_usd::numeric), 0)::double precision
         from {evaluation_results}
         group by 1, 2, 3, 4, 5, 6
+        order by 1, 2, 3, 4, 5, 6
         """,
         {
             "latencies": len(latencies),

@@ -150,7 +150,7 @@ def recent(
         return select_all(
             connection,
             "evaluation_results",
-            f"{where} order by recorded_at desc limit %(limit)s",
+            f"{where} order by recorded_at desc, result_id limit %(limit)s",
             {"agent": agent, "group": group, "limit": limit},
         )
 
