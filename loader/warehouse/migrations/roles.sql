@@ -39,7 +39,10 @@ begin
         if exists (
             select from pg_catalog.pg_roles where rolname = named_role
         ) then
-            -- what an earlier init has granted, and no longer grants
+            -- what an earlier init has granted, and this one does not
+            execute format(
+                'revoke all on schema raw_evals from %I', named_role
+            );
             execute format(
                 'revoke all on all tables in schema raw_evals from %I',
                 named_role
