@@ -97,8 +97,8 @@ def test_the_statements_succeed_where_a_right_is_given_and_init_takes_it_back(
     for statement in (
         'update raw_evals."loads" set load_id = null where false: done',
         'lock table raw_evals."loads" in exclusive mode nowait: done',
-        "select raw_evals.draw_load_id();"
-        ' insert into raw_evals."loads" (finished_at) select now() where false: done',
+        'select raw_evals.draw_load_id(); insert into raw_evals."loads" (finished_at)'
+        " select now() where false: done",
         "select nextval('raw_evals.load_ids'): done",
         "create table raw_evals.mine (): done",
     ):
