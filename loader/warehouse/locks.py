@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from loader.warehouse.connection import Connection
 
-BUILD: Final = 7_043_116_203
-"""Advisory lock, held while dbt builds: its temporary tables have fixed names."""
 PATIENCE_MS: Final = 1000
 """How long the server waits before it says that it is not somebody's turn yet."""
 _TIMEOUTS: Final = (
