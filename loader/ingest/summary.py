@@ -36,7 +36,7 @@ class SetAside:
     field: str
     """`scores.helpfulness`, `cost_usd`."""
     reason_code: str
-    """`off_scale`, `undeclared_scale`, `negative`."""
+    """`off_scale`, `undeclared_scale`, `negative`, `out_of_range`."""
     runs: int
     low: float
     high: float

@@ -181,7 +181,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     evaluator_key: str | None
     """Key of the score; None where the field is none."""
     reason_code: str
-    """`undeclared_scale`: none of the key's values counts; `off_scale`, `negative`: these."""
+    """`undeclared_scale`: none of the key's values counts; any other: these do not."""
     runs: int
     low: float
     high: float

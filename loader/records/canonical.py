@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from loader.records import checks
+from loader.records import bounds, checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,8 +78,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _pack_length = Struct(">i").pack
 _LENGTHS: Final = tuple(map(_pack_length, range(4096)))
 # Cut to what a column takes, so that looking up the length checks it.
-_OF_IDENTIFIER: Final = _LENGTHS[: checks.LONGEST_IDENTIFIER + 1]
-_OF_RUN_ID: Final = _LENGTHS[: checks.LONGEST_RUN_ID + 1]
+_OF_IDENTIFIER: Final = _LENGTHS[: bounds.LONGEST_IDENTIFIER + 1]
+_OF_RUN_ID: Final = _LENGTHS[: bounds.LONGEST_RUN_ID + 1]
 # jsonb's binary form begins with a version, a byte of value 1.
 _OF_JSON: Final = tuple(_pack_length(length + 1) + b"\1" for length in range(4096))
 _NULL: Final = _pack_length(-1)
@@ -275,7 +275,7 @@ def _categories(records: Sequence[RunRecord]) -> list[bytes] | None:
 
 
 def _address(text: str) -> bytes:
-    checks.refuse_long("trace_url", text, checks.LONGEST_URL)
+    checks.refuse_long("trace_url", text, bounds.LONGEST_URL)
     return _long_text(text)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 import msgspec
 
 from loader.errors import ConfigurationError, InvalidRecord
-from loader.records import checks, json_text
+from loader.records import bounds, checks, json_text
 from loader.records.canonical import LABELS, are_narrow, copy_rows, pack_labels
 from loader.records.defaults import Defaults
 from loader.records.form import (
@@ -45,7 +45,7 @@ from loader.records.refusals import (
     utc_times,
     with_text_time,
 )
-from loader.records.scales import NEGATIVE, ScaleChecker
+from loader.records.scales import ScaleChecker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,7 +169,7 @@ class Checker:
         if set_aside:
             record.set_aside = dict(set_aside)
             for name, value in set_aside.items():
-                self._scales.note(name, NEGATIVE, value)
+                self._scales.note_out_of_bounds(name, value)
         labels = self._finish(record)
         contents: Contents = {}
         kept = contents if self._keep_contents else None
@@ -191,6 +191,8 @@ class Checker:
         if len(joined) > json_text.LARGEST_RECORD or (
             b"\\" in joined and _MISLEADING_ESCAPE.search(joined)
         ):
+            return None
+        if json_text.may_be_deep(joined, texts):
             return None
         colons = joined.count(b":")
         try:
@@ -397,5 +399,5 @@ class Checker:
         if record.scores and not record.scores.keys().isdisjoint(keys):
             refuse_taken(next(key for key in keys if key in record.scores), "a score of the record")
         for key, value in measurements.items():
-            if not -checks.LARGEST_FLOAT <= value <= checks.LARGEST_FLOAT:
+            if not -bounds.LARGEST_NUMBER <= value <= bounds.LARGEST_NUMBER:
                 checks.number(f"measurements.{key}", value, signed=True)

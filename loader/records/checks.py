@@ -9,24 +9,12 @@ import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from loader.errors import InvalidRecord
-from loader.records.json_text import shown, type_name
+from loader.records import bounds
+from loader.records.json_text import shown, too_deep, type_name
 from loader.records.vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-# Bytes of UTF-8. The four columns of the primary key must fit one index row of
-# PostgreSQL, 2,704 bytes.
-LONGEST_IDENTIFIER: Final = 512
-LONGEST_RUN_ID: Final = 1024
-LONGEST_LABEL: Final = 256
-LONGEST_NAME: Final = 128
-
-LARGEST_INTEGER: Final = 2**31 - 1
-LARGEST_BIGINT: Final = 2**63 - 1
-LARGEST_FLOAT: Final = 1.7976931348623157e308
-
-LONGEST_URL: Final = 2048
 
 Kind = Literal[
     "text",
@@ -44,38 +32,40 @@ Kind = Literal[
 ]
 TOKEN_KINDS: Final = ("prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 CONTENTS: Final = ("inputs", "outputs", "reference_outputs")
-# Every field of a record, in the order in which faults are reported, and the longest text.
-FIELDS: Final[Mapping[str, tuple[Kind, int]]] = {
-    "experiment_id": ("text", LONGEST_IDENTIFIER),
-    "task_id": ("text", LONGEST_IDENTIFIER),
-    "experiment_group": ("text", LONGEST_LABEL),
-    "extension_version": ("text", LONGEST_LABEL),
-    "source_run_id": ("text", LONGEST_RUN_ID),
-    "repetition": ("integer", LARGEST_INTEGER),
-    "recorded_at": ("text", LONGEST_NAME),
-    "model_version": ("text", LONGEST_LABEL),
-    "agent_name": ("text", LONGEST_LABEL),
-    "scores": ("scores", LONGEST_NAME),
-    **dict.fromkeys(BUILT_IN_METRICS, ("scores", LONGEST_NAME)),
-    "measurements": ("numbers", LONGEST_NAME),
-    "latency_ms": ("number", 0),
-    "tokens_used": ("integer", LARGEST_BIGINT),
-    "cost_usd": ("number", 0),
+# Every field of a record, in the order in which faults are reported, and its longest text or
+# largest number.
+FIELDS: Final[Mapping[str, tuple[Kind, float]]] = {
+    "experiment_id": ("text", bounds.LONGEST_IDENTIFIER),
+    "task_id": ("text", bounds.LONGEST_IDENTIFIER),
+    "experiment_group": ("text", bounds.LONGEST_LABEL),
+    "extension_version": ("text", bounds.LONGEST_LABEL),
+    "source_run_id": ("text", bounds.LONGEST_RUN_ID),
+    "repetition": ("integer", bounds.LARGEST_COUNT),
+    "recorded_at": ("text", bounds.LONGEST_NAME),
+    "model_version": ("text", bounds.LONGEST_LABEL),
+    "agent_name": ("text", bounds.LONGEST_LABEL),
+    "scores": ("scores", bounds.LONGEST_NAME),
+    **dict.fromkeys(BUILT_IN_METRICS, ("scores", bounds.LONGEST_NAME)),
+    "measurements": ("numbers", bounds.LONGEST_NAME),
+    "latency_ms": ("number", bounds.LARGEST_LATENCY),
+    "tokens_used": ("integer", bounds.LARGEST_TOKENS),
+    "cost_usd": ("number", bounds.LARGEST_COST),
     "success": ("boolean", 0),
     "error_message": ("text", 0),
-    "dataset_version": ("text", LONGEST_LABEL),
-    "evaluator_versions": ("texts", LONGEST_NAME),
+    "dataset_version": ("text", bounds.LONGEST_LABEL),
+    "evaluator_versions": ("texts", bounds.LONGEST_NAME),
     "feedback": ("objects", 0),
-    "baseline_experiment_id": ("text", LONGEST_IDENTIFIER),
+    "baseline_experiment_id": ("text", bounds.LONGEST_IDENTIFIER),
     "metadata": ("object", 0),
-    "score_scales": ("scales", LONGEST_NAME),
-    "comments": ("texts", LONGEST_NAME),
-    "labels": ("labels", LONGEST_NAME),
-    "trace_url": ("text", LONGEST_URL),
-    **dict.fromkeys(TOKEN_KINDS, ("integer", LARGEST_BIGINT)),
+    "score_scales": ("scales", bounds.LONGEST_NAME),
+    "comments": ("texts", bounds.LONGEST_NAME),
+    "labels": ("labels", bounds.LONGEST_NAME),
+    "trace_url": ("text", bounds.LONGEST_URL),
+    **dict.fromkeys(TOKEN_KINDS, ("integer", bounds.LARGEST_TOKENS)),
     **dict.fromkeys(CONTENTS, ("anything", 0)),
 }
 _NOT_NEGATIVE: Final = frozenset({"latency_ms", "tokens_used", "cost_usd", *TOKEN_KINDS})
+_LONG_INTEGER: Final = 2**63
 REQUIRED: Final = ("experiment_id", "task_id", "experiment_group", "extension_version")
 
 
@@ -83,12 +73,13 @@ def repair(fields: Mapping[str, Any], set_aside: dict[str, Any] | None = None) -
     """Say what is wrong with a record's fields, or return them in the form wanted.
 
     What is put right: null is the same as absent, and a whole number written with a
-    decimal point (2450.0, as data frames with gaps write integers) is an integer.
+    decimal point (2450.0, as data frames with gaps write integers) is an integer. A built-in
+    metric that is null stays, as any score that is: the run has it, without a value.
 
     Args:
         fields: of the record.
-        set_aside: gets what is negative and cannot be, which then counts as absent; None
-            refuses the record.
+        set_aside: gets, by its place, what is negative and cannot be, and what is larger than
+            is taken; it then counts as absent. None refuses the record.
 
     Raises:
         InvalidRecord: the first fault, in the order of `FIELDS`.
@@ -102,9 +93,13 @@ def repair(fields: Mapping[str, Any], set_aside: dict[str, Any] | None = None) -
                 f"{shown(name)} is no field of a record; put it under metadata, "
                 "or a score of your own under scores",
             )
-    present = {name: fields[name] for name in FIELDS if fields.get(name) is not None}
+    present = {
+        name: fields[name]
+        for name in FIELDS
+        if fields.get(name) is not None or (name in BUILT_IN_METRICS and name in fields)
+    }
     if set_aside is not None:
-        set_aside |= _without_negatives(present)
+        set_aside |= _out_of_bounds(present)
     for name, value in present.items():
         kind, limit = FIELDS[name]
         if name in BUILT_IN_METRICS:
@@ -112,7 +107,7 @@ def repair(fields: Mapping[str, Any], set_aside: dict[str, Any] | None = None) -
         elif kind == "text":
             _text(name, value, limit)
         elif kind == "number":
-            number(name, value)
+            number(name, value, limit)
         elif kind == "integer":
             present[name] = _integer(name, value, limit)
         elif kind == "boolean":
@@ -122,17 +117,47 @@ def repair(fields: Mapping[str, Any], set_aside: dict[str, Any] | None = None) -
     return present
 
 
-def _without_negatives(present: dict[str, Any]) -> dict[str, Any]:
-    """Take out, and return, the numbers that are negative and cannot be."""
-    names = [
-        name
+def _out_of_bounds(present: dict[str, Any]) -> dict[str, float]:
+    """Take out, and return by their place, the numbers that cannot be or are not taken."""
+    found = {
+        name: _kept(present.pop(name))
         for name in sorted(present.keys() & _NOT_NEGATIVE)
-        if type(present[name]) in (int, float) and -LARGEST_FLOAT <= present[name] < 0
-    ]
-    return {name: present.pop(name) for name in names}
+        if _is_off(present[name], 0, FIELDS[name][1])
+    }
+    for name in present.keys() & {*BUILT_IN_METRICS}:
+        if _is_off(present[name], -bounds.LARGEST_NUMBER, bounds.LARGEST_NUMBER):
+            found[f"scores.{name}"] = _kept(present.pop(name))
+    for field in ("scores", "measurements"):
+        values = present.get(field)
+        if not isinstance(values, dict):
+            continue
+        off = [
+            key
+            for key, value in values.items()
+            if _is_off(value, -bounds.LARGEST_NUMBER, bounds.LARGEST_NUMBER)
+        ]
+        if off:
+            for key in off:
+                refuse_name(field, key)
+            found |= {f"{field}.{key}": _kept(values[key]) for key in off}
+            present[field] = {key: value for key, value in values.items() if key not in off}
+    return found
 
 
-def _text(name: str, value: Any, limit: int) -> None:  # noqa: ANN401  any JSON value
+def _kept(value: float) -> float:
+    """Return a number that is set aside as it is stored: an integer only where it is short."""
+    return value if abs(value) < _LONG_INTEGER else float(value)
+
+
+def _is_off(value: object, low: float, high: float) -> bool:
+    """Whether a value is a number, and outside of what is taken."""
+    if type(value) not in (int, float):
+        return False
+    number: float = value  # type: ignore[assignment]
+    return -bounds.LARGEST_FLOAT <= number <= bounds.LARGEST_FLOAT and not low <= number <= high
+
+
+def _text(name: str, value: Any, limit: float) -> None:  # noqa: ANN401  any JSON value
     if not isinstance(value, str):
         remedy = "put it in quotes" if isinstance(value, int | float) else "write it as text"
         _refuse_type(name, value, "text", remedy)
@@ -142,17 +167,25 @@ def _text(name: str, value: Any, limit: int) -> None:  # noqa: ANN401  any JSON 
         refuse_long(name, value, limit)
 
 
-def refuse_long(name: str, value: str, limit: int) -> None:
+def refuse_long(name: str, value: str, limit: float) -> None:
     """Raise InvalidRecord if the text is longer than `limit` bytes of UTF-8."""
     length = len(value.encode("utf-8", "surrogatepass"))
     if length > limit:
         raise InvalidRecord(
-            name, "too_long", f"{name} is {length:,} bytes long; at most {limit:,} are kept"
+            name,
+            "too_long",
+            f"{name} is {length:,} bytes long; at most {limit:,} are kept, shorten it",
         )
 
 
-def number(name: str, value: Any, *, signed: bool = False) -> None:  # noqa: ANN401  any JSON value
-    """Raise InvalidRecord unless the value is a finite number, and not negative."""
+def number(
+    name: str,
+    value: Any,  # noqa: ANN401  any JSON value
+    limit: float = bounds.LARGEST_NUMBER,
+    *,
+    signed: bool = False,
+) -> None:
+    """Raise InvalidRecord unless the value is a number up to the limit, and not negative."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         remedy = "write it without quotes" if isinstance(value, str) else "write a number"
         _refuse_type(name, value, "a number", remedy)
@@ -163,8 +196,9 @@ def number(name: str, value: Any, *, signed: bool = False) -> None:  # noqa: ANN
             f"{name} is {'not a number' if math.isnan(value) else 'infinite or past 1.8e308'}; "
             "leave it out if it was not measured",
         )
-    if abs(value) > LARGEST_FLOAT:
-        _refuse_range(name, value, "beyond 1.8e308")
+    if abs(value) > limit:
+        side = "under -" if value < 0 else "past "
+        _refuse_range(name, value, f"{side}{bounds.shown(limit)}")
     if value < 0 and not signed:
         raise InvalidRecord(
             name,
@@ -173,14 +207,12 @@ def number(name: str, value: Any, *, signed: bool = False) -> None:  # noqa: ANN
         )
 
 
-def _integer(name: str, value: Any, limit: int) -> int:  # noqa: ANN401  any JSON value
-    number(name, value)
+def _integer(name: str, value: Any, limit: float) -> int:  # noqa: ANN401  any JSON value
+    number(name, value, limit)
     if value != int(value):
         raise InvalidRecord(
             name, "wrong_type", f"{name} is {shown(value)}; it must be a whole number"
         )
-    if value > limit:
-        _refuse_range(name, value, f"past {limit:,}")
     return int(value)
 
 
@@ -229,12 +261,12 @@ def _label(path: str, value: Any) -> None:  # noqa: ANN401  any JSON value
     _plain_text(path, value)
     if not value.strip():
         raise InvalidRecord(path, "empty_field", f"{path} is empty; leave it out")
-    if len(value) > LONGEST_LABEL:
+    if len(value) > bounds.LONGEST_LABEL:
         raise InvalidRecord(
             path,
             "too_long",
-            f"{path} is {len(value):,} characters long; a category has at most {LONGEST_LABEL}, "
-            "put a remark under comments",
+            f"{path} is {len(value):,} characters long; a category has at most "
+            f"{bounds.LONGEST_LABEL}, put a remark under comments",
         )
 
 
@@ -246,21 +278,24 @@ def refuse_name(field: str, key: str) -> None:
     """Raise InvalidRecord unless the key of a score or measurement can name one."""
     if not key.strip():
         raise InvalidRecord(field, "empty_field", f"{field} has a key without a name; name it")
-    refuse_long(f"a key of {field}", key, LONGEST_NAME)
+    refuse_long(f"a key of {field}", key, bounds.LONGEST_NAME)
 
 
 def unstorable(value: object, path: str) -> Iterator[InvalidRecord]:
-    """Yield what PostgreSQL or JSON cannot hold inside a value."""
-    waiting = [(path, value)]
+    """Yield what PostgreSQL or JSON cannot hold inside a value, of a field of a record."""
+    waiting = [(path, value, 2)]
     while waiting:
-        where, item = waiting.pop()
+        where, item, depth = waiting.pop()
+        if isinstance(item, dict | list | tuple) and depth > bounds.DEEPEST:
+            yield too_deep(path)
+            return
         if isinstance(item, dict):
-            shortened = where if len(where) > LONGEST_IDENTIFIER else f"{where}."
+            shortened = where if len(where) > bounds.LONGEST_IDENTIFIER else f"{where}."
             for key, inner in item.items():
                 yield from _unstorable_key(key, where)
-                waiting.append((f"{shortened}{key}", inner))
+                waiting.append((f"{shortened}{key}", inner, depth + 1))
         elif isinstance(item, list | tuple):
-            waiting.extend((where, inner) for inner in item)
+            waiting.extend((where, inner, depth + 1) for inner in item)
         elif isinstance(item, str):
             yield from _unstorable_text(item, where)
         elif isinstance(item, float) and not math.isfinite(item):

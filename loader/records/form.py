@@ -7,16 +7,16 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta
 
-from loader.records import checks
+from loader.records import bounds, checks
 
 # A field the row does not have: false, and left out by msgspec when it encodes.
 ABSENT: Final[Any] = UNSET
 
-_Identifier = Annotated[str, Meta(max_length=checks.LONGEST_IDENTIFIER)]
-_Label = Annotated[str, Meta(max_length=checks.LONGEST_LABEL)]
-_NotNegative = Annotated[float, Meta(ge=0, le=checks.LARGEST_FLOAT)]
-_TokenCount = Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None
-Score = float | bool | None
+_Identifier = Annotated[str, Meta(max_length=bounds.LONGEST_IDENTIFIER)]
+_Label = Annotated[str, Meta(max_length=bounds.LONGEST_LABEL)]
+_Number = Annotated[float, Meta(ge=-bounds.LARGEST_NUMBER, le=bounds.LARGEST_NUMBER)]
+_TokenCount = Annotated[int, Meta(ge=0, le=bounds.LARGEST_TOKENS)] | None
+Score = _Number | bool | None
 
 
 class _Usual(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False):
@@ -31,13 +31,13 @@ class _Usual(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False)
     source_run_id: Annotated[
         str,
         Meta(
-            max_length=checks.LONGEST_RUN_ID,
+            max_length=bounds.LONGEST_RUN_ID,
             description="Names the run at its source; made of task, group, version and "
             "repetition when absent.",
         ),
     ] = ABSENT
     repetition: Annotated[
-        Annotated[int, Meta(ge=0, le=checks.LARGEST_INTEGER)] | None,
+        Annotated[int, Meta(ge=0, le=bounds.LARGEST_COUNT)] | None,
         Meta(
             description="Which run of the task this is, from 1; a file with a 0 counts from 0. "
             "Absent together with source_run_id: the runs of a task are counted as they come."
@@ -51,12 +51,16 @@ class _Usual(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False)
         dict[str, Score],
         Meta(description="Evaluator key to score on the evaluator's scale, 0 to 1 by default."),
     ] = ABSENT
-    measurements: Annotated[dict[str, float], Meta(description="Name to any finite number.")] = (
-        ABSENT
-    )
-    latency_ms: Annotated[_NotNegative | None, Meta(description="Milliseconds.")] = ABSENT
-    tokens_used: Annotated[int, Meta(ge=0, le=checks.LARGEST_BIGINT)] | None = ABSENT
-    cost_usd: Annotated[_NotNegative | None, Meta(description="US dollars.")] = ABSENT
+    measurements: Annotated[dict[str, _Number], Meta(description="Name to number.")] = ABSENT
+    latency_ms: Annotated[
+        Annotated[float, Meta(ge=0, le=bounds.LARGEST_LATENCY)] | None,
+        Meta(description="Milliseconds."),
+    ] = ABSENT
+    tokens_used: _TokenCount = ABSENT
+    cost_usd: Annotated[
+        Annotated[float, Meta(ge=0, le=bounds.LARGEST_COST)] | None,
+        Meta(description="US dollars."),
+    ] = ABSENT
     success: Annotated[
         bool | None,
         Meta(
@@ -88,18 +92,18 @@ class RunRecord(_Usual, kw_only=True, forbid_unknown_fields=True, gc=False):
     """
 
     score_scales: Annotated[
-        dict[str, Annotated[list[float], Meta(min_length=2, max_length=2)] | None],
+        dict[str, Annotated[list[_Number], Meta(min_length=2, max_length=2)] | None],
         Meta(description="Evaluator key to the ends of its scale, [min, max]."),
     ] = ABSENT
     comments: Annotated[
         dict[str, str], Meta(description="Evaluator key to what was remarked with its score.")
     ] = ABSENT
     labels: Annotated[
-        dict[str, Annotated[str, Meta(pattern=r"\S", max_length=checks.LONGEST_LABEL)]],
+        dict[str, Annotated[str, Meta(pattern=r"\S", max_length=bounds.LONGEST_LABEL)]],
         Meta(description="Evaluator key to the category that it put the run into."),
     ] = ABSENT
     trace_url: Annotated[
-        Annotated[str, Meta(max_length=checks.LONGEST_URL)] | None,
+        Annotated[str, Meta(max_length=bounds.LONGEST_URL)] | None,
         Meta(description="Where the run's trace can be looked at."),
     ] = ABSENT
     prompt_tokens: _TokenCount = ABSENT
@@ -159,7 +163,8 @@ class Aside(NamedTuple):
 
 
 Asides = dict[tuple[str, str], Aside]
-"""Field (`scores.helpfulness`, `cost_usd`) and why: `off_scale`, `undeclared_scale`, `negative`."""
+"""Field (`scores.helpfulness`, `cost_usd`) and why: `off_scale`, `undeclared_scale`, `negative`,
+`out_of_range`."""
 Contents = dict[bytes, bytes]
 """Inputs and outputs to be kept: their id, 16 bytes, to their canonical JSON."""
 Link = tuple[str, str | None]

@@ -7,11 +7,16 @@ slower and more tolerant, to find out what was wrong.
 from __future__ import annotations
 
 import json
-from typing import Any, Final, NoReturn
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
 from loader.errors import InvalidRecord
+from loader.records.bounds import DEEPEST
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LARGEST_RECORD: Final = 4 * 1024 * 1024
 """Bytes of the largest record; bounds the memory a load needs."""
@@ -40,6 +45,21 @@ def decode_object(text: bytes) -> dict[str, Any]:
         if b"\\u" in text or text.count(b":") != _encode(value).count(b":"):
             tolerant_decode(text)
     return require_object(value)
+
+
+def may_be_deep(joined: bytes, texts: Sequence[bytes]) -> bool:
+    """Tell whether a record of many may be nested too deeply: it opens as many as it nests.
+
+    Args:
+        joined: the records in one piece.
+        texts: the records.
+
+    """
+    opened = joined.count(b"{") + joined.count(b"[")
+    if opened - len(texts) < DEEPEST:  # each opens one at least
+        return False
+    counts = (map(bytes.count, texts, repeat(sign)) for sign in (b"{", b"["))
+    return max(map(sum, zip(*counts, strict=True))) > DEEPEST
 
 
 def require_object(value: object) -> dict[str, Any]:
@@ -103,9 +123,14 @@ def tolerant_decode(text: bytes) -> Any:  # noqa: ANN401  any JSON value
         ) from None
 
 
-def too_deep() -> InvalidRecord:
-    """Say that a record is nested more deeply than the decoders go (about 1,000)."""
-    return InvalidRecord("", "too_deep", "the record is nested too deeply; flatten its metadata")
+def too_deep(field: str = "") -> InvalidRecord:
+    """Say that a record is nested more deeply than is taken."""
+    where = field or "the record"
+    return InvalidRecord(
+        field,
+        "too_deep",
+        f"{where} is nested too deeply, past {DEEPEST} levels; flatten {field or 'its metadata'}",
+    )
 
 
 def _refuse_json(text: str, error: json.JSONDecodeError) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import msgspec
 
 from loader.errors import CountsFromZero, InvalidRecord
-from loader.records import checks, json_text
+from loader.records import bounds, checks, json_text
 from loader.records.form import ABSENT, Incoming, encode
 from loader.records.vocabulary import BUILT_IN_METRICS
 
@@ -151,7 +151,7 @@ def derived_run_id(record: RunRecord, labels: Labels) -> str:
         record.repetition or 1,
     ]
     encoded = encode(parts)
-    if len(encoded) <= checks.LONGEST_RUN_ID:
+    if len(encoded) <= bounds.LONGEST_RUN_ID:
         return encoded.decode()
     return f"sha256:{sha256(encoded).hexdigest()}"
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OFF_SCALE: Final = "off_scale"
 UNDECLARED: Final = "undeclared_scale"
 NEGATIVE: Final = "negative"
+OUT_OF_RANGE: Final = "out_of_range"
 
 _MOST_PLANS: Final = 1000
 
@@ -122,6 +123,11 @@ class ScaleChecker:
         if kept is not None:
             kept[key] = None
             self.note(f"scores.{key}", UNDECLARED, number)
+
+    def note_out_of_bounds(self, field: str, value: float) -> None:
+        """Count a value that `checks.repair` took out; the mart set_aside_scores says the same."""
+        can_be_negative = field.startswith(("scores.", "measurements."))
+        self.note(field, OUT_OF_RANGE if can_be_negative or value > 0 else NEGATIVE, value)
 
     def note(self, field: str, reason: str, value: float) -> None:
         """Count a value that was not taken, or does not count."""

@@ -14,7 +14,7 @@ import psycopg
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.recording import existing
 from loader.recording.existing import IS_STANDING, OnExisting
-from loader.records.checks import LONGEST_RUN_ID
+from loader.records.bounds import LONGEST_RUN_ID
 from loader.sources.run_results import SOURCE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from loader.evaluators.evaluation import Evaluator, evaluator_of, load_evaluators
-from loader.records.checks import LONGEST_LABEL
+from loader.records.bounds import LONGEST_LABEL
 from loader.runner.answers import redact
 from loader.runner.targets import in_thread
 

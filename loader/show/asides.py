@@ -23,7 +23,7 @@ class SetAside(Protocol):
 
     @property
     def reason_code(self) -> str:
-        """`undeclared_scale`, `off_scale`, `negative`."""
+        """`undeclared_scale`, `off_scale`, `negative`, `out_of_range`."""
 
     @property
     def runs(self) -> int:
@@ -57,6 +57,11 @@ def sentence(aside: SetAside) -> str:
     lies = f"is {aside.low:g}" if is_one else f"is between {ends}"
     if aside.reason_code == "negative":
         return f"{name} {lies} {where}, which cannot be: set aside, correct the source"
+    if aside.reason_code == "out_of_range":
+        return (
+            f"{name} {lies} {where}, larger than is taken: set aside, correct the source, or "
+            "write it in a larger unit"
+        )
     return (
         f"{name} {lies} {where}, off its scale: set aside, correct the value, or the scale "
         f"({_quoted('--scale', key, 'LOW:HIGH')}), then ingest again"

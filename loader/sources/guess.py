@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loader.records.checks import FIELDS, LONGEST_IDENTIFIER
+from loader.records.bounds import LONGEST_IDENTIFIER
+from loader.records.checks import FIELDS
 from loader.sources.advice import FIELD_NAMES, control_place, meaning, rank
 from loader.sources.binding import file_name
 from loader.sources.guess_scores import guess_scores

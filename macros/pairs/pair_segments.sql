@@ -1,7 +1,9 @@
 -- sqlfluff:exclude_rules:LT02
 {#
     Second step, from `tasks` to `segments`: the segments that each task is in,
-    apart from those of all tasks.
+    apart from those of all tasks. A segment stands in an index entry: a longer
+    name is cut, and told from others by its hash. Of an array the first hundred
+    count, so that one task does not make a million segments.
 #}
 {% macro pair_segments() -%}
 task_labels as (
@@ -31,7 +33,11 @@ task_segments as (
         task_labels.experiment_id,
         task_labels.candidate_group,
         task_labels.candidate_version,
-        task_labels.kind || ':' || names.name as segment
+        task_labels.kind || ':'
+        || case
+            when octet_length(names.name) <= 300 then names.name
+            else left(names.name, 60) || '… ' || md5(names.name)
+        end as segment
     from task_labels
     cross join
         lateral
@@ -43,8 +49,9 @@ task_segments as (
                 when 'boolean' then jsonb_build_array(task_labels.label)
                 else '[]'
             end
-        ) as names (name)
-    where names.name != ''
+        )
+        with ordinality as names (name, place)
+    where names.name != '' and names.place <= 100
 ),
 
 segment_sizes as (

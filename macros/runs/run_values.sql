@@ -11,6 +11,8 @@
         have one of their own count.
 
     A value that is off its scale after all, because a seed was edited, is null.
+    What is nearer to 0 than anything is measured is 0: neither its square nor
+    what is divided by it leaves double precision.
 
     Imports are not materialized, so that a condition on experiment_id reaches
     the index of the relation through every branch of the union.
@@ -49,7 +51,7 @@ unit_scores as (
                 then
                     trim_scale(
                         (scores.score::numeric - {{ low }})
-                        / ({{ high }} - {{ low }})
+                        / nullif({{ high }} - {{ low }}, 0)
                     )
         end as value
     from runs
@@ -90,7 +92,10 @@ score_values as (
         metric,
         kind,
         value_source,
-        case when value between 0 and 1 then value end as value
+        case
+            when value between 1e-30 and 1 then value
+            when value between 0 and 1 then 0
+        end as value
     from unit_scores
 ),
 
@@ -101,8 +106,10 @@ measurement_values as (
         coalesce(metrics.kind, 'measurement') as kind,
         'measurement' as value_source,
         case
-            when jsonb_typeof(measurements.measurement) = 'number'
+            when jsonb_typeof(measurements.measurement) != 'number' then null
+            when abs(measurements.measurement::numeric) >= 1e-30
                 then measurements.measurement::numeric
+            else 0
         end as value
     from runs
     cross join
@@ -123,7 +130,7 @@ field_values as (
         fields.metric,
         fields.kind,
         'field' as value_source,
-        fields.value
+        case when fields.value >= 1e-30 then fields.value else 0 end as value
     from runs
     cross join
         lateral (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loader.records.checks import LONGEST_LABEL
+from loader.records.bounds import LONGEST_LABEL
 from loader.sources.langsmith.configs import Configs
 
 if TYPE_CHECKING:

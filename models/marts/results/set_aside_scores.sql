@@ -27,7 +27,19 @@ not_taken as (
         trials.extension_version,
         asides.field,
         case
-            when asides.field like 'scores.%' then 'off_scale'
+            when asides.field like 'scores.%'
+                then
+                    case
+                        when
+                            abs(asides.set_aside_value::numeric)
+                            > {{ largest_number() }}
+                            then 'out_of_range'
+                        else 'off_scale'
+                    end
+            when
+                asides.field like 'measurements.%'
+                or asides.set_aside_value::numeric > 0
+                then 'out_of_range'
             else 'negative'
         end as reason,
         {{ function('to_double') }}(asides.set_aside_value::numeric) as value

@@ -274,5 +274,7 @@ def test_scores_whatever_their_scale_leave_no_row_uncounted(database_url: str) -
     summary = run_load(database_url, MemorySource(records))
     assert summary.read == len(scores) ** 2
     assert summary.rejected == len(scores) ** 2 - (len(scores) - 2) ** 2
-    keys = {aside.field: aside for aside in summary.set_aside}
-    assert keys["scores.own"].runs == (len(scores) - 2) * (len(scores) - 3), "all but null"
+    keys = {(aside.field, aside.reason_code): aside.runs for aside in summary.set_aside}
+    sound = len(scores) - 2
+    assert keys["scores.own", "undeclared_scale"] == sound * (sound - 2), "all but null and 1e308"
+    assert keys["scores.own", "out_of_range"] == sound

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.newest_server
 
+
+
+def nested(depth: int) -> dict[str, object]:
+    """Make objects inside each other."""
+    inner: dict[str, object] = {}
+    for _ in range(depth - 1):
+        inner = {"a": inner}
+    return inner
+
+
 # name, the record's text, the reason code, and a word that the reason must contain
 REFUSED: list[tuple[str, bytes, str, str]] = [
     ("no experiment", b'{"task_id":"t"}', "missing_field", "experiment_id"),
@@ -61,13 +71,13 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("latency is 1e400", line(latency_ms=0).replace(b": 0", b": 1e400"), "not_finite", "latency"),
     ("latency in quotes", line(latency_ms="5"), "wrong_type", "without quotes"),
     ("latency is true", line(latency_ms=True), "wrong_type", "a boolean"),
-    ("latency is huge", line(latency_ms=10**400), "number_out_of_range", "1.8e308"),
+    ("latency is huge", line(latency_ms=10**400), "number_out_of_range", "past 1,000,000,000,000"),
     ("cost is an object", line(cost_usd={}), "wrong_type", "cost_usd"),
     ("half a token", line(tokens_used=2.5), "wrong_type", "whole"),
-    ("tokens past bigint", line(tokens_used=2**63), "number_out_of_range", "tokens_used"),
     ("tokens is false", line(tokens_used=False), "wrong_type", "tokens_used"),
     ("repetition zero", line(repetition=0), "number_out_of_range", "from 1"),
-    ("repetition past integer", line(repetition=2**31), "number_out_of_range", "repetition"),
+    ("repetition past integer", line(repetition=2**31), "number_out_of_range", "1,000,000,000"),
+    ("scale past 1e30", line(score_scales={"a": [0, 2e30]}), "number_out_of_range", "past 1e30"),
     ("repetition is text", line(repetition="1"), "wrong_type", "repetition"),
     ("success is text", line(success="yes"), "wrong_type", "success"),
     ("success is 1", line(success=1), "wrong_type", "true or false"),
@@ -108,6 +118,7 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("key twice, nested", line(metadata={}).replace(b"{}", b'{"a":1 ,"a" :1}'), "duplicate_key", "a"),
     ("integer of 5000 digits", b'{"a":' + b"9" * 5000 + b"}", "number_out_of_range", "digits"),
     ("array nested deep", b'{"metadata":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "too_deep", ""),
+    ("too deep by one", line(metadata=nested(500)), "too_deep", "metadata is nested too deeply"),
     ("object nested deep", b'{"a":' * 5000 + b"1" + b"}" * 5000, "too_deep", "flatten"),
     ("not closed", b'{"experiment_id": "e"', "invalid_json", "breaks off"),
     ("text after the record", line() + b" x", "invalid_json", "'x'"),
@@ -137,6 +148,13 @@ ASIDE: list[tuple[str, bytes, str, float, str]] = [
     ("tokens below zero", line(tokens_used=-3), "tokens_used", -3, "cannot be negative"),
     ("cost below zero", line(cost_usd=-0.5), "cost_usd", -0.5, "cannot be negative"),
     ("tokens by kind below zero", line(cached_tokens=-1), "cached_tokens", -1, "cannot be negative"),
+    ("a score of 1e308", line(scores={"own": 1e308}), "scores.own", 1e308, "past 1e30"),
+    ("a score of -1e31", line(scores={"accuracy": -1e31}), "scores.accuracy", -1e31, "under -1e30"),
+    ("a measurement of 1e308", line(measurements={"x": 1e308}), "measurements.x", 1e308, "past 1e30"),
+    ("the largest double", line(latency_ms=1.7976931348623157e308), "latency_ms", 1.7976931348623157e308, "past 1,000,000,000,000"),
+    ("tokens past bigint", line(tokens_used=2**63), "tokens_used", 2.0**63, "past 1,000,000,000,000"),
+    ("tokens of 40 digits", line(cached_tokens=10**40), "cached_tokens", 1e40, "past"),
+    ("cost of 1e308", line(cost_usd=1e308), "cost_usd", 1e308, "past 1,000,000,000"),
 ]  # fmt: skip
 # name, the fields beyond the required ones, and what must be stored (column, value)
 INTACT: list[tuple[str, dict[str, object], str, object]] = [
@@ -153,9 +171,11 @@ INTACT: list[tuple[str, dict[str, object], str, object]] = [
     ("a metric twice", {"accuracy": 0.9, "scores": {"accuracy": 0.9}}, "scores", {"accuracy": 0.9}),
     ("a judge's score", {"scores": {"judge": 5}}, "scores", {"judge": 5}),
     ("whole tokens as decimal", {"tokens_used": 2450.0}, "tokens_used", 2450),
-    ("the largest tokens", {"tokens_used": 2**63 - 1}, "tokens_used", 2**63 - 1),
+    ("the largest tokens", {"tokens_used": 10**12}, "tokens_used", 10**12),
     ("the smallest float", {"cost_usd": 5e-324}, "cost_usd", 5e-324),
-    ("the largest float", {"latency_ms": 1.7976931348623157e308}, "latency_ms", 1.7976931348623157e308),
+    ("the largest latency", {"latency_ms": 1e12}, "latency_ms", 1e12),
+    ("the largest score", {"scores": {"own": -1e30}}, "scores", {"own": -(10**30)}),
+    ("the deepest metadata", {"metadata": nested(499)}, "metadata", nested(499)),
     ("a big integer", {"metadata": {"n": 10**40}}, "metadata", {"n": 10**40}),
     ("a field of 3 MB", {"error_message": "x" * 3_000_000}, "error_message", "x" * 3_000_000),
     ("null where optional", {"agent_name": None, "success": None}, "success", None),
@@ -207,7 +227,7 @@ def test_a_value_that_cannot_be_is_set_aside_and_its_record_is_kept(
         name,
     )
     assert (scores, latency, tokens, cost, cached) == ({"completeness": 0.5}, *[None] * 4)
-    assert set_aside == {path: value}
+    assert {key: float(kept) for key, kept in set_aside.items()} == {path: value}
     with pytest.raises(InvalidRecord) as caught:
         Checker(VOCABULARY).check(decode_object(text))
     assert word in caught.value.reason
