@@ -18,6 +18,7 @@ from role_logins import login
 if TYPE_CHECKING:
     from warehouse_dbt import Dbt
 
+DRAW = "select raw_evals.draw_load_id()"
 ROLES = ("nobody", "evals_analyst", "evals_gate", "evals_loader")
 _ROLES_OF_BEFORE = """
 grant usage on schema raw_evals to evals_loader;
@@ -97,8 +98,7 @@ def test_the_statements_succeed_where_a_right_is_given_and_init_takes_it_back(
     for statement in (
         'update raw_evals."loads" set load_id = null where false: done',
         'lock table raw_evals."loads" in exclusive mode nowait: done',
-        'select raw_evals.draw_load_id(); insert into raw_evals."loads" (finished_at)'
-        " select now() where false: done",
+        f'{DRAW}; insert into raw_evals."loads" (finished_at) select now() where false: done',
         "select nextval('raw_evals.load_ids'): done",
         "create table raw_evals.mine (): done",
     ):

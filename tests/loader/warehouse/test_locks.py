@@ -21,7 +21,7 @@ from ingest_support import load_records, record, select
 from loader.errors import WarehouseUnavailable
 from loader.ingest import entries
 from loader.warehouse import locks
-from loader.warehouse.connection import connect
+from loader.warehouse.connection import be_patient, connect
 from loader.warehouse.migrate import migrate, migrations
 from recorders import blocked
 from role_logins import login
@@ -168,7 +168,7 @@ def test_a_role_that_may_not_know_since_when_is_told_for_whom(database_url: str)
 
 def test_no_timeout_of_a_server_ends_a_wait(hurried_url: str) -> None:
     with connect(hurried_url) as other, ThreadPoolExecutor(2) as pool:
-        locks.without_timeouts(other)
+        be_patient(other)
         locks.try_draw(other)
         waiting = [
             pool.submit(load_records, hurried_url, [record(task_id=f"t-{n}")]) for n in range(2)
