@@ -15,6 +15,7 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.ingest import statements
 from loader.tools.version import __version__
 from loader.warehouse import locks
+from loader.warehouse.connection import be_patient
 from loader.warehouse.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Counts(NamedTuple):
 
 @contextmanager
 def patience(seconds: float) -> Iterator[None]:
-    """Within it, loads wait so long for others, and for a statement, and tell nobody of it."""
+    """Within it, loads wait so long for others, and tell nobody of it."""
     token = PATIENCE.set(seconds)
     try:
         yield
@@ -70,7 +71,7 @@ def draw_load_id(connection: Connection) -> int:
     drawn = locks.try_draw(connection)
     if drawn is not None:
         return drawn
-    locks.without_timeouts(connection)
+    be_patient(connection)
     found: list[int] = []
 
     def attempt() -> bool:

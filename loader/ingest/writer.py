@@ -32,6 +32,7 @@ from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
 from loader.records.scales import UNDECLARED
 from loader.tools.sql_files import read_sql
 from loader.warehouse import locks
+from loader.warehouse.connection import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -53,7 +54,6 @@ WAITING_BYTES: Final = 4 * 1024 * 1024
 """A load that is larger is not kept whole before it is sent, however few its rows."""
 _BLOCK_BYTES: Final = 64 * 1024
 _BLOCK_ROWS: Final = 200
-_WITH_TRANSACTION_TIMEOUT: Final = 170_000
 _FIELD_COUNT: Final = Struct(">h").pack
 _CONSTANTS: Final = Struct(">iqiii").pack
 """load_id, run_version and the length of the source, which follows."""
@@ -119,18 +119,16 @@ class LoadWriter:
     def __enter__(self) -> Self:
         """Begin the transaction."""
         self._transaction.__enter__()
-        # the decision must see what others committed before the turn was taken
-        settings = [
-            "set transaction isolation level read committed",
-            "set local client_encoding to 'UTF8'",
-            # a load takes as long as it takes, whatever a server allows a statement
-            f"set local statement_timeout to {round(1000 * (entries.PATIENCE.get() or 0))}",
-            # … but who has gone without a word must not keep the turn for ever
+        # a source may be slow, and so may the turn of this load be
+        be_patient(self._connection)
+        self._connection.execute(
+            # the decision must see what others committed before the turn was taken
+            "set transaction isolation level read committed; "
+            "set local client_encoding to 'UTF8'; "
+            # who has gone without a word must not keep the turn for ever
             "set local idle_in_transaction_session_timeout to '1h'",
-        ]
-        if self._connection.info.server_version >= _WITH_TRANSACTION_TIMEOUT:
-            settings.append("set local transaction_timeout to 0")
-        self._connection.execute("; ".join(settings).encode(), prepare=False)
+            prepare=False,
+        )
         return self
 
     def __exit__(

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 
 from loader.errors import WarehouseUnavailable
 from loader.tools.sql_files import read_sql
+from loader.warehouse.connection import be_patient
 from loader.warehouse.lease import dead_build, described
 from loader.warehouse.waiting import wait_for
 
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
 
     from loader.warehouse.connection import Connection
 
-# None of these takes a snapshot: the locks come before it.
-_READ_WRITE: Final = (
-    "set transaction isolation level repeatable read;"
-    " set local statement_timeout = 0;"
-    " set local idle_in_transaction_session_timeout = 0"
-)
-_READ_ONLY: Final = "set transaction read only; " + _READ_WRITE
+# Neither takes a snapshot: the locks come before it.
+_READ_WRITE: Final = "set transaction isolation level repeatable read"
+_READ_ONLY: Final = "set transaction isolation level repeatable read, read only"
 # Nobody is waited for with a lock in hand, so that nobody waits for this one in a circle.
 _LOCK: Final = sql.SQL("lock table {} in access share mode nowait")
 
@@ -109,6 +106,7 @@ def snapshot(
                 with ExitStack() as tried:
                     tried.enter_context(connection.transaction())
                     connection.execute(begin)
+                    be_patient(connection)
                     if names:
                         connection.execute(_LOCK.format(sql.SQL(", ").join(names)))
                     builds = _in_the_way(connection, asked) if has_ledger else []

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
-from loader.warehouse.connection import connect
+from loader.warehouse.connection import be_patient, connect
 from loader.warehouse.waiting import application_name, holder_text, wait_for
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ _RENEWED_EVERY: Final = 5.0
 _TRIED_AGAIN_AFTER: Final = 1.0
 # so much earlier than anybody may take it over, a holder stops
 _RESERVE: Final = 5.0
+_STATEMENT_SECONDS: Final = 20
 _UNAVAILABLE: Final = 4
 
 
@@ -60,7 +62,7 @@ class Lease:
     def __init__(self, marts: str, database_url: str | None = None) -> None:
         """Nothing is taken yet."""
         self._marts = marts
-        self._database_url = database_url
+        self._target = _fixed(database_url)
         self.token = uuid.uuid4().hex
         self._name = application_name("build")
         self.sessions = application_name(f"build {self.token[:8]}")
@@ -178,10 +180,8 @@ class Lease:
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
-        with connect(self._database_url) as connection:
-            connection.execute(
-                "set local statement_timeout = '20s'; set local lock_timeout = '10s'"
-            )
+        with connect(self._target, statement_seconds=_STATEMENT_SECONDS) as connection:
+            be_patient(connection)
             yield connection
 
     def _on_ledger(self, text: str) -> sql.Composed:
@@ -212,6 +212,22 @@ def dead_build(build_id: int, holder: Mapping[str, Any]) -> int | None:
     if not holder.get("place") or holder["place"] != _place():
         return None
     return None if _began(int(holder["pid"])) == holder.get("began") else build_id
+
+
+def _fixed(database_url: str | None) -> str:
+    """Return a connection string that means the same whatever becomes of the environment."""
+    with connect(database_url) as connection:
+        told = connection.info
+        password = {"password": told.password} if told.password else {}
+        named: dict[str, str | int | None] = {
+            **told.get_parameters(),
+            "host": told.host,
+            "port": told.port,
+            "user": told.user,
+            "dbname": told.dbname,
+            **password,
+        }
+        return make_conninfo("", **named)
 
 
 def _end_sessions(connection: Connection, lost: Mapping[str, Any]) -> None:

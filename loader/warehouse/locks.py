@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from loader.errors import WarehouseUnavailable
 from loader.tools.sql_files import read_sql
+from loader.warehouse.connection import be_patient
 from loader.warehouse.waiting import holder_text
 
 if TYPE_CHECKING:
@@ -20,17 +21,6 @@ if TYPE_CHECKING:
 
 PATIENCE_MS: Final = 1000
 """How long the server waits before it says that it is not somebody's turn yet."""
-_TIMEOUTS: Final = (
-    "statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
-)  # fmt: skip
-
-
-def without_timeouts(connection: Connection) -> None:
-    """Let no timeout of the server or the role end the transaction that is open."""
-    connection.execute(
-        "select set_config(name, '0', true) from pg_settings where name = any(%s)",
-        [list(_TIMEOUTS)],
-    )
 
 
 def try_draw(connection: Connection, patience_ms: int = 0) -> int | None:
@@ -77,5 +67,5 @@ def lock_schema(connection: Connection) -> None:
 
 def wait_shortly(connection: Connection) -> None:
     """Let no lock of the transaction be waited for longer than a moment, and no timeout end it."""
-    without_timeouts(connection)
+    be_patient(connection)
     connection.execute(f"set local lock_timeout = {PATIENCE_MS}".encode())

@@ -31,7 +31,8 @@ begin
 
     call raw_evals.guard_tables();
 
-    revoke all on all routines in schema raw_evals from public;
+    revoke all on function raw_evals.draw_load_id(integer) from public;
+    revoke all on procedure raw_evals.guard_tables() from public;
 
     foreach named_role in array
         array['evals_loader', 'evals_gate']
@@ -39,17 +40,16 @@ begin
         if exists (
             select from pg_catalog.pg_roles where rolname = named_role
         ) then
-            -- what an earlier init has granted, and no longer grants
+            -- what an earlier init has granted, and this one does not
+            execute format(
+                'revoke all on schema raw_evals from %I', named_role
+            );
             execute format(
                 'revoke all on all tables in schema raw_evals from %I',
                 named_role
             );
             execute format(
                 'revoke all on all sequences in schema raw_evals from %I',
-                named_role
-            );
-            execute format(
-                'revoke all on all routines in schema raw_evals from %I',
                 named_role
             );
         end if;
@@ -61,11 +61,7 @@ begin
         grant usage on schema raw_evals to evals_loader;
         grant select on all tables in schema raw_evals to evals_loader;
         revoke select on raw_evals.load_turn from evals_loader;
-        grant execute on function
-        raw_evals.draw_load_id(integer),
-        raw_evals.drawn_load_id(),
-        raw_evals.is_owner_of(regclass),
-        raw_evals.is_taken_back(text, bigint, text, text)
+        grant execute on function raw_evals.draw_load_id(integer)
         to evals_loader;
         -- who may read a sequence cannot move it
         grant select on sequence raw_evals.load_ids to evals_loader;
