@@ -20,7 +20,7 @@ from loader.sources.values import exact_sum
 
 if TYPE_CHECKING:
     import collections.abc
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence, Sized
 
     from loader.sources.mapping import Mapping
     from loader.sources.steps import Step
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS: Final = 10_000
 _MOST_TOLD: Final = 40
+_MOST_COMPARED: Final = 1000
+"""Names that are searched for one like another: each costs a comparison letter by letter."""
 NO_ADVICE: Final[collections.abc.Mapping[str, str]] = {}
 TOGETHER: Final = "\n    "
 """Between faults that are told at once."""
@@ -129,7 +131,7 @@ def bind(
 
     """
     if len(names) > MOST_COLUMNS:
-        _refuse([f"the header names {len(names):,} columns; at most {MOST_COLUMNS:,} are read"])
+        _refuse([too_many(names)])
     mapping = mapping.of(names)
     bound = explicit(mapping)
     faults = list(_repeated(names)) + list(_absent(names, mapping, is_nested=is_nested))
@@ -155,6 +157,14 @@ def bind(
     return bound
 
 
+def too_many(names: Sized) -> str:
+    """Say that there are more columns than are read."""
+    return (
+        f"there are {len(names):,} columns; at most {MOST_COLUMNS:,} are read: "
+        "write the values of one kind into a JSON object"
+    )
+
+
 def file_name(origin: str) -> str:
     """Return what `@file` is for a file: its name without folder and ending."""
     name = PurePath(origin).name.removesuffix(".gz")
@@ -176,7 +186,7 @@ def _absent(names: Sequence[str], mapping: Mapping, *, is_nested: bool) -> Itera
         for column in entry.columns:
             outer = column.partition(".")[0] if is_nested else column
             if column not in known and outer not in known:
-                near = close_names(column, names)
+                near = close_names(column, names) if len(names) <= _MOST_COMPARED else []
                 meant = f"; did you mean {', '.join(near)}?" if near else ""
                 yield f"{entry.text}: there is no column {shown(column)}{meant}"
 

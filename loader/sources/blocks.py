@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 128 * 1024
 KEPT_BYTES: Final = 64 * 1024
 """How much of a record that is too long is kept with its rejection."""
+MOST_EXPANSION: Final = 200
+"""How many times its size gzip data may unpack to, once that is more than a few bytes."""
+_FEW_BYTES: Final = 4 * 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TWO_WIDE: Final = 4
@@ -79,6 +82,7 @@ class Blocks:
     def _unpacked(self, head: bytes) -> Iterator[bytes]:
         """Unpack one gzip member after the other, in bounded memory."""
         member = zlib.decompressobj(wbits=31)
+        packed, unpacked = len(head), 0
         while True:
             try:
                 data = member.decompress(head, BLOCK_BYTES)
@@ -89,15 +93,30 @@ class Blocks:
                         f"the gzip data is damaged here ({error}); pack the file again",
                     )
                 ) from None
+            unpacked += len(data)
+            if unpacked > max(_FEW_BYTES, MOST_EXPANSION * packed):
+                raise InputBroken(
+                    Rejection(
+                        "expansion_too_large",
+                        f"the gzip data unpacks to more than {MOST_EXPANSION} times its size; "
+                        "the rest is not read, unpack it and load that if it is sound",
+                    )
+                )
             if data:
                 yield data
             if member.eof:
-                head = member.unused_data.lstrip(b"\0") or self._stream.read(BLOCK_BYTES)
+                head = member.unused_data.lstrip(b"\0")
+                if not head:
+                    head = self._stream.read(BLOCK_BYTES)
+                    packed += len(head)
                 if not head:
                     return
                 member = zlib.decompressobj(wbits=31)
                 continue
-            head = member.unconsumed_tail or self._stream.read(BLOCK_BYTES)
+            head = member.unconsumed_tail
+            if not head:
+                head = self._stream.read(BLOCK_BYTES)
+                packed += len(head)
             if not head and not data:
                 raise InputBroken(
                     Rejection(

@@ -181,6 +181,14 @@ class _Lines:
         return original
 
 
+def _refused(error: csv.Error) -> Rejection:
+    if "field limit" in str(error):
+        reason = f"a cell is longer than {LARGEST_RECORD:,} bytes; keep long texts elsewhere"
+        return Rejection("record_too_large", reason)
+    reason = f"not CSV: {error}; double the quotation marks inside a quoted cell"
+    return Rejection("invalid_csv", reason)
+
+
 def _next(
     reader: Iterator[list[str]], text: _Lines
 ) -> tuple[int, list[str] | None, Rejection | None]:
@@ -191,9 +199,6 @@ def _next(
         return (
             text.number,
             None,
-            text.problem
-            or Rejection(
-                "invalid_csv", f"not CSV: {error}; double the quotation marks inside a quoted cell"
-            ),
+            text.problem or _refused(error),
         )
     return text.number, cells, text.problem

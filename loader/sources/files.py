@@ -7,9 +7,11 @@ content. However large the file, one block of it is in memory.
 from __future__ import annotations
 
 import glob
+import os
 import stat
 import sys
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Literal
 
@@ -28,7 +30,7 @@ from loader.sources import (
     parquet,
     run_results,
 )
-from loader.sources.binding import advised, told_lacking
+from loader.sources.binding import MOST_COLUMNS, advised, told_lacking, too_many
 from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
@@ -52,6 +54,8 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
 _NOTHING_SAID: Final = Mapping()
 _DELIMITERS: Final = (b",", b"\t", b";")
 WORKBOOK: Final = b"PK\x03\x04"
+MOST_FILES: Final = 100_000
+"""Files of a pattern."""
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -282,6 +286,8 @@ def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
     unknown = [name for name in found if name not in FIELDS]
     if not unknown:
         return row
+    if len(found) > MOST_COLUMNS:
+        return row._replace(rejection=Rejection("too_many_fields", too_many(found)))
     told = advised(found, unknown, told_lacking(found.keys(), supplied, unknown))
     return row._replace(rejection=Rejection("unknown_field", told))
 
@@ -323,11 +329,13 @@ def expand(paths: Sequence[str]) -> list[str]:
         elif Path(path).exists():
             matches = [path]
         elif glob.has_magic(path):
-            matches = sorted(
-                match
-                for match in glob.glob(path, recursive=True)  # noqa: PTH207  absolute or not
-                if Path(match).is_file()
-            )
+            matched = glob.iglob(path, recursive=True)  # noqa: PTH207  absolute or not
+            some = list(islice(filter(os.path.isfile, matched), MOST_FILES + 1))
+            if len(some) > MOST_FILES:
+                raise ConfigurationError(
+                    f"more than {MOST_FILES:,} files match {path}; load them in several commands"
+                )
+            matches = sorted(some)
             if not matches:
                 raise ConfigurationError(f"no file matches {path}; check the pattern")
         else:

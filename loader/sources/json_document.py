@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 RESULTS: Final = "results"
 """Name of the list of records, where none is told."""
 _DEEPEST_LIST: Final = 3
+_DEEPEST: Final = 100_000
+"""Brackets open at once: past them the document is not read on. Decoders stop at 1,000."""
+MOST_FAULTS: Final = 1000
+"""Places where a document is not JSON; past them it is not read on."""
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 # Everything up to the next bracket that is not inside a string, or to the quotation
 # mark of a string that is not complete yet.
@@ -46,7 +50,16 @@ def read(blocks: Blocks, origin: str, records: str = RESULTS) -> Iterator[Source
     """
     scanner = _Scanner(blocks)
     names = [json.dumps(name, ensure_ascii=False).encode() for name in records.split(".")]
+    faults = 0
     for number, (text, problem) in enumerate(_documents(scanner, names), 1):
+        faults += problem is not None
+        if faults > MOST_FAULTS:
+            reason = (
+                f"not JSON in more than {MOST_FAULTS:,} places; the rest of the input is not "
+                "read, write it anew"
+            )
+            yield SourceRow(number, origin, text, None, Rejection("too_many_faults", reason))
+            return
         yield SourceRow(number, origin, text, None, problem)
 
 
@@ -230,6 +243,9 @@ class _Scanner:
                 is_open = not char
                 is_inside = char == b'"'
                 depth += (char in (b"{", b"[")) - (char in (b"}", b"]"))
+                if depth > _DEEPEST:
+                    reason = f"nested more than {_DEEPEST:,} levels deep; the rest is not read"
+                    raise InputBroken(Rejection("too_deep", reason))
             if not is_open:
                 if depth == 0 and not is_inside:
                     text = self._take(self._at + offset)

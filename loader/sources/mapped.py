@@ -9,12 +9,14 @@ from loader.records.checks import REQUIRED
 from loader.records.json_text import decode_object, shown
 from loader.sources import Rejection, SourceRow
 from loader.sources.binding import (
+    MOST_COLUMNS,
     Assignment,
     Bound,
     advised,
     explicit,
     file_name,
     told_lacking,
+    too_many,
 )
 from loader.sources.mapping import FILE
 from loader.sources.targets import put, target, under
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _ABSENT: Any = object()
 _MOST_SHAPES: Final = 100
 _MOST_NAMED: Final = 10
+_MOST_COMPARED: Final = 1000
 _ALL = True
 """In a tree of the names used: everything below is."""
 
@@ -136,6 +139,8 @@ class Objects:
                 place wants.
 
         """
+        if len(found) > MOST_COLUMNS:
+            raise InvalidRecord("", "too_many_fields", too_many(found))
         fields: dict[str, object] = {}
         used: dict[str, Any] = {}
         bound = self._bound_of(found)
@@ -210,7 +215,7 @@ class Objects:
         """Raise where what a record must have is mapped to a name that is not there."""
         name = assignment.place.name
         if name in REQUIRED and name not in self._supplied and isinstance(found, dict):
-            near = close_names(assignment.told, found)
+            near = close_names(assignment.told, list(found)[:_MOST_COMPARED])
             meant = f"; did you mean {', '.join(near)}?" if near else ""
             raise InvalidRecord(
                 name,

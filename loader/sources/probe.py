@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.json_text import decode_object
 from loader.sources import delimited, json_document, jsonl, parquet
+from loader.sources.binding import MOST_COLUMNS, too_many
 from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.files import WORKBOOK, guess_format, open_input, single_rows
 from loader.sources.targets import FREE
@@ -172,6 +173,8 @@ def probe(
         )
     columns: dict[str, Column] = {}
     for place, row in enumerate(found):
+        if len(columns.keys() | row.keys()) > MOST_COLUMNS:
+            raise ConfigurationError(f"{paths[0]}: {too_many(columns.keys() | row.keys())}")
         for name, value in row.items():
             if name not in columns:
                 columns[name] = Column(name, [None] * place)

@@ -36,18 +36,60 @@ undeclared_keys as (
     where arrived.score_scales != '{}' and jsonb_typeof(scales.ends) = 'null'
 ),
 
+-- each object is taken apart once: looked up key by key, a run of thousands of keys
+-- would be unpacked as often
+looked_at as (
+    select arrived.*
+    from arrived
+    where
+        exists (
+            select from undeclared_keys
+            where undeclared_keys.experiment_id = arrived.experiment_id
+        )
+),
+
+scored as (
+    select
+        looked_at.place,
+        looked_at.experiment_id,
+        scores.evaluator_key,
+        scores.score
+    from looked_at
+    cross join lateral jsonb_each(looked_at.scores) as scores (evaluator_key, score)
+    where jsonb_typeof(scores.score) = 'number'
+),
+
+stated as (
+    select
+        looked_at.place,
+        scales.evaluator_key
+    from looked_at
+    cross join lateral jsonb_each(looked_at.score_scales) as scales (evaluator_key, ends)
+    where looked_at.score_scales != '{}' and jsonb_typeof(scales.ends) != 'null'
+),
+
 troubles as (
     select
-        arrived.place,
-        undeclared_keys.evaluator_key,
-        (arrived.scores ->> undeclared_keys.evaluator_key)::double precision as score
-    from arrived
-    inner join undeclared_keys on arrived.experiment_id = undeclared_keys.experiment_id
+        scored.place,
+        scored.evaluator_key,
+        scored.score::double precision as score
+    from scored
+    left join stated
+        on
+            scored.place = stated.place
+            and scored.evaluator_key = stated.evaluator_key
     where
-        jsonb_typeof(arrived.scores -> undeclared_keys.evaluator_key) = 'number'
+        stated.place is null
+        -- no join, which the planner, who cannot tell how many keys there are, makes a loop
         and coalesce(
-            jsonb_typeof(arrived.score_scales -> undeclared_keys.evaluator_key), 'null'
-        ) = 'null'
+            (scored.experiment_id, scored.evaluator_key) in (
+                select
+                    undeclared_keys.experiment_id,
+                    undeclared_keys.evaluator_key
+                from undeclared_keys
+            ),
+            false
+        )
     union all
     select
         place,

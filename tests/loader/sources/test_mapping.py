@@ -327,7 +327,7 @@ def test_a_header_is_checked_in_time_that_grows_with_its_length(tmp_path: Path) 
     assert row.rejection is not None
     assert row.rejection.reason_code == "wrong_cell_count"
     said = header_fault(tmp_path, ",".join(f"c{n}" for n in range(count + 1)))
-    assert said == "the header names 10,001 columns; at most 10,000 are read"
+    assert said.startswith("there are 10,001 columns; at most 10,000 are read: ")
     said = header_fault(tmp_path, ",".join(f"c{n}" for n in range(count)))
     assert "and 9,960 more" in said
     assert len(said) < 5000
