@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/python -m loader
 
-.PHONY: demo test test-fast test-oldest-sdk lint format bench lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint audit format bench lock clean
 
 demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -52,6 +52,9 @@ lint: $(INSTALLED)  ## everything that can be said without running the code
 	$(BIN)/python tests/check_rooms.py
 	$(BIN)/python tests/check_settings.py
 
+audit: $(INSTALLED)  ## whether a dependency is known to be vulnerable, where a network lets one ask
+	$(BIN)/python tests/check_audit.py
+
 format: $(INSTALLED)  ## let the formatters do what they can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -73,10 +76,13 @@ $(INSTALLED): pyproject.toml requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock:  ## resolve the dependencies anew (needs pip-tools)
+lock:  ## resolve the dependencies anew, and those of the audit (needs pip-tools)
 	$(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
 		--no-strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --output-file requirements.lock pyproject.toml
+	echo pip-audit | $(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
+		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
+		--output-file requirements-audit.lock -
 
 clean: ## stop the embedded server; remove the environment and everything built
 	-test -x $(BIN)/python && $(LOADER) stop

@@ -187,13 +187,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     recording = config.stash.get(_RECORDING, None)
     if recording is None:
         return
+    from loader.show.escape import terminal
+    from loader.tools.secrets import redact
+
     counts = recording.counts
     where = f", {counts['spooled']} of them in the spool" if counts["spooled"] else ""
     skipped = f"; {counts['skipped']} skipped tests are not stored" if counts["skipped"] else ""
     told = f"{counts['recorded']} runs recorded in {_setting(config, 'experiment')}{where}{skipped}"
     elsewhere = counts["replaced"] - recording.recorder.replaced_count
     for line in (told, *recording.recorder.notes_with(elsewhere), *recording.problems):
-        terminalreporter.write_line(f"evalmart: {line}")
+        terminalreporter.write_line(terminal(redact(f"evalmart: {line}")))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

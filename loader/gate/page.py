@@ -11,7 +11,7 @@ from loader.gate.decision import in_order
 from loader.gate.guards import bounds, is_relative, margin_of, shown
 from loader.gate.policy import Inference
 from loader.gate.verdict import RULE_VERSION, Verdict
-from loader.show import wording
+from loader.show import escape, wording
 from loader.show.render import (
     NULL,
     TINY,
@@ -61,7 +61,8 @@ def render_answers(answers: Sequence[Answer], output: Format, stream: TextIO) ->
     """
     if output is Format.JSON:
         # escaped beyond ASCII: right in whatever encoding the stream has
-        stream.write(json.dumps([_plain(answer) for answer in answers], indent=2) + "\n")
+        text = json.dumps([_plain(answer) for answer in answers], indent=2)
+        stream.write(escape.json_text(text) + "\n")
         return
     stream = for_people(stream)
     for place, answer in enumerate(answers):

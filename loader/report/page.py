@@ -281,7 +281,12 @@ def _code(text: str) -> Markup:
     while fence in shown:
         fence += "`"
     padding = " " if shown.startswith("`") or shown.endswith("`") or not shown.strip() else ""
-    return Markup(fence + padding + shown.replace("|", "\\|") + padding + fence)  # noqa: S704  quoted above
+    return Markup(fence + padding + shown + padding + fence)  # noqa: S704  quoted above
+
+
+def _in_row(code: str) -> str:
+    """Return a code span as a row of a table may hold it."""
+    return str(code).replace("|", "\\|")
 
 
 def _line(text: str) -> str:
@@ -292,13 +297,13 @@ def _line(text: str) -> str:
 def _markdown_row(cells: Sequence[Cell]) -> Markup:
     """Return one row of a markdown table: the first cell as code, the rest escaped."""
     first, *rest = cells
-    texts = [str(_code(first.text))]
+    texts = [_in_row(_code(first.text))]
     for part in rest:
         text = part.text if len(part.text) <= _CELL_IN_MARKDOWN else part.text[:158] + "…"
         linked = [
             f"[{escape.markdown(name)}](<{_address(address)}>)"
             if _is_trusted(address)
-            else str(_code(f"{name}: {address}"))
+            else _in_row(_code(f"{name}: {address}"))
             for name, address in part.links
         ]
         texts.append(" ".join([escape.markdown(text), *linked]).strip())

@@ -16,6 +16,7 @@ from loader.errors import ConfigurationError
 from loader.runner.answers import Answer, CallFailed, read_answer, redact
 from loader.runner.pipes import communicated, ended
 from loader.runner.sound import said_by
+from loader.tools import secrets
 from loader.tools.named import import_named
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class CommandTarget:
     def __init__(self, command: str, model_version: str = "") -> None:
         """Take a command for `/bin/sh`."""
         self._command = command
-        self.name = redact(command)
+        self.name = secrets.redact(command)
         self.model_version = model_version or _UNKNOWN_MODEL
 
     def cost_bound(self, task: Task) -> None:

@@ -56,7 +56,7 @@ _LIVE_HTML: Final = re.compile(
     r"|:(?=[\w+-]+:)",
     re.IGNORECASE,
 )
-_BLOCK: Final = re.compile(r"\A(?:[-+=]|\d{1,9}(?=[.)]))")
+_BLOCK: Final = re.compile(r"\A(?:[-+](?=\s|\Z)|[-=](?=[-=\s]*\Z)|\d{1,9}(?=[.)](?:\s|\Z)))")
 _FORMULA: Final = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 FORMULA_PATTERN: Final = f"^{_FORMULA.pattern}"
 """What `spreadsheet` changes, for PostgreSQL's `~`."""

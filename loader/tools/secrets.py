@@ -162,7 +162,7 @@ def _shared(text: str, place: int, secret: str) -> int:
 def _at_the_beginning(text: str, secret: str) -> Iterator[tuple[int, int]]:
     """Yield the end of a secret that a text begins with, whose own beginning was cut off."""
     head = text[: len(secret)]
-    for length in range(min(len(secret), len(head)) - 1, SHORTEST - 1, -1):
+    for length in range(min(len(secret) - 1, len(head)), SHORTEST - 1, -1):
         if head.startswith(secret[-length:]):
             yield 0, length
             return

@@ -32,7 +32,7 @@ _BLOCKS: Final = {
     "th", "td", "fence",
 }  # fmt: skip
 # the report's own
-_OWN_HTML: Final = re.compile(r"<details><summary>[^<>]*</summary>|</details>")
+_OWN_HTML: Final = re.compile(r"^(?:<details><summary>[^<>]*</summary>|</details>)$", re.MULTILINE)
 _TAGS: Final = {
     "html", "head", "meta", "link", "title", "style", "body", "a", "header", "p", "h1", "h2", "h3",
     "h4", "h5", "nav", "ul", "ol", "li", "main", "article", "section", "span", "dl", "div", "dt",

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 _TERMINAL: Final = (
     "\x1b[2J\x1b[H", "\x1b]0;owned\x07", "\x1b]8;;https://evil.example\x07here\x1b]8;;\x07",
-    "\x1b[31mred", "\x1b[8mhidden", "\x1b[1A\x1b[2K", '\x1bPq#0\x1b\\', "\x1bc", "\x9b31m",
+    "\x1b[31mred", "\x1b[8mhidden", "\x1b[1A\x1b[2K", "\x1bPq#0\x1b\\", "\x1bc", "\x9b31m",
     "\x9d0;t\x9c", "\x90q\x9c", "\x08\x08\x08ok", "\rok  done", "a\nb", "a\r\nb", "\v\f", "\x07",
     "\x7f", "\x85next", "\u2028line", "\u2029paragraph", "\x0e\x0fshift", "\x1b[?1049h",
     "\x1b[6n", "\x1b[21t", "\tTab",
@@ -30,10 +30,10 @@ _MARKDOWN: Final = (
     "[1]: https://evil.example", "<https://evil.example>", "<img src=x onerror=alert(1)>",
     "<script>alert(1)</script>", "</details>", "<!-- ", "-->", "&lt;b&gt;", "&#64;octocat",
     "&commat;octocat", "**bold**", "__bold__", "*a*", "_a_", "~~gone~~", "`code`", "``", "```",
-    "~~~", "` | `", "a|b", "\\|", "\\\\|", '\\', "\\@octocat", "# heading", "## two", "> quote",
+    "~~~", "` | `", "a|b", "\\|", "\\\\|", "\\", "\\@octocat", "# heading", "## two", "> quote",
     "- item", "+ item", "* item", "1. one", "1) one", "---", "===", "***", "___",
     "| a | b |\n| --- | --- |", "    code", "\tcode", "- [ ] task", "[^1]", "[^1]: note", ":+1:",
-    ":octocat:", "$\\color{red}x$", "$$x$$", "$`x`$", "> [!WARNING]", 'trailing\\', "two  ",
+    ":octocat:", "$\\color{red}x$", "$$x$$", "$`x`$", "> [!WARNING]", "trailing\\", "two  ",
     "a<br>b", "<a href='javascript:alert(1)'>x</a>", "@octocat\n@hubot",
     "owner@0123456789abcdef0123456789abcdef01234567",
 )  # fmt: skip

@@ -44,7 +44,7 @@ def test_every_command_of_a_guide_runs_as_written(guide: Path, tmp_path: Path) -
         }
         try:
             done = subprocess.run(
-                ["bash", "-euxo", "pipefail", "-c", _commands(guide)],
+                ["bash", "-euxo", "pipefail", "-c", _commands(guide)],  # noqa: S607  any bash
                 cwd=tmp_path,
                 env=environment,
                 capture_output=True,
