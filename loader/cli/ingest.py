@@ -76,6 +76,12 @@ if TYPE_CHECKING:
     "ledger still keeps the rejected records, and counts the sound ones as rejected with the "
     "reason `withheld`.",
 )
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Load files that were loaded before, and records older than what is loaded of their "
+    "runs, as if they were not.",
+)
 @click.option("--dry-run", is_flag=True, help="Check and decide everything, write nothing.")
 @click.option(
     "--summary-format",
@@ -116,6 +122,7 @@ def ingest(  # noqa: PLR0913  one for each option
     max_rejected: float,
     keep_rejects: int,
     strict: bool,
+    again: bool,
     dry_run: bool,
     summary_format: str,
     database_url: str | None,
@@ -124,6 +131,8 @@ def ingest(  # noqa: PLR0913  one for each option
 
     Options fill what the records lack; a record that contradicts an option is rejected.
     Loading the same records again changes nothing; a changed record becomes a new version.
+    A file that was loaded before takes nothing back, and no record supersedes a later one of its
+    run (recorded_at); --again loads them anyway.
     Records that name neither source_run_id nor repetition are the first, second … run of
     their task, group and version, in the order of the input. Rejected records are counted,
     and the first of each reason kept in raw_evals.rejected_rows; a value that is off its
@@ -232,8 +241,9 @@ def ingest(  # noqa: PLR0913  one for each option
         sources,
         lambda source: _load(
             source, vocabulary, defaults, database_url,
-            strict=strict, dry_run=dry_run, accept_feedback=not (files or paths), roles=roles,
-            keep_contents=with_io, first_repetition=first_repetition, keep_rejects=keep_rejects,
+            strict=strict, again=again, dry_run=dry_run, accept_feedback=not (files or paths),
+            roles=roles, keep_contents=with_io, first_repetition=first_repetition,
+            keep_rejects=keep_rejects,
         ),
         Manner(
             summary_format, max_rejected, database_url,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 
 from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
+from loader.ingest import known_files
 from loader.ingest.deliveries import delivered_by
 from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
@@ -59,6 +60,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
     keep_rejects: int = KEEP_REJECTS,
     roles: Mapping[str, str] | None = None,
     most_processes: int = 0,
+    again: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> LoadSummary:
     """Load everything a source yields, in one transaction.
@@ -80,6 +82,8 @@ def load(  # noqa: PLR0913  a load's own options, by name
         roles: of groups, in the experiments of this load: group → control or treatment.
         most_processes: how many may be started to check a large load on every core. They
             import the main module, so a script then needs its `__name__` guard.
+        again: whether files that were loaded before, and records older than what is loaded of
+            their runs, are loaded as if they were not.
         on_progress: called now and then with the number of rows read.
 
     Returns:
@@ -106,7 +110,7 @@ def load(  # noqa: PLR0913  a load's own options, by name
             first_repetition=first_repetition,
         )
         checks = ParallelChecker(make_checker, most_processes=most_processes)
-        options = _Options(strict, dry_run, keep_rejects, roles, on_progress)
+        options = _Options(strict, dry_run, keep_rejects, roles, again, on_progress)
         return _load_once(connection, source, checks, options)
 
     try:
@@ -130,6 +134,7 @@ class _Options(NamedTuple):
     dry_run: bool
     keep_rejects: int
     roles: Mapping[str, str] | None
+    again: bool
     on_progress: Callable[[int], None] | None
 
 
@@ -153,6 +158,7 @@ def _load_once(
     ):
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)
+        writer.seen.end(source, again=options.again)
         has_news = isinstance(source, Resuming) and source.has_news()
         if options.dry_run or (tally.read == 0 and not has_news):
             outcome = writer.preview(tally.counts(), refuse=is_refused)
@@ -167,7 +173,9 @@ def _load_once(
     if is_refused:
         tally.note(_WITHHELD, "", tally.read - tally.rejected)
     standing = source.standing() if isinstance(source, Resuming) else None
-    return summed_up(source.name, tally, outcome, standing, is_refused=is_refused)
+    summary = summed_up(source.name, tally, outcome, standing, is_refused=is_refused)
+    told = known_files.notes(writer.seen.known, outcome)
+    return summary if is_refused else replace(summary, notes=(*summary.notes, *told))
 
 
 def _transfer(
@@ -180,8 +188,13 @@ def _transfer(
 ) -> Tally:
     """Check every row and hand it to the writer."""
     tally = Tally()
+    origin = None
     items = source.batches() if isinstance(source, BatchedSource) else source.rows()
     for item in checks.checked(_in_batches(items)):
+        of_item = item.batch.origin if isinstance(item, Checked) else item.origin
+        if of_item != origin:
+            origin = of_item
+            writer.seen.begin(origin)
         if isinstance(item, Checked):
             batch = item.batch
             for place, admitted in enumerate(item.parts):

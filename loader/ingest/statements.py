@@ -51,17 +51,20 @@ select {", ".join(f"incoming.{name}" for name in (*COLUMNS, "content_hash"))},
     %(load_id)s, decided.run_version, %(source)s
 from incoming
 inner join decided on incoming.ordinal = decided.ordinal
+where decided.run_version is not null
 """  # noqa: S608
 COLLECT_TOUCHED: Final = """
 insert into touched
 select distinct incoming.experiment_id, incoming.baseline_experiment_id
 from incoming
 inner join decided on incoming.ordinal = decided.ordinal
+where decided.run_version is not null
 """
 COUNT_DECIDED: Final = """
 select
-    count(*),
-    count(*) filter (where run_version > 1)
+    count(run_version),
+    count(*) filter (where run_version > 1),
+    count(*) filter (where run_version is null)
 from decided
 """
 INSERT_TOUCHED: Final = """

@@ -26,6 +26,7 @@ from psycopg.pq import TransactionStatus
 from loader.ingest import change_feed, deliveries, entries, noticed, statements, told
 from loader.ingest.change_feed import ChangeFeed
 from loader.ingest.entries import draw_load_id, insert_load
+from loader.ingest.known_files import Seen
 from loader.ingest.side_rows import KEEP_REJECTS, WITHHELD, SideRows
 from loader.ingest.summary import Counts, Outcome
 from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
@@ -113,6 +114,8 @@ class LoadWriter:
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
         self._doubled: tuple[tuple[str, ...], int] = (), 0
+        self._older_count = 0
+        self.seen = Seen()
         self._feed = ChangeFeed(connection)
         self._side_rows = SideRows(connection, keep_rejects)
 
@@ -174,6 +177,7 @@ class LoadWriter:
             rows = list(map(widened, rows))
         self._is_wide |= is_wide
         self._rows += rows
+        self.seen.count(len(rows))
         self._rows_bytes += sum(map(len, rows))
         self._chunk_links |= links
         if self._copy is None:
@@ -227,6 +231,7 @@ class LoadWriter:
         # waits for the lock, unless it is ours already
         load_id = self._load_id = self._load_id or draw_load_id(self._connection)
         deliveries.take(self._connection, load_id, delivered)
+        self.seen.recognise(self._connection, self._source)
         counts = self._with_undeclared(counts)
         staged, replaced = (0, 0) if refuse else self._insert_staged()
         loaded = 0 if refuse else self._straight_count + staged
@@ -246,17 +251,24 @@ class LoadWriter:
             tables = self._temporary_tables()
             changed = told.insert(self._connection, load_id, beside, tables)
             self._feed.add((name, None) for name in changed)
+            self.seen.insert(self._connection, load_id, self._source)
         self._feed.insert(load_id)
         self._side_rows.insert(load_id, refuse=refuse)
-        return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled, left_out)
+        return Outcome(
+            load_id, loaded, unchanged, replaced, counts, *self._doubled, left_out,
+            self._older_count,
+        )  # fmt: skip
 
     def preview(self, counts: Counts, *, refuse: bool = False) -> Outcome:
         """Say what `finish` would; the caller then undoes the load."""
         self._end_rows()
+        self.seen.recognise(self._connection, self._source)
         counts = self._with_undeclared(counts)
         loaded, replaced = (0, 0) if refuse else self._decide()
         rest = 0 if refuse else counts.read - counts.rejected - loaded
-        return Outcome(None, loaded, rest, replaced, counts, *self._doubled)
+        return Outcome(
+            None, loaded, rest, replaced, counts, *self._doubled, older=self._older_count
+        )
 
     def _end_rows(self) -> None:
         """Wait until the server has taken every row."""
@@ -356,13 +368,15 @@ class LoadWriter:
         if not self._staged_count:
             return 0, 0
         self._connection.execute("analyze incoming")
-        values = {"source": self._source, "load_id": self._load_id}
+        values: dict[str, object] = {"source": self._source, "load_id": self._load_id}
         number_lines = read_sql("loader.ingest", "number_lines")
         if self._connection.execute(number_lines, values).rowcount:
             self._doubled = noticed.doubled_tasks(self._connection, self._load_id)
+        values |= self.seen.values(self._straight_count)
         self._connection.execute(read_sql("loader.ingest", "decide"), values)
         counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
-        return (int(str(counts[0])), int(str(counts[1]))) if counts else (0, 0)
+        loaded, replaced, self._older_count = (int(str(count)) for count in counts or (0, 0, 0))
+        return loaded, replaced
 
     def _with_undeclared(self, counts: Counts) -> Counts:
         """Count, where a key's scale is unknown, its values that did not look so too."""

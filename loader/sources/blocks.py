@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import zlib
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from loader.sources import Rejection
 
@@ -34,13 +34,20 @@ class InputBroken(Exception):  # noqa: N818  an event of reading, not a fault of
         self.rejection = rejection
 
 
+class Readable(Protocol):
+    """A binary stream, as far as it is needed here."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return the next bytes; none at the end."""
+
+
 class Blocks:
     """Blocks of one input, of about `BLOCK_BYTES`, without a byte order mark.
 
     Iterating raises `InputBroken` where a gzip file is cut off or damaged.
     """
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Readable) -> None:
         """Take a binary stream; nothing is read yet."""
         self._stream = stream
         self._first: bytes | None = None

@@ -32,6 +32,7 @@ from loader.sources import (
 )
 from loader.sources.binding import MOST_COLUMNS, advised, told_lacking, too_many
 from loader.sources.blocks import Blocks, InputBroken
+from loader.sources.digests import Digested, FileRead
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
 
@@ -104,7 +105,8 @@ class FileSource:
         self._mapping = mapping.over(legacy.MAPPING) if format == "legacy" else mapping
         self._rows_of: dict[str, int] = {}
         self._finished_bytes = 0
-        self._current: IO[bytes] | None = None
+        self._files_read: list[FileRead] = []
+        self._current: Digested | None = None
         self._unseen: set[str] | None = None
         """Mapped names that no object of any file had; None before one was read."""
         if self.name == "file" and format in (None, "json", "jsonl"):
@@ -162,6 +164,10 @@ class FileSource:
             named["mapping"] = [entry.text for entry in self._mapping.entries[:_MOST_NAMED]]
         return named
 
+    def files_read(self) -> Sequence[FileRead]:
+        """Return, once read, what was in each file."""
+        return self._files_read
+
     def rows(self) -> Iterator[SourceRow]:
         """Yield the rows of every file; a file without any is one rejection.
 
@@ -180,13 +186,15 @@ class FileSource:
             SourceUnavailable: reading fails half-way.
 
         """
+        self._files_read.clear()
         for path in self._paths:
             self._refuse_mixed(path)
             origin = "" if path == STANDARD_INPUT else path
             with open_input(path) as stream:
-                self._current = stream
+                self._current = Digested(stream)
                 try:
-                    yield from self._batches(Blocks(stream), origin)
+                    yield from self._batches(Blocks(self._current), origin)
+                    self._files_read.append(self._current.finish(origin))
                 except OSError as error:
                     raise SourceUnavailable(
                         f"reading {path} failed: {error.strerror or error}; nothing was loaded"

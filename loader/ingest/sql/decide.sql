@@ -3,8 +3,21 @@
 -- Before migration 3 a record that did not say `success` was stored as true: such a record
 -- counts as stored where its opposite hash is (see `loader.records.canonical`), unless it is itself.
 -- A version that was withdrawn is not there, but its number is taken.
+-- Of a file that was loaded before only content that was never stored is loaded: it takes
+-- nothing back. A record that has an earlier time than what there is of its run supersedes
+-- nothing; it is here without a version, to be told of.
 create temporary table decided on commit drop as
 with
+
+repeated as (
+    select
+        first_ordinal,
+        last_ordinal
+    from
+        unnest(
+            %(first_repeated)s::bigint[], %(last_repeated)s::bigint[]
+        ) as ranges (first_ordinal, last_ordinal)
+),
 
 known as (
     select
@@ -12,6 +25,7 @@ known as (
         runs.source_run_id,
         runs.content_hash,
         runs.run_version,
+        runs.recorded_at,
         runs.success and runs.loaded_at < (
             select applied_at from raw_evals.schema_version
             where version = 3
@@ -44,7 +58,11 @@ latest as (
         (
             array_agg(content_hash order by run_version desc)
             filter (where not is_withdrawn)
-        )[1] as content_hash
+        )[1] as content_hash,
+        (
+            array_agg(recorded_at order by run_version desc)
+            filter (where not is_withdrawn)
+        )[1] as recorded_at
     from known
     group by experiment_id, source_run_id
 ),
@@ -66,6 +84,7 @@ arrived as (
         incoming.ordinal,
         incoming.experiment_id,
         incoming.source_run_id,
+        incoming.recorded_at,
         case
             when same.content_hash is null
                 then coalesce(unsaid.content_hash, incoming.content_hash)
@@ -88,6 +107,28 @@ arrived as (
             )::uuid
 ),
 
+timed as (
+    select
+        arrived.*,
+        coalesce(
+            %(by_time)s
+            and arrived.recorded_at < greatest(
+                latest.recorded_at,
+                max(arrived.recorded_at) over (
+                    partition by arrived.experiment_id, arrived.source_run_id
+                    order by arrived.ordinal
+                    rows between unbounded preceding and 1 preceding
+                )
+            ),
+            false
+        ) as is_older
+    from arrived
+    left join latest
+        on
+            arrived.experiment_id = latest.experiment_id
+            and arrived.source_run_id = latest.source_run_id
+),
+
 ranked as (
     select
         ordinal,
@@ -102,7 +143,8 @@ ranked as (
             partition by experiment_id, source_run_id
             order by ordinal
         ) is null as is_last_of_run
-    from arrived
+    from timed
+    where not is_older
 ),
 
 compared as (
@@ -154,4 +196,21 @@ select
     ordinal,
     latest_version + new_count + case when is_new then 0 else 1 end as run_version
 from judged
-where is_new or (is_last_of_run and content_hash != current_hash)
+where
+    is_new
+    or (
+        is_last_of_run
+        and content_hash != current_hash
+        and not exists (
+            select from repeated
+            where
+                judged.ordinal >= repeated.first_ordinal
+                and judged.ordinal <= repeated.last_ordinal
+        )
+    )
+union all
+select
+    ordinal,
+    null as run_version
+from timed
+where is_older

@@ -1,0 +1,142 @@
+"""Files that were loaded before: what they said then is stored, and has its place among versions.
+
+A file that is loaded again brings what was never stored, as any file does, but takes nothing
+back: of a run that was corrected since, its old value is no news. So a file and its correction,
+loaded one after the other every night, change nothing after the first. Which records that
+holds for is decided by the content of the file alone; another mapping or other options make
+other records of it, which are new as long as they were not stored.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from loader.ingest.printable import printable
+from loader.sources.digests import Filed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from loader.ingest.summary import Outcome
+    from loader.sources import Source
+    from loader.sources.digests import FileRead
+    from loader.warehouse.connection import Connection
+
+_MOST_NAMED: Final = 5
+# A load that was taken back, in whole or in part, is no reason to hold anything back.
+_FIND: Final = """
+select files.content_hash, files.byte_count, max(loaded.load_id)
+from unnest(%(hashes)s::uuid[], %(counts)s::bigint[]) as files (content_hash, byte_count)
+inner join raw_evals.loaded_files as loaded using (content_hash, byte_count)
+where
+    loaded.source = %(source)s
+    and not exists (
+        select from raw_evals.withdrawals_in_force as withdrawals
+        where withdrawals.withdrawn_load_id = loaded.load_id
+    )
+group by files.content_hash, files.byte_count
+"""
+_INSERT: Final = """
+insert into raw_evals.loaded_files (load_id, source, content_hash, byte_count, origin)
+values (%s, %s, %s, %s, %s)
+on conflict do nothing
+"""
+
+
+class Seen:
+    """What a load reads of files, and which of them were loaded before."""
+
+    def __init__(self) -> None:
+        """Begin before the first row."""
+        self.known: dict[str, int] = {}
+        """Files that were loaded before, each with the last such load."""
+        self._is_by_time = False
+        self._files: Sequence[FileRead] = ()
+        self._rows = 0
+        self._parts: list[tuple[str, int]] = []
+        """Where rows come from, each with the number of the first, from 0."""
+
+    def begin(self, origin: str) -> None:
+        """Say where the rows come from that are counted next."""
+        self._parts.append((origin, self._rows))
+
+    def count(self, rows: int) -> None:
+        """Count rows that are added to the load."""
+        self._rows += rows
+
+    def end(self, source: Source, *, again: bool) -> None:
+        """Take note of what a source read; nothing is held back of no file, or where `again`."""
+        self._files = source.files_read() if isinstance(source, Filed) else ()
+        self._is_by_time = bool(self._files) and not again
+
+    def recognise(self, connection: Connection, source: str) -> None:
+        """Look which files were loaded before; inside the transaction, under its lock."""
+        if not self._is_by_time:
+            return
+        values: dict[str, object] = {
+            "source": source,
+            "hashes": [file.content_hash for file in self._files],
+            "counts": [file.byte_count for file in self._files],
+        }
+        found = {
+            (str(content).replace("-", ""), count): int(str(load_id))
+            for content, count, load_id in connection.execute(_FIND, values)
+        }
+        for file in self._files:
+            load_id = found.get((file.content_hash, file.byte_count))
+            if load_id is not None:
+                self.known[file.origin] = load_id
+
+    def values(self, straight_count: int) -> dict[str, object]:
+        """Return what the decision goes by.
+
+        Args:
+            straight_count: how many of the rows were not staged; the others are numbered
+                from 1, behind them.
+
+        """
+        ends = [first for _, first in self._parts[1:]] + [self._rows]
+        ranges = (
+            [
+                (first + 1 - straight_count, end - straight_count)
+                for (origin, first), end in zip(self._parts, ends, strict=True)
+                if origin in self.known
+            ]
+            if self._parts
+            else []
+        )
+        return {
+            "by_time": self._is_by_time,
+            "first_repeated": [first for first, _ in ranges],
+            "last_repeated": [last for _, last in ranges],
+        }
+
+    def insert(self, connection: Connection, load_id: int, source: str) -> None:
+        """Write which files the load was the first to bring; inside its transaction."""
+        news = [file for file in self._files if file.origin not in self.known]
+        if news:
+            connection.cursor().executemany(
+                _INSERT,
+                [
+                    (load_id, source, file.content_hash, file.byte_count, printable(file.origin))
+                    for file in news
+                ],
+            )
+
+
+def notes(known: Mapping[str, int], outcome: Outcome) -> Iterator[str]:
+    """Say which files of a load were loaded before, and what came too late."""
+    what = "it changes nothing" if not outcome.loaded else "what was stored then changes nothing"
+    for origin, load_id in list(known.items())[:_MOST_NAMED]:
+        name = printable(origin) or "standard input"
+        yield f"{name} was loaded before, as load {load_id}: {what} (--again loads it anyway)"
+    if len(known) > _MOST_NAMED:
+        yield f"and {len(known) - _MOST_NAMED} more files were loaded before"
+    if outcome.older:
+        many = outcome.older > 1
+        yield (
+            f"{outcome.older:,} {'records are' if many else 'record is'} older, by recorded_at, "
+            f"than what is loaded of {'their runs' if many else 'its run'}, and "
+            f"{'change' if many else 'changes'} nothing (--again loads {'them' if many else 'it'} "
+            "anyway)"
+        )
