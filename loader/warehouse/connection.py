@@ -178,7 +178,11 @@ def _take_known_forms(connection: Connection) -> None:
     ).fetchone()
     if row is not None and not row[0]:
         connection.prepare_threshold = None
-        _require_forms(connection)
+        try:
+            _require_forms(connection)
+        except ConfigurationError:
+            connection.close()
+            raise
     if not connection.autocommit:
         connection.commit()
 

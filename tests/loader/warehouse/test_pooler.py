@@ -99,7 +99,8 @@ def test_nothing_is_prepared_or_set_where_the_next_transaction_is_another_sessio
                 assert found is not None
                 assert str(found[1]).endswith("+00")
                 sessions.add(found[0])
-                connection.commit()
+            one.commit()
+            other.commit()
         assert len(sessions) > 1, "every transaction went to the same session"
         assert one.prepare_threshold is None
     with connect(through) as connection:
@@ -115,7 +116,7 @@ def test_a_database_that_rounds_is_refused_behind_a_pooler(urls: tuple[str, str]
         _end_sessions(connection)
     try:
         done = run(url, "recent", exit_code=2)
-        assert f"alter database {name} set extra_float_digits = 1;" in done.output
+        assert f'alter database "{name}" set extra_float_digits = 1;' in done.output
     finally:
         with psycopg.connect(direct, autocommit=True) as connection:
             connection.execute(f"alter database {name} reset extra_float_digits".encode())
@@ -181,10 +182,24 @@ def test_every_command_and_the_recorder_work_behind_a_pooler(
     run(through, "export", str(tmp_path / "results.csv"))
     run(through, "export", str(tmp_path / "results.parquet"))
     run(through, "doctor")
-    run(through, "annotate", *of_experiment, "--run", "baseline-0-1", "--score", "0.25",
-        "--author", "maria")  # fmt: skip
+    run(through, "annotate", *of_experiment, "--task", "t0", "--key", "accuracy", "--score", "0.25",
+        "--author", "maria", "--reason", "it guessed")  # fmt: skip
     run(through, "withdraw", *of_experiment, "--task", "t3", "--reason", "wrong dataset", "--yes")
-    run(through, "purge", "--older-than", "1", "--yes")
+    done = CliRunner().invoke(cli, ["baseline", "set", "exp-pool", "--database-url", through])
+    assert done.exit_code == 0, done.output
+    run(through, "purge", "--contents-older-than", "1", "--yes")
+    _grow_old(direct)
+    run(through, "purge", "--older-than", "1", "--yes", "--no-build")
+    assert count(direct, "raw_evals.evaluation_runs") == 0
+
+
+def _grow_old(url: str) -> None:
+    """Let every run be of last year; as the owner, who may."""
+    with psycopg.connect(url) as connection:
+        connection.execute(
+            "update raw_evals.evaluation_runs"
+            " set recorded_at = now() - interval '1 year', loaded_at = now() - interval '1 year'"
+        )
 
 
 class _noise:  # noqa: N801  used as a context manager

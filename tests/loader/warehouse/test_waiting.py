@@ -35,9 +35,14 @@ def test_a_wait_has_an_end_that_names_the_holder_and_the_remedy() -> None:
 
 
 def test_a_limit_of_nothing_tries_once() -> None:
-    tries: list[bool] = []
+    tries = []
+
+    def attempt() -> bool:
+        tries.append(1)
+        return False
+
     with pytest.raises(WarehouseUnavailable, match="did not wait for the door; "):
-        waiting.wait_for(lambda: bool(tries.append(True)), lambda: None, "the door", limit=0)
+        waiting.wait_for(attempt, lambda: None, "the door", limit=0)
     assert len(tries) == 1
 
 
