@@ -57,10 +57,11 @@ def test_a_build_digests_every_row_that_the_tables_take(database_url: str, dbt: 
             refused += state[:2] in REFUSALS
             assert state == TAKEN or state[:2] in REFUSALS, f"{statement}: {state}"
             hand.commit()
-        with login(database_url, "evals_gate") as url, psycopg.connect(url) as gate:
+        with login(database_url, "evals_gate") as gate_url, psycopg.connect(gate_url) as gate:
             for _, statement in extreme_rows(owner, GATE_ROWS, 1):
                 state = outcome(gate, statement)
                 assert state == TAKEN or state[:2] in REFUSALS, f"{statement}: {state}"
+            gate.commit()
     assert taken > 300
     assert refused > 200
     dbt.build(database_url)
