@@ -3,7 +3,12 @@
     experiment_groups nor a load. Its results would be in no comparison. Roles
     are read from raw, so that a build of a part, without the models of roles,
     can ask as well.
+
+    A warning, unless everything is asked for: no load admits such a group, but
+    who may append may write one by hand, and must not end everybody's builds.
 #}
+{{ config(severity='error' if var('test_all') else 'warn') }}
+
 with
 
 results as (

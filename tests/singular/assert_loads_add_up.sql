@@ -4,7 +4,12 @@
     there, but for rejects that were not kept. A row is a load whose counters
     disagree with its rows. Retention removes rows, and so may a person, so
     loads before an entry of theirs are not counted again.
+
+    A warning, unless everything is asked for: who may append may write an entry
+    that says more than there is, and must not end the builds of all others.
 #}
+{{ config(severity='error' if var('test_all') else 'warn') }}
+
 with
 
 watermarks as (

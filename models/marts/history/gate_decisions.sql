@@ -43,7 +43,7 @@ numbered as (
         exit_code,
         rule_version,
         load_id,
-        (policy ->> 'peeking')::boolean as is_peeking,
+        coalesce((policy ->> 'peeking')::boolean, false) as is_peeking,
         reasons,
         decided_at
     from first_looks

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
+from hand_rows import DRAW, ROWS, insert
 from ingest_support import VOCABULARY, load_records, record, select
 from loader import Recorder
 from loader.ingest import arm_plans, baselines, withdrawals
@@ -19,59 +20,9 @@ from recorders import ARM, RUN
 from role_logins import login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from warehouse_dbt import Dbt
-
-ROWS: Final[Mapping[str, Mapping[str, object]]] = {
-    "agent_baselines": {"agent_name": "a", "experiment_id": "e"},
-    "annotations": {
-        "annotation_id": "nextval('raw_evals.annotation_ids')", "experiment_id": "e",
-        "source": "file", "source_run_id": "r", "task_id": "t", "experiment_group": "g",
-        "extension_version": "1", "evaluator_key": "k", "author": "eve", "reason": "none",
-        "score": 1, "scale_min": 0, "scale_max": 1,
-    },
-    "arm_plans": {
-        "experiment_id": "e", "experiment_group": "g", "extension_version": "1",
-        "planned_tasks": 1,
-    },
-    "contents": {"content_id": "gen_random_uuid()", "content": "{}"},
-    "evaluation_runs": {
-        "experiment_id": "e", "source": "file", "source_run_id": "r", "run_version": 1,
-        "content_hash": "gen_random_uuid()", "task_id": "t", "experiment_group": "baseline",
-        "extension_version": "1", "model_version": "m", "scores": "{}", "measurements": "{}",
-        "success": "true", "evaluator_versions": "{}", "feedback": "[]", "metadata": "{}",
-    },
-    "experiment_group_roles": {"experiment_id": "e", "experiment_group": "g", "role": "control"},
-    "load_experiments": {"experiment_id": "e"},
-    "loads": {
-        "source": "file", "loader_version": "0", "rows_read": 0, "rows_loaded": 0,
-        "rows_unchanged": 0, "rows_rejected": 0,
-    },
-    "rejected_rows": {
-        "origin": "o", "row_number": 1, "reason_code": "c", "reason": "r", "payload": "p",
-    },
-    "score_configs": {"experiment_id": "e", "evaluator_key": "k", "kind": "freeform"},
-    "summary_scores": {
-        "experiment_id": "e", "experiment_group": "g", "extension_version": "1",
-        "feedback_id": "f", "evaluator_key": "k", "author_kind": "person",
-    },
-    "withdrawals": {"experiment_id": "e", "reason": "none"},
-}  # fmt: skip
-"""A sound row of every table that a load writes, but for its id."""
-DRAW: Final = "select raw_evals.draw_load_id()"
-
-
-def insert(table: str, load_id: object, **changes: object) -> str:
-    """Return the statement that a person writes."""
-    row = {"load_id": load_id, **ROWS.get(table, {}), **changes}
-    values = [
-        value if isinstance(value, int) or "(" in str(value) or value == "true" else f"'{value}'"
-        for value in row.values()
-    ]
-    return (
-        f"insert into raw_evals.{table} ({', '.join(row)}) values ({', '.join(map(str, values))})"
-    )
 
 
 @pytest.fixture
@@ -181,7 +132,8 @@ def test_documented_uses_need_no_more_than_the_role(loader_url: str, database_ur
     assert load_records(loader_url, runs).loaded == 2
     again = [{**each, "scores": {"accuracy": 1}} for each in runs]
     assert load_records(loader_url, [*again, {"no": "record"}]).rejected == 1
-    with Recorder(**ARM, database_url=loader_url) as recorder:
+    arm: dict[str, Any] = dict(ARM)
+    with Recorder(**arm, database_url=loader_url) as recorder:
         recorder.record(task_id="t", **RUN)
     assert recorder.loaded_count == 1
     with connect(loader_url) as connection:
