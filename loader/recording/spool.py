@@ -272,7 +272,9 @@ def _load_file(
         if not _leads_to(header.target, target):
             return None
         source = SpoolSource(path, file, header)
-        summary = load(connection, source, vocabulary, keep_contents=header.keep_contents)
+        summary = load(
+            connection, source, vocabulary.acknowledged(), keep_contents=header.keep_contents
+        )
         path.unlink()
         _sync_directory(path.parent)
     if summary.rejected:

@@ -358,8 +358,8 @@ class Checker:
             text: str = getattr(record, name)
             if not text or text.isspace():
                 refuse_missing(record, name)
-        if record.experiment_group not in self._vocabulary.groups:
-            known = self._vocabulary
+        known = self._vocabulary
+        if record.experiment_group not in known.groups and not known.is_acknowledged:
             refuse_group(record.experiment_group, known.groups, known.groups_file)
         if not record.model_version:
             record.model_version = "unknown"
