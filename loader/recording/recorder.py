@@ -20,6 +20,7 @@ import msgspec
 from loader.errors import ConfigurationError
 from loader.recording.delivery import Delivery
 from loader.recording.existing import Arm, OnExisting, Session
+from loader.recording.one_by_one import OneByOne
 from loader.recording.values import (
     RecordFields,
     plain,
@@ -30,8 +31,7 @@ from loader.recording.values import (
 from loader.records import checks
 from loader.records.checker import Checker, Defaults
 from loader.records.form import ABSENT
-from loader.records.json_text import decode_object, refuse_oversized, too_deep
-from loader.records.scales import UNDECLARED
+from loader.records.json_text import refuse_oversized, too_deep
 from loader.warehouse.seeds import read_vocabulary
 from loader.warehouse.variables import keeps_contents
 
@@ -264,10 +264,10 @@ class Recorder:
         """Check a record; return its id and its JSON text."""
         run = self._completed(fields)
         try:
-            checker: _OneByOne = self._checkers.checker
+            checker: OneByOne = self._checkers.checker
         except AttributeError:
             # one a thread: a checker is not for two at once
-            checker = self._checkers.checker = _OneByOne(self._vocabulary, self._defaults)
+            checker = self._checkers.checker = OneByOne(self._vocabulary, self._defaults)
         try:
             text = to_json(run)
             if b"null" in text:
@@ -315,27 +315,6 @@ class Recorder:
         """Return the id and the repetition of a sound run that names none."""
         run_id, repetition = self._session.place(arm, run["task_id"], run.get("repetition"))
         return {"source_run_id": run_id, "repetition": repetition}
-
-
-class _OneByOne(Checker):
-    """The checker of the load to come: what it admits here, it admits there."""
-
-    __slots__ = ()
-
-    def is_sound(self, text: bytes) -> bool:
-        """Check one record written as JSON; false if it takes a closer look to tell."""
-        admitted = self.admit_json([text])
-        return admitted is not None and all(reason == UNDECLARED for _, reason in admitted.asides)
-
-    def require_loadable(self, text: bytes) -> None:
-        """Refuse what the load would: the record as it is written, whole.
-
-        Raises:
-            InvalidRecord: why not.
-
-        """
-        if self.admit_json([text]) is None:
-            self.admit(decode_object(text))
 
 
 class AsyncRecorder:

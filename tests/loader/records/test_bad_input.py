@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.newest_server
 
 
-
 def nested(depth: int) -> dict[str, object]:
     """Make objects inside each other."""
     inner: dict[str, object] = {}
