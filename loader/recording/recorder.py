@@ -20,6 +20,7 @@ import msgspec
 from loader.errors import ConfigurationError
 from loader.recording.delivery import Delivery
 from loader.recording.existing import Arm, OnExisting, Session
+from loader.recording.one_by_one import OneByOne
 from loader.recording.values import (
     RecordFields,
     plain,
@@ -27,9 +28,10 @@ from loader.recording.values import (
     to_json_strictly,
     with_metrics,
 )
+from loader.records import checks
 from loader.records.checker import Checker, Defaults
-from loader.records.form import ABSENT, decode
-from loader.records.json_text import LARGEST_RECORD, decode_object
+from loader.records.form import ABSENT
+from loader.records.json_text import refuse_oversized, too_deep
 from loader.warehouse.seeds import read_vocabulary
 from loader.warehouse.variables import keeps_contents
 
@@ -121,6 +123,7 @@ class Recorder:
         self._given = self._defaults.given()
         self._vocabulary = read_vocabulary()
         Checker(self._vocabulary, self._defaults)  # refuses settings that no record can have
+        checks.refuse_source(source)
         self._checkers = threading.local()
         self._exit_seconds = exit_seconds
         self._is_closed = False
@@ -261,16 +264,16 @@ class Recorder:
         """Check a record; return its id and its JSON text."""
         run = self._completed(fields)
         try:
-            checker: _OneByOne = self._checkers.checker
+            checker: OneByOne = self._checkers.checker
         except AttributeError:
             # one a thread: a checker is not for two at once
-            checker = self._checkers.checker = _OneByOne(self._vocabulary, self._defaults)
+            checker = self._checkers.checker = OneByOne(self._vocabulary, self._defaults)
         try:
             text = to_json(run)
             if b"null" in text:
                 text = to_json_strictly(run).encode()
             is_sound = checker.is_sound(text)
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError, OverflowError, RecursionError):
             is_sound = False  # nothing that JSON can hold
         run_id = run.get("source_run_id")
         is_named = isinstance(run_id, str) and bool(run_id.strip())
@@ -279,16 +282,23 @@ class Recorder:
             run |= self._given
             if not is_named:
                 run |= self._placed(Arm(*(run[name] for name in Arm._fields)), run)
-            return run["source_run_id"], to_json(run)
+            line = to_json(run)
+            refuse_oversized(line)
+            return run["source_run_id"], line
         # puts right what can be, or says what is wrong and where
-        record = checker.check(plain(run))
+        try:
+            record = checker.check(plain(run))
+        except RecursionError:  # under a stack that is deep itself
+            raise too_deep() from None
         record.is_id_derived = ABSENT  # it gets one of its own
         if not is_named:
             arm = Arm(record.experiment_id, record.experiment_group, record.extension_version)
             found = {"task_id": record.task_id, "repetition": record.repetition}
             for name, value in self._placed(arm, found).items():
                 setattr(record, name, value)
-        return record.source_run_id, to_json(record)
+        line = to_json(record)
+        checker.require_loadable(line)
+        return record.source_run_id, line
 
     def _completed(self, fields: RecordFields) -> dict[str, Any]:
         """Return the fields with what goes without saying."""
@@ -305,32 +315,6 @@ class Recorder:
         """Return the id and the repetition of a sound run that names none."""
         run_id, repetition = self._session.place(arm, run["task_id"], run.get("repetition"))
         return {"source_run_id": run_id, "repetition": repetition}
-
-
-class _OneByOne(Checker):
-    """A checker in a hurry: it makes no row of a record, which waits to be loaded anyway."""
-
-    __slots__ = ()
-
-    def is_sound(self, text: bytes) -> bool:
-        """Check one record written as JSON; false if it takes a closer look to tell.
-
-        Raises:
-            InvalidRecord: why not.
-
-        """
-        if len(text) > LARGEST_RECORD:
-            decode_object(text)  # refuses it
-        if not text.isascii() or b"\\u00" in text:
-            # lengths count in bytes, and NUL is looked for, where a row is made
-            admitted = self.admit_json([text])
-            return admitted is not None and not admitted.asides
-        try:
-            record = decode(text)
-        except msgspec.DecodeError:
-            return False
-        self._finish(record, strict=True)
-        return True
 
 
 class AsyncRecorder:

@@ -375,7 +375,9 @@ def _load_once(
         file.seek(begin)
         source = SpoolSource(path, file, header, deliveries.taken(connection, ids))
         try:
-            return load(connection, source, vocabulary, keep_contents=header.keep_contents)
+            return load(
+                connection, source, vocabulary.acknowledged(), keep_contents=header.keep_contents
+            )
         except deliveries.AlreadyTaken:
             continue  # a batch that was on its way has arrived meanwhile
 

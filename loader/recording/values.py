@@ -11,7 +11,8 @@ from typing import Any, Final, TypedDict
 import msgspec
 
 from loader.errors import InvalidRecord
-from loader.records.json_text import type_name
+from loader.records.bounds import DEEPEST
+from loader.records.json_text import too_deep, type_name
 
 Number = float | Decimal
 _OWN_METRICS: Final = ("latency_ms", "tokens_used", "cost_usd")
@@ -73,23 +74,28 @@ to_json_strictly: Final = json.JSONEncoder(
 ).encode
 
 
-def plain(value: Any, path: str = "") -> Any:  # noqa: ANN401  any field of a record
+def plain(value: Any, path: str = "", depth: int = 1) -> Any:  # noqa: ANN401  any field of a record
     """Return a value with plain numbers and containers, so that the check can name what is wrong.
 
     Args:
         value: of a field, or all fields.
         path: where it stands.
+        depth: how many objects and arrays it is in, itself included.
 
     Raises:
-        InvalidRecord: it holds an array; names where.
+        InvalidRecord: it holds an array, or nests too deeply (into itself, perhaps); names
+            where.
 
     """
+    if isinstance(value, Mapping | list | tuple) and depth > DEEPEST:
+        raise too_deep(path.partition(".")[0])
     if isinstance(value, Mapping):
         return {
-            key: plain(item, f"{path}.{key}" if path else str(key)) for key, item in value.items()
+            key: plain(item, f"{path}.{key}" if path else str(key), depth + 1)
+            for key, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [plain(item, path) for item in value]
+        return [plain(item, path, depth + 1) for item in value]
     if isinstance(value, Decimal):
         return float(value)
     if getattr(value, "ndim", 0):

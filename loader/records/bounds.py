@@ -28,7 +28,7 @@ LARGEST_TOKENS: Final = 10**12
 LARGEST_COUNT: Final = 10**9
 """The number of a repetition; tasks and repetitions of a plan."""
 
-DEEPEST: Final = 500
+DEEPEST: Final = 300
 """Objects and arrays inside each other. Decoders go to about 1,000, less under a deep stack."""
 
 LARGEST_FLOAT: Final = 1.7976931348623157e308

@@ -28,6 +28,7 @@ from loader.records.form import (
     decode,
     decode_usual,
     encode,
+    is_from_outside,
 )
 from loader.records.refusals import (
     converted,
@@ -54,7 +55,15 @@ if TYPE_CHECKING:
     from loader.records.form import Asides, Contents
     from loader.records.vocabulary import Vocabulary
 
-__all__ = ["Admitted", "AdmittedBatch", "Checker", "Defaults", "Labels", "RunRecord"]
+__all__ = [
+    "Admitted",
+    "AdmittedBatch",
+    "Checker",
+    "Defaults",
+    "Labels",
+    "RunRecord",
+    "is_from_outside",
+]
 
 _MOST_LABELS: Final = 1000
 _label_fields_of = attrgetter(*LABELS)
@@ -65,10 +74,6 @@ _MISLEADING_ESCAPE: Final = re.compile(rb"\\u00(?:00|3[aA])")
 
 class _Unusual(Exception):  # noqa: N818  what was found, and no fault
     """Records have to be decoded with the fields that few have."""
-
-
-def _is_from_outside(record: Incoming) -> bool:
-    return record.set_aside is ABSENT and record.is_id_derived is ABSENT
 
 
 def _has_asides(record: Incoming) -> bool:
@@ -221,7 +226,7 @@ class Checker:
         if colons != encode(records).count(b":"):
             return None
         is_narrow = are_usual or are_narrow(records)
-        if not is_narrow and not all(map(_is_from_outside, records)):
+        if not is_narrow and not all(map(is_from_outside, records)):
             return None
         asides: Asides = {}
         self._scales.asides = asides
@@ -358,8 +363,8 @@ class Checker:
             text: str = getattr(record, name)
             if not text or text.isspace():
                 refuse_missing(record, name)
-        if record.experiment_group not in self._vocabulary.groups:
-            known = self._vocabulary
+        known = self._vocabulary
+        if record.experiment_group not in known.groups and not known.is_acknowledged:
             refuse_group(record.experiment_group, known.groups, known.groups_file)
         if not record.model_version:
             record.model_version = "unknown"

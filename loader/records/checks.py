@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from loader.errors import InvalidRecord
+from loader.errors import ConfigurationError, InvalidRecord
 from loader.records import bounds
 from loader.records.json_text import shown, too_deep, type_name
 from loader.records.vocabulary import BUILT_IN_METRICS
@@ -176,6 +176,16 @@ def refuse_long(name: str, value: str, limit: float) -> None:
             "too_long",
             f"{name} is {length:,} bytes long; at most {limit:,} are kept, shorten it",
         )
+
+
+def refuse_source(source: str) -> None:
+    """Raise ConfigurationError unless the text can name where the runs of a load come from."""
+    if not source.strip():
+        raise ConfigurationError("the source is empty; name what the runs come from")
+    try:
+        _text("source", source, bounds.LONGEST_LABEL)
+    except InvalidRecord as error:
+        raise ConfigurationError(error.reason) from None
 
 
 def number(

@@ -154,6 +154,11 @@ decode_usual = msgspec.json.Decoder(Usual).decode
 encode = msgspec.json.Encoder().encode
 
 
+def is_from_outside(record: Incoming) -> bool:
+    """Tell whether a record has no field that only a checker sets."""
+    return record.set_aside is ABSENT and record.is_id_derived is ABSENT
+
+
 class Aside(NamedTuple):
     """Values of one field that were not taken, or do not count."""
 

@@ -140,7 +140,7 @@ class ScaleChecker:
         scales = tuple(map(self._vocabulary.scales.get, keys))
         metrics = {scale.metric if scale else key for key, scale in zip(keys, scales, strict=True)}
         measures = self._vocabulary.measures & set(keys)
-        has_shared_metric = len(metrics) < len(keys)
+        has_shared_metric = len(metrics) < len(keys) and not self._vocabulary.is_acknowledged
         bounds = {(scale.low, scale.high) for scale in scales if scale}
         is_plain = not has_shared_metric and not measures and bounds <= {(0.0, 1.0)}
         plan = _Plan(scales, has_shared_metric, measures, is_plain)

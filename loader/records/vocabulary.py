@@ -30,6 +30,8 @@ class Vocabulary:
         reserved: names no measurement may have, because a metric of another kind has them.
         measures: evaluator keys that are measurements, on no scale.
         groups_file: where the groups were read, for messages.
+        is_acknowledged: whether the records were checked by the vocabulary of their time, so
+            that none is refused for a name that means something else by now.
 
     """
 
@@ -38,6 +40,11 @@ class Vocabulary:
     reserved: frozenset[str] = frozenset(BUILT_IN_METRICS)
     measures: frozenset[str] = frozenset()
     groups_file: str = "seeds/experiment_groups.csv"
+    is_acknowledged: bool = False
+
+    def acknowledged(self) -> Vocabulary:
+        """Return the vocabulary for records that were acknowledged, wherever that was."""
+        return replace(self, reserved=frozenset(), is_acknowledged=True)
 
     def with_options(
         self, scales: Mapping[str, tuple[float, float]], measures: Collection[str]

@@ -33,10 +33,8 @@ def text(rng: random.Random, longest: int) -> str:
     """Return a text that no compression shortens, of up to so many bytes."""
     letters = rng.choice((_LETTERS[0], "".join(_LETTERS)))
     size = rng.choice((1, longest // 2, longest))
-    drawn = "".join(rng.choices(letters, k=size)).strip()
-    while len(drawn.encode()) > longest:
-        drawn = drawn[:-1]
-    return drawn.strip() or "x"
+    drawn = "".join(rng.choices(letters, k=size)).strip().encode()[:longest]
+    return drawn.decode(errors="ignore").strip() or "x"
 
 
 class Extremes:
@@ -50,7 +48,13 @@ class Extremes:
         self._agents = [None, *(text(rng, bounds.LONGEST_LABEL) for _ in range(2))]
         self._tasks = [text(rng, bounds.LONGEST_IDENTIFIER) for _ in range(12)]
         self._keys = [text(rng, bounds.LONGEST_NAME) for _ in range(4)]
-        self._segments = [self._segment() for _ in range(8)]
+        long = text(rng, 3000)
+        self._segments: list[Any] = [
+            None, "", "short", True, 1e308, -0.0, 10**40, long, f"{long}!", "é" * 4000, {},
+            [long, "short", 1, None, True, {"a": long}],
+        ]  # fmt: skip
+        self._remarks = ["", *(text(rng, 3000) for _ in range(20))]
+        self._many = [f"{number} {long[:400]}" for number in range(120)]
 
     def record(self, run: int) -> dict[str, Any]:
         """Return one record, whose id begins with the number `run`."""
@@ -71,17 +75,17 @@ class Extremes:
             "cached_tokens": rng.choice((None, 10**12)),
             "cost_usd": rng.choice((None, *_TINY, 1e9, 0.01, *OFF)),
             "success": rng.choice((None, True, False)),
-            "error_message": rng.choice((None, "", "\x1b[31m", text(rng, 4000))),
+            "error_message": rng.choice((None, "", "\x1b[31m", rng.choice(self._remarks))),
             "dataset_version": rng.choice((None, None, None, "d", "é" * 128)),
             "evaluator_versions": rng.choice(({}, {}, {"accuracy": ""}, {"accuracy": "x" * 5000})),
             "measurements": self._drawn(self._keys[2:], (*NUMBERS, *OFF)),
             "metadata": {
-                "category": rng.choice(self._segments),
+                "category": self._many if run % 997 == 0 else rng.choice(self._segments),
                 "split": rng.choice(self._segments),
                 "cluster_id": rng.choice((None, "", "c" * 9000, 7, [1], {}, self._keys[0])),
             },
             "labels": self._drawn(self._keys, ("a", "🦊" * 256, "a\u2028")),
-            "comments": self._drawn(self._keys, ("", text(rng, 3000))),
+            "comments": self._drawn(self._keys, tuple(self._remarks)),
         }
         if experiment == self._experiments[-1]:
             record["baseline_experiment_id"] = self._experiments[0]
@@ -102,14 +106,3 @@ class Extremes:
     def _drawn(self, keys: list[str], values: tuple[Any, ...]) -> dict[str, Any]:
         rng = self._rng
         return {key: rng.choice(values) for key in keys if rng.random() < 0.7}
-
-    def _segment(self) -> Any:  # noqa: ANN401  any JSON value
-        """Return a category or split."""
-        rng = self._rng
-        long = text(rng, 3000)
-        return rng.choice(
-            (
-                None, "", "short", True, 1e308, -0.0, 10**40, long, f"{long}!", "é" * 4000, {},
-                [long, "short", 1, None, True, {"a": long}], [f"{n} {long}" for n in range(300)],
-            )
-        )  # fmt: skip

@@ -114,8 +114,8 @@ add constraint evaluation_runs_keys_are_short check (
     )
     -- what nests deeper than is taken is larger than this
     and (
-        pg_column_size(metadata) <= 2000
-        or not jsonb_path_exists(metadata, 'strict $.**{500}')
+        pg_column_size(metadata) <= 1200
+        or not jsonb_path_exists(metadata, 'strict $.**{300}')
     )
 ) not valid;
 
