@@ -145,3 +145,18 @@ def test_a_pattern_of_too_many_files_is_refused(
     assert len(expand([str(tmp_path / "[0-2].jsonl")])) == 3
     with pytest.raises(ConfigurationError, match="more than 3 files match"):
         expand([str(tmp_path / "*.jsonl")])
+
+
+def test_a_few_bytes_of_parquet_hold_no_millions_of_rows(tmp_path: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"task_id": pa.repeat("t", 8_000_000)}), path)
+    assert path.stat().st_size < 30_000
+    started = time.process_time()
+    [row] = read(path, NONE)
+    assert time.process_time() - started < 5
+    assert row.rejection is not None
+    assert row.rejection.reason_code == "expansion_too_large"
+    assert "8,000,000 rows" in row.rejection.reason
