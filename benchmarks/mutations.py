@@ -1,126 +1,288 @@
-"""Broken files: whatever is wrong with an input, every row of it is counted.
+"""Broken files: whatever is wrong with an input, every row of it is counted, and quickly.
 
-    python benchmarks/mutations.py [INPUTS]
+    python benchmarks/mutations.py [--count 100000] [--seed 1] [--processes 1] [--keep FOLDER]
 
-Breaks files of twelve kinds (`tests/support/foreign_files.py`) at random, by their bytes or by
-their cells, and loads them by the mapping that a guess finds for the whole ones, many in one
-load, into a database of the embedded server. Exits with 1 if read is not loaded + unchanged +
-rejected, if an input is not counted at all, or if one whose rows are known has another count.
+Breaks files of every format (`mutated_files.py`) at random, by their bytes, cells or values, and
+loads them into a database of the embedded server: most through the library, many in one load,
+every tenth load through the command, some of them file by file, and a few as a program of its
+own. Exits with 1, and says which file, if
+
+- read is not loaded + unchanged + rejected, in the summary or in the ledger,
+- an input is not counted at all, or one whose rows are known has another count,
+- anything but an error of the loader is raised, or the exit code is none of the contract's,
+- a file takes more than five seconds, or the memory of a process passes 200 MB.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import io
+import json
+import multiprocessing
+import os
 import random
+import resource
+import subprocess
 import sys
 import tempfile
 import time
-from importlib import import_module
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from click.testing import CliRunner
+from mutated_files import Broken, Seed, broken, seeds
 from private_warehouse import REPOSITORY, report, warehouse
 
+from loader.cli import cli
+from loader.errors import LoaderError
 from loader.ingest.load import load
 from loader.records.checker import Defaults
 from loader.sources.files import FileSource
-from loader.sources.guess import guess
-from loader.sources.mapping_file import parse_mapping
-from loader.sources.probe import probe
 from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
-    from loader.sources.mapping import Mapping
+    from collections.abc import Callable, Sequence
+
+    from loader.ingest.summary import LoadSummary
 
 FILES_A_LOAD: Final = 500
-DEFAULTS = Defaults(experiment_id="e", experiment_group="baseline", extension_version="1")
-PIECES = (
-    b"", b"\x00", b"\xff", b'"', b",", b";", b"\n", b"\r\n", b"{", b"}", b"[", b"]", b"-", b"1e999",
-    b"nan", b"1,234", b"83 %", b"\xff\xfe", b"PAR1", b"\x1f\x8b", b"\\u0000", b"9" * 20,
-    b"03/04/2025", b"1738331100",
-)  # fmt: skip
-CELLS = (
-    "", "NA", "nan", "1e999", "-1", "7", "1,234", "83 %", "yes", "\0", "{", "[1]", "9" * 23,
-    "03/04/2025", "1738331100", "x" * 600, "1_000", "true", 'a"b', "a\nb",
-)  # fmt: skip
+MOST_SECONDS: Final = 5.0
+"""Of work for one file."""
+MOST_WAITING: Final = 60.0
+"""For a load, on a machine that others use too."""
+MOST_BYTES: Final = 200_000_000
+CODES: Final = frozenset({0, 2, 3, 4})
+"""Exit codes that `ingest` documents, 4 being the database's affair."""
+DEFAULTS: Final = Defaults(experiment_id="e", experiment_group="baseline", extension_version="1")
+ARM: Final = ("--experiment-id", "e", "--experiment-group", "baseline", "--extension-version", "1")
+VOCABULARY: Final = read_vocabulary()
+
+
+@dataclass
+class Tally:
+    """What was found."""
+
+    inputs: int = 0
+    rows: int = 0
+    seconds: float = 0.0
+    most_bytes: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Take up what another process found."""
+        self.inputs += other.inputs
+        self.rows += other.rows
+        self.most_bytes = max(self.most_bytes, other.most_bytes)
+        self.ways += other.ways
+        self.faults += other.faults
+
+
+class Mutator:
+    """Breaks files and loads them."""
+
+    def __init__(self, url: str, seed: int, folder: Path, keep: Path | None) -> None:
+        """Break nothing yet; files that show a fault are copied to `keep`."""
+        self._url = url
+        self._chance = random.Random(seed)  # noqa: S311  the same files every time
+        self._folder = folder
+        self._seeds = seeds(folder)
+        self._keep = keep
+        self.tally = Tally()
+
+    def run(self, count: int) -> Tally:
+        """Break and load so many files."""
+        number = 0
+        while self.tally.inputs < count:
+            seed = self._seeds[number % len(self._seeds)]
+            most = min(FILES_A_LOAD, count - self.tally.inputs)
+            files = [broken(seed, self._chance) for _ in range(most)]
+            turn = number // len(self._seeds) + number % len(self._seeds)
+            if turn % 50 == 49:
+                # a program of its own costs as much as hundreds of files
+                self._each(seed, files[:10], self._program, "program")
+            elif turn % 50 == 25:
+                self._each(seed, files[:50], self._command, "command, one file")
+            elif turn % 10 == 5:
+                self._together(seed, files, self._command, "command")
+            else:
+                self._together(seed, files, self._library, "library")
+            number += 1
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        self.tally.most_bytes = max(self.tally.most_bytes, own)
+        return self.tally
+
+    def _together(
+        self,
+        seed: Seed,
+        files: Sequence[Broken],
+        way: Callable[[Seed, Sequence[Path]], tuple[int, str]],
+        name: str,
+    ) -> None:
+        """Load files in one load; each alone where something is wrong, to find which it is."""
+        paths = self._write(files)
+        started = time.monotonic()
+        read, fault = way(seed, paths)
+        is_slow = time.monotonic() - started > MOST_WAITING
+        known = sum(file.rows or 0 for file in files) + sum(file.rows is None for file in files)
+        if not fault and not is_slow and read >= known:
+            self.tally.inputs += len(files)
+            self.tally.rows += read
+            self.tally.ways[name] += len(files)
+            return
+        before = len(self.tally.faults)
+        self._each(seed, files, way, name)
+        if len(self.tally.faults) == before and fault and fault != "refused":
+            self.tally.faults.append(f"{seed.name}, {len(files)} files together: {fault}")
+
+    def _each(
+        self,
+        seed: Seed,
+        files: Sequence[Broken],
+        way: Callable[[Seed, Sequence[Path]], tuple[int, str]],
+        name: str,
+    ) -> None:
+        """Load files one by one."""
+        for file, path in zip(files, self._write(files), strict=True):
+            started, worked = time.monotonic(), time.process_time()
+            read, fault = way(seed, [path])
+            seconds = time.process_time() - worked
+            waited = time.monotonic() - started
+            if seconds > MOST_SECONDS or waited > MOST_WAITING:
+                fault = f"{seconds:.1f} s of work in {waited:.0f} s"
+            elif fault == "refused":
+                fault = ""
+            elif not fault and (read != file.rows if file.rows is not None else read < 1):
+                fault = f"{read} rows read of {file.rows or 'at least 1'}"
+            if fault:
+                self._note(seed, path, fault)
+            self.tally.inputs += 1
+            self.tally.rows += read
+            self.tally.ways[name] += 1
+
+    def _write(self, files: Sequence[Broken]) -> list[Path]:
+        paths = [self._folder / f"{number}-{file.name}" for number, file in enumerate(files)]
+        for path, file in zip(paths, files, strict=True):
+            path.write_bytes(file.content)
+        return paths
+
+    def _note(self, seed: Seed, path: Path, fault: str) -> None:
+        kept = ""
+        if self._keep is not None:
+            self._keep.mkdir(parents=True, exist_ok=True)
+            target = self._keep / f"{os.getpid()}-{len(self.tally.faults)}-{path.name}"
+            target.write_bytes(path.read_bytes())
+            kept = f" ({target})"
+        self.tally.faults.append(f"{seed.name}: {fault}{kept}")
+
+    def _library(self, seed: Seed, paths: Sequence[Path]) -> tuple[int, str]:
+        """Load files; return the rows read, and what is wrong."""
+        try:
+            source = FileSource(
+                list(map(str, paths)), seed.format, groups=VOCABULARY.groups,
+                supplied=DEFAULTS.given().keys(), mapping=seed.mapping,
+            )  # fmt: skip
+            with connect(self._url) as connection:
+                summary = load(connection, source, VOCABULARY, DEFAULTS)
+                return summary.read, self._miscounted(summary)
+        except LoaderError:
+            return 0, "refused"
+        except BaseException as error:  # noqa: BLE001  what is looked for
+            return 0, f"{type(error).__name__}: {error}"
+
+    def _miscounted(self, summary: LoadSummary) -> str:
+        with connect(self._url) as connection:
+            ledger = connection.execute(
+                "select rows_read, rows_loaded, rows_unchanged, rows_rejected, rejects_left_out, "
+                "(select count(*) from raw_evals.rejected_rows where load_id = loads.load_id), "
+                "(select count(*) from raw_evals.evaluation_runs where load_id = loads.load_id) "
+                "from raw_evals.loads where load_id = %s",
+                [summary.load_id],
+            ).fetchone()
+        told = (summary.read, summary.loaded, summary.unchanged, summary.rejected)
+        left_out = summary.rejects_left_out
+        stored = (left_out, summary.rejected - left_out, summary.loaded)
+        is_sum = summary.read == summary.loaded + summary.unchanged + summary.rejected
+        is_stated = summary.rejected == sum(reason.count for reason in summary.reasons)
+        return "" if is_sum and is_stated and ledger == (*told, *stored) else f"{summary} {ledger}"
+
+    def _arguments(self, seed: Seed, paths: Sequence[Path]) -> list[str]:
+        return [
+            "ingest", *map(str, paths), *seed.options, *ARM, "--summary-format", "json",
+            "--database-url", self._url,
+        ]  # fmt: skip
+
+    def _command(self, seed: Seed, paths: Sequence[Path]) -> tuple[int, str]:
+        result = CliRunner().invoke(cli, self._arguments(seed, paths))
+        is_raised = result.exception and not isinstance(result.exception, SystemExit)
+        if is_raised:
+            return 0, f"{type(result.exception).__name__}: {result.exception}"
+        return _checked(result.exit_code, result.stdout, result.stderr)
+
+    def _program(self, seed: Seed, paths: Sequence[Path]) -> tuple[int, str]:
+        command = [sys.executable, "-m", "loader", *self._arguments(seed, paths)]
+        try:
+            result = subprocess.run(
+                command, capture_output=True, check=False, timeout=60, cwd=REPOSITORY
+            )
+        except subprocess.TimeoutExpired:
+            return 0, "it does not end"
+        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+        self.tally.most_bytes = max(self.tally.most_bytes, children)
+        if children > MOST_BYTES:
+            return 0, f"{children / 1e6:.0f} MB"
+        output, errors = (one.decode(errors="replace") for one in (result.stdout, result.stderr))
+        return _checked(result.returncode, output, errors)
+
+
+def _checked(code: int, output: str, errors: str) -> tuple[int, str]:
+    """Look at what the command said; return the rows read, and what is wrong."""
+    if code not in CODES or "Traceback" in output + errors:
+        return 0, f"exit code {code}: {errors[-300:]}"
+    if not output.startswith("{"):
+        return 0, "refused" if code == 2 and errors else f"exit code {code} says nothing"
+    told = json.loads(output.splitlines()[0])
+    is_sum = told["read"] == told["loaded"] + told["unchanged"] + told["rejected"]
+    return told["read"], "" if is_sum else output
+
+
+def _work(url: str, seed: int, count: int, keep: Path | None) -> Tally:
+    with tempfile.TemporaryDirectory() as name:
+        return Mutator(url, seed, Path(name), keep).run(count)
 
 
 def main() -> int:
     """Run the benchmark; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("inputs", type=int, nargs="?", default=100_000)
-    inputs: int = parser.parse_args().inputs
-    chance = random.Random(1)  # noqa: S311  the same files every time
-    made, read, wrong, started = 0, 0, 0, time.monotonic()
-    sys.path.append(str(REPOSITORY / "tests" / "support"))
-    shapes = import_module("foreign_files").SHAPES
+    parser.add_argument("--count", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="copy files that show a fault there")
+    given = parser.parse_args()
+    found, started = Tally(), time.monotonic()
+    share = -(-given.count // given.processes)
     with warehouse() as private:
-        while made < inputs:
-            shape = shapes[made // FILES_A_LOAD % len(shapes)]()
-            count = min(FILES_A_LOAD, inputs - made)
-            rows, faults = load_broken(private.url, shape, count, chance)
-            made, read, wrong = made + count, read + rows, wrong + faults
-    print(f"{made:,} inputs, {read:,} rows, {time.monotonic() - started:.0f} s")
-    return 0 if report("loads whose rows are counted wrong", wrong, 0) else 1
-
-
-def load_broken(
-    url: str,
-    shape: Any,  # noqa: ANN401  a class of the tests
-    count: int,
-    chance: random.Random,
-) -> tuple[int, int]:
-    """Load so many broken files of a shape; return the rows read, and how many counts are wrong."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        mapping = guessed(folder, shape)
-        known: int | None = 0
-        paths = []
-        for number in range(count):
-            file, content = chance.choice(sorted(shape.files.items()))
-            is_table = file.endswith(".csv") and content.isascii() and b";" not in content[:50]
-            if is_table and known is not None:
-                content, rows = broken_cells(content, chance)
-                known += rows
-            else:
-                content, known = broken_bytes(content, chance), None
-            paths.append(folder / f"{number}-{file}")
-            paths[-1].write_bytes(content)
-        supplied = DEFAULTS.given().keys()
-        source = FileSource(list(map(str, paths)), supplied=supplied, mapping=mapping)
-        with connect(url) as connection:
-            summary = load(connection, source, read_vocabulary(), DEFAULTS)
-    is_sum = summary.read == summary.loaded + summary.unchanged + summary.rejected
-    is_known = summary.read >= count if known is None else summary.read == known
-    return summary.read, (not is_sum) + (not is_known)
-
-
-def guessed(folder: Path, shape: Any) -> Mapping:  # noqa: ANN401  a class of the tests
-    """Return the mapping that a guess finds for the whole files."""
-    paths = [str(folder / name) for name in shape.write(folder)]
-    return parse_mapping(guess(probe(paths, None)).text(""), "mapping")
-
-
-def broken_bytes(content: bytes, chance: random.Random) -> bytes:
-    """Replace some bytes by others."""
-    for _ in range(chance.randint(1, 4)):
-        start = chance.randint(0, len(content))
-        end = min(start + chance.randint(0, 60), len(content))
-        content = content[:start] + chance.choice(PIECES) + content[end:]
-    return content
-
-
-def broken_cells(content: bytes, chance: random.Random) -> tuple[bytes, int]:
-    """Replace some cells by others; return how many rows there are, too."""
-    header, *rows = csv.reader(io.StringIO(content.decode()))
-    for _ in range(chance.randint(1, 6)):
-        chance.choice(rows)[chance.randrange(len(header))] = chance.choice(CELLS)
-    text = io.StringIO()
-    csv.writer(text).writerows([header, *rows])
-    return text.getvalue().encode(), len(rows)
+        work = [
+            (private.url, given.seed * 1000 + number, share, given.keep)
+            for number in range(given.processes)
+        ]
+        if given.processes == 1:
+            found.add(_work(*work[0]))
+        else:
+            with multiprocessing.get_context("spawn").Pool(given.processes) as pool:
+                for tally in pool.starmap(_work, work):
+                    found.add(tally)
+    seconds = time.monotonic() - started
+    ways = ", ".join(f"{count:,} by {way}" for way, count in found.ways.most_common())
+    print(f"{found.inputs:,} inputs ({ways}), {found.rows:,} rows")
+    print(f"{seconds:.0f} s, {found.inputs / seconds:.0f} inputs a second")
+    for fault in found.faults[:20]:
+        print(fault)
+    is_sound = report("inputs that broke a promise", len(found.faults), 0)
+    is_small = report("MB of memory at most", found.most_bytes / 1e6, MOST_BYTES / 1e6)
+    return 0 if is_sound and is_small else 1
 
 
 if __name__ == "__main__":

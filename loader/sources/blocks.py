@@ -17,7 +17,7 @@ KEPT_BYTES: Final = 64 * 1024
 """How much of a record that is too long is kept with its rejection."""
 MOST_EXPANSION: Final = 200
 """How many times its size gzip data may unpack to, once that is more than a few bytes."""
-_FEW_BYTES: Final = 4 * 1024 * 1024
+_FEW_BYTES: Final = 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _TWO_WIDE: Final = 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
@@ -11,9 +12,10 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import msgspec
 
 from loader.errors import ConfigurationError, InvalidRecord
+from loader.records.json_text import too_deep
 from loader.sources import Rejection, SourceRow
 from loader.sources.binding import bind
-from loader.sources.blocks import InputBroken
+from loader.sources.blocks import MOST_EXPANSION, InputBroken
 from loader.sources.mapped import Objects
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 MAGIC: Final = b"PAR1"
 _ROWS: Final = 1024
+_MANY_ROWS: Final = 1_000_000
+_LARGE_BYTES: Final = 256 * 1024 * 1024
 _encode = msgspec.json.Encoder(enc_hook=repr).encode
 
 
@@ -102,16 +106,37 @@ def _batches(stream: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
             "Parquet needs an extra: pip install 'evalmart[parquet]'; or convert the file to CSV"
         ) from None
     try:
-        for batch in parquet.ParquetFile(stream).iter_batches(batch_size=_ROWS):
+        file = parquet.ParquetFile(stream)
+        _refuse_expansion(file.metadata, stream)
+        for batch in file.iter_batches(batch_size=_ROWS):
             if batch.num_rows:
                 columns = [_in_microseconds(column) for column in batch.columns]
                 table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
                 yield [_plain(row) for row in table.to_pylist()]
+    except RecursionError:
+        raise too_deep() from None
     # dates past the year 9999, text that is not UTF-8
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise InvalidRecord(
             "", "corrupt_parquet", f"not Parquet, or damaged ({error}); write the file again"
         ) from None
+
+
+def _refuse_expansion(metadata: Any, stream: IO[bytes]) -> None:  # noqa: ANN401  of pyarrow
+    """Raise InvalidRecord where a small file says that it holds a large table."""
+    here = stream.tell()
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(here)
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    unpacked = max((group.total_byte_size for group in groups), default=0)
+    is_large = unpacked > max(_LARGE_BYTES, MOST_EXPANSION * size)
+    if is_large or metadata.num_rows > max(_MANY_ROWS, MOST_EXPANSION * size):
+        raise InvalidRecord(
+            "",
+            "expansion_too_large",
+            f"{size:,} bytes of Parquet say that they hold {metadata.num_rows:,} rows and "
+            f"{unpacked:,} bytes at once; write the table in smaller row groups, or as CSV",
+        )
 
 
 def _in_microseconds(column: Any) -> Any:  # noqa: ANN401  an Arrow array

@@ -17,7 +17,7 @@ from loader.sources.targets import FREE
 from loader.sources.values import DATE, DecimalMark, iso_time, mark_of, number, truth
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from loader.sources import SourceRow
     from loader.sources.files import Format
@@ -140,6 +140,22 @@ class Sample:
     ambiguous: str | None
 
 
+def _columns(found: Sequence[Mapping[str, object]], path: str) -> dict[str, Column]:
+    """Return the values of rows by column; raises ConfigurationError where there are too many."""
+    columns: dict[str, Column] = {}
+    for place, row in enumerate(found):
+        if len(names := columns.keys() | row.keys()) > MOST_COLUMNS:
+            raise ConfigurationError(f"{path}: {too_many(names)}")
+        for name, value in row.items():
+            if name not in columns:
+                columns[name] = Column(name, [None] * place)
+            columns[name].values.append(value)
+        for column in columns.values():
+            if len(column.values) <= place:
+                column.values.append(None)
+    return columns
+
+
 def probe(
     paths: Sequence[str],
     format: Format | None,  # noqa: A002  the option's name
@@ -171,17 +187,7 @@ def probe(
         raise ConfigurationError(
             f"{paths[0]} has no record to guess from; load it with --dry-run to see why"
         )
-    columns: dict[str, Column] = {}
-    for place, row in enumerate(found):
-        if len(columns.keys() | row.keys()) > MOST_COLUMNS:
-            raise ConfigurationError(f"{paths[0]}: {too_many(columns.keys() | row.keys())}")
-        for name, value in row.items():
-            if name not in columns:
-                columns[name] = Column(name, [None] * place)
-            columns[name].values.append(value)
-        for column in columns.values():
-            if len(column.values) <= place:
-                column.values.append(None)
+    columns = _columns(found, paths[0])
     ambiguous = None
     if decimal is None:
         decimal, ambiguous = _decimal(columns)

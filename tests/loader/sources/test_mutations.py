@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,3 +135,19 @@ def test_broken_objects_cost_no_row_but_their_own(
     path = tmp_path / name
     path.write_text(json.dumps(document))
     assert load(shared_url, path, mapping) == len(document["runs"])
+
+
+def test_files_of_every_format_keep_their_promises_through_every_way() -> None:
+    """The program that breaks a million files, small: library, command and process."""
+    repository = Path(__file__).resolve().parents[3]
+    result = subprocess.run(
+        [sys.executable, "benchmarks/mutations.py", "--count", "2000", "--seed", "3"],
+        cwd=repository,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "by library" in result.stdout
+    assert "inputs that broke a promise" in result.stdout
