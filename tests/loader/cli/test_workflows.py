@@ -101,6 +101,13 @@ def test_every_script_of_a_workflow_is_one_that_bash_can_read(path: Path) -> Non
                 assert os.access(_REPOSITORY / named, os.X_OK), named
 
 
+@pytest.mark.parametrize("path", [*_WORKFLOWS, *_SCRIPTS], ids=lambda path: path.name)
+def test_no_workflow_lets_python_import_from_where_it_runs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    code = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    assert not [line for line in code if re.search(r"python3? -m loader", line) and "`" not in line]
+
+
 def test_zizmor_finds_nothing() -> None:
     arguments = ["--offline", "--persona", "pedantic", "--no-progress"]
     found = subprocess.run(
