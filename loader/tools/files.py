@@ -31,7 +31,10 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     target = path.resolve()  # a symbolic link stays one
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
     try:
-        with partial.open("xb") as stream:
+        # what replaces a private file is private from its first byte on
+        mode = 0o600 if target.exists() else 0o666
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with os.fdopen(os.open(partial, flags, mode), "wb") as stream:
             if target.exists():
                 os.fchmod(stream.fileno(), stat.S_IMODE(target.stat().st_mode))
             yield stream

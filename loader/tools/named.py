@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import ConfigurationError
@@ -40,10 +39,10 @@ def import_object(name: str, option: str, example: str = "") -> object:
     if not module_name or not attribute:
         such_as = f", such as {example}" if example else ""
         raise ConfigurationError(f"{option} {name}: write module:function{such_as}")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        # at the end: to look for one module there must not put others in the place of ours
-        sys.path.append("")
     try:
+        if not _is_installed(module_name.partition(".")[0]):
+            # at the end: to look for one module there must not put others in the place of ours
+            sys.path.append("")
         found: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
@@ -52,3 +51,8 @@ def import_object(name: str, option: str, example: str = "") -> object:
             f"{option} {name} cannot be imported: {type(error).__name__}: {error}"
         ) from None
     return found
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module is found without the working directory, or is there already."""
+    return name in sys.modules or importlib.util.find_spec(name) is not None

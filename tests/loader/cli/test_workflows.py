@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import shutil
@@ -100,6 +101,13 @@ def test_every_script_of_a_workflow_is_one_that_bash_can_read(path: Path) -> Non
                 assert os.access(_REPOSITORY / named, os.X_OK), named
 
 
+@pytest.mark.parametrize("path", [*_WORKFLOWS, *_SCRIPTS], ids=lambda path: path.name)
+def test_no_workflow_lets_python_import_from_where_it_runs(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    code = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    assert not [line for line in code if re.search(r"python3? -m loader", line) and "`" not in line]
+
+
 def test_zizmor_finds_nothing() -> None:
     arguments = ["--offline", "--persona", "pedantic", "--no-progress"]
     found = subprocess.run(
@@ -107,6 +115,21 @@ def test_zizmor_finds_nothing() -> None:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_an_audit_tells_a_known_fault_from_what_nobody_knows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    check_audit = importlib.import_module("tests.check_audit")
+    sound: dict[str, Any] = {"name": "a", "version": "1", "vulns": []}
+    fault = {**sound, "vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    assert check_audit.tell("osv", [sound], 3) == 0
+    assert check_audit.tell("osv", [sound, fault], 0) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "1 dependencies audited by osv, 3 unknown to it",
+        "a 1: CVE-1, mended in 2",
+        "2 dependencies audited by osv",
+    ]
 
 
 @pytest.fixture(scope="module")

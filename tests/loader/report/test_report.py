@@ -218,6 +218,37 @@ def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
     assert "timed out" in broken
 
 
+@pytest.mark.parametrize(
+    ("address", "is_linked"),
+    [
+        ("https://smith.langchain.com/r/1", True),
+        ("https://eu.smith.langchain.com/r/1", True),
+        ("https://traces.example/r/1", True),
+        ("https://own.example:8443/r/1", True),
+        ("http://smith.langchain.com/r/1", False),
+        ("https://evil.example/smith.langchain.com", False),
+        ("https://evilsmith.langchain.com.example/", False),
+        ("https://notsmith.langchain.com/", False),
+        ("https://smith.langchain.com@evil.example/", False),
+        ("https://me:x@smith.langchain.com/", False),
+        ("https://[smith.langchain.com/", False),
+    ],
+)
+def test_a_comment_links_only_to_hosts_that_are_known(
+    monkeypatch: pytest.MonkeyPatch, address: str, *, is_linked: bool
+) -> None:
+    monkeypatch.setenv("LANGSMITH_ENDPOINT", "https://own.example:8443/api")
+    monkeypatch.setenv("EVALMART_LINK_HOSTS", "other.example, Traces.example")
+    experiment = rows.experiment(task_ids=[f"task-{place}" for place in range(20)])
+    runs: Runs = {
+        task["candidate_result_id"]: [{"success": False, "error_message": None, "url": address}]
+        for task in experiment.tasks
+    }
+    text = page.render_experiment(experiment, runs, "md")
+    assert (f"](<{address}>)" in text) is is_linked
+    assert (f"`candidate run: {address}`" in text) is not is_linked
+
+
 def test_who_passed_sometimes_or_does_not_say_did_not_flip() -> None:
     unsaid = ((True, None), (None, False), (None, None), (False, False))
     tasks = [

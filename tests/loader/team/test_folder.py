@@ -199,6 +199,16 @@ def test_every_fault_of_a_folder_is_said_at_once_with_file_line_and_field(team: 
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["a' or true --", "a\\", 'a"b', "{{ target.password }}", "a\x1b[2J", "a\nb"]
+)
+def test_a_text_of_vars_cannot_end_the_quotes_that_dbt_puts_it_into(team: Path, text: str) -> None:
+    (team / "vars.yml").write_text(yaml.safe_dump({"primary_metric": text}))
+    result = run("ingest", "--file", "none.jsonl", "--database-url", "postgresql://nowhere/x")
+    assert result.exit_code == 2
+    assert "line 1, primary_metric: holds a quote, a brace, a backslash or a " in result.output
+
+
 def test_semicolons_are_named_as_what_they_are(team: Path) -> None:
     (team / "experiment_groups.csv").write_text("experiment_group;role;description\na;control;x\n")
     with pytest.raises(ConfigurationError, match="line 1: separate the columns by commas"):

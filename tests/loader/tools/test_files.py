@@ -45,6 +45,24 @@ def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
     assert path.stat().st_mode & 0o777 == mode
 
 
+def test_what_replaces_a_private_file_is_private_while_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.touch()
+    path.chmod(0o600)
+    with whole_file(path) as stream:
+        stream.write(b"whole")
+        assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_report_has_the_mode_of_the_umask_and_no_other(tmp_path: Path, umask: int) -> None:
+    """Through the command's own writing: nothing forces a mode."""
+    from loader.cli.report import _write
+
+    _write(tmp_path / "report.html", "whole")
+    assert (tmp_path / "report.html").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
 def test_what_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_bytes(b"before")

@@ -155,7 +155,10 @@ def test_a_function_of_ones_own_folder_is_found_when_it_is_named(
     (tmp_path / "my_judges.py").write_text("def passed(outputs):\n    return 1.0\n")
     (tmp_path / "yaml.py").write_text("raise RuntimeError('imported')\n")
     text = (
+        "import sys\n"
         "from loader.tools.named import import_named\n"
+        "import_named('loader.evaluators:exact_match', '--evaluator')\n"
+        "assert '' not in sys.path, 'what is installed needs no other place'\n"
         "print(import_named('my_judges:passed', '--evaluator')({}))\n"
         "import yaml; print(yaml.__name__)\n"
     )
