@@ -113,7 +113,7 @@ def appenders(url: str, count: int, *, have_files_apart: bool = False) -> Iterat
 @pytest.mark.parametrize("have_files_apart", [False, True], ids=["together", "apart"])
 def test_a_correction_by_the_older_process_is_loaded_after_what_it_corrects(
     database_url: str,
-    have_files_apart: bool,  # noqa: FBT001  a case
+    have_files_apart: bool,
 ) -> None:
     with appenders(database_url, 2, have_files_apart=have_files_apart) as (old, young):
         old.append("other", 0.5)  # its file begins before that of the other process
