@@ -135,9 +135,8 @@ class Delivery:
 
     def _waiting_count(self) -> int:
         """Count what waits in memory, with what neither the database nor the disk took."""
-        in_flight = self._in_flight
-        refused = len(in_flight.lines) if in_flight is not None and self._disk_problem else 0
-        return len(self._queue) + refused
+        refused = batch.lines if (batch := self._in_flight) and self._disk_problem else ()
+        return len(self._queue) + len(refused)
 
     def add(self, line: bytes) -> None:
         """Queue one record.
@@ -335,7 +334,8 @@ class Delivery:
         try:
             self._spool.append(batch.lines, batch.delivery)
         except OSError as error:
-            self._disk_problem = error.strerror or type(error).__name__
+            why = error.strerror or type(error).__name__
+            self._disk_problem = f"{self._spool.directory}: {why}"
             _log.warning("recorded runs wait in memory, no spool file: %s", self._disk_problem)
             return False
         self._disk_problem = ""
@@ -351,7 +351,7 @@ class Delivery:
                 raise WarehouseUnavailable(
                     f"{self._waiting_count()} recorded runs are neither in the database "
                     f"({self._problem or 'it does not answer in time'}) nor on disk "
-                    f"({self._disk_problem})"
+                    f"({self._disk_problem}; set EVALMART_HOME to a folder with room)"
                 )
         finally:
             self._taking.release()

@@ -111,7 +111,7 @@ class SpoolWriter:
     def __init__(self, header: Header, directory: Path | None = None) -> None:
         """Choose where; nothing is created yet."""
         self._header = header
-        self._directory = directory or spool_directory()
+        self.directory = directory or spool_directory()
         self._lock = threading.RLock()
         self.path: Path | None = None
         """The file that has what was appended last."""
@@ -148,7 +148,7 @@ class SpoolWriter:
 
         A new one is there afterwards only if something was written to it.
         """
-        files = waiting_in(self._directory)
+        files = waiting_in(self.directory)
         last = last_of_source(files, self._header.source)
         if last is not None:
             try:
@@ -170,7 +170,7 @@ class SpoolWriter:
                     continue
                 write(descriptor, framed(self._header.to_json().encode()))
                 yield descriptor
-                sync_directory(self._directory)
+                sync_directory(self.directory)
             except OSError:
                 with suppress(OSError):
                     path.unlink()  # a full disk has room for names
@@ -188,8 +188,8 @@ class SpoolWriter:
 
     def _create(self, files: Sequence[Path]) -> tuple[Path, int]:
         # records may be private: nobody else reads them
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._directory / next_name(files, self._header.source)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.directory / next_name(files, self._header.source)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
         return path, os.open(path, flags, mode=0o600)
 

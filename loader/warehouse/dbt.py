@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loader.errors import UNEXPECTED, ConfigurationError
+from loader.tools.files import whole_file
 from loader.tools.isolated import module_command
 from loader.warehouse import team_seeds, temporary
 from loader.warehouse.connection import connect, environment
 from loader.warehouse.migrate import require_current
-from loader.warehouse.project import home_directory, project_directory
+from loader.warehouse.project import (
+    cannot_write,
+    home_directory,
+    project_directory,
+    writable_folder,
+)
 from loader.warehouse.variables import with_team_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 _BY_A_SIGNAL = 128
 # Exit codes of dbt's process that are the contract's own; it says why.
@@ -41,8 +46,8 @@ def build(
         says of a process that a signal ended.
 
     Raises:
-        ConfigurationError: no project here, the team's folder has a fault, or the raw
-            schema is not this program's: `init` makes it so.
+        ConfigurationError: no project here, the team's folder has a fault, evalmart's own
+            cannot be written, or the raw schema is not this program's: `init` makes it so.
         WarehouseUnavailable: the server does not answer.
 
     """
@@ -56,6 +61,9 @@ def build(
     ]
     # faults of the team's folder come before any of the server
     variables = dbt_environment(database_url)
+    for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
+        if Path(variables[name]).is_relative_to(home_directory()):
+            writable_folder(Path(variables[name]))
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()
@@ -72,9 +80,13 @@ def dbt_environment(database_url: str | None = None) -> dict[str, str]:
     """Return the environment in which plain `dbt` finds profile and database.
 
     The password, if there is one, is in it: pass it to a child, never print it.
+
+    Raises:
+        ConfigurationError: the team's folder has a fault, or evalmart's own cannot be written.
+        WarehouseUnavailable: the server does not answer.
+
     """
     home = home_directory() / "dbt"
-    home.mkdir(parents=True, exist_ok=True)
     seeds = team_seeds.compose()
     ours = {"DATABASE_URL", team_seeds.VARIABLE}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
@@ -99,5 +111,11 @@ def _profiles_directory(home: Path) -> Path:
     example = project_directory() / "profiles.yml.example"
     if not example.is_file():
         raise ConfigurationError(f"{example} is missing; restore it or write a profiles.yml")
-    shutil.copyfile(example, home / "profiles.yml")
+    profile, content = home / "profiles.yml", example.read_bytes()
+    if not profile.is_file() or profile.read_bytes() != content:
+        try:
+            with whole_file(writable_folder(home) / profile.name) as stream:
+                stream.write(content)
+        except OSError as error:
+            raise cannot_write(home, error) from None
     return home

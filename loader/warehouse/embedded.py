@@ -100,7 +100,7 @@ def start(data_directory: Path) -> str:
         return conninfo
     with _alone(data_directory):
         deadline = time.monotonic() + _START_SECONDS
-        while (conninfo := running(data_directory)) is None and _processes(data_directory):
+        while (conninfo := running(data_directory)) is None and processes(data_directory):
             _wait(deadline, data_directory)  # it starts, or ends
         if conninfo is None:
             _forget_the_dead(data_directory)
@@ -224,7 +224,7 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
-def _processes(data_directory: Path) -> list[int]:
+def processes(data_directory: Path) -> list[int]:
     """Return the processes of servers of a data directory, those included that listen nowhere."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

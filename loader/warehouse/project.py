@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import cache
 from pathlib import Path
@@ -40,6 +41,22 @@ def home_directory() -> Path:
     """Return the folder of everything evalmart writes: `EVALMART_HOME` or `.evalmart/`."""
     named = os.environ.get("EVALMART_HOME")
     return Path(named).resolve() if named else project_directory() / ".evalmart"
+
+
+def writable_folder(folder: Path) -> Path:
+    """Return a folder that can be written, made where it is not there.
+
+    Raises:
+        ConfigurationError: it cannot be.
+
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise cannot_write(folder, PermissionError(errno.EACCES, "it may only be read"))
+    return folder
 
 
 def cannot_write(folder: Path, error: OSError) -> ConfigurationError:

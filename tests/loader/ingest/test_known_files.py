@@ -216,7 +216,7 @@ def test_a_large_file_of_which_much_is_known_is_told_row_by_row(
     chance = random.Random(17)  # noqa: S311  the same each time
     known = [line(source_run_id=f"run-{n}", accuracy=0.1) for n in range(6000)]
     changed = sorted(chance.sample(range(6000), 50))
-    new = [line(source_run_id=f"new-{n}", accuracy=0.1) for n in range(12000)]
+    new = [line(source_run_id=f"new-{n}", accuracy=0.1) for n in range(21000)]
     packed = tmp_path / "known.jsonl.gz"
     packed.write_bytes(gzip.compress(b"\n".join(known)))
     load_file(database_url, packed)
@@ -225,7 +225,7 @@ def test_a_large_file_of_which_much_is_known_is_told_row_by_row(
     paths = [write(tmp_path / "new.jsonl", *new), packed]
     late = write(tmp_path / "late.jsonl", line(source_run_id=f"run-{changed[0]}", accuracy=0.3))
     summary = run_load(database_url, FileSource([*map(str, paths), str(late)]))
-    assert (summary.loaded, summary.unchanged) == (12001, 6000)
+    assert (summary.loaded, summary.unchanged) == (21001, 6000)
     [(twice,)] = select(
         database_url,
         "select count(*) from raw_evals.evaluation_runs where run_version > 1",

@@ -301,7 +301,7 @@ def test_two_questions_with_one_id_are_two_runs_and_said(database_url: str, tmp_
     for loaded in (28, 0):
         summary = load_file(database_url, path)
         assert (summary.read, summary.loaded) == (28, loaded)
-        (note,) = summary.notes
+        note = summary.notes[0]
         assert 'different inputs: "dup";' in note
     means = select(
         database_url,

@@ -66,7 +66,8 @@ time.time = lambda: time.time_ns() / 1e9
 from loader.recording.spool import Header, SpoolWriter
 from test_order import record
 
-writer = SpoolWriter(Header("recorder", sys.argv[1]))
+# files of the one are not gone on with by the other where their headers differ
+writer = SpoolWriter(Header("recorder", sys.argv[1], keep_contents=sys.argv[3] == "1"))
 for line in sys.stdin:
     run, value = line.split()
     writer.append([record(float(value), run)])
@@ -77,9 +78,10 @@ for line in sys.stdin:
 class Appender:
     """A process that lives long and appends to the spool what it is told to."""
 
-    def __init__(self, url: str, seed: int) -> None:
+    def __init__(self, url: str, seed: int, *, keeps_contents: bool) -> None:
+        told = (target_name(url), str(seed), str(int(keeps_contents)))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _APPENDER, target_name(url), str(seed)],
+            [sys.executable, "-c", _APPENDER, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -96,8 +98,11 @@ class Appender:
 
 
 @contextlib.contextmanager
-def appenders(url: str, count: int) -> Iterator[list[Appender]]:
-    made = [Appender(url, seed) for seed in range(count)]
+def appenders(url: str, count: int, *, have_files_apart: bool = False) -> Iterator[list[Appender]]:
+    made = [
+        Appender(url, seed, keeps_contents=have_files_apart and seed % 2 == 1)
+        for seed in range(count)
+    ]
     try:
         yield made
     finally:
@@ -105,15 +110,18 @@ def appenders(url: str, count: int) -> Iterator[list[Appender]]:
             each.process.communicate()
 
 
+@pytest.mark.parametrize("have_files_apart", [False, True], ids=["together", "apart"])
 def test_a_correction_by_the_older_process_is_loaded_after_what_it_corrects(
     database_url: str,
+    have_files_apart: bool,
 ) -> None:
-    with appenders(database_url, 2) as (old, young):
+    with appenders(database_url, 2, have_files_apart=have_files_apart) as (old, young):
         old.append("other", 0.5)  # its file begins before that of the other process
         young.append("mine", 0.1)
         old.append("mine", 0.2)
         young.append("mine", 0.3)
         old.append("mine", 0.4)
+    assert len(waiting()) == (5 if have_files_apart else 1)
     load_spool(database_url)
     assert values(database_url) == [0.1, 0.2, 0.3, 0.4]
 

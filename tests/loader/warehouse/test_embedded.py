@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -19,6 +18,7 @@ from loader.warehouse import embedded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.slow, pytest.mark.newest_server]
 
@@ -53,7 +53,7 @@ def kill_and_wait(folder: Path) -> str:
     """Kill the server and all that it started, as a power cut does; return what it leaves."""
     left = (folder / "postmaster.pid").read_text(encoding="utf-8")
     os.kill(pid_of(folder), signal.SIGKILL)
-    while embedded._processes(folder):
+    while embedded.processes(folder):
         time.sleep(0.01)
     return left
 
