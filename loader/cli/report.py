@@ -8,8 +8,7 @@ from pathlib import Path
 import click
 
 from loader.cli.options import database_option
-from loader.errors import ConfigurationError
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 
 
 @click.command()
@@ -65,4 +64,4 @@ def _write(path: Path, text: str) -> None:
         with whole_file(path) as stream:
             stream.write(text.encode("utf-8", "replace"))
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error

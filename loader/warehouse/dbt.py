@@ -33,8 +33,8 @@ def build(
         quiet: print only warnings and errors.
 
     Returns:
-        An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 70 a
-        model or a test failed (dbt says 1, which here means blocked and nothing else); what
+        An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 4 the
+        server is full or gone, 70 a model or a test failed (dbt says 1, which here means blocked and nothing else); what
         a shell says of a process that a signal ended.
 
     Raises:
@@ -64,7 +64,7 @@ def build(
     ).returncode
     if code < 0:
         return _BY_A_SIGNAL - code
-    return {0: 0, 2: 2}.get(code, UNEXPECTED)
+    return {0: 0, 2: 2, 4: 4}.get(code, UNEXPECTED)
 
 
 def dbt_environment(database_url: str | None = None) -> dict[str, str]:

@@ -15,11 +15,11 @@ gc.set_threshold(200_000, 50, 1000)
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
-from loader.warehouse import locks, parsed, temporary  # noqa: E402
+from loader.warehouse import dbt_faults, locks, parsed, temporary  # noqa: E402
 from loader.warehouse.connection import connect  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
-_DONE, _FAILED, _UNUSABLE = 0, 1, 2
+_DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
 
 
 def main() -> int:
@@ -35,6 +35,9 @@ def main() -> int:
         result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
     if result.success:
         return _DONE
+    if (fault := dbt_faults.of_server(result)) is not None:
+        sys.stderr.write(f"Error: the server could not go on: {fault}; build again when it can\n")
+        return _UNAVAILABLE
     return _FAILED if result.exception is None else _UNUSABLE
 
 
