@@ -102,7 +102,7 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
         expired = retention.find(connection, days)
         before = f"{expired.cutoff:%Y-%m-%d %H:%M %Z}"
         render(
-            retention.by_experiment(connection),
+            expired.by_experiment,
             output,
             sys.stdout,
             empty=f"Nothing was recorded before {before}.",

@@ -51,7 +51,7 @@ def summary(
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
         connect(database_url) as connection,
-        reading(connection),
+        reading(connection, [experiment]),
     ):
         table = questions.summary(connection, experiment)
         records = table.records()
@@ -110,7 +110,7 @@ def compare(  # noqa: PLR0913  one parameter per option
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
         connect(database_url) as connection,
-        reading(connection),
+        reading(connection, [experiment]),
     ):
         table = questions.comparison(connection, experiment, task, limit)
         summaries = questions.summary(connection, experiment)
@@ -166,6 +166,7 @@ def trend(  # noqa: PLR0913  one parameter per option
     """
     from loader.marts import questions
     from loader.marts.as_of import believed
+    from loader.marts.reading import reading
     from loader.show import views
     from loader.show.render import for_people, render
     from loader.warehouse.connection import connect
@@ -173,6 +174,7 @@ def trend(  # noqa: PLR0913  one parameter per option
     with (
         believed(as_of, ["version_trends"], database_url, agent=agent),
         connect(database_url) as connection,
+        reading(connection),
     ):
         metric = questions.metric_meant(connection, agent, metric)
         table = questions.trend(connection, agent, metric, group, days)
@@ -276,11 +278,12 @@ def regressions(  # noqa: PLR0913  one parameter per option
       python -m loader regressions --agent feature_dev --since 1.4.0 --tasks
     """
     from loader.marts import regressions as reader
+    from loader.marts.reading import reading
     from loader.show import views
     from loader.show.render import render
     from loader.warehouse.connection import connect
 
-    with connect(database_url) as connection:
+    with connect(database_url) as connection, reading(connection):
         alerts = reader.alerts(connection, agent, since)
         worse = reader.tasks(connection, agent, since) if tasks else None
     if worse is None:

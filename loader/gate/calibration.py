@@ -20,7 +20,8 @@ from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts import questions
-from loader.marts.reading import NOT_BUILT, schema_name
+from loader.marts.reading import NOT_BUILT
+from loader.marts.states import schema_name, snapshot
 from loader.marts.trials import gather_values, load_id_of
 from loader.tools.sql_files import read_sql
 from loader.tools.tables import Column, Kind, Table
@@ -86,7 +87,7 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
     questions.summary(connection, experiment_id)
     functions = sql.Identifier(f"{schema_name()}_functions")
     try:
-        with connection.transaction():
+        with snapshot(connection, [experiment_id], writes=True):
             series = _prepare(connection, experiment_id)
             runs = sum(each.run_count for each in series.values())
             step = max(1, _CHUNK_ROWS // max(1, runs))

@@ -35,7 +35,7 @@ def look(
             experiment has tasks of the agent.
         WarehouseUnavailable: the server fails or forbids it.
     """
-    with reading(connection):
+    with reading(connection, [experiment_id]):
         found = candidates(connection, [experiment_id])
         if agent is not None and found:
             found = of_agent(connection, found, experiment_id, agent)

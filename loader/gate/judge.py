@@ -62,11 +62,19 @@ def judge(connection: Connection, policy: Policy, asked: Asked) -> Judgement:
     candidates.require_built(connection, asked.experiment or asked.agent or "")
     connection.commit()
     notices: list[str] = []
-    if asked.experiment is not None:
-        chosen = _choose(connection, policy, asked, notices)
-    else:
-        chosen = _released(connection, policy, asked, notices)
-    answers = [_answer(connection, policy, candidate, fresh) for candidate, fresh in chosen]
+    # an agent's history is of every experiment that it is in
+    about = None if asked.experiment is None else [asked.experiment]
+    with reading(connection, about):
+        if asked.experiment is not None:
+            chosen = _choose(connection, policy, asked, notices)
+        else:
+            chosen = _released(connection, policy, asked, notices)
+        alarms = [_alarms(connection, candidate) for candidate, _ in chosen]
+    # what is recorded is what was read, whatever was built since
+    answers = [
+        _answer(connection, policy, candidate, fresh, found)
+        for (candidate, fresh), found in zip(chosen, alarms, strict=True)
+    ]
     return Judgement(answers, notices, worst_exit_code(answer.decision for answer in answers))
 
 
@@ -112,11 +120,10 @@ def _released(
             "another, judge: all in the policy judges every one"
         )
         groups = groups[:1]
-    with reading(connection):
-        return [
-            (past[group], freshness(connection, {past[group].summary.experiment_id}))
-            for group in groups
-        ]
+    return [
+        (past[group], freshness(connection, {past[group].summary.experiment_id}))
+        for group in groups
+    ]
 
 
 def _with_history(candidate: Candidate, past: Mapping[str, Candidate]) -> Candidate:
@@ -160,12 +167,21 @@ def _choose(
     return found
 
 
-def _answer(
-    connection: Connection, policy: Policy, candidate: Candidate, fresh: Freshness
-) -> Answer:
-    """Judge and record one candidate."""
+def _alarms(connection: Connection, candidate: Candidate) -> Sequence[ledger.Alarm]:
+    """Return what calibrations said of the experiments that a candidate and its baseline are of."""
     summary = candidate.summary
     sources = {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
+    return ledger.alarms(connection, sorted(sources))
+
+
+def _answer(
+    connection: Connection,
+    policy: Policy,
+    candidate: Candidate,
+    fresh: Freshness,
+    alarms: Sequence[ledger.Alarm],
+) -> Answer:
+    """Judge and record one candidate."""
     decision = decide(policy, candidate)
     looks = ledger.record(connection, decision, fresh.load_id)
     warnings = sentences(candidate.evidence.set_aside)
@@ -186,6 +202,6 @@ def _answer(
         f"{alarm.comparisons:,} splits ({100 * alarm.rate_low:.1f} to "
         f"{100 * alarm.rate_high:.1f} %), nominal {100 * alarm.alpha:g} %; "
         "its p-values and intervals are too optimistic"
-        for alarm in ledger.alarms(connection, sorted(sources))
+        for alarm in alarms
     ]
     return Answer(decision, looks, fresh.load_id, warnings)

@@ -15,6 +15,7 @@ from loader.gate.ledger import settings_hash
 from loader.gate.policy_file import recorded_policy
 from loader.gate.verdict import RULE_VERSION
 from loader.marts.conditions import PSEUDO
+from loader.marts.reading import reading
 from loader.marts.versions import candidates_of
 from loader.tools.tables import Column, Kind, Table
 from loader.warehouse.grants import missing_right
@@ -73,6 +74,13 @@ def replay(
         WarehouseUnavailable: the server fails, or this role may not read the ledger.
     """
     ledger = _recorded(connection, since)
+    connection.commit()
+    with reading(connection):
+        return _replay(connection, ledger, policy)
+
+
+def _replay(connection: Connection, ledger: Sequence[Recorded], policy: Policy | None) -> Replay:
+    """Judge them all on one state of the marts."""
     today = _Today(connection, policy, settings_hash())
     rows = []
     for recorded in ledger:

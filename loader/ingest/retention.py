@@ -11,7 +11,9 @@ with its last run, what people said of a run with the run; the ledger itself and
 
 from __future__ import annotations
 
+import tempfile
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
@@ -22,6 +24,7 @@ from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.ingest.entries import draw_load_id, write_entry
 from loader.tools.sql_files import read_sql
 from loader.tools.tables import Column, Kind, Table
+from loader.warehouse.connection import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +34,14 @@ if TYPE_CHECKING:
 
 BATCH_RUNS: Final = 20_000
 
-# One row per expired run; kept for the session, numbered so that batches are ranges.
+# One row per expired run, in the order of their key. Their keys are kept on this side, since
+# behind a pooler a table of the session is another's in the next transaction.
 _FIND = """
-create temporary table expired_runs as
+create temporary table expired_runs on commit drop as
 select
     experiment_id,
     source,
     source_run_id,
-    row_number() over (order by experiment_id, source, source_run_id) as place,
     count(*) as version_count,
     coalesce(max(recorded_at), min(loaded_at)) as last_at
 from raw_evals.evaluation_runs
@@ -47,6 +50,18 @@ having
     coalesce(max(recorded_at), min(loaded_at)) < now() - make_interval(days => %(days)s)
     and not bool_or(metadata @> '{"archive": true}')
 """
+_COPY_KEYS_OUT: Final = """
+copy (
+    select experiment_id, source, source_run_id
+    from expired_runs
+    order by experiment_id, source, source_run_id
+) to stdout
+"""
+_CREATE_BATCH: Final = """
+create temporary table expired_runs (experiment_id text, source text, source_run_id text)
+on commit drop
+"""
+_COPY_KEYS_IN: Final = "copy expired_runs (experiment_id, source, source_run_id) from stdin"
 
 
 # Of an experiment without any run nothing is left of what was said of it as a whole.
@@ -80,6 +95,21 @@ where
 """
 
 
+class Keys:
+    """The keys of runs, a line each as COPY writes it, in a file that goes with this object."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self.file = tempfile.TemporaryFile()  # noqa: SIM115  closed with this object
+
+    def __del__(self) -> None:
+        """Let the file go."""
+        self.file.close()
+
+
+_NOTHING: Final = Table((), [])
+
+
 class Expired(NamedTuple):
     """What a purge removes, or would."""
 
@@ -89,6 +119,9 @@ class Expired(NamedTuple):
     experiments: int
     oldest_at: datetime | None
     newest_at: datetime | None
+    by_experiment: Table = _NOTHING
+    """One row per experiment, the oldest first."""
+    keys: Keys | None = None
 
 
 class Removed(NamedTuple):
@@ -127,10 +160,10 @@ def removing() -> Iterator[None]:
 
 
 def find(connection: Connection, older_than_days: int) -> Expired:
-    """Find the runs that are past retention, for this session.
+    """Find the runs that are past retention.
 
     Args:
-        connection: in autocommit mode; remembers what was found in a temporary table.
+        connection: in autocommit mode.
         older_than_days: age at which a run goes; at least 1.
 
     Raises:
@@ -139,8 +172,8 @@ def find(connection: Connection, older_than_days: int) -> Expired:
     """
     if older_than_days < 1:
         raise ConfigurationError("--older-than takes a number of days, at least 1")
-    with finding(older_than_days):
-        connection.execute("drop table if exists pg_temp.expired_runs")
+    with finding(older_than_days), connection.transaction():
+        be_patient(connection)
         connection.execute(_FIND, {"days": older_than_days})
         cursor = connection.cursor(row_factory=class_row(Expired))
         cursor.execute(
@@ -157,13 +190,23 @@ def find(connection: Connection, older_than_days: int) -> Expired:
             (older_than_days,),
         )
         found = cursor.fetchone()
-    if found is None:
-        raise WarehouseUnavailable("an aggregate returned no row")
-    return found
+        if found is None:
+            raise WarehouseUnavailable("an aggregate returned no row")
+        return found._replace(by_experiment=_by_experiment(connection), keys=_keys(connection))
 
 
-def by_experiment(connection: Connection) -> Table:
-    """Return what `find` found, one row per experiment, oldest first."""
+def _keys(connection: Connection) -> Keys:
+    """Return the keys of the runs found."""
+    keys = Keys()
+    with connection.cursor() as cursor, cursor.copy(_COPY_KEYS_OUT) as blocks:
+        for block in blocks:
+            keys.file.write(block)
+    keys.file.seek(0)
+    return keys
+
+
+def _by_experiment(connection: Connection) -> Table:
+    """Return what was found, one row per experiment, oldest first."""
     rows = connection.execute(
         """
         select
@@ -197,19 +240,24 @@ def remove(
     Raises:
         WarehouseUnavailable: the server fails or forbids it; earlier batches stay removed.
     """
-    for after in range(0, expired.runs, batch_runs):
+    keys = expired.keys
+    while keys is not None and (batch := list(islice(keys.file, batch_runs))):
         with removing():
-            yield _remove_batch(connection, expired.cutoff, after, after + batch_runs)
+            yield _remove_batch(connection, expired.cutoff, batch)
 
 
-def _remove_batch(connection: Connection, cutoff: datetime, after: int, upto: int) -> Removed:
+def _remove_batch(connection: Connection, cutoff: datetime, keys: list[bytes]) -> Removed:
     with connection.transaction():
+        connection.execute("set local statement_timeout = 0")
+        connection.execute(_CREATE_BATCH)
+        with connection.cursor() as cursor, cursor.copy(_COPY_KEYS_IN) as copy:
+            copy.write(b"".join(keys))
         # as a load does: ids become visible in order, and no load adds a version meanwhile
         load_id = draw_load_id(connection)
         connection.execute("set local evalmart.purging to 'on'")
         found = connection.execute(
             read_sql("loader.ingest", "remove_expired"),
-            {"after": after, "upto": upto, "cutoff": cutoff, "load_id": load_id},
+            {"cutoff": cutoff, "load_id": load_id},
         ).fetchone()
         versions, runs, of_loads = found or (0, 0, None)
         removed = Removed(int(str(runs)), int(str(versions)))

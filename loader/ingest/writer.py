@@ -32,6 +32,7 @@ from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
 from loader.records.scales import UNDECLARED
 from loader.tools.sql_files import read_sql
 from loader.warehouse import locks
+from loader.warehouse.connection import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +114,8 @@ class LoadWriter:
         # the decision must see what others committed before the lock was taken
         self._connection.execute("set transaction isolation level read committed")
         self._connection.execute("set local client_encoding to 'UTF8'")
+        # a source may be slow, and so may the turn of this load be
+        be_patient(self._connection)
         return self
 
     def __exit__(

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts.reading import schema_name
+from loader.marts.states import schema_name
 from loader.warehouse import dbt, temporary
 from loader.warehouse.connection import connect
 from loader.warehouse.project import home_directory

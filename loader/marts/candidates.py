@@ -14,8 +14,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import on_marts, reading, schema_name, typed
+from loader.marts.reading import on_marts, reading, typed
 from loader.marts.rows import Candidate, Metric, Summary
+from loader.marts.states import schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def candidates(connection: Connection, experiments: Sequence[str]) -> list[Candi
 
     Raises what `loader.marts.reading` raises.
     """
-    with reading(connection):
+    with reading(connection, experiments):
         return _candidates(connection, experiments)
 
 

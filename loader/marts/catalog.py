@@ -47,7 +47,7 @@ def metrics_seen(connection: Connection, experiment_id: str | None = None) -> Ta
         ConfigurationError: there is no such experiment, or the marts are not built.
         WarehouseUnavailable: the server fails.
     """
-    with reading(connection):
+    with reading(connection, None if experiment_id is None else [experiment_id]):
         found = fetch(connection, statement("metrics_seen"), {"experiment": experiment_id})
         if experiment_id is not None and not found.rows:
             check_experiment(connection, experiment_id)

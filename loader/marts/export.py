@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import mart_columns, mart_names, reading, schema_name
+from loader.marts.reading import mart_columns, mart_names, reading
+from loader.marts.states import schema_name
 from loader.tools.files import cannot_write, whole_file
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.marts.reading import on_marts, schema_name
+from loader.marts.reading import on_marts
+from loader.marts.states import schema_name
 from loader.warehouse.grants import may_read
 
 if TYPE_CHECKING:

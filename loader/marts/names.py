@@ -11,7 +11,8 @@ from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
 from loader.marts.freshness import is_loaded
-from loader.marts.reading import on_marts, schema_name
+from loader.marts.reading import on_marts
+from loader.marts.states import schema_name
 from loader.warehouse.grants import may_read
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def summary(connection: Connection, experiment_id: str) -> Table:
     """Return `experiment_summaries` of one experiment: a row per candidate version."""
-    with reading(connection):
+    with reading(connection, [experiment_id]):
         table = select_all(
             connection,
             "experiment_summaries",
@@ -34,7 +34,7 @@ def summary(connection: Connection, experiment_id: str) -> Table:
 
 def metrics(connection: Connection, experiment_id: str) -> Table:
     """Return `experiment_metric_comparisons` of one experiment, who has most say first."""
-    with reading(connection):
+    with reading(connection, [experiment_id]):
         return select_all(
             connection,
             "experiment_metric_comparisons",
@@ -66,7 +66,7 @@ def comparison(
         task_id: only this task.
         limit: at most so many rows; None for all.
     """
-    with reading(connection):
+    with reading(connection, [experiment_id]):
         table = select_all(
             connection,
             "evaluation_comparison_view",

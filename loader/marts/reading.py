@@ -1,4 +1,4 @@
-"""How marts are read: one snapshot, typed columns, and errors that say what to do.
+"""How marts are read: one state of them, typed columns, and errors that say what to do.
 
 Every query is parameterised; the schema is `EVALMART_SCHEMA`, else `evals`. Each function
 raises `ConfigurationError` when the marts are not built, `WarehouseUnavailable` when the
@@ -7,7 +7,6 @@ server fails.
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from string import Formatter
 from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
@@ -15,15 +14,15 @@ from typing import TYPE_CHECKING, Final, LiteralString, TypeVar
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.marts.states import schema_name, snapshot
 from loader.tools.sql_files import read_sql
 from loader.tools.tables import Column, Table, kind_of
 from loader.warehouse.grants import missing_right
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from loader.warehouse.connection import Connection
 
@@ -31,19 +30,19 @@ Row = TypeVar("Row")
 NOT_BUILT: Final = "the marts are not built; run python -m loader build"
 
 
-def schema_name() -> str:
-    """Return the schema of the marts."""
-    return os.environ.get("EVALMART_SCHEMA") or "evals"
-
-
 @contextmanager
-def reading(connection: Connection) -> Iterator[None]:
-    """Read from one snapshot; turn what the server says into the loader's errors."""
-    is_first = connection.info.transaction_status is TransactionStatus.IDLE
+def reading(connection: Connection, experiments: Collection[str] | None = None) -> Iterator[None]:
+    """Read from one state of the marts; turn what the server says into the loader's errors.
+
+    Waits as `snapshot` does. Within another one it is that one's state.
+
+    Args:
+        connection: to the warehouse.
+        experiments: all that is asked about; None for more than that.
+
+    """
     try:
-        with connection.transaction():
-            if is_first:
-                connection.execute("set transaction isolation level repeatable read, read only")
+        with snapshot(connection, experiments):
             yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise ConfigurationError(NOT_BUILT) from None

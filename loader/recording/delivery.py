@@ -278,10 +278,7 @@ class Delivery:
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            connection = connect(self._database_url)
-            connection.execute(f"set statement_timeout = '{_STATEMENT_SECONDS}s'".encode())
-            connection.commit()
-            self._connection = connection
+            self._connection = connect(self._database_url, statement_seconds=_STATEMENT_SECONDS)
         return self._connection
 
     def _note_failure(self, error: Exception) -> None:

@@ -22,7 +22,7 @@ import psycopg
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
 from loader.recording.spool import replay, target_name
 from loader.tools.counts import counted
-from loader.warehouse.connection import connect
+from loader.warehouse.connection import be_patient, connect
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -308,15 +308,13 @@ class Session:
 
     def _read(self, arm: Arm) -> dict[str, _Task]:
         """Ask the database, once it has what earlier sessions left in the spool."""
-        with connect(self._database_url) as connection:
-            connection.execute(
-                f"set statement_timeout = '{_LOOK_SECONDS}s'; "
-                f"set lock_timeout = '{_LOCK_SECONDS}s'".encode()
-            )
-            connection.commit()
+        with connect(
+            self._database_url, statement_seconds=_LOOK_SECONDS, lock_seconds=_LOCK_SECONDS
+        ) as connection:
             if self.as_of_load is None:
                 replay(connection, self._vocabulary, target_name(self._database_url))
             asked = {**arm._asdict(), "source": self._source, "as_of_load": self.as_of_load}
+            be_patient(connection)
             return self._tasks(connection, asked)
 
     def _tasks(self, connection: Connection, asked: Mapping[str, object]) -> dict[str, _Task]:

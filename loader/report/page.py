@@ -15,6 +15,7 @@ from markupsafe import Markup
 from loader.errors import ConfigurationError
 from loader.marts.evidence import without_candidate
 from loader.marts.pages import read_agent, read_contents, read_experiment, read_trials
+from loader.marts.reading import reading
 from loader.report import beside, metrics, segments, tasks, trends
 from loader.report.answers import answered
 from loader.report.grids import Cell, count_of, text_of
@@ -86,12 +87,14 @@ def experiment_report(connection: Connection, experiment_id: str, output: str) -
         ConfigurationError: no such experiment, marts not built, the extra not installed.
         WarehouseUnavailable: the server fails.
     """
-    experiment = read_experiment(connection, experiment_id)
-    chosen = [tasks.choose(_of(experiment, summary)) for summary in experiment.summaries]
-    sources = {experiment_id, *(str(row["baseline_experiment_id"]) for row in experiment.summaries)}
-    results = [name for part in chosen for name in part.result_ids()]
-    runs = read_trials(connection, sorted(sources), results)
-    contents = read_contents(connection, sorted(sources), results) if output == "html" else {}
+    with reading(connection):
+        experiment = read_experiment(connection, experiment_id)
+        chosen = [tasks.choose(_of(experiment, summary)) for summary in experiment.summaries]
+        baselines = (str(row["baseline_experiment_id"]) for row in experiment.summaries)
+        sources = sorted({experiment_id, *baselines})
+        results = [name for part in chosen for name in part.result_ids()]
+        runs = read_trials(connection, sources, results)
+        contents = read_contents(connection, sources, results) if output == "html" else {}
     return render_experiment(experiment, runs, output, contents)
 
 

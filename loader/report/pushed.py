@@ -52,10 +52,16 @@ def messages(
             from LangSmith.
         NothingToJudge: it has no candidate with a verdict yet.
     """
+    with reading(connection, [experiment_id]):
+        return _all_messages(connection, experiment_id, group, version)
+
+
+def _all_messages(
+    connection: Connection, experiment_id: str, group: str | None, version: str | None
+) -> list[Message]:
     found = candidates(connection, [experiment_id])
     if not found:
-        with reading(connection):
-            check_experiment(connection, experiment_id)
+        check_experiment(connection, experiment_id)
         raise NothingToJudge(f"{experiment_id} has no verdict on a candidate yet")
     wanted = [
         each

@@ -20,7 +20,7 @@ from psycopg import sql
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
 from loader.marts.candidates import candidates
-from loader.marts.reading import schema_name
+from loader.marts.states import schema_name, snapshot
 from loader.runner.targets import in_thread
 from loader.tools.sql_files import read_sql
 from loader.warehouse.connection import connect
@@ -199,7 +199,10 @@ class StoppingRule:
         if build(_SELECTION, question.database_url, quiet=True):
             logging.getLogger(__name__).warning("a build failed while looking; the run goes on")
             return None
-        with connect(question.database_url) as connection:
+        with (
+            connect(question.database_url) as connection,
+            snapshot(connection, [question.experiment_id], part_will_do=True),
+        ):
             found = candidates(connection, [question.experiment_id])
         for candidate in found:
             summary = candidate.summary

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
@@ -40,7 +42,10 @@ _FORMS = {
     "lc_monetary": "C",
     "standard_conforming_strings": "on",
 }
+# Those of them that PgBouncer keeps for each client, by what the server reports.
+_KEPT = ["datestyle", "timezone", "standard_conforming_strings"]
 Connection = psycopg.Connection[tuple[object, ...]]
+_limits: WeakKeyDictionary[Connection, tuple[int, int]] = WeakKeyDictionary()
 
 
 def embedded_directory() -> Path:
@@ -83,12 +88,21 @@ def connection_string(database_url: str | None = None) -> str:
     return url
 
 
-def connect(database_url: str | None = None, *, autocommit: bool = False) -> Connection:
+def connect(
+    database_url: str | None = None,
+    *,
+    autocommit: bool = False,
+    statement_seconds: int = 0,
+    lock_seconds: int = 0,
+) -> Connection:
     """Connect to the warehouse.
 
     Args:
         database_url: see `connection_string`.
         autocommit: psycopg's autocommit mode.
+        statement_seconds: how long a statement may take where `be_patient` is asked for; 0
+            for any time.
+        lock_seconds: likewise, how long it may wait for a lock.
 
     Raises:
         ConfigurationError: the URL is malformed.
@@ -108,19 +122,65 @@ def connect(database_url: str | None = None, *, autocommit: bool = False) -> Con
             f"cannot connect to PostgreSQL: {_without_password(str(error), conninfo)}\n"
             "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
         ) from None
+    _limits[connection] = statement_seconds, lock_seconds
     return connection
 
 
 def _take_known_forms(connection: Connection) -> None:
-    """Have values written in the forms this program knows, whatever the server's defaults."""
+    """Have values written in the forms this program knows, whatever the server's defaults.
+
+    A pooler that gives every transaction another session of the server has a process id of its
+    own making. Behind one nothing is left in a session but what it keeps for each client, and
+    no statement is prepared.
+    """
     # one statement for all; by set_config, because a pooler refuses start-up options
-    connection.execute(
-        "select set_config(name, value, false) from unnest(%s::text[], %s::text[]) as "
-        "forms (name, value)",
-        (list(_FORMS), list(_FORMS.values())),
-    )
+    pid = connection.info.backend_pid
+    row = connection.execute(
+        "select pg_backend_pid() = %(pid)s::bigint, (select count(set_config(name, value, false))"
+        " from unnest(%(names)s::text[], %(values)s::text[]) as forms (name, value)"
+        " where pg_backend_pid() = %(pid)s::bigint or name = any(%(kept)s))",
+        {"pid": pid, "names": list(_FORMS), "values": list(_FORMS.values()), "kept": _KEPT},
+    ).fetchone()
+    if row is not None and not row[0]:
+        connection.prepare_threshold = None
+        try:
+            _require_forms(connection)
+        except ConfigurationError:
+            connection.close()
+            raise
     if not connection.autocommit:
         connection.commit()
+
+
+def _require_forms(connection: Connection) -> None:
+    """Check what cannot be set for this client alone: the digits of a number.
+
+    Raises:
+        ConfigurationError: the database rounds numbers; says which statement mends it.
+    """
+    row = connection.execute(
+        "select current_database() from pg_settings"
+        " where name = 'extra_float_digits' and reset_val::integer < 1"
+    ).fetchone()
+    if row is not None:
+        database = sql.Identifier(str(row[0])).as_string()
+        raise ConfigurationError(
+            "the database rounds numbers, and behind a pooler that cannot be set for one "
+            f"connection; as its owner run: alter database {database} set extra_float_digits = 1;"
+        )
+
+
+def be_patient(connection: Connection) -> None:
+    """Let no timeout of the server end the transaction that is open, nor a wait in it.
+
+    Takes no snapshot. Only this transaction is meant, so that it may come through a pooler.
+    """
+    statement, lock = _limits.get(connection, (0, 0))
+    connection.execute(
+        f"set local statement_timeout = '{statement:d}s';"
+        f" set local lock_timeout = '{lock:d}s';"
+        " set local idle_in_transaction_session_timeout = 0".encode()
+    )
 
 
 def environment(database_url: str | None = None) -> Mapping[str, str]:

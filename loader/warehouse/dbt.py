@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BY_A_SIGNAL = 128
+# Exit codes of dbt's process that are the contract's own; it says why.
+_OF_THE_CONTRACT = {0, 2, 4}
 
 
 def build(
@@ -34,8 +36,9 @@ def build(
 
     Returns:
         An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 4 the
-        server is full or gone, 70 a model or a test failed (dbt says 1, which here means
-        blocked and nothing else); what a shell says of a process that a signal ended.
+        server is full or gone, or another build went on for longer than one waits, or took
+        this one over, 70 a model or a test failed (dbt says 1, which here means blocked and
+        nothing else); what a shell says of a process that a signal ended.
 
     Raises:
         ConfigurationError: no project here, the team's folder has a fault, or the raw
@@ -64,7 +67,7 @@ def build(
     ).returncode
     if code < 0:
         return _BY_A_SIGNAL - code
-    return {0: 0, 2: 2, 4: 4}.get(code, UNEXPECTED)
+    return code if code in _OF_THE_CONTRACT else UNEXPECTED
 
 
 def dbt_environment(database_url: str | None = None) -> dict[str, str]:

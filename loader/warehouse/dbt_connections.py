@@ -6,21 +6,51 @@ first statement on each. Over the nodes of a build that is half of what the serv
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import psycopg2  # type: ignore[import-untyped]  # comes with dbt-postgres
 from dbt.adapters.postgres.connections import PostgresConnectionManager
 from dbt.adapters.postgres.impl import PostgresAdapter
+from dbt_common.exceptions import DbtDatabaseError
 
 if TYPE_CHECKING:
     from dbt.adapters.contracts.connection import Connection
+
+    from loader.warehouse.lease import Lease
 
 # What a node may leave behind in a session.
 _FORGET = "reset all; discard temp"
 
 
+# What a server, a database or a pooler may end a long statement or a wait by.
+_BEGIN = (
+    "begin; set local statement_timeout = 0; set local lock_timeout = 0;"
+    " set local idle_in_transaction_session_timeout = 0"
+)
+
+
 class KeptConnections(PostgresConnectionManager):
     """Connections that are cleaned after each node and closed at the end of the run."""
+
+    lease: ClassVar[Lease | None] = None
+    """Of the build that these connections are of; without one, they are anybody's."""
+
+    @classmethod
+    def open(cls, connection: Connection) -> Any:  # noqa: ANN401  as dbt has it
+        """Open a connection that names the build, so that who takes it over can end it."""
+        if cls.lease is not None:
+            connection.credentials.application_name = cls.lease.sessions
+        return super().open(connection)  # type: ignore[no-untyped-call]
+
+    def add_begin_query(self) -> Any:  # noqa: ANN401  as dbt has it
+        """Begin a transaction that nothing but its own statements can end."""
+        return self.add_query(_BEGIN, auto_begin=False)
+
+    def commit(self) -> Any:  # noqa: ANN401  likewise
+        """Commit, unless the build may be another's by now."""
+        if self.lease is not None and not self.lease.is_held():
+            raise DbtDatabaseError("this build was taken over by another, or may be by now")
+        return super().commit()  # type: ignore[no-untyped-call]
 
     def release(self) -> None:
         """Make the thread's connection as new; close one that cannot be."""
@@ -50,8 +80,9 @@ class KeptConnections(PostgresConnectionManager):
         return super().set_connection_name(name)
 
 
-def keep_connections() -> None:
-    """Let every dbt run of this process keep its connections."""
+def keep_connections(lease: Lease | None = None) -> None:
+    """Let every dbt run of this process keep its connections, as long as the lease is held."""
+    KeptConnections.lease = lease
     PostgresAdapter.ConnectionManager = KeptConnections
 
 

@@ -1,12 +1,13 @@
-"""The process in which dbt runs, holding the build lock for as long as it lives.
+"""The process in which dbt runs, holding the lease of the build for as long as it lives.
 
-Started by `loader.warehouse.dbt`. The lock belongs to this process and not to its
+Started by `loader.warehouse.dbt`. The lease belongs to this process and not to its
 parent, so that a parent that is killed does not let a second build in.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 # Most of what dbt makes lives as long as the process: to look through it again and again
@@ -15,24 +16,24 @@ gc.set_threshold(200_000, 50, 1000)
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
-from loader.warehouse import dbt_faults, locks, parsed, temporary  # noqa: E402
-from loader.warehouse.connection import connect  # noqa: E402
+from loader.errors import ConfigurationError, LoaderError  # noqa: E402
+from loader.warehouse import dbt_faults, lease, parsed, temporary  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
 
 
 def main() -> int:
-    """Run dbt with the process's own arguments; return dbt's exit code."""
+    """Run dbt with the process's own arguments; return dbt's exit code, or the contract's 4."""
     temporary.end_with_parent()
-    with connect(autocommit=True) as connection:
-        taken = connection.execute("select pg_try_advisory_lock(%s)", [locks.BUILD]).fetchone()
-        if taken is not None and not taken[0]:
-            sys.stderr.write("waiting for another build of this database\n")
-            connection.execute("select pg_advisory_lock(%s)", [locks.BUILD])
-        arguments = sys.argv[1:]
-        keep_connections()
-        result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+    arguments = sys.argv[1:]
+    try:
+        with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
+            keep_connections(held)
+            result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+    except LoaderError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return _UNUSABLE if isinstance(error, ConfigurationError) else _UNAVAILABLE
     if result.success:
         return _DONE
     if (fault := dbt_faults.of_server(result)) is not None:

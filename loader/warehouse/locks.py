@@ -9,5 +9,3 @@ MIGRATE: Final = 7_043_116_201
 """Held while the raw schema is created or migrated."""
 LOAD: Final = 7_043_116_202
 """Held from when a load draws its id until it commits: ids become visible in order."""
-BUILD: Final = 7_043_116_203
-"""Held while dbt builds: its temporary tables have fixed names. Loads go on meanwhile."""

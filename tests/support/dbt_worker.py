@@ -18,7 +18,8 @@ from dbt.cli.main import dbtRunner  # noqa: E402
 from dbt_common.events.base_types import BaseEvent, EventLevel  # noqa: E402
 from dbt_common.events.event_manager import EventManager  # noqa: E402
 
-from loader.warehouse import parsed  # noqa: E402
+from loader.errors import LoaderError  # noqa: E402
+from loader.warehouse import lease, parsed  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 
@@ -43,13 +44,20 @@ def main() -> None:
     """Answer every request on standard input; dbt's own output goes to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    keep_connections()
     say_less()
     for line in sys.stdin:
         request = json.loads(line)
         os.environ.update(request["environment"])
         arguments = request["arguments"]
-        outcome = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+        try:
+            with lease.held(os.environ["EVALMART_SCHEMA"]) as held:
+                keep_connections(held)
+                outcome = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+        except LoaderError as error:
+            answer = {"success": False, "messages": [str(error)]}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+            continue
         messages = [str(outcome.exception)] if outcome.exception else []
         messages += [
             f"{result.node.unique_id}: {result.status} {result.message}"

@@ -10,7 +10,6 @@ with still_expired as (
             expired_runs.experiment_id = runs.experiment_id
             and expired_runs.source = runs.source
             and expired_runs.source_run_id = runs.source_run_id
-    where expired_runs.place > %(after)s and expired_runs.place <= %(upto)s
     group by runs.experiment_id, runs.source, runs.source_run_id
     having
         coalesce(max(runs.recorded_at), min(runs.loaded_at)) < %(cutoff)s

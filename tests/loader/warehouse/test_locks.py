@@ -15,6 +15,6 @@ def test_a_load_does_not_wait_for_a_build(
 ) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c lock_timeout=2s")
     with connect(database_url) as building:
-        building.execute("select pg_advisory_lock(%s)", [locks.BUILD])
+        building.execute("select raw_evals.take_build('evals', '{\"name\": \"a test\"}')")
         building.execute("select pg_advisory_lock(%s)", [locks.MIGRATE])
         assert load_records(database_url, [record()]).loaded == 1
