@@ -1,11 +1,14 @@
 {#
-    The ledger of incremental builds, three tables:
+    The ledger of builds, four tables:
 
     build_watermarks: how far each incremental model is built. Written only in
     the transaction that builds the model, so it cannot disagree with it.
 
     build_changes: which experiments a build replaced. Kept until the model's
     data tests have passed, so that a failed test looks again next time.
+
+    built_relations: what each relation was made of, so that a build leaves alone
+    what it would make again as it is.
 
     kept_rollups: daily rollups of purged days, where the var
     keep_purged_rollups asks for them. Here, because no model can make them
@@ -37,6 +40,14 @@
             primary key (model, build_number, experiment_id)
         );
 
+        create table if not exists {{ built_relations() }} (
+            relation_name text primary key,
+            relation_oid oid not null,
+            definition_hash text not null,
+            view_hash text,
+            dress_hash text not null
+        );
+
         create table if not exists {{ kept_rollups() }} (
             build_number bigint not null,
             experiment_id text not null,
@@ -59,6 +70,9 @@
 
         comment on table {{ build_changes() }} is
         'One row per experiment that a build of a model replaced.';
+
+        comment on table {{ built_relations() }} is
+        'One row per relation that a build made: hashes of what of.';
 
         comment on table {{ kept_rollups() }} is
         'One row per rollup of int_daily_rollups that a purge took runs from.';

@@ -10,22 +10,7 @@
         set built_load_id = 0, settings_hash = null
         where model = '{{ this.identifier }}'
     {% else %}
-        do $$
-        begin
-            if exists (
-                select
-                from pg_stat_xact_user_tables as written
-                inner join pg_class as tables
-                    on written.relid = tables.oid
-                where
-                    written.relid = '{{ this }}'::regclass
-                    and written.n_tup_ins > 0.1 * greatest(tables.reltuples, 0)
-                    and written.n_tup_ins > 1000
-            ) then
-                analyze {{ this }};
-            end if;
-        end
-        $$;
+        {{ analysis_if_rewritten(this) }};
 
         update {{ build_watermarks() }}
         set

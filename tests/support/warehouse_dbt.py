@@ -115,6 +115,7 @@ class Dbt:
         settings = {
             **environment(database_url),
             "EVALMART_SCHEMA": schema,
+            "EVALMART_WAIT_SECONDS": os.environ.get("EVALMART_WAIT_SECONDS", "600"),
             "DBT_LOG_LEVEL_FILE": "none",
             "DBT_WRITE_JSON": "false",
             "DBT_PROFILES_DIR": str(self.directory),

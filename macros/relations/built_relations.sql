@@ -1,0 +1,4 @@
+{# Where the ledger keeps what each relation was made of. #}
+{% macro built_relations() -%}
+    {{ adapter.quote(target.schema ~ '_staging') }}.built_relations
+{%- endmacro %}
