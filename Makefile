@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/python -m loader
 
-.PHONY: demo test test-fast test-oldest-sdk lint audit format bench lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint audit format bench endurance lock clean
 
 demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -68,6 +68,16 @@ bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floo
 	$(BIN)/python benchmarks/verdicts.py
 	$(BIN)/python benchmarks/trends.py
 	$(BIN)/python benchmarks/years.py
+
+endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on every server, direct and pooled
+	@status=0; for server in 18 15; do for way in "" --pooler; do \
+		for subject in kills writers states; do \
+			$(BIN)/python benchmarks/endurance.py $$subject --server $$server $$way || status=1; \
+		done; \
+	done; \
+	for subject in cycles full-disk; do \
+		$(BIN)/python benchmarks/endurance.py $$subject --server $$server || status=1; \
+	done; done; exit $$status
 
 $(INSTALLED): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'

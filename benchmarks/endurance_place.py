@@ -189,9 +189,10 @@ class Place:
         told = {"host": place["host"], "port": place["port"], "directory": self.directory}
         (self.directory / "pgbouncer.ini").write_text(_POOLER.format(**told))
         (self.directory / "users.txt").write_text(f'"{place["user"]}" ""\n')
-        options = [] if os.geteuid() else ["-u", _OWNER]
+        owner = self._data.owner()  # nobody else finds the socket
+        options = [] if os.geteuid() else ["-u", owner]
         if options:
-            shutil.chown(self.directory, _OWNER)
+            shutil.chown(self.directory, owner)
         self._pooler = subprocess.Popen(
             [str(_PGBOUNCER), "-q", *options, str(self.directory / "pgbouncer.ini")],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ LoaderError
 ├── InvalidRecord           one record breaks the contract; names the field
 ├── InputRejected           nothing loadable, or `--strict` and something was rejected
 ├── NothingToJudge          there is no result yet that a verdict could be about
+├── NoRoom                  a disk is full; the same command completes when it is not
 ├── SourceUnavailable       the place results come from does not answer as it should
 └── WarehouseUnavailable    PostgreSQL cannot be reached or used
 
@@ -49,6 +50,10 @@ class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so
         self.code = code
         self.reason = reason
         self.value = value
+
+
+class NoRoom(LoaderError):  # noqa: N818  reads as what happened
+    """A disk is full, or what one may use of it; nothing was half written."""
 
 
 class CountsFromZero(InvalidRecord):

@@ -20,6 +20,7 @@ from loader.errors import (
     InputRejected,
     InvalidRecord,
     LoaderError,
+    NoRoom,
     NothingToJudge,
     SourceUnavailable,
     WarehouseUnavailable,
@@ -68,6 +69,7 @@ _EXIT_CODES: dict[type[LoaderError], int] = {
     ConfigurationError: 2,
     InvalidRecord: 3,
     InputRejected: 3,
+    NoRoom: 4,
     SourceUnavailable: 4,
     WarehouseUnavailable: 4,
     NothingToJudge: 5,
@@ -181,7 +183,7 @@ def cli(*, debug: bool) -> None:
       2   usage or configuration
       3   input rejected (--strict, --max-rejected, or nothing loadable), a run
           in which all failed, or an evaluator that gave no score at all
-      4   database or LangSmith unreachable
+      4   database or LangSmith unreachable, or a disk is full
       5   inconclusive: a person has to look
       70  something unexpected: one line, details in a file, a traceback
           only with --debug

@@ -18,7 +18,7 @@ from loader.sources.files import STANDARD_INPUT, FileSource, expand
 from loader.sources.guess import guess
 from loader.sources.mapping_file import parse_mapping
 from loader.sources.probe import probe
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 from loader.warehouse.folder import shown, team_folder
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ def _write(text: str) -> Path:
         with whole_file(path) as stream:
             stream.write(text.encode())
     except OSError as error:
-        raise ConfigurationError(f"{shown(path)} cannot be written: {error.strerror}") from None
+        raise cannot_write(shown(path), error) from None
     return path
 
 

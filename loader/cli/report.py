@@ -9,8 +9,7 @@ import click
 
 from loader.cli.options import database_option
 from loader.cli.say import say
-from loader.errors import ConfigurationError
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 
 
 @click.command()
@@ -66,4 +65,4 @@ def _write(path: Path, text: str) -> None:
         with whole_file(path) as stream:
             stream.write(text.encode("utf-8", "replace"))
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error

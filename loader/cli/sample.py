@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from loader.cli.say import say
-from loader.errors import ConfigurationError
 from loader.sources.sample import DEFAULT_SEED, write_sample
+from loader.tools.files import cannot_write
 
 
 @click.command()
@@ -33,6 +33,6 @@ def sample(directory: Path | None, seed: int) -> None:
     try:
         paths = write_sample(directory, seed)
     except OSError as error:
-        raise ConfigurationError(f"cannot write the sample to {directory}: {error}") from error
+        raise cannot_write(f"the sample to {directory}", error) from error
     for path in paths:
         say(path)

@@ -20,7 +20,7 @@ from loader.errors import ConfigurationError, nearest
 from loader.marts.reading import mart_columns, mart_names, reading
 from loader.marts.states import schema_name
 from loader.show.escape import FORMULA_PATTERN, lines
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +80,7 @@ def export(connection: Connection, path: str, selection: Selection) -> int:
                         return _copy(connection, query, packed)
                 return _copy(connection, query, stream)
         except OSError as error:
-            raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+            raise cannot_write(path, error) from error
 
 
 def _suffix(path: str) -> str:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ConfigurationError, LoaderError
+from loader.tools.files import cannot_write
 from loader.warehouse.connection import connect
 
 try:
@@ -80,6 +81,7 @@ def write(path: str, database_url: str | None = None) -> None:
 
     Raises:
         ConfigurationError: the marts are not built, or the file cannot be written.
+        NoRoom: the disk is full.
         WarehouseUnavailable: the server does not answer.
     """
     with connect(database_url) as connection:
@@ -87,7 +89,7 @@ def write(path: str, database_url: str | None = None) -> None:
     try:
         write_to_textfile(path, _registry_of(Readings(families)))
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def serve(host: str, port: int, database_url: str | None, announce: Callable[[str], None]) -> None:

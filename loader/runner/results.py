@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from loader.errors import ConfigurationError
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,9 +58,7 @@ async def results_file(path: Path | None) -> AsyncIterator[Callable[[bytes], Non
         try:
             stream = stack.enter_context(whole_file(path))
         except OSError as error:
-            raise ConfigurationError(
-                f"--output {path} cannot be written: {error.strerror or error}"
-            ) from None
+            raise cannot_write(f"--output {path}", error) from None
         lines = _Lines(stream, is_array=path.suffix.lower() == ".json")
         yield lines.add
         lines.end()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from loader.errors import ConfigurationError
-from loader.tools.files import whole_file
+from loader.tools.files import cannot_write, whole_file
 from loader.warehouse.folder import FILES, MAPPING, NAME, POLICY, VARS, team_folder
 from loader.warehouse.project import project_directory
 
@@ -79,7 +79,7 @@ def write_file(folder: Path, name: str) -> bool:
         with whole_file(path) as stream:
             stream.write(content)
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from None
+        raise cannot_write(path, error) from None
     return True
 
 

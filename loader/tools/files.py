@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
+from loader.errors import ConfigurationError, LoaderError, NoRoom
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -43,3 +48,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def cannot_write(path: object, error: OSError) -> LoaderError:
+    """Return the error of a file that could not be written, to be raised from the system's."""
+    reason = error.strerror or error
+    if error.errno in _FULL:
+        return NoRoom(f"cannot write {path}: {reason}; make room and run the command again")
+    return ConfigurationError(f"cannot write {path}: {reason}")

@@ -40,10 +40,10 @@ def build(
         quiet: print only warnings and errors.
 
     Returns:
-        An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 4
-        another build went on for longer than one waits, or took this one over, 70 a model or
-        a test failed (dbt says 1, which here means blocked and nothing else); what a shell
-        says of a process that a signal ended.
+        An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 4 the
+        server is full or gone, or another build went on for longer than one waits, or took
+        this one over, 70 a model or a test failed (dbt says 1, which here means blocked and
+        nothing else); what a shell says of a process that a signal ended.
 
     Raises:
         ConfigurationError: no project here, the team's folder has a fault, evalmart's own

@@ -24,7 +24,7 @@ gc.set_threshold(200_000, 50, 1000)
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
 from loader.errors import ConfigurationError, LoaderError  # noqa: E402
-from loader.warehouse import lease, parsed, temporary  # noqa: E402
+from loader.warehouse import dbt_faults, lease, parsed, temporary  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
@@ -43,6 +43,9 @@ def main() -> int:
         return _UNUSABLE if isinstance(error, ConfigurationError) else _UNAVAILABLE
     if result.success:
         return _DONE
+    if (fault := dbt_faults.of_server(result)) is not None:
+        sys.stderr.write(f"Error: the server could not go on: {fault}; build again when it can\n")
+        return _UNAVAILABLE
     return _FAILED if result.exception is None else _UNUSABLE
 
 

@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_written_ends_before_the_first_run(
 ) -> None:
     for output, told in (
         (tmp_path / "results.csv", "name a file that ends in .json or .jsonl"),
-        (tmp_path / "nowhere" / "results.json", "cannot be written: No such file"),
+        (tmp_path / "nowhere" / "results.json", "results.json: No such file"),
     ):
         assert told in run(database_url, tmp_path, output, exit_code=2).stderr
     assert stored(database_url) == []
