@@ -278,7 +278,7 @@ end
 $function$;
 
 -- Close the build of a token. Refused when it was taken over: what was written
--- since may be of two builds. One that was never let begin has nothing to close.
+-- since may be of two builds. One never let begin has nothing to close.
 create function raw_evals.end_build(
     marts text,
     token text,
