@@ -360,7 +360,7 @@ async def _text_of(response: httpx2.Response) -> str:
         body += block
         if len(body) > MOST_OUTPUT_BYTES:
             body.clear()
-            block = b""  # what a traceback shows of this frame has no secret
+            block = b""  # noqa: PLW2901  what a traceback shows of this frame has no secret
             raise CallFailed(
                 f"the endpoint answered more than {MOST_OUTPUT_BYTES:,} bytes", may_be_charged=True
             )
