@@ -245,14 +245,13 @@ class ChatTarget:
                 content=content,
                 headers={"Content-Type": "application/json"},
             ) as response:
-                body = await _body(response)
+                text = await _text_of(response)
         except httpx2.TransportError as error:
             is_lost = not isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
             raise _AttemptFailed(
                 redact(f"{type(error).__name__}: {error}"), is_charged=is_lost
             ) from error
         latency = (time.perf_counter() - started) * 1000
-        text = redact(body)
         if not response.is_success:
             self._refuse(response, text, latency)
         return self._read(response, text, latency, number, is_charged=is_charged)
@@ -351,8 +350,8 @@ class ChatTarget:
         return cost, self.price.bound(prompt, output)
 
 
-async def _body(response: httpx2.Response) -> str:
-    """Read what an endpoint answers, as text.
+async def _text_of(response: httpx2.Response) -> str:
+    """Read what an endpoint answers, as text without secrets.
 
     Raises:
         CallFailed: it is longer than an answer may be.
@@ -362,10 +361,12 @@ async def _body(response: httpx2.Response) -> str:
     async for block in response.aiter_bytes():
         body += block
         if len(body) > MOST_OUTPUT_BYTES:
+            body.clear()
+            block = b""  # noqa: PLW2901  what a traceback shows of this frame has no secret
             raise CallFailed(
                 f"the endpoint answered more than {MOST_OUTPUT_BYTES:,} bytes", may_be_charged=True
             )
-    return body.decode(response.encoding or "utf-8", errors="replace")
+    return redact(body.decode(response.encoding or "utf-8", errors="replace"))
 
 
 def _completion(text: str) -> _Completion:

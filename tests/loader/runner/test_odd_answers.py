@@ -38,7 +38,7 @@ def deep(levels: int) -> list[Any]:
     return value
 
 
-class Unspeakable(Exception):
+class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no")
 
@@ -85,11 +85,11 @@ ANSWERS: list[Callable[[], object]] = [
     lambda: {"error": "\ud800\0"}, lambda: {"error": "\udcff" * 3000},
     lambda: "x" * 5_000_000, lambda: {"output": 1, "metadata": {"a": "y" * 5_000_000}},
     lambda: {"output": Truthless()}, lambda: {"error": Truthless()}, lambda: {"model": Truthless()},
-    lambda: Nameless(), lambda: Nameless(output=1), lambda: object(), lambda: {1, 2}, lambda: None,
+    Nameless, lambda: Nameless(output=1), object, lambda: {1, 2}, lambda: None,
     lambda: b"\xff", lambda: Answer(outputs="text", latency_ms="soon", metadata=[1]),  # type: ignore[arg-type]
     raised(SystemExit(3)), raised(KeyboardInterrupt()), raised(GeneratorExit()),
-    raised(StopIteration()), raised(Unspeakable()), raised(MemoryError()), raised(RecursionError()),
-    raised(CallFailed("\ud800", latency_ms=float("nan"))), raised(asyncio.CancelledError()),
+    raised(StopIteration()), raised(UnspeakableError()), raised(MemoryError()),
+    raised(RecursionError()), raised(CallFailed("\ud800", latency_ms=float("nan"))), raised(asyncio.CancelledError()),
 ]  # fmt: skip
 
 
@@ -121,9 +121,9 @@ EVALUATIONS: list[Callable[[], object]] = [
     lambda: {"key": "\ud800", "score": 1}, lambda: {"key": "a.b", "score": float("nan")},
     lambda: {"key": "k", "value": {"deep": deep(900)}}, lambda: {"key": "k", "comment": "\ud800\0"},
     lambda: {"key": "k", "comment": "c" * 5_000_000}, lambda: {"key": "k", "value": "\ud800"},
-    lambda: [{"key": str(number), "score": 1} for number in range(3000)], lambda: Truthless(),
-    lambda: [], lambda: object(), raised(SystemExit()), raised(KeyboardInterrupt()),
-    raised(Unspeakable()), raised(RecursionError()), raised(GeneratorExit()),
+    lambda: [{"key": str(number), "score": 1} for number in range(3000)], Truthless,
+    list, object, raised(SystemExit()), raised(KeyboardInterrupt()),
+    raised(UnspeakableError()), raised(RecursionError()), raised(GeneratorExit()),
 ]  # fmt: skip
 
 
@@ -201,8 +201,8 @@ def test_a_command_that_prints_without_end_is_given_up(database_url: str) -> Non
 def test_odd_numbers_of_an_endpoint_cost_no_answer(database_url: str, chat: ChatServer) -> None:
     odd = ["NaN", "1e400", "-5", '"7"', "[1]", "1" + "0" * 400, "2.0"]
     bodies = [
-        '{"choices": [{"message": {"content": "1"}}], "usage": {"prompt_tokens": %s, '
-        '"completion_tokens": 2, "total_tokens": %s}}' % (number, number)
+        f'{{"choices": [{{"message": {{"content": "1"}}}}], "usage": {{"prompt_tokens": {number}, '
+        f'"completion_tokens": 2, "total_tokens": {number}}}}}'
         for number in odd
     ]
     bodies += [
@@ -279,8 +279,12 @@ def test_a_target_that_hides_its_parameters_is_refused(name: str) -> None:
 
 
 def test_a_task_that_cannot_be_kept_is_refused_before_anything_is_paid(database_url: str) -> None:
-    asked = []
-    target = CallableTarget(lambda prompt: asked.append(prompt))
+    asked: list[str] = []
+
+    def ask(prompt: str) -> None:
+        asked.append(prompt)
+
+    target = CallableTarget(ask)
     with pytest.raises(ConfigurationError, match="task_id is 600 bytes long"):
         run(database_url, target, [*sums(1), {"task_id": "t" * 600, "prompt": "?"}])
     assert asked == []
