@@ -54,9 +54,12 @@ class Kills:
 
     def go_on(self, count: int, check_every: int) -> None:
         """Kill so many processes; build and compare whenever so many more were."""
+        names = list(_WEIGHTS)
+        # each is seen undisturbed, then in danger; then as it comes
+        first = iter(names * 2)
         checked = 0
         while (total := self.killed.total()) < count and len(self.model.faults) < _MOST_FAULTS:
-            name = self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+            name = next(first, None) or self._chance.choices(names, list(_WEIGHTS.values()))[0]
             getattr(self, f"_{name}")()
             if total >= checked + check_every:
                 checked = total
