@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import os
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import click
 
@@ -13,18 +14,46 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+_WAIT_SECONDS: Final = "EVALMART_WAIT_SECONDS"  # as loader.warehouse.waiting, which is dear
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def database_option(function: Callable[P, R]) -> Callable[P, R]:
-    """Add `--database-url`."""
+    """Add `--database-url`, and `--wait` for whoever is at work there."""
+    waiting = click.option(
+        "--wait",
+        metavar="SECONDS",
+        type=click.FloatRange(min=0, max=1e9),
+        is_eager=True,
+        expose_value=False,
+        callback=_wait_no_longer,
+        help="For a build or a load under way; else EVALMART_WAIT_SECONDS, or 600.",
+    )
     return click.option(
         "--database-url",
         metavar="URL",
         callback=_load_what_waits,
         help="PostgreSQL to use; else DATABASE_URL, PG* variables, or the embedded server.",
-    )(function)
+    )(waiting(function))
+
+
+def _wait_no_longer(
+    ctx: click.Context, parameter: click.Parameter, seconds: float | None
+) -> float | None:
+    """Say how long to wait, to this process while the command runs and to those that it starts."""
+    del parameter
+    if seconds is not None:
+        before = os.environ.get(_WAIT_SECONDS)
+        os.environ[_WAIT_SECONDS] = f"{seconds:g}"
+        ctx.call_on_close(lambda: _restore(before))
+    return seconds
+
+
+def _restore(before: str | None) -> None:
+    os.environ.pop(_WAIT_SECONDS, None)
+    if before is not None:
+        os.environ[_WAIT_SECONDS] = before
 
 
 def _load_what_waits(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -100,3 +101,46 @@ def test_connections_are_closed_at_the_end(connections: KeptConnections, databas
         ).fetchone()
     assert gone is not None
     assert gone[1] is True
+
+
+def test_nothing_is_committed_once_the_build_may_be_another_s(
+    connections: KeptConnections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dbt_common.exceptions import DbtDatabaseError
+
+    is_held = True
+    own = SimpleNamespace(sessions="evalmart build 1", is_held=lambda: is_held)
+    monkeypatch.setattr(type(connections), "lease", own)
+    connections.set_connection_name("model.a")
+    ask(connections, "reset role")
+    connections.begin()
+    assert ask(connections, "show application_name") == "evalmart build 1"
+    ask(connections, "create schema done")
+    connections.commit()
+    ask(connections, "reset role")
+    connections.begin()
+    ask(connections, "create schema half_done")
+    is_held = False
+    with pytest.raises(DbtDatabaseError, match="taken over by another"):
+        connections.commit()
+    connections.release()
+
+    connections.set_connection_name("model.b")
+    assert ask(connections, "select to_regnamespace('done') is not null") is True
+    assert ask(connections, "select to_regnamespace('half_done') is null") is True
+
+
+def test_no_limit_of_the_server_ends_a_model(
+    connections: KeptConnections, database_url: str
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        name = owner.info.dbname
+        for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            owner.execute(f"alter database {name} set {limit} = '100ms'".encode())
+    connections.set_connection_name("model.a")
+    connections.begin()
+    ask(connections, "select pg_sleep(0.3)")
+    time.sleep(0.3)
+    assert ask(connections, "select 1") == 1
+    connections.commit()
+    assert ask(connections, "show statement_timeout") == "100ms"

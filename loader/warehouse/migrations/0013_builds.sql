@@ -278,7 +278,7 @@ end
 $function$;
 
 -- Close the build of a token. Refused when it was taken over: what was written
--- since may be of two builds. One that was never let begin has nothing to close.
+-- since may be of two builds. One never let begin has nothing to close.
 create function raw_evals.end_build(
     marts text,
     token text,
@@ -291,26 +291,29 @@ declare
     staging constant text := quote_ident(marts || '_staging');
     own_id bigint;
     was_lost boolean;
+    upto bigint := 0;
 begin
+    if to_regclass(staging || '.build_watermarks') is not null then
+        execute format(
+            $statement$
+            select marks.built_load_id from %s.build_watermarks as marks
+            where marks.model = 'evaluation_trials'
+            $statement$,
+            staging
+        ) into upto;
+    end if;
     execute format(
         $statement$
         update %1$s.builds
         set
             status = case when $2 then 'complete' else 'failed' end,
             finished_at = clock_timestamp(),
-            built_load_id = coalesce(
-                (
-                    select marks.built_load_id
-                    from %1$s.build_watermarks as marks
-                    where marks.model = 'evaluation_trials'
-                ),
-                0
-            )
+            built_load_id = coalesce($3, 0)
         where status = 'running' and holder ->> 'token' = $1
         returning build_id
         $statement$,
         staging
-    ) into own_id using token, is_complete;
+    ) into own_id using token, is_complete, upto;
     if own_id is not null then
         return;
     end if;
