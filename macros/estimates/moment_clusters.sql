@@ -6,6 +6,7 @@
 {% macro moment_clusters() -%}
 deviations as (
     select
+        differences.pair_number,
         centres.comparison_number,
         centres.n_pairs,
         centres.n_ratio_pairs,
@@ -80,8 +81,10 @@ flushed_deviations as (
                 and (candidate = 0 or candidate = 1)
         end as is_binary
     from deviations
+    -- sums are of this order, whatever the join above made of it
+    order by pair_number
     -- keeps the planner from repeating these expressions in every sum below
-    offset 0  -- noqa: AM09
+    offset 0
 ),
 
 -- one row a cluster; tasks without one share a row, of clusters of one task
@@ -172,6 +175,8 @@ cluster_sums as (
             else log_ratio_influence * log_ratio_influence
         end as squared_log_ratio_sum
     from left_out
+    order by comparison_number, cluster_id collate "C"
+    offset 0
 ),
 
 totals as (

@@ -2,7 +2,9 @@
 {#
     First step of int_metric_pair_moments, from its CTE `metric_pairs` to
     `differences`: each pair of each segment, as recorded and, where a run of a
-    score is missing, once more with that run at the worst there is.
+    score is missing, once more with that run at the worst there is. They are
+    numbered and stand in the order of their tasks: floats that are added up in
+    another order differ in the last digit.
 #}
 {% macro moment_readings() -%}
 segmented_pairs as not materialized (
@@ -148,7 +150,8 @@ differences as materialized (
             else coalesce(candidate_repetitions, 1)
         end as candidate_repetitions,
         {{ variance_of_runs('baseline') }} as baseline_variance,
-        {{ variance_of_runs('candidate') }} as candidate_variance
+        {{ variance_of_runs('candidate') }} as candidate_variance,
+        row_number() over (order by task_id collate "C") as pair_number
     from read_values
 )
 {%- endmacro %}

@@ -59,6 +59,8 @@ parts as (
     window comparisons as (
         partition by
             experiment_id, candidate_group, candidate_version, segment
+        order by metric
+        rows between unbounded preceding and unbounded following
     )
 ),
 
@@ -159,9 +161,11 @@ part_values as not materialized (
 task_influences as (
     select
         comparison_number,
+        task_id as member,
         1::bigint as n_tasks,
         sum(
             coefficient * (task_improvement - improvement) / (n_part_pairs - 1)
+            order by metric
         ) as influence
     from part_values
     where cluster_id is null
@@ -178,7 +182,8 @@ part_clusters as (
     select
         comparison_number,
         cluster_id,
-        coefficient * sum(task_improvement - improvement)
+        metric,
+        coefficient * sum(task_improvement - improvement order by task_id)
         / nullif(n_part_pairs - count(*), 0) as influence
     from clustered_values
     group by
@@ -197,11 +202,12 @@ cluster_tasks as (
 cluster_influences as (
     select
         part_clusters.comparison_number,
+        part_clusters.cluster_id as member,
         min(cluster_tasks.n_tasks) as n_tasks,
         -- without this cluster a part would have no value left
         case
             when bool_and(part_clusters.influence is not null)
-                then sum(part_clusters.influence)
+                then sum(part_clusters.influence order by part_clusters.metric)
         end as influence
     from part_clusters
     inner join cluster_tasks
@@ -227,7 +233,7 @@ moments as (
         sum(n_tasks * n_tasks)::float8 as squared_sizes,
         case
             when bool_and(influence is not null)
-                then sum({{ bounded_square('influence') }})
+                then sum({{ bounded_square('influence') }} order by n_tasks, member, influence)
         end as squared_influences
     from influences
     group by comparison_number
@@ -240,7 +246,7 @@ composites as (
         candidate_version,
         segment,
         comparison_number,
-        sum(coefficient * improvement) as composite_improvement
+        sum(coefficient * improvement order by metric) as composite_improvement
     from weighed_parts
     group by
         experiment_id,

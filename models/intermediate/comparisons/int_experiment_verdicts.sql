@@ -52,8 +52,12 @@ legacy_inputs as (
         candidate_group,
         candidate_version,
         segment,
-        sum(weight * 100 * relative_change)
-        / nullif(sum(weight) filter (where relative_change is not null), 0)
+        sum(weight * 100 * relative_change order by metric)
+        / nullif(
+            sum(weight order by metric)
+            filter (where relative_change is not null),
+            0
+        )
             as weighted_improvement_pct,
         bool_or(
             100 * relative_change

@@ -71,7 +71,7 @@ ties as (
     select
         series_number,
         sum(tied_count)::bigint as version_count,
-        array_agg(tied_count) as tied_counts
+        array_agg(tied_count order by tied_count) as tied_counts
     from tied_values
     group by series_number
 ),

@@ -11,6 +11,7 @@ evaluation_results as (
     {{ changed_rows(ref('evaluation_results')) }}
 ),
 
+-- floats are added up in one order, or the last digit differs
 arms as (
     select
         experiment_id,
@@ -21,10 +22,10 @@ arms as (
         sum(repetitions)::bigint as total_runs,
         count(success_rate)::integer as said_tasks,
         count(pass_at_k)::integer as repeated_tasks,
-        avg(success_rate) as success_rate,
-        avg(pass_at_k) as pass_at_k,
-        avg(pass_hat_k) as pass_hat_k,
-        avg(accuracy) as avg_accuracy,
+        avg(success_rate order by task_id) as success_rate,
+        avg(pass_at_k order by task_id) as pass_at_k,
+        avg(pass_hat_k order by task_id) as pass_hat_k,
+        avg(accuracy order by task_id) as avg_accuracy,
         count(accuracy) as accuracy_tasks
     from evaluation_results
     group by experiment_id, experiment_group, extension_version
