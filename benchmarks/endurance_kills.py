@@ -54,9 +54,12 @@ class Kills:
 
     def go_on(self, count: int, check_every: int) -> None:
         """Kill so many processes; build and compare whenever so many more were."""
+        names = list(_WEIGHTS)
+        # each is seen undisturbed, then in danger; then as it comes
+        first = iter(names * 2)
         checked = 0
         while (total := self.killed.total()) < count and len(self.model.faults) < _MOST_FAULTS:
-            name = self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+            name = next(first, None) or self._chance.choices(names, list(_WEIGHTS.values()))[0]
             getattr(self, f"_{name}")()
             if total >= checked + check_every:
                 checked = total
@@ -102,11 +105,7 @@ class Kills:
         is_done = self._risk("recorder", work, lambda: os.close(writing))
         with os.fdopen(reading) as said:
             acknowledged = max([0, *map(int, said.read().split())])
-        deadline = time.monotonic() + 60
-        while spool.waiting() and time.monotonic() < deadline:
-            spool.replay_waiting(self.url)
-        if spool.waiting():
-            self.model.faults.append(f"not loaded from the spool: {spool.waiting()}")
+        self._empty_spool()
         acknowledged = len(items) if is_done else acknowledged
         self.model.adopt(self.url, SOURCE, items, acknowledged)
 
@@ -153,11 +152,20 @@ class Kills:
             self._ended = Child(command(*words), self.place.directory / "run.log").wait(120)
             if self._ended.code:
                 self.model.faults.append(f"run after a kill: {self._ended}")
+        self._empty_spool()
         query = ("select count(*), count(distinct task_id) from raw_evals.evaluation_runs"
                  " where experiment_id = %s")  # fmt: skip
         [counts] = rows(self.url, query, [experiment])
         if counts != (_RUN_TASKS, _RUN_TASKS):
             self.model.faults.append(f"run: {counts} runs and tasks of {_RUN_TASKS}")
+
+    def _empty_spool(self) -> None:
+        """Load what was kept while the server was away, as the next command does."""
+        deadline = time.monotonic() + 60
+        while spool.waiting() and time.monotonic() < deadline:
+            spool.replay_waiting(self.url)
+        if spool.waiting():
+            self.model.faults.append(f"not loaded from the spool: {spool.waiting()}")
 
     def _items(
         self, kind: str, count: int, *, old: bool = False, repeated: bool = False
