@@ -16,6 +16,10 @@
 {% macro version_sort_keys(relation) %}select *, 'key' as version_sort_key from {{ relation }}{% endmacro %}
 {% macro version_order(direction) %}version_sort_key{% endmacro %}
 {% macro rounding_noise() %}1e-12{% endmacro %}
+{% macro largest_number() %}1e30{% endmacro %}
+{% macro largest_latency() %}1e12{% endmacro %}
+{% macro largest_cost() %}1e9{% endmacro %}
+{% macro largest_tokens() %}1000000000000{% endmacro %}
 {% macro statistical_function(name) %}{{ name }}{% endmacro %}
 {% macro comparison_flags() %}flags{% endmacro %}
 {% macro is_named_as_bad(metric) %}{{ metric }} = 'error'{% endmacro %}

@@ -9,6 +9,7 @@ import psycopg
 from loader.errors import WarehouseUnavailable
 from loader.ingest.entries import draw_load_id, write_entry
 from loader.records import checks
+from loader.records.bounds import LONGEST_IDENTIFIER, LONGEST_LABEL, are_short
 from loader.tools.sql_files import read_sql
 
 if TYPE_CHECKING:
@@ -30,7 +31,13 @@ def insert(
         with_runs: leave out arms that have no run.
 
     """
-    sound = [plan for plan in plans if not any(checks.unstorable(list(plan[:3]), "plan"))]
+    longest = (LONGEST_IDENTIFIER, LONGEST_LABEL, LONGEST_LABEL)
+    sound = [
+        plan
+        for plan in plans
+        if not any(checks.unstorable(list(plan[:3]), "plan"))
+        and are_short(*zip(plan[:3], longest, strict=True))
+    ]
     if not sound:
         return set()
     experiments, groups, versions, repetitions, tasks = map(list, zip(*sound, strict=True))

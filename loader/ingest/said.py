@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from loader.errors import ConfigurationError, nearest
 from loader.records import checks
+from loader.records.bounds import LONGEST_NAME, are_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -159,6 +160,8 @@ def _problems(values: Mapping[str, str | None]) -> Iterator[str]:
             continue
         for error in checks.unstorable(value, part):
             yield error.reason
+        if part == "key" and not are_short((value.strip(), LONGEST_NAME)):
+            yield f"key is too long; at most {LONGEST_NAME} bytes are kept, shorten it"
         if part == "score" and _score(value) is None:
             yield f"score {value!r} is neither a number nor true or false"
 

@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from loader.ingest import arm_plans, group_roles, score_configs, summary_scores
+from loader.ingest.printable import printable
+from loader.records.bounds import (
+    LARGEST_COUNT,
+    LONGEST_IDENTIFIER,
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    are_short,
+    is_measured,
+)
 from loader.sources import Configuring, Planning, Summarising
 
 if TYPE_CHECKING:
@@ -31,13 +40,59 @@ NOTHING = Told()
 
 
 def told_by(source: Source, roles: Mapping[str, str] | None) -> Told:
-    """Ask a source, once it was read; `roles` are those that options say."""
+    """Ask a source, once it was read; `roles` are those that options say.
+
+    What is said beside the runs has the bounds of a record, and fails no load: a number that
+    is out of range is not said, and what has a name too long for a key is of no run that was
+    loaded.
+    """
     return Told(
-        plans=source.plans() if isinstance(source, Planning) else (),
-        configs=source.score_configs() if isinstance(source, Configuring) else (),
-        scores=source.summary_scores() if isinstance(source, Summarising) else (),
+        plans=_bounded_plans(source.plans()) if isinstance(source, Planning) else (),
+        configs=_bounded_configs(source.score_configs()) if isinstance(source, Configuring) else (),
+        scores=_bounded_scores(source.summary_scores()) if isinstance(source, Summarising) else (),
         roles=roles or {},
     )
+
+
+def _bounded_plans(plans: Sequence[ArmPlan]) -> list[ArmPlan]:
+    return [
+        plan._replace(
+            planned_repetitions=_count(plan.planned_repetitions),
+            planned_tasks=_count(plan.planned_tasks),
+        )
+        for plan in plans
+    ]
+
+
+def _count(planned: int | None) -> int | None:
+    return planned if is_measured(planned, LARGEST_COUNT) else None
+
+
+def _bounded_configs(configs: Sequence[ScoreConfig]) -> list[ScoreConfig]:
+    return [
+        config
+        if is_measured(config.scale_min) and is_measured(config.scale_max)
+        else config._replace(scale_min=None, scale_max=None)
+        for config in configs
+        if are_short(
+            (printable(config.experiment_id), LONGEST_IDENTIFIER),
+            (printable(config.evaluator_key), LONGEST_NAME),
+        )
+    ]
+
+
+def _bounded_scores(scores: Sequence[SummaryScore]) -> list[SummaryScore]:
+    return [
+        score if is_measured(score.score) else score._replace(score=None)
+        for score in scores
+        if are_short(
+            (printable(score.experiment_id), LONGEST_IDENTIFIER),
+            (printable(score.experiment_group), LONGEST_LABEL),
+            (printable(score.extension_version), LONGEST_LABEL),
+            (printable(score.feedback_id), LONGEST_IDENTIFIER),
+            (printable(score.evaluator_key), LONGEST_NAME),
+        )
+    ]
 
 
 def insert(connection: Connection, load_id: int, told: Told, tables: Sequence[str]) -> set[str]:

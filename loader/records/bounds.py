@@ -76,6 +76,16 @@ ROWS: Final = (
 """What a record may hold, for people."""
 
 
+def is_measured(value: float | None, largest: float = LARGEST_NUMBER) -> bool:
+    """Tell whether a number that a service says beside records is one that is kept."""
+    return value is None or -largest <= value <= largest
+
+
+def are_short(*texts: tuple[str, int]) -> bool:
+    """Tell whether texts, each with the most bytes it may have, can be kept as keys."""
+    return all(0 < len(text.encode()) <= longest for text, longest in texts)
+
+
 def shown(limit: float) -> str:
     """Write a bound as it is read."""
     return f"{limit:,.0f}" if limit <= LARGEST_LATENCY else f"{limit:g}".replace("+", "")

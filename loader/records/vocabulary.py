@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from loader.errors import ConfigurationError
+from loader.records.bounds import LARGEST_NUMBER, is_measured, shown
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -18,6 +21,15 @@ class Scale:
     metric: str
     low: float
     high: float
+
+    def __post_init__(self) -> None:
+        """Refuse ends that no score of a record can have."""
+        for end in (self.low, self.high):
+            if not is_measured(end):
+                raise ConfigurationError(
+                    f"the scale of {self.metric} ends at {end:g}; "
+                    f"scores go to {shown(LARGEST_NUMBER)} either side of 0, correct it"
+                )
 
 
 @dataclass(frozen=True, slots=True)

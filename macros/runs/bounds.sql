@@ -12,6 +12,3 @@
 
 
 {% macro largest_tokens() -%} 1000000000000 {%- endmacro %}
-
-
-{% macro largest_count() -%} 1000000000 {%- endmacro %}

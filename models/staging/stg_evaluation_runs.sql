@@ -85,7 +85,9 @@ renamed as (
                 measurements
                 - array(
                     select taken.metric
-                    from jsonb_each(measurements) as taken (metric, measurement)
+                    from
+                        jsonb_each(source.measurements)
+                            as taken (metric, measurement)
                     where
                         jsonb_path_exists(
                             jsonb_build_object('', taken.measurement),
@@ -123,20 +125,22 @@ renamed as (
                 || (
                     select
                         coalesce(
-                            jsonb_object_agg(off.field, off.number_set_aside),
+                            jsonb_object_agg(
+                                odd_values.place, odd_values.number_set_aside
+                            ),
                             '{}'
                         )
                     from (
                         {% for name, largest in numbers.items() -%}
                             select
-                                '{{ name }}' as field,
+                                '{{ name }}' as place,
                                 to_jsonb({{ name }}) as number_set_aside
                             where
                                 {{ name }} not between 0 and {{ largest }}
                             union all
                         {% endfor -%}
                         select
-                            'measurements.' || taken.metric as field,
+                            'measurements.' || taken.metric as place,
                             taken.measurement as number_set_aside
                         from
                             jsonb_each(
@@ -151,11 +155,11 @@ renamed as (
                                 jsonb_build_object('', taken.measurement),
                                 {{ too_large }}
                             )
-                    ) as off
+                    ) as odd_values
                 )
         end as set_aside,
         case when jsonb_typeof(comments) = 'object' then comments end
-            as comments,
+            as comments,  -- noqa: RF04
         trace_url,
         inputs_id,
         outputs_id,
