@@ -15,9 +15,8 @@ from loader.ingest.printable import printable
 from loader.sources.digests import Filed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from loader.ingest.summary import Outcome
     from loader.sources import Source
     from loader.sources.digests import FileRead
     from loader.warehouse.connection import Connection
@@ -50,6 +49,8 @@ class Seen:
         """Begin before the first row."""
         self.known: dict[str, int] = {}
         """Files that were loaded before, each with the last such load."""
+        self.older = 0
+        """Rows that have an earlier time than what is loaded of their run."""
         self._is_by_time = False
         self._files: Sequence[FileRead] = ()
         self._rows = 0
@@ -123,20 +124,26 @@ class Seen:
                 ],
             )
 
+    def notes(self, *, loaded: int) -> Iterator[str]:
+        """Say which files were loaded before, and what came too late.
 
-def notes(known: Mapping[str, int], outcome: Outcome) -> Iterator[str]:
-    """Say which files of a load were loaded before, and what came too late."""
-    what = "it changes nothing" if not outcome.loaded else "what was stored then changes nothing"
-    for origin, load_id in list(known.items())[:_MOST_NAMED]:
-        name = printable(origin) or "standard input"
-        yield f"{name} was loaded before, as load {load_id}: {what} (--again loads it anyway)"
-    if len(known) > _MOST_NAMED:
-        yield f"and {len(known) - _MOST_NAMED} more files were loaded before"
-    if outcome.older:
-        many = outcome.older > 1
-        yield (
-            f"{outcome.older:,} {'records are' if many else 'record is'} older, by recorded_at, "
-            f"than what is loaded of {'their runs' if many else 'its run'}, and "
-            f"{'change' if many else 'changes'} nothing (--again loads {'them' if many else 'it'} "
-            "anyway)"
-        )
+        Args:
+            loaded: how many rows of the load are.
+
+        """
+        what = "what was stored then changes nothing" if loaded else "it changes nothing"
+        for origin, load_id in list(self.known.items())[:_MOST_NAMED]:
+            name = printable(origin) or "standard input"
+            yield f"{name} was loaded before, as load {load_id}: {what} (--again loads it anyway)"
+        if len(self.known) > _MOST_NAMED:
+            yield f"and {len(self.known) - _MOST_NAMED} more files were loaded before"
+        if self.older == 1:
+            yield (
+                "1 record is older, by recorded_at, than what is loaded of its run, and changes "
+                "nothing (--again loads it anyway)"
+            )
+        elif self.older:
+            yield (
+                f"{self.older:,} records are older, by recorded_at, than what is loaded of their "
+                "runs, and change nothing (--again loads them anyway)"
+            )

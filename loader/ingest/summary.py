@@ -111,8 +111,6 @@ class Outcome(NamedTuple):
     doubled: tuple[str, ...] = ()
     """Some of the tasks that were asked more than one thing under one id."""
     doubled_count: int = 0
-    older: int = 0
-    """Rows that have an earlier time than what is loaded of their run, and change nothing."""
 
 
 class Tally:
