@@ -42,6 +42,40 @@ on conflict do nothing
 """
 
 
+def find(connection: Connection, source: str, files: Sequence[FileRead]) -> dict[str, int]:
+    """Return those of some files that were loaded before, by origin, each with the last such load.
+
+    Args:
+        connection: inside the transaction of the load, under its lock.
+        source: the `source` of the load.
+        files: as they were read.
+
+    """
+    values: dict[str, object] = {
+        "source": source,
+        "hashes": [file.content_hash for file in files],
+        "counts": [file.byte_count for file in files],
+    }
+    found = {
+        (str(content).replace("-", ""), count): int(str(load_id))
+        for content, count, load_id in connection.execute(_FIND, values)
+    }
+    known = {file.origin: found.get((file.content_hash, file.byte_count)) for file in files}
+    return {origin: load_id for origin, load_id in known.items() if load_id is not None}
+
+
+def insert(connection: Connection, load_id: int, source: str, files: Sequence[FileRead]) -> None:
+    """Write which files a load was the first to bring; inside its transaction."""
+    if files:
+        connection.cursor().executemany(
+            _INSERT,
+            [
+                (load_id, source, file.content_hash, file.byte_count, printable(file.origin))
+                for file in files
+            ],
+        )
+
+
 class Seen:
     """What a load reads of files, and which of them were loaded before."""
 
@@ -72,21 +106,8 @@ class Seen:
 
     def recognise(self, connection: Connection, source: str) -> None:
         """Look which files were loaded before; inside the transaction, under its lock."""
-        if not self._is_by_time:
-            return
-        values: dict[str, object] = {
-            "source": source,
-            "hashes": [file.content_hash for file in self._files],
-            "counts": [file.byte_count for file in self._files],
-        }
-        found = {
-            (str(content).replace("-", ""), count): int(str(load_id))
-            for content, count, load_id in connection.execute(_FIND, values)
-        }
-        for file in self._files:
-            load_id = found.get((file.content_hash, file.byte_count))
-            if load_id is not None:
-                self.known[file.origin] = load_id
+        if self._is_by_time:
+            self.known = find(connection, source, self._files)
 
     def values(self, straight_count: int) -> dict[str, object]:
         """Return what the decision goes by.
@@ -115,14 +136,7 @@ class Seen:
     def insert(self, connection: Connection, load_id: int, source: str) -> None:
         """Write which files the load was the first to bring; inside its transaction."""
         news = [file for file in self._files if file.origin not in self.known]
-        if news:
-            connection.cursor().executemany(
-                _INSERT,
-                [
-                    (load_id, source, file.content_hash, file.byte_count, printable(file.origin))
-                    for file in news
-                ],
-            )
+        insert(connection, load_id, source, news)
 
     def notes(self, *, loaded: int) -> Iterator[str]:
         """Say which files were loaded before, and what came too late.
