@@ -32,13 +32,15 @@ _MOST_TOLD = 20
     "--file", "path", metavar="PATH", help="CSV with these names as columns, a line a score."
 )
 @click.option("--strict", is_flag=True, help="Store nothing if a line is rejected.")
+@click.option("--again", is_flag=True, help="Say again what a file said that was loaded before.")
 @click.option("--list", "is_list", is_flag=True, help="List what was said, with ids.")
 @format_option
 @database_option
-def annotate(
+def annotate(  # noqa: PLR0913  one for each option
     *,
     path: str | None,
     strict: bool,
+    again: bool,
     is_list: bool,
     output: Format,
     database_url: str | None,
@@ -61,6 +63,7 @@ def annotate(
     """
     from loader.ingest import annotations, said
     from loader.show.render import render
+    from loader.sources.digests import digest_of
     from loader.warehouse.connection import connect
     from loader.warehouse.seeds import read_vocabulary
 
@@ -81,6 +84,7 @@ def annotate(
             faults=lines.faults,
             origin=path or "",
             strict=strict,
+            file=None if path is None or again else digest_of(path),
         )
     if path is None and outcome.faults:
         raise ConfigurationError(outcome.faults[0].reason)
@@ -97,6 +101,9 @@ def _tell(outcome: Outcome) -> None:
         f"read {counts.read} · loaded {counts.loaded} · unchanged {counts.unchanged} · "
         f"rejected {counts.rejected}"
     )
+    if outcome.known_load is not None:
+        told = f"  note: loaded before, as load {outcome.known_load}: what it said then changes "
+        click.echo(f"{told}nothing (--again says it anyway)", err=True)
     for fault in outcome.faults:
         say(f"  line {fault.row}: {fault.reason}", err=True)
     for taken in outcome.taken[:_MOST_TOLD]:

@@ -93,10 +93,10 @@ def _purge_rejects(days: int, database_url: str | None, *, yes: bool) -> None:
             f"{counted(old.loads, 'load')} before {old.cutoff:%Y-%m-%d %H:%M %Z}"
         )
         if not yes:
-            click.echo(f"would remove {what}; add --yes to do it", err=True)
+            say(f"would remove {what}; add --yes to do it", err=True)
             return
         count = sum(old_rejects.remove(connection, old.cutoff))
-    click.echo(f"removed {counted(count, 'reject')}", err=True)
+    say(f"removed {counted(count, 'reject')}", err=True)
 
 
 def _purge_contents(days: int, database_url: str | None, *, yes: bool) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.ingest import naming, statements
+from loader.ingest import known_files, naming, statements
 from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
 from loader.ingest.side_rows import WITHHELD, Kept
 from loader.records.scales import as_number
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loader.ingest.said import Fault, Said
     from loader.records.vocabulary import Vocabulary
+    from loader.sources.digests import FileRead
     from loader.warehouse.connection import Connection
 
 _FIELDS: Final = frozenset({"latency_ms", "tokens_used", "cost_usd"})
@@ -75,6 +76,8 @@ class Outcome(NamedTuple):
     counts: Counts
     taken: tuple[Taken, ...]
     faults: tuple[Fault, ...]
+    known_load: int | None = None
+    """The load that brought the file before: what it said then changes nothing."""
 
 
 class _Run(NamedTuple):
@@ -94,6 +97,7 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
     faults: Sequence[Fault] = (),
     origin: str = "",
     strict: bool = False,
+    file: FileRead | None = None,
 ) -> Outcome:
     """Store what people say of runs, in one transaction.
 
@@ -104,6 +108,8 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
         faults: of statements that could not be read.
         origin: the file that they came from.
         strict: store nothing if any is rejected.
+        file: the content of that file: if it was loaded before, what it said then is not said
+            again over what was said since.
 
     Raises:
         ConfigurationError: the raw schema, or a right on it, is missing.
@@ -127,6 +133,9 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
         if strict and rejected:
             held = [said.fault(WITHHELD, "sound, but others were rejected") for said, _ in sound]
             return Outcome(None, Counts(read, 0, 0, read), (), (*rejected, *held))
+        known = known_files.find(connection, ANNOTATION, [file] if file else [])
+        if known:
+            sound = _news(connection, sound)
         loads = [(said, runs) for said, runs in sound if runs]
         kept = _kept(rejected)
         counts = Counts(
@@ -139,7 +148,7 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
         )
         taken = _store(connection, load_id, loads)
         if not taken and not (rejected and origin):
-            return Outcome(None, counts, (), tuple(rejected))
+            return Outcome(None, counts, (), tuple(rejected), known.get(origin))
         _store_faults(connection, load_id, kept)
         write_entry(
             connection,
@@ -149,7 +158,9 @@ def annotate(  # noqa: PLR0913  a load's own options, by name
             experiments=dict.fromkeys(said.experiment for said, _ in loads),
             counts=counts,
         )
-    return Outcome(load_id, counts, taken, tuple(rejected))
+        if file and taken and not known:
+            known_files.insert(connection, load_id, ANNOTATION, [file])
+    return Outcome(load_id, counts, taken, tuple(rejected), known.get(origin))
 
 
 def entries(connection: Connection, experiment: str | None) -> Table:
@@ -240,6 +251,30 @@ def _runs_of(
             runs.append(_Run(match, score, low, high))
     seen |= told
     return runs, None
+
+
+def _news(
+    connection: Connection, sound: Sequence[tuple[Said, list[_Run]]]
+) -> list[tuple[Said, list[_Run]]]:
+    """Leave out what the same author has said before of the same run."""
+    rows = connection.execute(
+        "select experiment_id, source, source_run_id, evaluator_key, author, score, reason "
+        "from raw_evals.standing_annotations where experiment_id = any(%s)",
+        [list({said.experiment for said, _ in sound})],
+    ).fetchall()
+    before = set(rows)
+    return [
+        (
+            said,
+            [
+                run
+                for run in runs
+                if (said.experiment, run.match.source, run.match.run, said.key, said.author,
+                    run.score, said.reason) not in before
+            ],
+        )
+        for said, runs in sound
+    ]  # fmt: skip
 
 
 def _scale(key: str, match: Match, vocabulary: Vocabulary) -> tuple[float, float] | None:

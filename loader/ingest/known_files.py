@@ -15,9 +15,8 @@ from loader.ingest.printable import printable
 from loader.sources.digests import Filed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from loader.ingest.summary import Outcome
     from loader.sources import Source
     from loader.sources.digests import FileRead
     from loader.warehouse.connection import Connection
@@ -43,6 +42,40 @@ on conflict do nothing
 """
 
 
+def find(connection: Connection, source: str, files: Sequence[FileRead]) -> dict[str, int]:
+    """Return those of some files that were loaded before, by origin, each with the last such load.
+
+    Args:
+        connection: inside the transaction of the load, under its lock.
+        source: the `source` of the load.
+        files: as they were read.
+
+    """
+    values: dict[str, object] = {
+        "source": source,
+        "hashes": [file.content_hash for file in files],
+        "counts": [file.byte_count for file in files],
+    }
+    found = {
+        (str(content).replace("-", ""), count): int(str(load_id))
+        for content, count, load_id in connection.execute(_FIND, values)
+    }
+    known = {file.origin: found.get((file.content_hash, file.byte_count)) for file in files}
+    return {origin: load_id for origin, load_id in known.items() if load_id is not None}
+
+
+def insert(connection: Connection, load_id: int, source: str, files: Sequence[FileRead]) -> None:
+    """Write which files a load was the first to bring; inside its transaction."""
+    if files:
+        connection.cursor().executemany(
+            _INSERT,
+            [
+                (load_id, source, file.content_hash, file.byte_count, printable(file.origin))
+                for file in files
+            ],
+        )
+
+
 class Seen:
     """What a load reads of files, and which of them were loaded before."""
 
@@ -50,6 +83,8 @@ class Seen:
         """Begin before the first row."""
         self.known: dict[str, int] = {}
         """Files that were loaded before, each with the last such load."""
+        self.older = 0
+        """Rows that have an earlier time than what is loaded of their run."""
         self._is_by_time = False
         self._files: Sequence[FileRead] = ()
         self._rows = 0
@@ -71,21 +106,8 @@ class Seen:
 
     def recognise(self, connection: Connection, source: str) -> None:
         """Look which files were loaded before; inside the transaction, under its lock."""
-        if not self._is_by_time:
-            return
-        values: dict[str, object] = {
-            "source": source,
-            "hashes": [file.content_hash for file in self._files],
-            "counts": [file.byte_count for file in self._files],
-        }
-        found = {
-            (str(content).replace("-", ""), count): int(str(load_id))
-            for content, count, load_id in connection.execute(_FIND, values)
-        }
-        for file in self._files:
-            load_id = found.get((file.content_hash, file.byte_count))
-            if load_id is not None:
-                self.known[file.origin] = load_id
+        if self._is_by_time:
+            self.known = find(connection, source, self._files)
 
     def values(self, straight_count: int) -> dict[str, object]:
         """Return what the decision goes by.
@@ -114,29 +136,28 @@ class Seen:
     def insert(self, connection: Connection, load_id: int, source: str) -> None:
         """Write which files the load was the first to bring; inside its transaction."""
         news = [file for file in self._files if file.origin not in self.known]
-        if news:
-            connection.cursor().executemany(
-                _INSERT,
-                [
-                    (load_id, source, file.content_hash, file.byte_count, printable(file.origin))
-                    for file in news
-                ],
+        insert(connection, load_id, source, news)
+
+    def notes(self, *, loaded: int) -> Iterator[str]:
+        """Say which files were loaded before, and what came too late.
+
+        Args:
+            loaded: how many rows of the load are.
+
+        """
+        what = "what was stored then changes nothing" if loaded else "it changes nothing"
+        for origin, load_id in list(self.known.items())[:_MOST_NAMED]:
+            name = printable(origin) or "standard input"
+            yield f"{name} was loaded before, as load {load_id}: {what} (--again loads it anyway)"
+        if len(self.known) > _MOST_NAMED:
+            yield f"and {len(self.known) - _MOST_NAMED} more files were loaded before"
+        if self.older == 1:
+            yield (
+                "1 record is older, by recorded_at, than what is loaded of its run, and changes "
+                "nothing (--again loads it anyway)"
             )
-
-
-def notes(known: Mapping[str, int], outcome: Outcome) -> Iterator[str]:
-    """Say which files of a load were loaded before, and what came too late."""
-    what = "it changes nothing" if not outcome.loaded else "what was stored then changes nothing"
-    for origin, load_id in list(known.items())[:_MOST_NAMED]:
-        name = printable(origin) or "standard input"
-        yield f"{name} was loaded before, as load {load_id}: {what} (--again loads it anyway)"
-    if len(known) > _MOST_NAMED:
-        yield f"and {len(known) - _MOST_NAMED} more files were loaded before"
-    if outcome.older:
-        many = outcome.older > 1
-        yield (
-            f"{outcome.older:,} {'records are' if many else 'record is'} older, by recorded_at, "
-            f"than what is loaded of {'their runs' if many else 'its run'}, and "
-            f"{'change' if many else 'changes'} nothing (--again loads {'them' if many else 'it'} "
-            "anyway)"
-        )
+        elif self.older:
+            yield (
+                f"{self.older:,} records are older, by recorded_at, than what is loaded of their "
+                "runs, and change nothing (--again loads them anyway)"
+            )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 
 from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
-from loader.ingest import known_files
 from loader.ingest.deliveries import delivered_by
 from loader.ingest.entries import server_errors
 from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
@@ -174,8 +173,10 @@ def _load_once(
         tally.note(_WITHHELD, "", tally.read - tally.rejected)
     standing = source.standing() if isinstance(source, Resuming) else None
     summary = summed_up(source.name, tally, outcome, standing, is_refused=is_refused)
-    told = known_files.notes(writer.seen.known, outcome)
-    return summary if is_refused else replace(summary, notes=(*summary.notes, *told))
+    if is_refused:
+        return summary
+    told = writer.seen.notes(loaded=outcome.loaded)
+    return replace(summary, notes=(*summary.notes, *told))
 
 
 def _transfer(

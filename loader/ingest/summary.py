@@ -118,8 +118,6 @@ class Outcome(NamedTuple):
     doubled_count: int = 0
     rejects_left_out: int = 0
     """Rejected rows that are counted and not kept."""
-    older: int = 0
-    """Rows that have an earlier time than what is loaded of their run, and change nothing."""
 
 
 class Tally:

@@ -114,7 +114,6 @@ class LoadWriter:
         self._experiments: set[str] = set()
         """One or two experiments of the load: enough to know whether there is only one."""
         self._doubled: tuple[tuple[str, ...], int] = (), 0
-        self._older_count = 0
         self.seen = Seen()
         self._feed = ChangeFeed(connection)
         self._side_rows = SideRows(connection, keep_rejects)
@@ -254,10 +253,7 @@ class LoadWriter:
             self.seen.insert(self._connection, load_id, self._source)
         self._feed.insert(load_id)
         self._side_rows.insert(load_id, refuse=refuse)
-        return Outcome(
-            load_id, loaded, unchanged, replaced, counts, *self._doubled, left_out,
-            self._older_count,
-        )  # fmt: skip
+        return Outcome(load_id, loaded, unchanged, replaced, counts, *self._doubled, left_out)
 
     def preview(self, counts: Counts, *, refuse: bool = False) -> Outcome:
         """Say what `finish` would; the caller then undoes the load."""
@@ -266,9 +262,7 @@ class LoadWriter:
         counts = self._with_undeclared(counts)
         loaded, replaced = (0, 0) if refuse else self._decide()
         rest = 0 if refuse else counts.read - counts.rejected - loaded
-        return Outcome(
-            None, loaded, rest, replaced, counts, *self._doubled, older=self._older_count
-        )
+        return Outcome(None, loaded, rest, replaced, counts, *self._doubled)
 
     def _end_rows(self) -> None:
         """Wait until the server has taken every row."""
@@ -375,7 +369,7 @@ class LoadWriter:
         values |= self.seen.values(self._straight_count)
         self._connection.execute(read_sql("loader.ingest", "decide"), values)
         counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
-        loaded, replaced, self._older_count = (int(str(count)) for count in counts or (0, 0, 0))
+        loaded, replaced, self.seen.older = (int(str(count)) for count in counts or (0, 0, 0))
         return loaded, replaced
 
     def _with_undeclared(self, counts: Counts) -> Counts:

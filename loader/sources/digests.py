@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class Filed(Protocol):
 
     def files_read(self) -> Sequence[FileRead]:
         """Return, once read, what was in each."""
+
+
+def digest_of(path: str) -> FileRead:
+    """Read a file to its end; raises OSError."""
+    with Path(path).open("rb") as stream:
+        return Digested(stream).finish(path)
 
 
 class Digested:

@@ -235,6 +235,30 @@ def test_every_line_of_a_file_is_loaded_unchanged_or_rejected(
     assert len(select(database_url, STORED)) == 2
 
 
+def test_a_file_that_was_said_before_takes_back_nothing_said_since(
+    database_url: str, tmp_path: Path
+) -> None:
+    load_records(database_url, [scored("a"), scored("b")])
+    header = "experiment,task,run,key,score,author,reason\n"
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text(
+        f"{header}exp-1,t-1,a,accuracy,0,ana,read it\nexp-1,t-1,c,accuracy,0,ana,read it\n"
+    )
+    second.write_text(f"{header}exp-1,t-1,a,accuracy,1,ana,read it again\n")
+    scores = "select score from raw_evals.annotations order by annotation_id"
+    for _ in range(2):
+        assert run(database_url, "--file", str(first)).exit_code == 0
+        assert run(database_url, "--file", str(second)).exit_code == 0
+    assert select(database_url, scores) == [(0,), (1,)]
+    told = run(database_url, "--file", str(first)).output
+    assert "note: loaded before, as load 2: what it said then changes nothing" in told
+    # what could not be stored then is, once its run is there
+    load_records(database_url, [scored("c")])
+    assert "loaded 1 · unchanged 1" in run(database_url, "--file", str(first)).output
+    assert "loaded 1" in run(database_url, "--file", str(first), "--again").output
+    assert select(database_url, scores) == [(0,), (1,), (0,), (0,)]
+
+
 def test_a_header_is_told_everything_that_is_wrong_with_it(
     database_url: str, tmp_path: Path
 ) -> None:
