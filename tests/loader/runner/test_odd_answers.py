@@ -89,7 +89,8 @@ ANSWERS: list[Callable[[], object]] = [
     lambda: b"\xff", lambda: Answer(outputs="text", latency_ms="soon", metadata=[1]),  # type: ignore[arg-type]
     raised(SystemExit(3)), raised(KeyboardInterrupt()), raised(GeneratorExit()),
     raised(StopIteration()), raised(UnspeakableError()), raised(MemoryError()),
-    raised(RecursionError()), raised(CallFailed("\ud800", latency_ms=float("nan"))), raised(asyncio.CancelledError()),
+    raised(RecursionError()), raised(CallFailed("\ud800", latency_ms=float("nan"))),
+    raised(asyncio.CancelledError()),
 ]  # fmt: skip
 
 

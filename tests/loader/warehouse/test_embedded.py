@@ -40,7 +40,7 @@ def data() -> Iterator[Path]:
 def bystander(data: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Give a process that has nothing to do with it, of the user that the server runs as."""
     user = None if os.geteuid() else data.stat().st_uid
-    with subprocess.Popen(["sleep", "300"], user=user) as process:
+    with subprocess.Popen(["/bin/sleep", "300"], user=user) as process:
         yield process
         process.kill()
 

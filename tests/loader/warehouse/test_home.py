@@ -23,7 +23,7 @@ def set_mode(folder: Path, mode: str) -> None:
     if os.geteuid():
         folder.chmod(0o700 if mode == "rw" else 0o500)
         return
-    done = subprocess.run(["mount", "-o", f"remount,{mode}", str(folder)], check=False)
+    done = subprocess.run(["/bin/mount", "-o", f"remount,{mode}", str(folder)], check=False)
     if done.returncode:
         pytest.skip("root may not mount here, and no mode keeps it from writing")
 
@@ -38,11 +38,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
         folder.chmod(0o700)
         return
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False).returncode:
         pytest.skip("root may not mount here, and no mode keeps it from writing")
     yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
 
 
 def run(*arguments: str, url: str | None = None) -> subprocess.CompletedProcess[str]:
