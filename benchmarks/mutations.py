@@ -95,9 +95,11 @@ class Mutator:
     def run(self, count: int) -> Tally:
         """Break and load so many files."""
         number = 0
+        # every kind of file comes, however few are asked for
+        a_load = max(1, min(FILES_A_LOAD, count // (2 * len(self._seeds))))
         while self.tally.inputs < count:
             seed = self._seeds[number % len(self._seeds)]
-            most = min(FILES_A_LOAD, count - self.tally.inputs)
+            most = min(a_load, count - self.tally.inputs)
             files = [broken(seed, self._chance) for _ in range(most)]
             turn = number // len(self._seeds) + number % len(self._seeds)
             if turn % 50 == 49:
