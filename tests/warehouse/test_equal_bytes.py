@@ -107,7 +107,7 @@ def test_marts_do_not_depend_on_the_way_in_which_the_server_reads(
         assert len(expected["evals.experiment_segment_comparisons"]) > 100
 
         take_other_ways(second)
-        load(second, [record for run in shuffled for record in run])
+        load(second, [record for records_of_run in shuffled for record in records_of_run])
         dbt.build(second, *MODELS)
         for table, found in rows(second):
             assert found == expected[table], table
