@@ -19,14 +19,13 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
-RUNS = 1_000
+RUNS = 500
 AGENTS = {"dented", "growing", "moved"}
 MODELS = ("--exclude-resource-type", "test")
 # a server that takes other ways, and does as much as it can at once
 OTHER_WAYS = {
     "parallel_setup_cost": "0", "parallel_tuple_cost": "0", "work_mem": "64kB",
     "min_parallel_table_scan_size": "0", "max_parallel_workers_per_gather": "4",
-    "enable_hashagg": "off",
 }  # fmt: skip
 # when a load or a build was, and not what was built
 TIMES = {"loaded_at", "first_loaded_at", "started_at", "finished_at", "created_at", "updated_at"}
@@ -36,7 +35,7 @@ from pg_class
 inner join pg_attribute on attrelid = pg_class.oid
 where
     relnamespace = 'evals'::regnamespace
-    and relkind in ('r', 'v')
+    and relkind = 'r'
     and attnum > 0
     and not attisdropped
 group by pg_class.oid

@@ -37,7 +37,13 @@ AGENTS = {"quiet-00", "quiet-01", "dented", "growing", "moved", "down", "slowed"
 ASKED = ("e1", "linked", "e0000", "e0001", "e0002")
 """Experiments with candidates: of random records, and of the simulation."""
 # when a build did it, and where: not what was built
-LEDGERS = ("built_relations", "build_changes", "build_watermarks", "build_fingerprints", "build_numbers")
+LEDGERS = (
+    "built_relations",
+    "build_changes",
+    "build_watermarks",
+    "build_fingerprints",
+    "build_numbers",
+)
 
 
 def raw_rows(connection: Connection) -> Iterator[int]:
