@@ -77,7 +77,11 @@ class Place:
         self.stop()
         self.conninfo = self.start()
         if pooled:
-            self._start_pooler()
+            try:
+                self._start_pooler()
+            except psycopg.Error:
+                self.close()
+                raise
 
     def start(self) -> str:
         """Start the server; wait for what a killed one is still ending."""

@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     Closes what start_build opened, in the same transaction. A build that
     rewrote much of the table leaves fresh statistics behind: the models that

@@ -163,7 +163,7 @@
 {%- endmacro %}
 
 
-{# The statement that drops a relation of whatever kind, and what hangs on it. #}
+{# The statement that drops a relation of any kind, and what hangs on it. #}
 {% macro how_to_drop(relation_oid) -%}
 (
     select
@@ -185,7 +185,7 @@
 {%- endmacro %}
 
 
-{# Who holds a lock of a relation or of a view that reads it, for a sentence. #}
+{# Who holds a lock of a relation or of a view that reads it, in words. #}
 {% macro readers_of(relation_oid) -%}
 (
     select

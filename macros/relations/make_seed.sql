@@ -20,17 +20,19 @@
     {% endif %}
 
     {% if not progress.is_done %}
-        {% set made = relation if found.kind is none else make_intermediate_relation(relation) %}
+        {% set made = where_to_make(relation, found) %}
         {% if found.kind is not none %}
             {% do drop_relation_if_exists(load_cached_relation(made)) %}
         {% endif %}
         {% do fill_with_seed(made, seed_rows) %}
         {% do create_indexes(made) %}
         {% if found.kind is not none %}
-            {% do replace_relation(relation, get_rename_table_sql(made, relation.identifier)) %}
+            {% do replace_relation(
+                relation, get_rename_table_sql(made, relation.identifier)
+            ) %}
         {% endif %}
     {% endif %}
-    {# unanalysed, two groups are taken for 650 and an arm for a hundredth of all #}
+    {# unanalysed, two groups are taken for 650, an arm for a hundredth of all #}
     {% do analyze_if_rewritten(relation, least_rows=0) %}
     {% if not (progress.is_done and found.is_dressed) %}
         {% do dress_relation(relation, definition) %}
@@ -54,9 +56,11 @@
             {% do values.extend(row) %}
         {% endfor %}
         {% set tuples = ['(' ~ places | join(', ') ~ ')'] * (chunk | length) %}
-        {% set statement = 'insert into ' ~ relation ~ ' (' ~ names ~ ') values '
+        {% set insertion = 'insert into ' ~ relation ~ ' (' ~ names ~ ') values '
             ~ tuples | join(', ') %}
-        {% do adapter.add_query(statement, bindings=values, abridge_sql_log=True) %}
+        {% do adapter.add_query(
+            insertion, bindings=values, abridge_sql_log=True
+        ) %}
     {% endfor %}
 {% endmacro %}
 

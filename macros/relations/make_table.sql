@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     Makes a table hold a query's rows and nothing else, without being missed or
     empty for a moment: in place if it can be, in its own transaction anyhow.
@@ -23,7 +24,7 @@
     {% endif %}
 
     {% if not progress.is_done %}
-        {% set made = relation if found.kind is none else make_intermediate_relation(relation) %}
+        {% set made = where_to_make(relation, found) %}
         {% if found.kind is not none %}
             {# nobody reads what a build that was ended left behind #}
             {% do drop_relation_if_exists(load_cached_relation(made)) %}
@@ -34,8 +35,19 @@
         {% do create_indexes(made) %}
         {% do analyze_if_rewritten(made) %}
         {% if found.kind is not none %}
-            {% do replace_relation(relation, get_rename_table_sql(made, relation.identifier)) %}
+            {% do replace_relation(
+                relation, get_rename_table_sql(made, relation.identifier)
+            ) %}
         {% endif %}
         {% do dress_relation(relation, definition) %}
     {% endif %}
+{% endmacro %}
+
+
+{# The relation itself where there is none; else a name beside it. #}
+{% macro where_to_make(relation, found) %}
+    {% if found.kind is none %}
+        {{ return(relation) }}
+    {% endif %}
+    {{ return(make_intermediate_relation(relation)) }}
 {% endmacro %}

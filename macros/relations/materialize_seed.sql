@@ -12,7 +12,8 @@
 
     {% do make_seed(relation, seed_rows) %}
     {% set row_count = seed_rows.rows | length %}
-    {% call noop_statement('main', 'INSERT ' ~ row_count, 'INSERT', row_count) %}
+    {% set said = 'INSERT ' ~ row_count %}
+    {% call noop_statement('main', said, 'INSERT', row_count) %}
         {{ seed_columns(seed_rows) }}
     {% endcall %}
 

@@ -6,7 +6,8 @@
 {% materialization view, adapter='postgres' %}
     {% set relation = this.incorporate(type='view') %}
     {# a warehouse may be restored or copied under another name #}
-    {% set definition = local_md5(sql.replace(adapter.quote(this.database) ~ '.', '')) %}
+    {% set database = adapter.quote(this.database) ~ '.' %}
+    {% set definition = local_md5(sql.replace(database, '')) %}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}

@@ -16,7 +16,8 @@
                 'is_as_defined',
                 coalesce(
                     built.definition_hash = '{{ definition }}'
-                    and built.view_hash is not distinct from {{ view_hash('relations') }},
+                    and built.view_hash
+                    is not distinct from {{ view_hash('relations') }},
                     false
                 ),
                 'is_dressed',
@@ -37,11 +38,13 @@
 
 {# The hash of a view as the server has it; null for what is no view. #}
 {% macro view_hash(relations) -%}
-    case {{ relations }}.relkind when 'v' then md5(pg_get_viewdef({{ relations }}.oid)) end
+    case {{ relations }}.relkind
+        when 'v' then md5(pg_get_viewdef({{ relations }}.oid))
+    end
 {%- endmacro %}
 
 
-{# Whether the grantees whom the server knows have what the model grants them. #}
+{# Whether the grantees that the server knows have what they are granted. #}
 {% macro has_grants(relations) -%}
     {% for privilege, grantees in (config.get('grants') or {}).items() -%}
         not exists (
@@ -49,7 +52,9 @@
             from pg_roles
             where
                 rolname in ('{{ grantees | join("', '") }}')
-                and not has_table_privilege(pg_roles.oid, {{ relations }}.oid, '{{ privilege }}')
+                and not has_table_privilege(
+                    pg_roles.oid, {{ relations }}.oid, '{{ privilege }}'
+                )
         )
         and
     {% endfor -%}
@@ -65,12 +70,15 @@
             {% do comments.update({column.name: column.description}) %}
         {% endfor %}
     {% endif %}
-    {% set comment = model.description if config.persist_relation_docs() else '' %}
-    {{ return(local_md5(tojson([comment, comments, config.get('grants') or {}], sort_keys=true))) }}
+    {% if config.persist_relation_docs() %}
+        {% do comments.update({'': model.description}) %}
+    {% endif %}
+    {% set asked = [comments, config.get('grants') or {}] %}
+    {{ return(local_md5(tojson(asked, sort_keys=true))) }}
 {%- endmacro %}
 
 
-{# The hash of a table's build: its columns and constraints, where they are said, and indexes. #}
+{# The hash of a table's columns and constraints, where said, and indexes. #}
 {% macro table_hash() -%}
     {% set columns = [] %}
     {% if config.get('contract').enforced %}
@@ -81,5 +89,6 @@
         {% endfor %}
         {% do columns.append(model.constraints | string) %}
     {% endif %}
-    {{ return(local_md5(tojson([columns, config.get('indexes') or []], sort_keys=true))) }}
+    {% set asked = [columns, config.get('indexes') or []] %}
+    {{ return(local_md5(tojson(asked, sort_keys=true))) }}
 {%- endmacro %}

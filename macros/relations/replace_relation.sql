@@ -1,3 +1,4 @@
+-- sqlfluff:exclude_rules:LT02
 {#
     Puts something else in the place of a relation that people read, in the
     transaction that is under way. Views that read the relation are taken along:
@@ -17,10 +18,14 @@
 {% macro replace_relation(relation, replacement, in_place='') %}
     {% set told = relation.schema ~ '.' ~ relation.identifier %}
     {% set limit = env_var('EVALMART_WAIT_SECONDS', '600') | float %}
-    {% set progress = namespace(found={'is_done': false}, began=seconds_now(), said=0) %}
+    {% set progress = namespace(
+        found={'is_done': false}, began=seconds_now(), said=0
+    ) %}
     {% for attempt in range(100000) %}
         {% if not progress.found.is_done %}
-            {% set progress.found = try_to_replace(relation, replacement, in_place) %}
+            {% set progress.found = try_to_replace(
+                relation, replacement, in_place
+            ) %}
             {% set waited = seconds_now() - progress.began %}
             {% if progress.found.is_done %}
                 {% do say_what_is_gone(told, progress.found.left_out) %}
@@ -43,14 +48,16 @@
 {% endmacro %}
 
 
-{# Names the views that could not be made again; the project's own come later. #}
+{# Names views that could not be made again; the project's own come later. #}
 {% macro say_what_is_gone(told, views) %}
     {% set own = [] %}
     {% for node in graph.nodes.values() if node.resource_type == 'model' %}
         {% do own.append(node.schema ~ '.' ~ node.alias) %}
     {% endfor %}
     {% for view in views if view not in own %}
-        {% do print(view ~ ' is gone: what it reads of ' ~ told ~ ' has changed') %}
+        {% do print(
+            view ~ ' is gone: what it reads of ' ~ told ~ ' has changed'
+        ) %}
     {% endfor %}
 {% endmacro %}
 
@@ -60,7 +67,7 @@
 {% endmacro %}
 
 
-{# One attempt: `is_done`, and the views `left_out` or the `readers` in its way. #}
+{# One attempt: `is_done`, with the views `left_out` or the `readers` met. #}
 {% macro try_to_replace(relation, replacement, in_place) %}
     {% call statement('try_to_replace', fetch_result=True) %}
         {{ attempt_to_replace(relation, replacement, in_place) }};

@@ -16,7 +16,7 @@
 {% endmacro %}
 
 
-{# A query of one cell: the columns' names of two relations as JSON; null where they differ. #}
+{# A query of one cell: the columns of two relations, null where they differ. #}
 {% macro shared_columns(rows, relation) -%}
     select
         coalesce(

@@ -38,8 +38,12 @@ ASKED = ("e1", "linked", "e0000", "e0001", "e0002")
 """Experiments with candidates: of random records, and of the simulation."""
 # when a build did it, and where: not what was built
 LEDGERS = (
-    "built_relations", "build_changes", "build_watermarks", "build_fingerprints", "build_numbers",
-)  # fmt: skip
+    "built_relations",
+    "build_changes",
+    "build_watermarks",
+    "build_fingerprints",
+    "build_numbers",
+)
 
 
 def raw_rows(connection: Connection) -> Iterator[int]:

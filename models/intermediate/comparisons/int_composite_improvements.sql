@@ -233,7 +233,11 @@ moments as (
         sum(n_tasks * n_tasks)::float8 as squared_sizes,
         case
             when bool_and(influence is not null)
-                then sum({{ bounded_square('influence') }} order by n_tasks, member, influence)
+                then
+                    sum(
+                        {{ bounded_square('influence') }}
+                        order by n_tasks, member, influence
+                    )
         end as squared_influences
     from influences
     group by comparison_number
