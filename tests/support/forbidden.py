@@ -31,9 +31,9 @@ _READABLE_TABLES: Final = {
 _APPENDABLE: Final = {
     "evals_gate": ("gate_decisions", "gate_calibrations"),
     "evals_loader": (
-        "agent_baselines", "annotations", "arm_plans", "contents", "evaluation_runs",
-        "experiment_group_roles", "load_experiments", "loads", "rejected_rows", "score_configs",
-        "summary_scores", "withdrawals",
+        "agent_baselines", "annotations", "arm_plans", "contents", "deliveries",
+        "evaluation_runs", "experiment_group_roles", "load_experiments", "loaded_files", "loads",
+        "rejected_rows", "score_configs", "summary_scores", "withdrawals",
     ),
 }  # fmt: skip
 """Of raw; a table that nobody thought of is appended to by nobody."""

@@ -24,6 +24,7 @@ ROWS: Final[Mapping[str, Mapping[str, object]]] = {
         "planned_tasks": 1,
     },
     "contents": {"content_id": "gen_random_uuid()", "content": "{}"},
+    "deliveries": {"delivery_id": "gen_random_uuid()"},
     "evaluation_runs": {
         "experiment_id": "e", "source": "file", "source_run_id": "r", "run_version": 1,
         "content_hash": "gen_random_uuid()", "task_id": "t", "experiment_group": "baseline",
@@ -32,6 +33,9 @@ ROWS: Final[Mapping[str, Mapping[str, object]]] = {
     },
     "experiment_group_roles": {"experiment_id": "e", "experiment_group": "g", "role": "control"},
     "load_experiments": {"experiment_id": "e"},
+    "loaded_files": {
+        "source": "file", "content_hash": "gen_random_uuid()", "byte_count": 1, "origin": "f",
+    },
     "loads": {
         "source": "file", "loader_version": "0", "rows_read": 0, "rows_loaded": 0,
         "rows_unchanged": 0, "rows_rejected": 0,
