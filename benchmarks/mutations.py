@@ -112,7 +112,7 @@ class Mutator:
             else:
                 self._together(seed, files, self._library, "library")
             number += 1
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        own = peak_bytes()
         self.tally.most_bytes = max(self.tally.most_bytes, own)
         return self.tally
 
@@ -237,6 +237,12 @@ class Mutator:
             return 0, f"{children / 1e6:.0f} MB"
         output, errors = (one.decode(errors="replace") for one in (result.stdout, result.stderr))
         return _checked(result.returncode, output, errors)
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had, not the one that it was forked from."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def _checked(code: int, output: str, errors: str) -> tuple[int, str]:

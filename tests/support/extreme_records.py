@@ -48,7 +48,7 @@ class Extremes:
         self._agents = [None, *(text(rng, bounds.LONGEST_LABEL) for _ in range(2))]
         self._tasks = [text(rng, bounds.LONGEST_IDENTIFIER) for _ in range(12)]
         self._keys = [text(rng, bounds.LONGEST_NAME) for _ in range(4)]
-        long = text(rng, 3000)
+        long = "".join(rng.choices(_LETTERS[0], k=3000))
         self._segments: list[Any] = [
             None, "", "short", True, 1e308, -0.0, 10**40, long, f"{long}!", "é" * 4000, {},
             [long, "short", 1, None, True, {"a": long}],

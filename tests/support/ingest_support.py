@@ -59,7 +59,8 @@ def run_load(database_url: str, source: Source, **options: Any) -> LoadSummary: 
         [counts] = select(
             database_url,
             "select rows_read, rows_loaded, rows_unchanged, rows_rejected, "
-            "(select count(*) from raw_evals.rejected_rows where load_id = loads.load_id), "
+            "(select count(*) from raw_evals.rejected_rows where load_id = loads.load_id)"
+            " + rejects_left_out, "
             "(select count(*) from raw_evals.evaluation_runs where load_id = loads.load_id) "
             "from raw_evals.loads where load_id = %s",
             summary.load_id,

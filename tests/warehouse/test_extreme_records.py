@@ -191,7 +191,9 @@ def test_rows_by_hand_that_the_raw_tables_take_are_built(database_url: str, dbt:
             " finished_at, rows_read, rows_loaded, rows_unchanged, rows_rejected)"
             f""" values ({load_id}, 'purge', '{{"before": "x"}}', '', now(), now(), 0, 0, 0, 0)""",
         )
-        counts = Counts(read=loaded + 1, loaded=loaded, rejected=1)
+        counts = Counts(
+            read=loaded + 1, loaded=loaded, rejected=1, reject_counts={"invalid_value": 1}
+        )
         insert_load(connection, load_id, "hand", {}, experiment="e", counts=counts)
     assert taken[:2] == [True, True]
     assert 40 < sum(taken) < len(taken) - 40

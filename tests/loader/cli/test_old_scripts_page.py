@@ -296,7 +296,8 @@ def test_the_week_runs_the_script_that_runs_the_command() -> None:
     week = (servers.REPOSITORY / ".github" / "workflows" / "weekly.yml").read_text("utf-8")
     assert "scripts/regressions.sh" in week
     script = (servers.REPOSITORY / "scripts" / "regressions.sh").read_text("utf-8")
-    assert "python -m loader regressions" in script
+    assert 'evalmart() { python -P -m loader "$@"; }' in script
+    assert "evalmart regressions" in script
     checks = (servers.REPOSITORY / ".github" / "workflows" / "evaluate.yml").read_text("utf-8")
     assert "scripts/evaluate.sh" in checks
 

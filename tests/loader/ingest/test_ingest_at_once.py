@@ -127,7 +127,8 @@ def test_versions_follow_the_rule_whatever_way_the_rows_take(
             continue
         # files may take the straight way, records in memory never do
         if from_files:
-            summary = load_file(shared_url, write(tmp_path / "a.jsonl", records))
+            # again: the rule of any record, not that of a file that is known
+            summary = load_file(shared_url, write(tmp_path / "a.jsonl", records), again=True)
         else:
             summary = load_records(shared_url, records)
         assert summary.loaded == count
