@@ -142,7 +142,7 @@ class LangSmith:
     def redact(self, text: str) -> str:
         """Blank the API key out of a text."""
         key = self._sdk.api_key
-        return text.replace(key, "[redacted]") if key and len(key) >= SHORTEST_KEY else text
+        return text.replace(key, secrets.MARK) if key and len(key) >= SHORTEST_KEY else text
 
     def info(self) -> Mapping[str, object]:
         """Return what `GET /info` says; empty for a server that has no such route."""
@@ -270,7 +270,7 @@ class LangSmith:
         body = response.content
         key = self._sdk.api_key
         if key and len(key) >= SHORTEST_KEY:
-            body = body.replace(key.encode(), b"[redacted]")
+            body = body.replace(key.encode(), secrets.MARK.encode())
         return Answer(
             response.status_code,
             response.headers.get("content-type", ""),

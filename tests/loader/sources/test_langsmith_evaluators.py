@@ -172,7 +172,7 @@ def test_old_experiments_are_scored_anew_at_ingest(
     version = f"{flaky_name}@{source_hash(flaky)}"
     assert {row["evaluator_versions"]["anew"] for row in rows} == {version}  # type: ignore[index]
     crash = next(item for item in rows[0]["feedback"] if item["key"] == "anew")  # type: ignore[attr-defined]
-    assert (crash["error"], crash["comment"]) == (True, "ValueError: no [redacted]")
+    assert (crash["error"], crash["comment"]) == (True, "ValueError: no ***")
     old = [item for item in rows[0]["feedback"] if item["outcome"] == "superseded"]  # type: ignore[attr-defined]
     assert [item["score"] for item in old] == [0.5]
     # read for the evaluators, but not kept
