@@ -103,7 +103,7 @@ def _tell(outcome: Outcome) -> None:
     )
     if outcome.known_load is not None:
         told = f"  note: loaded before, as load {outcome.known_load}: what it said then changes "
-        click.echo(f"{told}nothing (--again says it anyway)", err=True)
+        say(f"{told}nothing (--again says it anyway)", err=True)
     for fault in outcome.faults:
         say(f"  line {fault.row}: {fault.reason}", err=True)
     for taken in outcome.taken[:_MOST_TOLD]:

@@ -6,6 +6,7 @@ What dbt prints may quote a row that a constraint refused, and with it whatever 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 
 from loader.show import escape
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 
 # the colours that dbt writes; one that hides text is not among them
 _COLOUR: Final = re.compile("(\x1b\\[(?:0|3[1-6])m)")
+
+
+def tell(line: str) -> None:
+    """Write a line on standard error, for who waits; of what is no part of the command line."""
+    Guarded(sys.stderr).write(f"{line}\n")
+    sys.stderr.flush()
 
 
 class Guarded:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 import time
 import uuid
@@ -23,6 +22,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
 from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
+from loader.show.guarded import tell
 from loader.warehouse.connection import be_patient, connect
 from loader.warehouse.waiting import application_name, holder_text, wait_for
 
@@ -127,7 +127,7 @@ class Lease:
         self._good_until = asked_at + _SILENT_SECONDS - _RESERVE
         if taken.lost_holder is not None:
             lost = described(taken.lost_holder, taken.lost_started_at)
-            sys.stderr.write(f"a build before did not finish and is taken over: {lost}\n")
+            tell(f"a build before did not finish and is taken over: {lost}")
         return True
 
     def _holder(self) -> str | None:
@@ -244,8 +244,7 @@ def _end_sessions(connection: Connection, lost: Mapping[str, Any]) -> None:
 
 def _end(message: str) -> None:
     """End this process at once: whatever it does now, it does as two builds."""
-    sys.stderr.write(f"Error: {message}\n")
-    sys.stderr.flush()
+    tell(f"Error: {message}")
     os._exit(_UNAVAILABLE)
 
 

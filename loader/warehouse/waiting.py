@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from typing import TYPE_CHECKING, Final
 
 from loader.errors import ConfigurationError, WarehouseUnavailable
+from loader.show.guarded import tell
 from loader.show.render import printable
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def wait_for(
                 f"longer: {VARIABLE}=SECONDS or --wait SECONDS"
             )
         if now >= say_at:
-            sys.stderr.write(f"waiting for {what}{_named(holder())} (for {longest:g} s at most)\n")
-            sys.stderr.flush()
+            tell(f"waiting for {what}{_named(holder())} (for {longest:g} s at most)")
             say_at = now + _SAID_AGAIN_AFTER
         time.sleep(max(0.0, min(pause, begun + longest - now)))
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -151,12 +151,12 @@ def test_what_a_build_replaces_takes_along_the_views_that_read_it(url: str, dbt:
 
 def test_a_view_that_somebody_changed_is_put_right_where_it_is(url: str, dbt: Dbt) -> None:
     first = ask(url, OIDS)
-    run(url, """
-        create or replace view evals_staging.stg_loads as
-        select * from (select load_id, experiment_id, source, loader_version, rows_read,
-            rows_loaded, rows_unchanged, rows_rejected, values_set_aside::bigint, source_ref,
-            started_at, finished_at from raw_evals.loads) as nothing where false;
-    """)  # fmt: skip
+    [(definition,)] = ask(url, "select pg_get_viewdef('evals_staging.stg_loads'::regclass)")
+    run(
+        url,
+        "create or replace view evals_staging.stg_loads as"
+        f" select * from ({definition.rstrip('; ')}) as nothing where false",
+    )
     dbt.build(url, *MODELS)
     assert ask(url, "select count(*) from evals_staging.stg_loads") == [(1,)]
     assert sorted(ask(url, OIDS)) == sorted(first)
