@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
 TOKEN: Final = "EVALMART_BUILD"  # noqa: S105  names a build, opens nothing
 """The environment variable by which dbt's hooks know the build that they are part of."""
-_SILENT_SECONDS: Final = 30.0
+_SILENT_SECONDS: Final = 60.0
 """As in `raw_evals.running_build`: who is silent for longer has lost the lease."""
 _RENEWED_EVERY: Final = 5.0
 _TRIED_AGAIN_AFTER: Final = 1.0
 # so much earlier than anybody may take it over, a holder stops
-_RESERVE: Final = 5.0
+_RESERVE: Final = 10.0
 _STATEMENT_SECONDS: Final = 20
 _UNAVAILABLE: Final = 4
 
@@ -153,7 +153,7 @@ class Lease:
             if status == "running":
                 self._good_until = asked_at + _SILENT_SECONDS - _RESERVE
             elif status == "lost":
-                _end("another build took over this one: it had not been heard of for half a minute")
+                _end("another build took over this one: it had not been heard of for a minute")
             elif status is not None:
                 return  # dbt has closed it
             elif not self.is_held():

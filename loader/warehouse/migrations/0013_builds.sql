@@ -4,7 +4,7 @@
 -- The running row is the lease. It is taken in one short transaction, renewed
 -- in others, and held by nothing that a session holds: so it works through any
 -- pooler, and no server's timeout takes it away. A holder that renews loses it
--- half a minute after it fell silent. Plain dbt does not renew: it counts as
+-- a minute after it fell silent. Plain dbt does not renew: it counts as
 -- alive while a session of its name is there, for six hours at most.
 
 -- Create the ledger of builds for the marts of a schema, where there is none.
@@ -121,7 +121,7 @@ begin
             builds.build_id,
             builds.holder,
             builds.started_at,
-            signs.silent <= interval '30 seconds'
+            signs.silent <= interval '60 seconds'
             or (
                 not coalesce((builds.holder ->> 'renews')::boolean, false)
                 and signs.silent <= interval '6 hours'

@@ -70,7 +70,7 @@ def builds(url: str) -> list[tuple[Any, ...]]:
 def fall_silent(url: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute(
-            "update evals_staging.builds set renewed_at = renewed_at - interval '31 seconds'"
+            "update evals_staging.builds set renewed_at = renewed_at - interval '61 seconds'"
         )
 
 
