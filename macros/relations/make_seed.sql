@@ -32,7 +32,7 @@
             ) %}
         {% endif %}
     {% endif %}
-    {# unanalysed, two groups are taken for 650, an arm for a hundredth of all #}
+    {# unanalysed, two groups are taken for 650, an arm for 1 % of all #}
     {% do analyze_if_rewritten(relation, least_rows=0) %}
     {% if not (progress.is_done and found.is_dressed) %}
         {% do dress_relation(relation, definition) %}
