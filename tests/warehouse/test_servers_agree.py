@@ -72,7 +72,8 @@ def copy_raw(source: Connection, target: Connection, after: int) -> None:
     """Copy what was loaded after a load."""
     tables = source.execute(
         "select relname::text from pg_class where relnamespace = 'raw_evals'::regnamespace"
-        " and relkind in ('r', 'p') and not relispartition and relname <> 'schema_version'"
+        " and relkind in ('r', 'p') and not relispartition"
+        " and relname not in ('schema_version', 'load_turn')"
     ).fetchall()
     for (table,) in tables:
         name = sql.Identifier("raw_evals", table)
