@@ -31,7 +31,7 @@ def endure(*words: str) -> str:
 
 
 def test_what_was_acknowledged_outlives_kill_9_of_everything_that_writes() -> None:
-    assert "nothing wrong" in endure("kills", "--count", "12")
+    assert "nothing wrong" in endure("kills", "--count", "6")
 
 
 def test_everybody_at_once_ends_as_one_after_the_other() -> None:
@@ -39,7 +39,7 @@ def test_everybody_at_once_ends_as_one_after_the_other() -> None:
 
 
 def test_every_answer_is_of_one_state_while_builds_are_killed() -> None:
-    assert "'of a state'" in endure("states", "--count", "3")
+    assert "'of a state'" in endure("states", "--count", "2")
 
 
 def test_nothing_grows_but_data() -> None:
@@ -48,9 +48,9 @@ def test_nothing_grows_but_data() -> None:
 
 @pytest.mark.skipif(bool(os.geteuid()), reason="only root can mount a small disk")
 def test_a_full_disk_is_said_and_the_same_command_completes_with_room() -> None:
-    assert "nothing wrong" in endure("full-disk", "--count", "3")
+    assert "nothing wrong" in endure("full-disk", "--count", "2")
 
 
 @pytest.mark.skipif(not _POOLER.exists(), reason="no pgbouncer here: apt-get install pgbouncer")
 def test_what_was_acknowledged_outlives_kill_9_behind_a_pooler() -> None:
-    assert "through PgBouncer" in endure("kills", "--count", "6", "--pooler", "--seed", "2")
+    assert "through PgBouncer" in endure("kills", "--count", "4", "--pooler", "--seed", "2")
