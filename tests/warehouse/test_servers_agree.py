@@ -38,6 +38,7 @@ ASKED = ("e1", "linked", "e0000", "e0001", "e0002")
 """Experiments with candidates: of random records, and of the simulation."""
 # when a build did it, and where: not what was built
 LEDGERS = (
+    "builds",
     "built_relations",
     "build_changes",
     "build_watermarks",
