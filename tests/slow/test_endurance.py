@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+import programs
 import servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.newest_server]
 
 _PROGRAM = servers.REPOSITORY / "benchmarks" / "endurance.py"
-_POOLER = Path("/usr/sbin/pgbouncer")
 
 
 def endure(*words: str) -> str:
@@ -51,6 +50,6 @@ def test_a_full_disk_is_said_and_the_same_command_completes_with_room() -> None:
     assert "nothing wrong" in endure("full-disk", "--count", "2")
 
 
-@pytest.mark.skipif(not _POOLER.exists(), reason="no pgbouncer here: apt-get install pgbouncer")
 def test_what_was_acknowledged_outlives_kill_9_behind_a_pooler() -> None:
+    programs.program("pgbouncer", "/usr/sbin/pgbouncer", package="pgbouncer")
     assert "through PgBouncer" in endure("kills", "--count", "4", "--pooler", "--seed", "2")

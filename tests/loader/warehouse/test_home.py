@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import programs
 from loader.recording.spool import Header, SpoolWriter, target_name
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def set_mode(folder: Path, mode: str) -> None:
         return
     done = subprocess.run(["/bin/mount", "-o", f"remount,{mode}", str(folder)], check=False)
     if done.returncode:
-        pytest.skip("root may not mount here, and no mode keeps it from writing")
+        programs.missing("root may not mount here, and no mode keeps it from writing")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         return
     mount = ["/bin/mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
     if subprocess.run(mount, check=False).returncode:
-        pytest.skip("root may not mount here, and no mode keeps it from writing")
+        programs.missing("root may not mount here, and no mode keeps it from writing")
     yield folder
     subprocess.run(["/bin/umount", "--lazy", str(folder)], check=True)
 
