@@ -6,6 +6,7 @@ import shlex
 
 import click
 
+from loader.cli.building import say_standing
 from loader.cli.options import database_option
 from loader.cli.say import say
 
@@ -65,11 +66,19 @@ def _create_folder() -> None:
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
+@click.option(
+    "--force", is_flag=True, help="Build, whether or not anything has changed since the last one."
+)
 @database_option
 @click.argument("dbt_arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str, ...]) -> None:
+def build(
+    ctx: click.Context, *, force: bool, database_url: str | None, dbt_arguments: tuple[str, ...]
+) -> None:
     """Run `dbt build` on the same database; arguments go to dbt as they are.
+
+    Where no load, seed, var or file of the project has changed since a build of everything
+    that ended well, nothing is done, and that build is named.
 
     Data tests run, unit tests do not: they prove the models, not your data.
     Set DBT_EXCLUDE_RESOURCE_TYPES to choose otherwise. Exit codes: 0 done, 70 a
@@ -83,7 +92,7 @@ def build(ctx: click.Context, database_url: str | None, dbt_arguments: tuple[str
     from loader.errors import UNEXPECTED
     from loader.warehouse.dbt import build as run_build
 
-    code = run_build(dbt_arguments, database_url)
+    code = run_build(dbt_arguments, database_url, force=force, on_standing=say_standing)
     if code == UNEXPECTED:
         say("the build failed: dbt says why above, and in its log", err=True)
     ctx.exit(code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loader.cli.building import build_option
 from loader.cli.options import database_option, format_option
 from loader.cli.progress import progress
 from loader.cli.say import say
@@ -59,6 +60,7 @@ _INCONCLUSIVE = 5
     help="A page for people, json for programs, markdown for a pull request.",
 )
 @database_option
+@build_option
 @click.pass_context
 def gate(  # noqa: PLR0913  one parameter per option
     ctx: click.Context,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from loader.cli.building import build_at_once
 from loader.cli.environment import (
     from_environment,
     project_of_environment,
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     "runs, as if they were not.",
 )
 @click.option("--dry-run", is_flag=True, help="Check and decide everything, write nothing.")
+@click.option("--build", is_flag=True, help="Build afterwards, so that the marts have it.")
 @click.option(
     "--summary-format",
     type=click.Choice(["text", "json"]),
@@ -124,6 +126,7 @@ def ingest(  # noqa: PLR0913  one for each option
     strict: bool,
     again: bool,
     dry_run: bool,
+    build: bool,
     summary_format: str,
     database_url: str | None,
 ) -> None:
@@ -250,6 +253,8 @@ def ingest(  # noqa: PLR0913  one for each option
             dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
         ),
     )  # fmt: skip
+    if build and not dry_run:
+        build_at_once(database_url)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from loader.cli.building import build_option
 from loader.cli.options import as_of_option, database_option, format_option
 from loader.cli.say import say
 from loader.tools.tables import Format
@@ -32,6 +33,7 @@ _VERDICT = (
 @as_of_option
 @format_option
 @database_option
+@build_option
 def summary(
     *, experiment: str, as_of: datetime | None, output: Format, database_url: str | None
 ) -> None:

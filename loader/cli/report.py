@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from loader.cli.building import build_option
 from loader.cli.options import database_option
 from loader.cli.say import say
 from loader.tools.files import cannot_write, whole_file
@@ -24,6 +25,7 @@ from loader.tools.files import cannot_write, whole_file
     help="A file that ends in .html or .md; - writes markdown to standard output.",
 )
 @database_option
+@build_option
 def report(
     *, experiment: str | None, agent: str | None, path: str, database_url: str | None
 ) -> None:

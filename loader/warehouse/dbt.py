@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -19,10 +20,13 @@ from loader.warehouse.project import (
     project_directory,
     writable_folder,
 )
+from loader.warehouse.standing import STAMP, inputs_of, stamp_of, standing
 from loader.warehouse.variables import with_team_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from loader.warehouse.standing import Standing
 
 _BY_A_SIGNAL = 128
 # Exit codes of dbt's process that are the contract's own; it says why.
@@ -30,14 +34,23 @@ _OF_THE_CONTRACT = {0, 2, 4}
 
 
 def build(
-    arguments: Sequence[str] = (), database_url: str | None = None, *, quiet: bool = False
+    arguments: Sequence[str] = (),
+    database_url: str | None = None,
+    *,
+    quiet: bool = False,
+    force: bool = False,
+    on_standing: Callable[[Standing], None] | None = None,
 ) -> int:
     """Run `dbt build`; waits for a build of the same database that is under way.
+
+    Where nothing has changed since the last one, nothing is done.
 
     Args:
         arguments: passed on to dbt as they are.
         database_url: see `loader.warehouse.connection.connection_string`.
         quiet: print only warnings and errors.
+        force: build, whether or not anything has changed.
+        on_standing: told of the last build, where nothing has changed since.
 
     Returns:
         An exit code of the contract: 0 done, 2 dbt could not be used as it was asked to, 4 the
@@ -61,6 +74,7 @@ def build(
     ]
     # faults of the team's folder come before any of the server
     variables = dbt_environment(database_url)
+    inputs = inputs_of(command[command.index("build") :], variables)
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         if Path(variables[name]).is_relative_to(home_directory()):
             writable_folder(Path(variables[name]))
@@ -68,6 +82,14 @@ def build(
         require_current(connection)
         connection.commit()
         temporary.clear(connection)
+        stamp = stamp_of(connection, inputs) if inputs else None
+        found = standing(connection, stamp) if stamp and not force else None
+    if found is not None:
+        if on_standing is not None:
+            on_standing(found)
+        return 0
+    if stamp is not None:
+        variables = {**variables, STAMP: json.dumps(stamp)}
     code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
         command, env=variables, check=False
     ).returncode
@@ -88,7 +110,7 @@ def dbt_environment(database_url: str | None = None) -> dict[str, str]:
     """
     home = home_directory() / "dbt"
     seeds = team_seeds.compose()
-    ours = {"DATABASE_URL", team_seeds.VARIABLE}
+    ours = {"DATABASE_URL", team_seeds.VARIABLE, STAMP}
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     return {
         **inherited,

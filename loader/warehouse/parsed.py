@@ -24,6 +24,7 @@ from dbt.version import __version__ as dbt_version
 
 from loader.tools.files import whole_file
 from loader.warehouse.project import home_directory, project_directory
+from loader.warehouse.project_files import add_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +35,6 @@ FOLDER: Final = "EVALMART_PARSED"
 _NOBODY: Final = {"PGDATABASE": "database_of_nobody", "EVALMART_SCHEMA": "schema_of_nobody"}
 _USUAL_SCHEMA: Final = "evals"
 _SOME_TIME: Final = "2000-01-01T00:00:00+00:00"
-_FOLDERS: Final = ("models", "macros", "functions", "seeds", "tests")
-_SUFFIXES: Final = {".sql", ".yml", ".md", ".csv"}
 # A path of this run, and how much is written; no part of what is parsed.
 _UNRELATED: Final = {
     "DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_EXCLUDE_RESOURCE_TYPES",
@@ -131,13 +130,7 @@ def _key(project: Path, variables: str | None) -> str:
         if name == "EVALMART_SEEDS" or (name.startswith("DBT_") and name not in _UNRELATED)
     }
     digest.update(repr((dbt_version, str(project), variables, sorted(named.items()))).encode())
-    seeds = os.environ.get("EVALMART_SEEDS")
-    folders = [*(project / name for name in _FOLDERS), *([Path(seeds)] if seeds else [])]
-    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES]
-    for path in (project / "dbt_project.yml", *sorted(files)):
-        content = path.read_bytes()
-        digest.update(f"\0{path}\0{len(content)}\0".encode())
-        digest.update(content)
+    add_files(digest, project, os.environ.get("EVALMART_SEEDS"))
     return digest.hexdigest()
 
 

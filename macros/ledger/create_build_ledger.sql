@@ -1,5 +1,5 @@
 {#
-    The ledger of builds, four tables:
+    The ledger of builds, five tables:
 
     build_watermarks: how far each incremental model is built. Written only in
     the transaction that builds the model, so it cannot disagree with it.
@@ -9,6 +9,9 @@
 
     built_relations: what each relation was made of, so that a build leaves alone
     what it would make again as it is.
+
+    build_stamps: what the last build was made of, if it was of everything and
+    ended well.
 
     kept_rollups: daily rollups of purged days, where the var
     keep_purged_rollups asks for them. Here, because no model can make them
@@ -48,6 +51,13 @@
             dress_hash text not null
         );
 
+        create table if not exists {{ build_stamps() }} (
+            inputs_hash text not null,
+            raw_state text not null,
+            warned integer not null,
+            finished_at timestamptz not null default clock_timestamp()
+        );
+
         create table if not exists {{ kept_rollups() }} (
             build_number bigint not null,
             experiment_id text not null,
@@ -73,6 +83,9 @@
 
         comment on table {{ built_relations() }} is
         'One row per relation that a build made: hashes of what of.';
+
+        comment on table {{ build_stamps() }} is
+        'At most one row: hashes of what the last whole build was made of.';
 
         comment on table {{ kept_rollups() }} is
         'One row per rollup of int_daily_rollups that a purge took runs from.';

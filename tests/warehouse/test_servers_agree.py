@@ -44,6 +44,7 @@ LEDGERS = (
     "build_watermarks",
     "build_fingerprints",
     "build_numbers",
+    "build_stamps",
 )
 
 

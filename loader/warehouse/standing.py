@@ -1,0 +1,145 @@
+"""Whether the marts are already what a build would make of them.
+
+They are made of raw rows, the text of the project, seeds and vars, and of nothing else: no model
+asks what time it is. A build of everything that ended well leaves a stamp of what it was made
+of, beside the marts; any build that begins takes it away. So a stamp that says what there is
+now says that a build would change nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from loader.tools.sql_files import read_sql
+from loader.warehouse.project import project_directory
+from loader.warehouse.project_files import add_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from loader.warehouse.connection import Connection
+
+STAMP: Final = "EVALMART_STAMP"
+"""The environment variable by which a build is told what it is made of."""
+_WITH_A_VALUE: Final = frozenset({"--vars", "--threads", "--project-dir", "--log-level"})
+_ALONE: Final = frozenset({"build", "--quiet", "-q"})
+# Where dbt writes, and how much: no part of what it makes.
+_UNRELATED: Final = frozenset(
+    {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_LOG_LEVEL", "DBT_LOG_LEVEL_FILE"}
+)
+
+
+class Standing(NamedTuple):
+    """A build after which nothing has changed."""
+
+    load_id: int
+    """The latest load that it read; 0 if there was none."""
+    built_at: datetime
+    """When it ended, UTC."""
+    warned: int
+    """Tests that warned."""
+
+
+def inputs_of(arguments: Sequence[str], variables: Mapping[str, str]) -> str | None:
+    """Return the hash of all that a build depends on beside raw rows.
+
+    Args:
+        arguments: of dbt, the team's vars among them.
+        variables: the environment that dbt is given.
+
+    Returns:
+        None where the arguments ask for something else than a plain build of everything.
+
+    """
+    waiting = list(arguments)
+    while waiting:
+        word = waiting.pop(0)
+        name, has_value, _ = word.partition("=")
+        if name in _WITH_A_VALUE:
+            if not has_value:
+                del waiting[:1]
+        elif word not in _ALONE:
+            return None
+    named = {
+        name: value
+        for name, value in variables.items()
+        if name.startswith("DBT_") and name not in _UNRELATED
+    }
+    told = [word for word in arguments if word not in _ALONE]
+    versions = [version("dbt-core"), version("dbt-postgres")]
+    digest = hashlib.sha256(json.dumps([versions, told, sorted(named.items())]).encode())
+    try:
+        add_files(digest, project_directory(), variables.get("EVALMART_SEEDS"))
+        digest.update((Path(variables["DBT_PROFILES_DIR"]) / "profiles.yml").read_bytes())
+    except OSError:
+        return None  # dbt says what is wrong
+    return digest.hexdigest()
+
+
+def stamp_of(connection: Connection, inputs: str) -> dict[str, object] | None:
+    """Return what a build that begins now is made of; None where that cannot be seen.
+
+    Args:
+        connection: to a migrated warehouse.
+        inputs: as `inputs_of` says.
+
+    """
+    try:
+        with connection.transaction():
+            row = connection.execute(read_sql("loader.warehouse", "raw_state")).fetchone()
+    except psycopg.Error:
+        return None
+    return {"inputs": inputs, "raw": row[0], "load_id": row[1]} if row else None
+
+
+def standing(connection: Connection, stamp: Mapping[str, object]) -> Standing | None:
+    """Return the build after which nothing has changed; None if a build has something to do.
+
+    Args:
+        connection: to the warehouse.
+        stamp: what a build is made of now.
+
+    """
+    staging = f"{os.environ.get('EVALMART_SCHEMA') or 'evals'}_staging"
+    names = {
+        name: sql.Identifier(staging, name)
+        for name in ("build_stamps", "built_relations", "builds")
+    }
+    query = sql.SQL(read_sql("loader.warehouse", "standing")).format(**names)
+    try:
+        with connection.transaction():
+            row = connection.execute(query, {name: stamp[name] for name in ("inputs", "raw")})
+            found = row.fetchone()
+    except psycopg.Error:
+        return None
+    return Standing(int(str(stamp["load_id"])), *found) if found else None  # type: ignore[arg-type]
+
+
+def waiting(connection: Connection) -> int:
+    """Return how many loads changed something since the marts were built.
+
+    0 as well where none were built, or where the role may not see it.
+    """
+    try:
+        with connection.transaction():
+            row = connection.execute(_on_ledger("waiting")).fetchone()
+    except psycopg.Error:
+        return 0
+    return int(str(row[0])) if row else 0
+
+
+def _on_ledger(name: str) -> sql.Composed:
+    """Return the statement of that name on the ledger of builds."""
+    staging = f"{os.environ.get('EVALMART_SCHEMA') or 'evals'}_staging"
+    tables = ("build_stamps", "built_relations", "builds")
+    names = {table: sql.Identifier(staging, table) for table in tables}
+    return sql.SQL(read_sql("loader.warehouse", name)).format(**names)
