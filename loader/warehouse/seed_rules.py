@@ -98,20 +98,19 @@ def _seed_rules(seeds: Path, name: str) -> SeedRules:
     if node is None:
         raise ConfigurationError(f"no YAML in {seeds} describes the seed {name}; restore it")
     types = node.get("config", {}).get("column_types", {})
-    told = {column["name"]: column.get("data_tests", []) for column in node.get("columns", [])}
+    said = {column["name"]: _rules(column) for column in node.get("columns", [])}
     rules, keys = [], []
     for column in header:
-        tests = dict(map(_test, told.get(column, [])))
-        limits = tests.get("within_range", {})
+        told = said.get(column, {})
         rules.append(Rule(
             column,
             str(types.get(column, "text")),
-            "not_null" in tests,
-            tuple(tests.get("accepted_values", {}).get("values", ())),
-            limits.get("minimum"),
-            limits.get("maximum"),
+            bool(told.get("required")),
+            tuple(told.get("values", ())),
+            told.get("minimum"),
+            told.get("maximum"),
         ))  # fmt: skip
-        if "unique" in tests:
+        if told.get("unique"):
             keys.append((column,))
     whole = dict(map(_test, node.get("data_tests", [])))
     if "unique_key" in whole:
@@ -126,6 +125,12 @@ def _properties(seeds: Path) -> dict[str, dict[str, Any]]:
         yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in seeds.glob("*.yml")
     )
     return {node["name"]: node for document in documents for node in document.get("seeds", [])}
+
+
+def _rules(column: dict[str, Any]) -> dict[str, Any]:
+    """Return what the YAML of a column says of its values."""
+    rules: dict[str, Any] = column.get("config", {}).get("meta", {}).get("rules", {})
+    return rules
 
 
 def _test(test: str | dict[str, Any]) -> tuple[str, dict[str, Any]]:

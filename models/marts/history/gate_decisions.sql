@@ -1,5 +1,4 @@
 {# A table: the ledger grows by one row a look. #}
-{{ config(indexes=[{"columns": ["decision_id"], "unique": true}]) }}
 
 with
 

@@ -1,0 +1,38 @@
+{#
+    A row is a rule that rows break, and how many do. The rules stand with the
+    columns, as `rules` in their meta: required, unique, values, minimum, maximum.
+    One statement a model, however many rules it has; null breaks `required` alone.
+#}
+{% test column_rules(model) %}
+    {% set rules = rules_of_columns() %}
+    {% if rules.of_rows %}
+        select
+            rules.broken_rule,
+            count(*) as row_count
+        from {{ model }}
+        cross join lateral (
+            values
+            {% for rule in rules.of_rows %}
+                ($rule${{ rule.name }}$rule$, {{ rule.is_broken }})
+                {%- if not loop.last %},{% endif %}
+            {% endfor %}
+        ) as rules (broken_rule, is_broken)
+        where rules.is_broken
+        group by rules.broken_rule
+    {% else %}
+        select
+            'none'::text as broken_rule,
+            0::bigint as row_count
+        where false
+    {% endif %}
+    {% for column in rules.unique %}
+        union all
+        select
+            '{{ column }} is unique' as broken_rule,
+            count(*) as row_count
+        from {{ model }}
+        where {{ column }} is not null
+        group by {{ column }}
+        having count(*) > 1
+    {% endfor %}
+{% endtest %}
