@@ -5,26 +5,19 @@
 #}
 {% test column_rules(model) %}
     {% set rules = rules_of_columns() %}
-    {% if rules.of_rows %}
-        select
-            rules.broken_rule,
-            count(*) as row_count
-        from {{ model }}
-        cross join lateral (
-            values
-            {% for rule in rules.of_rows %}
-                ($rule${{ rule.name }}$rule$, {{ rule.is_broken }})
-                {%- if not loop.last %},{% endif %}
-            {% endfor %}
-        ) as rules (broken_rule, is_broken)
-        where rules.is_broken
-        group by rules.broken_rule
-    {% else %}
-        select
-            'none'::text as broken_rule,
-            0::bigint as row_count
-        where false
-    {% endif %}
+    select
+        rules.broken_rule,
+        count(*) as row_count
+    from {{ model }}
+    cross join lateral (
+        values
+        ('none', false)
+        {% for rule in rules.of_rows %}
+            , ($rule${{ rule.name }}$rule$, {{ rule.is_broken }})
+        {% endfor %}
+    ) as rules (broken_rule, is_broken)
+    where rules.is_broken
+    group by rules.broken_rule
     {% for column in rules.unique %}
         union all
         select
