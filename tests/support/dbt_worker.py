@@ -10,41 +10,22 @@ import gc
 import json
 import os
 import sys
-from typing import Any
 
 gc.set_threshold(200_000, 50, 1000)  # as loader.warehouse.dbt_process
 
 from dbt.cli.main import dbtRunner  # noqa: E402
-from dbt_common.events.base_types import BaseEvent, EventLevel  # noqa: E402
-from dbt_common.events.event_manager import EventManager  # noqa: E402
 
+import dbt_repeats  # noqa: E402
 from loader.errors import LoaderError  # noqa: E402
 from loader.warehouse import lease, parsed  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
-
-
-def say_less() -> None:
-    """Let dbt make no message that is for its debug log alone: nobody keeps that here."""
-    fire = EventManager.fire_event
-
-    def fire_from_info_on(
-        manager: EventManager,
-        event: BaseEvent,
-        level: EventLevel | None = None,
-        *more: Any,  # noqa: ANN401  as they come
-        **named: Any,  # noqa: ANN401
-    ) -> None:
-        if (level or event.level_tag()) is not EventLevel.DEBUG:
-            fire(manager, event, level, *more, **named)
-
-    EventManager.fire_event = fire_from_info_on  # type: ignore[method-assign]
 
 
 def main() -> None:
     """Answer every request on standard input; dbt's own output goes to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    say_less()
+    dbt_repeats.avoid()
     for line in sys.stdin:
         request = json.loads(line)
         os.environ.update(request["environment"])
