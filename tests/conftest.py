@@ -79,6 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
+    servers.leave()
     if not hasattr(config, "workerinput"):
         servers.end_run()
 
