@@ -68,6 +68,9 @@ bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floo
 	$(BIN)/python benchmarks/verdicts.py
 	$(BIN)/python benchmarks/trends.py
 	$(BIN)/python benchmarks/years.py
+	$(BIN)/python benchmarks/recorder.py
+	$(BIN)/python benchmarks/functions.py
+	$(BIN)/python benchmarks/growth.py
 
 endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on every server, direct and pooled
 	@status=0; for server in 18 15; do for way in "" --pooler; do \

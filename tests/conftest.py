@@ -17,7 +17,21 @@ if TYPE_CHECKING:
     from xdist.remote import Producer
 
 # long tests that share nothing with their file
-_ALONE = ("test_every_command_of_a_guide_runs_as_written", "test_compare_models.py::")
+_ALONE = (
+    "test_every_command_of_a_guide_runs_as_written", "test_compare_models.py::",
+    "test_workflows.py::test_the_script", "test_team_folder.py::",
+    "test_unbroken_marts.py::", "test_one_state.py::", "test_taken_back.py::",
+    "test_agent_baselines.py::", "test_retention_rollups.py::", "test_equal_bytes.py::",
+    "test_langsmith_histories.py::",
+)  # fmt: skip
+# what takes minutes, the longest first: what begins last should end soon
+_LONGEST = (
+    "test_endurance.py", "[operate.md]", "[evaluate-a-change.md]", "test_marts.py",
+    "test_verdicts.py", "test_mutations.py", "test_team_folder.py", "test_the_script_of_a_pull",
+    "test_compare_models.py", "test_regressions.py", "test_readers_of_every_mart",
+    "test_old_scripts_page.py", "test_scales_in_marts.py", "test_servers_agree.py",
+    "test_extreme_records.py", "test_every_command_of_a_guide_runs_as_written",
+)  # fmt: skip
 _TARGETS = ("DATABASE_URL", "PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT", "PGUSER")
 # what fills options that a test does not give
 _OPTIONS = ("EXPERIMENT_ID", "EXPERIMENT_GROUP", "EXTENSION_VERSION", "AGENT_NAME", "MODEL_VERSION",
@@ -79,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
+    servers.leave()
     if not hasattr(config, "workerinput"):
         servers.end_run()
 
@@ -103,16 +118,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
 
 
+def _rank(nodeid: str) -> int:
+    """Return the place among the longest; behind them all, where it is none."""
+    return next((place for place, name in enumerate(_LONGEST) if name in nodeid), len(_LONGEST))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run what does not depend on the server's version on the newest one only.
 
-    Files are whole, and those with slow tests begin first, so that no process is left alone
-    with one at the end.
+    Files are whole. What is longest begins first, and then the files with slow tests, so that
+    no process is left alone with one at the end.
     """
     place = {item.path: number for number, item in reversed(list(enumerate(items)))}
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path not in slow, place[item.path]))
+    items.sort(key=lambda item: (_rank(item.nodeid), item.path not in slow, place[item.path]))
     older = [f"postgres{name}" for name in servers.available()[1:]]
     kept, elsewhere = [], []
     for item in items:

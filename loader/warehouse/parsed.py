@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,9 +72,12 @@ def manifest(arguments: Sequence[str]) -> Manifest | None:
 def _read(path: Path) -> Manifest | None:
     """Read what was kept; None where there is nothing, or nothing that can be read."""
     try:
-        return _made(path.read_bytes())
+        found = _made(path.read_bytes())
     except Exception:  # noqa: BLE001  whatever is wrong with it, parsing mends it
         return None
+    with suppress(OSError):  # what is used is kept the longest
+        path.touch()
+    return found
 
 
 def _made(saved: bytes) -> Manifest:

@@ -2,7 +2,8 @@
 
 A test of the stand-in runs on a server with the v1 run query alone, with the v2 one alone and
 with both, as the service has been, will be and is. On the last one alone runs a test that is
-slow, that sets or parametrizes the query itself, or that is marked `backends("dual")`.
+slow, that builds marts, that sets or parametrizes the query itself, or that is marked
+`backends("dual")`.
 """
 
 from __future__ import annotations
@@ -40,8 +41,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = test.get_closest_marker("backends")
     if chosen:
         metafunc.parametrize("stand_in", chosen.args, indirect=True)
-    elif not own & OWN_CHOICE and not test.get_closest_marker("slow"):
+    elif not own & OWN_CHOICE and not _is_slow(metafunc):
         metafunc.parametrize("stand_in", BACKENDS, indirect=True)
+
+
+def _is_slow(metafunc: pytest.Metafunc) -> bool:
+    """Whether it is marked slow, or will be: what builds marts is, once it is collected."""
+    is_marked = metafunc.definition.get_closest_marker("slow") is not None
+    return is_marked or "dbt" in metafunc.fixturenames
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SUM = re.compile(r"What is (\d+) \+ (\d+)\?")
 WRONG_EVERY = 3
-HANG_SECONDS = 8
+HANG_SECONDS = 30
 
 
 @dataclass

@@ -73,8 +73,9 @@ class Dbt:
 
         def wait() -> None:
             while not over.is_set() and not is_time():
-                time.sleep(0.002)
-            self._kill()
+                time.sleep(0.01)
+            if not over.is_set():
+                self._kill()
 
         watch = threading.Thread(target=wait)
         watch.start()

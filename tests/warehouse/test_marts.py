@@ -93,6 +93,13 @@ def moment_after(connection: Connection, model: str, seconds: float) -> Callable
     return is_time
 
 
+def load_when(is_time: Callable[[], bool], raw: RawRows, records: list[dict[str, Any]]) -> None:
+    """Load as soon as it is time."""
+    while not is_time():
+        time.sleep(0.01)
+    raw.load(records)
+
+
 def live(raw: RawRows, dbt: Dbt, url: str) -> None:
     rng = random.Random(20260730)  # noqa: S311  a seeded test
     runs = 0
@@ -133,7 +140,9 @@ def live(raw: RawRows, dbt: Dbt, url: str) -> None:
     dbt.build(url)
     # re-scored and moved runs, and a load that comes while a build runs
     raw.load(changed(40))
-    loading = threading.Timer(4, lambda: raw.load([*changed(10), *new(10)]))
+    is_time = moment_after(raw.connection, "evaluation_trials", 0)
+    loading = threading.Thread(target=load_when, args=(is_time, raw, [*changed(10), *new(10)]),
+                               daemon=True)  # fmt: skip
     loading.start()
     dbt.build(url)
     loading.join()

@@ -292,7 +292,7 @@ def test_readers_of_every_mart_find_it_there_and_filled_whatever_builds_do(
             dbt.build(url, *MODELS)
         load(url, range(300, 320))
         for _ in range(2):
-            moment = time.monotonic() + 1 + 3 * rng.random()
+            moment = time.monotonic() + 0.5 + 2 * rng.random()
             dbt.kill_while_building(url, lambda end=moment: time.monotonic() > end)
         dbt.build(url, *MODELS)
         dbt.build(url, *MODELS, "--full-refresh")

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.newest_server
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Any]
-COUNT = 300
+COUNT = 150
 NOTHING = {"no_values", "no_baseline", "no_candidate", "nothing_shared"}
 # settings of a policy, and what they are to the rule
 ASKED: list[tuple[Row, Row]] = [

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from loader.sources import SourceRow
     from loader.sources.mapping import Mapping
 
+SECONDS = 30
+"""Of work: what is not stopped at its limit takes minutes, and gigabytes; no measure of speed."""
 HEADER = "experiment_id,task_id,experiment_group,extension_version"
 ROW = "e,t,baseline,1"
 REST = parse_all([("", "metadata.*", "*")])
@@ -96,7 +98,7 @@ def test_a_small_input_is_refused_at_its_limit_and_at_once(tmp_path: Path, name:
     path.write_bytes(content)
     started = time.process_time()
     rows = read(path, mapping)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < SECONDS
     rejections = {row.rejection for row in rows if row.rejection}
     assert code in {rejection.reason_code for rejection in rejections}
     assert any(said in rejection.reason for rejection in rejections)
@@ -131,7 +133,7 @@ def test_guessing_stops_at_the_same_number_of_columns(tmp_path: Path) -> None:
     path.write_text(f"{HEADER},{columns(60_000)}\n{ROW}{',1' * 60_000}\n")
     started = time.process_time()
     result = CliRunner().invoke(cli, ["ingest", str(path), "--guess"])
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < SECONDS
     assert result.exit_code == 2
     assert "there are 60,004 columns; at most 10,000 are read" in result.stderr
 
@@ -156,7 +158,7 @@ def test_a_few_bytes_of_parquet_hold_no_millions_of_rows(tmp_path: Path) -> None
     assert path.stat().st_size < 30_000
     started = time.process_time()
     [row] = read(path, NONE)
-    assert time.process_time() - started < 5
+    assert time.process_time() - started < SECONDS
     assert row.rejection is not None
     assert row.rejection.reason_code == "expansion_too_large"
     assert "8,000,000 rows" in row.rejection.reason

@@ -189,7 +189,7 @@ def test_a_recorder_waits_in_silence_and_not_as_long(
         pytest.raises(WarehouseUnavailable, match=r"another load did not end in 2.5 s: evalmart"),
     ):
         entries.draw_load_id(connection)
-    assert 2.4 < time.monotonic() - began < 10
+    assert 2.4 < time.monotonic() - began < 60
     assert capsys.readouterr().err == ""
 
 
@@ -219,7 +219,7 @@ def test_an_init_that_has_to_wait_for_a_reader_lets_loads_pass(
             assert thread.is_alive()
             began = time.monotonic()
             assert load_records(empty_database_url, [record(task_id=f"t-{number}")]).loaded == 1
-            assert time.monotonic() - began < 4
+            assert time.monotonic() - began < 20
         reader.rollback()
         thread.join(timeout=30)
         assert applied == [change.name]
