@@ -52,7 +52,7 @@ def load_all(
     for source in sources:
         with failures.told(source):
             summary = load(source)
-            name = str(source.reference()["project"]) if len(sources) > 1 else ""
+            name = _name(source) if len(sources) > 1 else ""
             notes = list(source.notes()) if isinstance(source, Noting) else []
             print_summary(
                 summary, manner.summary_format, dry_run=manner.dry_run, notes=notes, name=name
@@ -67,6 +67,11 @@ def load_all(
             summaries.append(summary)
     refuse(summaries, manner.max_rejected, missing)
     failures.refuse()
+
+
+def _name(source: Source) -> str:
+    """Return the project of a source, or what kind of files it reads."""
+    return str(source.reference().get("project") or source.name)
 
 
 class Failures:
@@ -100,7 +105,7 @@ class Failures:
         except LoaderError as error:
             if not self._most:
                 raise
-            name = str(source.reference().get("project", ""))
+            name = _name(source)
             say(f"{name}: not loaded: {error}", err=True)
             self._failed.append((name, error))
             is_away = isinstance(error, SourceUnavailable)
