@@ -21,6 +21,8 @@ from loader.sources.jsonl import lines
 from loader.sources.tools import FileBroken, Rejected
 from loader.sources.tools.document import BREAKS_OFF, Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
+from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
+from loader.sources.tools.zstd_members import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -295,12 +297,14 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
 
     Raises:
         InvalidRecord: it is not there, is damaged, longer than a sample may be, or packed with
-            an algorithm that Python does not have.
+            an algorithm that is not installed.
 
     """
     try:
         info = archive.getinfo(name)
         _refuse_large(info)
+        if info.compress_type == ZSTANDARD and archive.filename:
+            return unpacked(Path(archive.filename), info)
         with archive.open(info) as stream:
             return stream.read(LARGEST_PART)
     except KeyError:
