@@ -257,7 +257,8 @@ def ingest(  # noqa: PLR0913  one for each option
         ),
         Manner(
             summary_format, max_rejected, database_url,
-            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
+            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync, again=again,
+            vocabulary=vocabulary,
         ),
     )  # fmt: skip
 

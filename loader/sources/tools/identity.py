@@ -86,10 +86,26 @@ def refuse_unknown_names(mapping: Mapping, importer: Importer) -> None:
         f"{nearest(column, known)}; there are {', '.join(known)}"
         for entry in mapping.entries
         for column in entry.columns
-        if column != FILE and column not in known
+        if column != FILE and not _is_known(column, known)
     ]
     if faults:
         raise ConfigurationError("\n".join(faults))
+
+
+def _is_known(column: str, known: Collection[str]) -> bool:
+    """Whether a name is one of those told; `task_args.*` tells of all that begin so."""
+    return column in known or any(
+        name.endswith(".*") and column.startswith(name[:-1]) for name in known
+    )
+
+
+def _listed(known: Iterable[str], names: Iterable[str]) -> Iterator[str]:
+    """Yield the names that may be mapped, in the order in which they are told."""
+    for each in known:
+        if each.endswith(".*"):
+            yield from (name for name in names if name.startswith(each[:-1]))
+        else:
+            yield each
 
 
 def refuse_without_arm(
@@ -114,7 +130,7 @@ def refuse_without_arm(
         told = [run.names for run in _first_runs(file, importer) if GROUP not in run.record]
         lacking += bool(told)
         for names in told:
-            for name in importer.about.names:
+            for name in _listed(importer.about.names, names):
                 value = names.get(name)
                 if isinstance(value, str | int | float) and str(value):
                     shown_value = shown(value) if isinstance(value, str) else str(value)

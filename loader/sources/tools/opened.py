@@ -25,6 +25,8 @@ from loader.sources.jsonl import lines
 from loader.sources.tools import FileBroken, Rejected
 from loader.sources.tools.document import Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
+from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
+from loader.sources.tools.zstd_members import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -302,7 +304,7 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
 
     Raises:
         InvalidRecord: it is not there, is damaged, longer than a sample may be, or packed with
-            an algorithm or a password that Python does not have.
+            a password, or an algorithm that is not installed.
 
     """
     try:
@@ -311,6 +313,8 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
         raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
     _refuse_large(info)
     try:
+        if info.compress_type == ZSTANDARD and archive.filename:
+            return unpacked(Path(archive.filename), info)
         with archive.open(info) as stream:
             return stream.read(LARGEST_PART + 1)
     except (NotImplementedError, RuntimeError) as error:

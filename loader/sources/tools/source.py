@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from loader.errors import InvalidRecord
-from loader.sources import ArmPlan, Rejection, SourceRow, SummaryScore
+from loader.sources import ArmPlan, Rejection, SourceRow, Statement, SummaryScore
 from loader.sources.tools import (
     Companion,
     FileBroken,
@@ -79,7 +80,7 @@ class ToolSource:
         self._told: list[str] = []
         self._plans: list[ArmPlan] = []
         self._wholes: list[SummaryScore] = []
-        self._said: list[tuple[dict[str, object], Said]] = []
+        self._said: list[Statement] = []
         self._unversioned = 0
         self.position = 0
         self.total_bytes = sum(file.byte_count for file in files)
@@ -125,7 +126,7 @@ class ToolSource:
                 if isinstance(item, Planned | Whole | Companion):
                     beside.append(item)
                 elif isinstance(item, Said):
-                    self._said.append((self._identified(identity, item.run), item))
+                    self._said += self._statements(identity, item)
                 elif isinstance(item, Noted):
                     self._told.append(f"{file.shown_name}: {item.text}")
                 else:
@@ -149,8 +150,12 @@ class ToolSource:
         told = ", ".join(_found(arms, rejected, beside))
         self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
 
-    def _identified(self, identity: Identity, run: Run) -> dict[str, object]:
-        return {**identity.record(run.record, run.names), **self._supplied}
+    def _statements(self, identity: Identity, item: Said) -> Iterator[Statement]:
+        """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
+        with suppress(InvalidRecord):
+            record = identity.record(item.run.record, item.run.names)
+            of_run = {**record, **self._supplied}
+            yield Statement(self._files_read[-1], of_run, *item[1:])
 
     def _row(
         self, origin: str, identity: Identity, item: Run | Rejected, arms: Counter[_Arm]
@@ -199,8 +204,8 @@ class ToolSource:
         """Return the scores of arms as a whole."""
         return self._wholes
 
-    def said(self) -> Sequence[tuple[collections.abc.Mapping[str, object], Said]]:
-        """Return what people said of runs, each with the record of its run."""
+    def said(self) -> Sequence[Statement]:
+        """Return what people said of runs."""
         return self._said
 
     def notes(self) -> Iterator[str]:
