@@ -80,6 +80,7 @@ class ToolFile:
         self.path = "" if path == "-" else path
         self._on_disk = stored or Path(path)
         self.not_numbers = 0
+        self._stream: IO[bytes] | None = None
         name = Path(self.path).name
         self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
 
@@ -114,11 +115,18 @@ class ToolFile:
 
         """
         try:
-            return self._on_disk.open("rb")
+            self._stream = self._on_disk.open("rb")
         except OSError as error:
             raise ConfigurationError(
                 f"{self.shown_name} cannot be read: {error.strerror}; check the path and its rights"
             ) from None
+        return self._stream
+
+    @property
+    def position(self) -> int:
+        """How far it is read, in bytes as stored; 0 where nobody reads it."""
+        stream = self._stream
+        return stream.tell() if stream is not None and not stream.closed else 0
 
     @cached_property
     def head(self) -> bytes:
