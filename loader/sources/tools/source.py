@@ -79,7 +79,7 @@ class ToolSource:
         self._files_read: list[FileRead] = []
         self._told: list[str] = []
         self._plans: list[ArmPlan] = []
-        self._wholes: list[SummaryScore] = []
+        self._wholes: dict[str, SummaryScore] = {}
         self._said: list[Statement] = []
         self._unversioned = 0
         self.position = 0
@@ -189,20 +189,21 @@ class ToolSource:
             if isinstance(item, Companion):
                 continue
             arm = self._arm(identity.record(item.record, item.names))
-            self._wholes.append(
-                SummaryScore(
-                    *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score,
-                    None, item.comment, "evaluator", item.recorded_at,
-                )
+            score = SummaryScore(
+                *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score,
+                None, item.comment, "evaluator", item.recorded_at,
             )  # fmt: skip
+            known = self._wholes.get(score.feedback_id)
+            if known is None or (known.scored_at or "") <= (score.scored_at or ""):
+                self._wholes[score.feedback_id] = score
 
     def plans(self) -> Sequence[ArmPlan]:
         """Return how much the arms were to run, as far as files say it."""
         return self._plans
 
     def summary_scores(self) -> Sequence[SummaryScore]:
-        """Return the scores of arms as a whole."""
-        return self._wholes
+        """Return the scores of arms as a whole; the latest, where several files have one."""
+        return list(self._wholes.values())
 
     def said(self) -> Sequence[Statement]:
         """Return what people said of runs."""
