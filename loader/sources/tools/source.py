@@ -93,7 +93,7 @@ class ToolSource:
         self._told: list[str] = []
         self._plans: list[ArmPlan] = []
         self._wholes: dict[str, tuple[str, SummaryScore]] = {}
-        """By their id, each with its file; a later one takes the place of an earlier."""
+        """By their id, each with its file."""
         self._said: list[Statement] = []
         self._arms: set[_Arm] = set()
         """Those that have runs."""
@@ -238,8 +238,15 @@ class ToolSource:
                     told = f"{item.key} of a whole arm is left out: {error.reason}"
                     self._told.append(f"{file.shown_name}: {told}")
                     continue
-                self._twice += whole.feedback_id in self._wholes
-                self._wholes[whole.feedback_id] = file.path, whole
+                self._keep_whole(file.path, whole)
+
+    def _keep_whole(self, origin: str, whole: SummaryScore) -> None:
+        """Keep the latest score of one arm and key: a load has one."""
+        _, known = self._wholes.get(whole.feedback_id, ("", None))
+        self._twice += known is not None
+        if known is None or (known.scored_at or "") <= (whole.scored_at or ""):
+            self._wholes.pop(whole.feedback_id, None)
+            self._wholes[whole.feedback_id] = origin, whole
 
     def _whole(self, identity: Identity, item: Whole) -> SummaryScore:
         arm = self._arm(identity.record(item.record, item.names))
@@ -277,7 +284,7 @@ class ToolSource:
         return self._plans
 
     def summary_scores(self) -> Sequence[SummaryScore]:
-        """Return the scores of arms as a whole."""
+        """Return the scores of arms as a whole; the latest, where several files have one."""
         return [score for _, score in self._wholes.values()]
 
     def said(self) -> Sequence[Statement]:
@@ -302,15 +309,16 @@ class ToolSource:
         if self._twice:
             yield (
                 f"{counted(self._twice, 'score')} of a whole arm told again for the same arm: "
-                "the last one counts"
+                "the latest counts"
             )
 
 
 def _time(text: str | None) -> str | None:
-    """Return a time if it is one, in ISO 8601; without a zone it is UTC."""
-    with suppress(ValueError):
+    """Return a time in UTC, ISO 8601, if it is one."""
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(text or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat()
     return None
 
 
