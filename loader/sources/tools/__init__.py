@@ -88,7 +88,14 @@ class Said(NamedTuple):
     reason: str
 
 
-Item = Run | Rejected | Planned | Whole | Said
+class Noted(NamedTuple):
+    """What a reader of the load should know of the file: it breaks off, a judge failed."""
+
+    text: str
+    """A sentence without capital and stop; the file's name is put before it."""
+
+
+Item = Run | Rejected | Planned | Whole | Said | Noted
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program

@@ -9,7 +9,7 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import ArmPlan, Rejection, SourceRow, SummaryScore
-from loader.sources.tools import FileBroken, Planned, Rejected, Run, Said, Whole
+from loader.sources.tools import FileBroken, Noted, Planned, Rejected, Run, Said, Whole
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
 from loader.tools.counts import counted
 
@@ -115,6 +115,8 @@ class ToolSource:
                     beside.append(item)
                 elif isinstance(item, Said):
                     self._said.append((self._identified(identity, item.run), item))
+                elif isinstance(item, Noted):
+                    self._told.append(f"{file.shown_name}: {item.text}")
                 else:
                     row = self._row(file.path, identity, item, arms)
                     rejected += row.rejection is not None
