@@ -76,6 +76,8 @@ class Whole(NamedTuple):
     names: Mapping[str, object]
     recorded_at: str | None = None
     """ISO 8601."""
+    comment: str | None = None
+    """What is said with it: its standard error, of how many it is."""
 
 
 class Said(NamedTuple):
@@ -95,7 +97,14 @@ class Noted(NamedTuple):
     """A sentence without capital and stop; the file's name is put before it."""
 
 
-Item = Run | Rejected | Planned | Whole | Said | Noted
+class Companion(NamedTuple):
+    """The file has no runs of its own, which is no error: it is read with others."""
+
+    of: str
+    """Which: `per_instance_stats.json`, the samples beside it."""
+
+
+Item = Run | Rejected | Planned | Whole | Said | Noted | Companion
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program

@@ -9,7 +9,7 @@ from loader.errors import ConfigurationError, InvalidRecord, nearest
 from loader.records.json_text import shown
 from loader.sources.mapped import Objects
 from loader.sources.mapping import FILE, Mapping
-from loader.sources.tools import FileBroken, Run
+from loader.sources.tools import FileBroken, Run, Whole
 
 if TYPE_CHECKING:
     import collections.abc
@@ -125,9 +125,9 @@ def refuse_without_arm(
         raise ConfigurationError(_told(lacking, len(files), found))
 
 
-def _first_runs(file: ToolFile, importer: Importer) -> Iterable[Run]:
+def _first_runs(file: ToolFile, importer: Importer) -> Iterable[Run | Whole]:
     try:
-        runs = (item for item in importer.runs(file) if isinstance(item, Run))
+        runs = (item for item in importer.runs(file) if isinstance(item, Run | Whole))
         yield from islice(runs, _LOOKED_AT)
     except (FileBroken, InvalidRecord):
         return

@@ -9,7 +9,16 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import ArmPlan, Rejection, SourceRow, SummaryScore
-from loader.sources.tools import FileBroken, Noted, Planned, Rejected, Run, Said, Whole
+from loader.sources.tools import (
+    Companion,
+    FileBroken,
+    Noted,
+    Planned,
+    Rejected,
+    Run,
+    Said,
+    Whole,
+)
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
 from loader.tools.counts import counted
 
@@ -27,6 +36,8 @@ _MOST_TOLD: Final = 20
 _MOST_ARMS: Final = 6
 _ARM: Final = ("experiment_id", GROUP, "extension_version")
 _Arm = tuple[str, str, str]
+_Beside = Planned | Whole | Companion
+"""What a file has beside its runs."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -108,10 +119,10 @@ class ToolSource:
         identity = Identity(self._mapping, self._supplied, file.path)
         arms: Counter[_Arm] = Counter()
         rejected = file.not_numbers = 0
-        beside: list[Planned | Whole] = []
+        beside: list[_Beside] = []
         try:
             for item in self._importer.runs(file):
-                if isinstance(item, Planned | Whole):
+                if isinstance(item, Planned | Whole | Companion):
                     beside.append(item)
                 elif isinstance(item, Said):
                     self._said.append((self._identified(identity, item.run), item))
@@ -126,7 +137,7 @@ class ToolSource:
             self._told.append(f"{file.shown_name}: {self._importer.about.tool}, not read")
             return
         runs = arms.total()
-        if not runs and not rejected and not any(isinstance(each, Whole) for each in beside):
+        if not runs and not rejected and all(isinstance(each, Planned) for each in beside):
             reason = (
                 f"no run is in this {self._importer.about.tool} file; check that it was written"
             )
@@ -135,7 +146,8 @@ class ToolSource:
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
             self._told.append(f"{file.shown_name}: {absent}")
-        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {_arms(arms)}")
+        told = ", ".join(_found(arms, rejected, beside))
+        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
 
     def _identified(self, identity: Identity, run: Run) -> dict[str, object]:
         return {**identity.record(run.record, run.names), **self._supplied}
@@ -162,18 +174,20 @@ class ToolSource:
         return experiment, group, version
 
     def _keep_beside(
-        self, identity: Identity, beside: Sequence[Planned | Whole], arms: Counter[_Arm]
+        self, identity: Identity, beside: Sequence[_Beside], arms: Counter[_Arm]
     ) -> None:
         for item in beside:
             if isinstance(item, Planned):
                 if len(arms) == 1:
                     self._plans.append(ArmPlan(*next(iter(arms)), item.repetitions, item.tasks))
                 continue
+            if isinstance(item, Companion):
+                continue
             arm = self._arm(identity.record(item.record, item.names))
             self._wholes.append(
                 SummaryScore(
                     *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score,
-                    None, None, "evaluator", item.recorded_at,
+                    None, item.comment, "evaluator", item.recorded_at,
                 )
             )  # fmt: skip
 
@@ -199,6 +213,17 @@ class ToolSource:
                 f"{counted(self._unversioned, 'run')} of files that tell no version: "
                 f"extension_version is {UNVERSIONED!r}; --extension-version VERSION says it"
             )
+
+
+def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:
+    """Say what is in a file: its runs, unless it is there for something else."""
+    wholes = sum(isinstance(each, Whole) for each in beside)
+    companions = [each.of for each in beside if isinstance(each, Companion)]
+    if arms or rejected or not (wholes or companions):
+        yield _arms(arms)
+    if wholes:
+        yield f"{counted(wholes, 'score')} of a whole arm"
+    yield from (f"read with {each}" for each in companions)
 
 
 def _arms(arms: Counter[_Arm]) -> str:
