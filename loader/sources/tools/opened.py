@@ -19,7 +19,7 @@ from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
 from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.document import BREAKS_OFF, Outline, read_outline, walk_list
+from loader.sources.tools.document import Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
 
 if TYPE_CHECKING:
@@ -217,12 +217,9 @@ class ToolFile:
         """
         with self.opened() as stream:
             try:
-                found = [problem for _, problem in walk_list(iter(Blocks(stream)), name)]
+                return sum(1 for _ in walk_list(iter(Blocks(stream)), name))
             except InputBroken as end:
                 raise FileBroken(end.rejection) from None
-        if found and found[-1] is BREAKS_OFF:
-            raise FileBroken(BREAKS_OFF)
-        return len(found)
 
     def parts(self, name: str, kind: type[T]) -> Iterator[Part[T] | Rejected]:
         """Yield each element of a list in a JSON document, decoded.
@@ -232,6 +229,7 @@ class ToolFile:
             kind: what an element is decoded into.
 
         """
+        number = 0
         with self.opened() as stream, closing(walk_list(iter(Blocks(stream)), name)) as found:
             try:
                 for number, (text, problem) in enumerate(found, 1):
@@ -240,7 +238,7 @@ class ToolFile:
                     else:
                         yield self._part(number, text, kind)
             except InputBroken as end:
-                yield Rejected(1, b"", end.rejection)
+                yield Rejected(number + 1, b"", end.rejection)
 
     def rows(self) -> Iterator[Part[dict[str, str]] | Rejected]:
         """Yield each row of a comma-separated table by its header; its number is its line."""
