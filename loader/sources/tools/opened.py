@@ -276,6 +276,13 @@ class ToolFile:
             reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
             raise FileBroken(Rejection("corrupt_zip", reason)) from None
 
+    def near(self, path: str) -> ToolFile | None:
+        """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
+        if not self.path:
+            return None
+        found = Path(self.path).parent / path
+        return ToolFile(str(found)) if found.is_file() else None
+
     def beside(self, pattern: str) -> list[ToolFile]:
         """Return the files of the same folder that a pattern matches, by name; not this one."""
         if not self.path:

@@ -178,8 +178,9 @@ class ToolSource:
     ) -> None:
         for item in beside:
             if isinstance(item, Planned):
-                if len(arms) == 1:
-                    self._plans.append(ArmPlan(*next(iter(arms)), item.repetitions, item.tasks))
+                planned = self._planned_arm(identity, item, arms)
+                if planned is not None:
+                    self._plans.append(ArmPlan(*planned, item.repetitions, item.tasks))
                 continue
             if isinstance(item, Companion):
                 continue
@@ -190,6 +191,14 @@ class ToolSource:
                     None, item.comment, "evaluator", item.recorded_at,
                 )
             )  # fmt: skip
+
+    def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
+        if item.record is None:
+            return next(iter(arms)) if len(arms) == 1 else None
+        try:
+            return self._arm(identity.record(item.record, item.names or {}))
+        except InvalidRecord:
+            return None  # no arm that runs can be of
 
     def plans(self) -> Sequence[ArmPlan]:
         """Return how much the arms were to run, as far as files say it."""
