@@ -187,6 +187,27 @@ class ToolFile:
                 elif text and not text.isspace():
                     yield self._part(number, text, kind)
 
+    def document(self, kind: type[T]) -> T:
+        """Return a small JSON document, decoded whole.
+
+        Raises:
+            FileBroken: it is longer than a sample may be, not JSON, or otherwise than the type.
+
+        """
+        text = bytearray()
+        with self.opened() as stream:
+            try:
+                for block in Blocks(stream):
+                    text += block
+                    if len(text) > LARGEST_PART:
+                        told = oversized(None, LARGEST_PART)
+                        raise FileBroken(Rejection("record_too_large", f"{self.name}: {told}"))
+                return self.decode(bytes(text), kind)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, f"{self.name}: {error.reason}")) from None
+
     def outline(self, *lists: str) -> Outline:
         """Read a JSON document without its long lists, to its end.
 
