@@ -205,6 +205,27 @@ class ToolFile:
                 elif text and not text.isspace():
                     yield self._part(number, text, kind)
 
+    def document(self, kind: type[T]) -> T:
+        """Return a small JSON document, decoded whole.
+
+        Raises:
+            FileBroken: it is longer than a sample may be, not JSON, or otherwise than the type.
+
+        """
+        text = bytearray()
+        with self.opened() as stream:
+            try:
+                for block in Blocks(stream):
+                    text += block
+                    if len(text) > LARGEST_PART:
+                        told = oversized(None, LARGEST_PART)
+                        raise FileBroken(Rejection("record_too_large", f"{self.name}: {told}"))
+                return self.decode(bytes(text), kind)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, f"{self.name}: {error.reason}")) from None
+
     def outline(self, *lists: str) -> Outline:
         """Read a JSON document without its long lists, to its end.
 
@@ -294,6 +315,13 @@ class ToolFile:
         except _DAMAGED as error:
             reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
             raise FileBroken(Rejection("corrupt_zip", reason)) from None
+
+    def near(self, path: str) -> ToolFile | None:
+        """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
+        if not self.path:
+            return None
+        found = Path(self.path).parent / path
+        return ToolFile(str(found)) if found.is_file() else None
 
     def beside(self, pattern: str) -> list[ToolFile]:
         """Return the files of the same folder that a pattern matches, by name; not this one."""

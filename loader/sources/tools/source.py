@@ -229,8 +229,10 @@ class ToolSource:
         self, file: ToolFile, identity: Identity, beside: Sequence[_Beside], arms: Counter[_Arm]
     ) -> None:
         for item in beside:
-            if isinstance(item, Planned) and len(arms) == 1:
-                self._plans.append(ArmPlan(*next(iter(arms)), item.repetitions, item.tasks))
+            if isinstance(item, Planned):
+                planned = self._planned_arm(identity, item, arms)
+                if planned is not None:
+                    self._plans.append(ArmPlan(*planned, item.repetitions, item.tasks))
             elif isinstance(item, Whole):
                 try:
                     whole = self._whole(identity, item)
@@ -279,6 +281,14 @@ class ToolSource:
             original = _encode([score._asdict() for score in scores])
             yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
 
+    def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
+        if item.record is None:
+            return next(iter(arms)) if len(arms) == 1 else None
+        try:
+            return self._arm(identity.record(item.record, item.names or {}))
+        except InvalidRecord:
+            return None  # no arm that runs can be of
+
     def plans(self) -> Sequence[ArmPlan]:
         """Return how much the arms were to run, as far as files say it."""
         return self._plans
@@ -320,6 +330,17 @@ def _time(text: str | None) -> str | None:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.astimezone(UTC).isoformat()
     return None
+
+
+def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:
+    """Say what is in a file: its runs, unless it is there for something else."""
+    wholes = sum(isinstance(each, Whole) for each in beside)
+    companions = [each.of for each in beside if isinstance(each, Companion)]
+    if arms or rejected or not (wholes or companions):
+        yield _arms(arms)
+    if wholes:
+        yield f"{counted(wholes, 'score')} of a whole arm"
+    yield from (f"read with {each}" for each in companions)
 
 
 def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:
