@@ -343,17 +343,6 @@ def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Ite
     yield from (f"read with {each}" for each in companions)
 
 
-def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:
-    """Say what is in a file: its runs, unless it is there for something else."""
-    wholes = sum(isinstance(each, Whole) for each in beside)
-    companions = [each.of for each in beside if isinstance(each, Companion)]
-    if arms or rejected or not (wholes or companions):
-        yield _arms(arms)
-    if wholes:
-        yield f"{counted(wholes, 'score')} of a whole arm"
-    yield from (f"read with {each}" for each in companions)
-
-
 def _arms(arms: Counter[_Arm]) -> str:
     runs = counted(arms.total(), "run")
     if not arms:
