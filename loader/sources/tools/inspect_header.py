@@ -29,6 +29,7 @@ class _Dataset(msgspec.Struct):
 class _Config(msgspec.Struct):
     epochs: int | None = None
     limit: Any = None
+    score_on_error: bool | None = None
 
 
 class _Revision(msgspec.Struct):
@@ -161,6 +162,7 @@ def arm_of(header: Header, file_name: str) -> Arm:
         first_scorer=results[0].name if results else "score",
         categorical=frozenset(each.name for each in scorers if _is_categorical(each.metrics)),
         graders=dict(_graders(spec)),
+        scores_errors=bool(spec.config.score_on_error),
     )
 
 

@@ -34,7 +34,7 @@ _FIRST_NAME: Final = 30
 """Where the name of the first member stands in an archive."""
 _MEMBER: Final = re.compile(r"samples/(.*)_epoch_(\d+)(\.json|/sample\.json)", re.DOTALL)
 _LISTS: Final = ("samples", "reductions", "results.sample_reductions", "logging")
-_NEWEST: Final = 2
+_NEWEST: Final = 3
 _WIDEST_NUMBER: Final = 20
 
 
@@ -113,7 +113,7 @@ def _of_whole(header: Header, arm: Arm, count: int) -> Iterator[Item]:
 def _refuse_newer(found: _Version) -> None:
     if found.version > _NEWEST:
         reason = (
-            f"version {found.version} of Inspect's log format is not known here, 1 and "
+            f"version {found.version} of Inspect's log format is not known here, 1 to "
             f"{_NEWEST} are; a newer evalmart may read it"
         )
         raise FileBroken(Rejection("unknown_version", reason))
@@ -181,7 +181,7 @@ IMPORTER: Final = Importer(
         kind="inspect",
         tool="Inspect",
         files="`.eval` and JSON logs",
-        versions="log formats 1 and 2, of 2024 to 2026 (to 0.3.285)",
+        versions="log formats 1 to 3, of 2024 to 2026 (to 0.3.285)",
         kept="scores of every scorer (letters as numbers, other texts as labels), explanations, "
         "epochs as repetitions, errors, limits, tokens, cost, times, model, dataset, git commit "
         "as version; edited scores as annotations; metrics of logs without samples",

@@ -136,6 +136,8 @@ class Arm(NamedTuple):
     """Scorers whose texts are categories."""
     graders: Mapping[str, str]
     """Scorer → the model that it asks."""
+    scores_errors: bool
+    """Whether samples that failed were scored on purpose; else Inspect counts no score of them."""
 
 
 class Texts:
@@ -227,13 +229,17 @@ def _given(sample: Sample, arm: Arm) -> dict[str, Score]:
 def _outcome(sample: Sample, found: Scored, arm: Arm) -> dict[str, Any]:
     """Return the scores and how the sample ended: of one that was invalidated none counts."""
     record: dict[str, Any] = {"scores": found.scores}
-    if sample.invalidation is not None:
+    if sample.error is not None and not arm.scores_errors:
+        record["scores"] = {}
+    elif sample.invalidation is not None:
         record["scores"] = dict.fromkeys(found.scores)
     elif found.labels:
         record["labels"] = found.labels
     if found.comments:
         record["comments"] = found.comments
-    graders = {key: of for key in found.scores if (of := arm.graders.get(key.partition(".")[0]))}
+    graders = {
+        key: of for key in record["scores"] if (of := arm.graders.get(key.partition(".")[0]))
+    }
     if graders:
         record["evaluator_versions"] = graders
     if sample.error is not None:
