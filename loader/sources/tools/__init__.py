@@ -61,10 +61,13 @@ class Rejected(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """How much the file's arm was to run, where it has fewer runs; a file of one arm only."""
+    """How much an arm was to run: the file's, if it is of one arm only, or the one that is said."""
 
     tasks: int | None
     repetitions: int | None
+    record: dict[str, Any] | None = None
+    """The fields that say which arm it is, as of a run; of a file whose runs stand in others."""
+    names: Mapping[str, object] | None = None
 
 
 class Whole(NamedTuple):
@@ -77,6 +80,8 @@ class Whole(NamedTuple):
     names: Mapping[str, object]
     recorded_at: str | None = None
     """ISO 8601."""
+    comment: str | None = None
+    """What is said with it: its standard error, of how many it is."""
 
 
 class Said(NamedTuple):
@@ -96,7 +101,14 @@ class Noted(NamedTuple):
     """A sentence without capital and stop; the file's name is put before it."""
 
 
-Item = Run | Rejected | Planned | Whole | Said | Noted
+class Companion(NamedTuple):
+    """The file has no runs of its own, which is no error: it is read with others."""
+
+    of: str
+    """Which: `per_instance_stats.json`, the samples beside it."""
+
+
+Item = Run | Rejected | Planned | Whole | Said | Noted | Companion
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program
