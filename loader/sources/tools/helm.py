@@ -96,7 +96,6 @@ def _is_companion(file: ToolFile) -> bool:
 def _runs(file: ToolFile) -> Iterator[Item]:
     run = _Folder(file)
     if _is_stats(file):
-        file.count()  # a list that breaks off is refused before its first run
         with Gathered() as gathered:
             yield from run.gather(gathered)
             yield from each(run.parts(gathered), run.runs)
@@ -154,26 +153,30 @@ class _Folder:
         return None
 
     def gather(self, gathered: Gathered) -> Iterator[Rejected]:
-        """Put the pieces of the run's instances together; yield those that cannot be read."""
+        """Put the pieces of the run's instances together; yield those that cannot be read.
+
+        Raises:
+            FileBroken: the file breaks off; none of its runs has been yielded yet.
+
+        """
         for entry in self._file.parts("", Key):
-            if isinstance(entry, Rejected):
+            if isinstance(entry, Part):
+                gathered.add(named(entry.value), entry.number, entry.text)
+            elif entry.original:
                 yield entry
             else:
-                gathered.add(named(entry.value), entry.number, entry.text)
+                raise FileBroken(entry.rejection)
         self._file.not_numbers = 0  # they are counted below
         for file in self._file.beside("scenario_state.json"):
-            try:
-                file.count("request_states")
-            except FileBroken as broken:
-                self._trouble.append(
-                    f"scenario_state.json beside it cannot be read ({broken}), so that prompts, "
-                    "answers and times are left out"
-                )
-                continue
             for state in file.parts("request_states", State):
                 if isinstance(state, Part):
                     text = msgspec.json.encode(state.value)
                     gathered.add(named(key_of(state.value)), _OF_STATE, text)
+                elif not state.original:
+                    self._trouble.append(
+                        "prompts, answers and times are missing: scenario_state.json beside it "
+                        f"cannot be read to its end ({state.rejection.reason})"
+                    )
 
     def parts(self, gathered: Gathered) -> Iterator[Part[list[Piece]] | Rejected]:
         """Yield the pieces of each instance."""
