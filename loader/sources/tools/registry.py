@@ -18,6 +18,8 @@ KINDS: Final[Mapping[str, str]] = {
     "helm": "helm",
     "inspect": "inspect_log",
     "lm-eval": "lm_eval",
+    "openai-evals": "openai_evals",
+    "promptfoo": "promptfoo",
     "tau-bench": "tau_bench",
 }
 
