@@ -20,6 +20,7 @@ KINDS: Final[Mapping[str, str]] = {
     "lm-eval": "lm_eval",
     "openai-evals": "openai_evals",
     "promptfoo": "promptfoo",
+    "swe-bench": "swe_bench",
     "tau-bench": "tau_bench",
 }
 
