@@ -70,7 +70,7 @@ def _recognises(file: ToolFile) -> bool:
 
 def _runs(file: ToolFile) -> Iterator[Item]:
     if is_results(file):
-        yield from results_file.runs_of_results(file, _sampled(file))
+        yield from results_file.items_of_results(file, _sampled(file))
         return
     if file.is_list:
         file.count()  # a list that breaks off is refused before its first run
@@ -291,13 +291,13 @@ IMPORTER: Final = Importer(
         "samples, seconds of the whole run",
         names={
             "model": "name of the model",
-            "model_source": "what ran it: hf, vllm, local-completions",
             "revision": "revision of the model that was asked for",
+            "model_source": "what ran it: hf, vllm, local-completions",
+            "folder": "the folder that --output_path named",
+            "time": "when the results were written, as the file's name has it",
+            "file": "name of the file, without folder",
             "task": "the task, which is the experiment if nothing else is said",
             "group": "the outermost group that the task was run in",
-            "time": "when the results were written, as the file's name has it",
-            "folder": "the folder that --output_path named",
-            "file": "name of the file, without folder",
         },
     ),
     _recognises,

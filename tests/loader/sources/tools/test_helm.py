@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from loader.sources.tools import Whole
+from loader.sources.tools.helm import IMPORTER
+from loader.sources.tools.opened import ToolFile
 from tool_files import helm
 from tool_records import Made, made_of
 
@@ -100,7 +103,9 @@ def test_every_file_of_the_folder_is_of_the_tool_and_only_one_has_runs(tmp_path:
     helm.write(tmp_path)
     found = made(*sorted(tmp_path.iterdir()))
     assert (len(found.records), found.reasons) == (20, [])
-    assert found.notes.count("HELM, read with per_instance_stats.json beside it") == 4
+    assert (
+        "run_spec.json and 3 more: HELM, read with per_instance_stats.json beside it" in found.notes
+    )
     assert [plan.planned_repetitions for plan in found.source.plans()] == [helm.TRIALS]
 
 
@@ -125,12 +130,14 @@ def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     [path] = helm.write(tmp_path)
     path.unlink()
     told = helm.numbers(tmp_path)
-    found = made(tmp_path / "stats.json")
-    wholes = found.source.summary_scores()
-    assert {each.evaluator_key: each.score for each in wholes} == {
+    stats = tmp_path / "stats.json"
+    wholes = [item for item in IMPORTER.runs(ToolFile(str(stats))) if isinstance(item, Whole)]
+    assert {each.key: each.score for each in wholes} == {
         name: told[name, None] for name in ("exact_match", "prefix_exact_match")
     }
-    assert {each.experiment_id for each in wholes} == {helm.SCENARIO}
+    assert {each.record["experiment_id"] for each in wholes} == {helm.SCENARIO}
+    found = made(stats)
+    assert "only 2 scores of a whole arm" in found.reasons[0]
     assert "only scores of the whole arm are there" in found.notes
 
 

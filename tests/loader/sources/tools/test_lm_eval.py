@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from loader.sources.tools import Whole
+from loader.sources.tools.lm_eval import IMPORTER
+from loader.sources.tools.opened import ToolFile
 from tool_files import lm_eval
 from tool_records import Made, made_of
 
@@ -302,28 +305,33 @@ def test_results_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     [path] = lm_eval.write_filters(tmp_path)
     told = lm_eval.numbers(path)
     path.unlink()
-    found = made(lm_eval.results_beside(path))
-    assert (found.rows, found.reasons) == ([], [])
-    wholes = found.source.summary_scores()
-    assert {each.evaluator_key: each.score for each in wholes} == told
+    beside = lm_eval.results_beside(path)
+    wholes = [item for item in IMPORTER.runs(ToolFile(str(beside))) if isinstance(item, Whole)]
+    assert {each.key: each.score for each in wholes} == told
     assert {each.comment for each in wholes} == {"standard error 0.0125, of 20 docs"}
-    assert {(each.experiment_id, each.extension_version) for each in wholes} == {
-        ("words", lm_eval.SHA)
-    }
+    assert wholes[0].record["experiment_id"] == "words"
+    assert wholes[0].record["extension_version"] == lm_eval.SHA
+    found = made(beside)
+    [reason] = found.reasons
+    assert "only 2 scores of a whole arm (exact_match,strict-match" in reason
     assert "run lm_eval with --log_samples" in found.notes
 
 
-def test_a_task_without_samples_beside_one_with_them_is_a_score_of_the_whole(
-    tmp_path: Path,
-) -> None:
+def test_a_task_without_samples_beside_one_with_them_is_told(tmp_path: Path) -> None:
     path = lines(tmp_path, sample())
     both = {"t": {"acc,none": 1.0}, "u": {"acc,none": 0.25}, "all": {"acc,none": 0.6}}
     groups = {"all": ["t", "u"], "t": [], "u": []}
     beside = results(tmp_path, {}, results=both, group_subtasks=groups)
     found = made(path, beside)
-    wholes = [(each.experiment_id, each.score) for each in found.source.summary_scores()]
-    assert wholes == [("u", 0.25)]
-    assert "no samples of u are beside it" in found.notes
+    assert (len(found.records), found.reasons) == (1, [])
+    assert "its scores of u are left out: no samples of them are beside it" in found.notes
+
+
+def test_files_of_one_arm_plan_it_once(tmp_path: Path) -> None:
+    [first] = lm_eval.write(tmp_path, 20, seed=1)
+    [second] = lm_eval.write(tmp_path, 30, seed=2)
+    [plan] = made(first, second).source.plans()
+    assert (plan.planned_tasks, plan.planned_repetitions) == (30, None)
 
 
 def test_the_group_of_a_task_can_be_the_experiment(tmp_path: Path) -> None:
