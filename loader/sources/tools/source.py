@@ -99,6 +99,8 @@ class ToolSource:
         """By what they are read with: the first file that has no runs of its own, and how many."""
         self._arms: set[_Arm] = set()
         """Those that have runs."""
+        self._only_wholes: set[str] = set()
+        """Files that have nothing but scores of whole arms."""
         self._unversioned = self._without_contents = self._twice = 0
         self._finished_bytes = 0
         self._current: ToolFile | None = None
@@ -176,9 +178,12 @@ class ToolSource:
             behind = f"broken off behind {_arms(arms)}" if arms else "not read"
             self._told.append(f"{file.shown_name}: {tool}, {behind}")
             return
-        if not arms and not rejected and all(isinstance(each, Planned) for each in beside):
+        is_without_runs = not arms and not rejected
+        kinds = set(map(type, beside))
+        if is_without_runs and kinds <= {Planned}:
             reason = f"no run is in this {tool} file; check that it was written"
             yield SourceRow(1, file.path, b"", None, Rejection("empty_file", reason))
+        self._only_wholes |= {file.path} if is_without_runs and Companion not in kinds else set()
         self._keep_beside(file, identity, beside, arms)
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
@@ -271,28 +276,29 @@ class ToolSource:
         )  # fmt: skip
 
     def _lone_wholes(self) -> Iterator[SourceRow]:
-        """Yield a row for each file that has scores of an arm and no arm's runs.
+        """Yield a row for each file that has only scores of arms of which no run is read.
 
-        Such a score is kept beside the runs of its arm, and where the load has none it would
-        be gone without a word.
+        Such a score is kept where the runs of its arm are loaded, and else would be gone without
+        a word. Of a file that has something else, it is a note.
         """
         lone = [each for each in self._wholes.values() if each[1][:3] not in self._arms]
         for origin, found in groupby(lone, key=lambda each: each[0]):
             scores = [score for _, score in found]
-            for score in scores:
-                del self._wholes[score.feedback_id]
             told = ", ".join(
                 f"{score.evaluator_key} {'absent' if score.score is None else f'{score.score:g}'}"
                 for score in scores[:_MOST_SCORES]
             )
             more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
             reason = (
-                f"only {counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of "
-                "its runs; they are kept beside runs: give the file of its samples in the same "
-                "command"
+                f"{counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of its "
+                "runs; they are kept only where those are loaded: give the file of its samples in "
+                "the same command"
             )
-            original = _encode([score._asdict() for score in scores])
-            yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
+            if origin in self._only_wholes:
+                original = _encode([score._asdict() for score in scores])
+                yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
+            else:
+                self._told.append(f"{origin or 'standard input'}: {reason}")
 
     def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
         if item.record is None:

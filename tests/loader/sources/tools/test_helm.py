@@ -137,7 +137,7 @@ def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     }
     assert {each.record["experiment_id"] for each in wholes} == {helm.SCENARIO}
     found = made(stats)
-    assert "only 2 scores of a whole arm" in found.reasons[0]
+    assert "2 scores of a whole arm" in found.reasons[0]
     assert "only scores of the whole arm are there" in found.notes
 
 
