@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -264,8 +265,12 @@ def _prompt(line: _Line) -> Any:  # noqa: ANN401  any JSON value
     parts = [list(each.values()) if isinstance(each, dict) else each for each in requests]
     if not parts or not isinstance(parts[0], list) or not parts[0]:
         return line.doc
+    prompt = _alone(parts[0][0])
+    if isinstance(prompt, str) and prompt.startswith('[{"role"'):  # of a chat, as text
+        with suppress(msgspec.DecodeError):
+            prompt = msgspec.json.decode(prompt)
     choices = [part[1] for part in parts if len(part) > 1 and isinstance(part[1], str)]
-    return {"prompt": parts[0][0], "choices": choices} if choices else parts[0][0]
+    return {"prompt": prompt, "choices": choices} if choices else prompt
 
 
 def _hash_of_doc(doc: object) -> str:

@@ -156,6 +156,26 @@ def test_perplexities_are_kept_as_what_they_are_made_of_and_of_the_whole(tmp_pat
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "inputs"),
+    [
+        ({"gen_args_0": {"arg_0": "?", "arg_1": {"until": []}}}, "?"),
+        ([["?", {"until": []}]], "?"),
+        ([["a page"]], "a page"),
+        ([["?", " a"], ["?", " b"]], {"prompt": "?", "choices": [" a", " b"]}),
+        ([[['[{"role": "user", "content": "?"}]'], {}]], [{"role": "user", "content": "?"}]),
+        ([['[{"role": broken', {}]], '[{"role": broken'),
+        ([], {"question": "1 + 1 = ?"}),
+        (None, {"question": "1 + 1 = ?"}),
+    ],
+)
+def test_the_input_is_the_prompt_as_the_model_got_it(
+    tmp_path: Path, arguments: object, inputs: object
+) -> None:
+    [record] = made(lines(tmp_path, sample(arguments=arguments))).records
+    assert record["inputs"] == inputs
+
+
 def test_the_likelihood_of_one_doc_is_no_perplexity(tmp_path: Path) -> None:
     path = lines(tmp_path, sample(metrics=["perplexity"], perplexity=-3.25))
     [record] = made(path).records
