@@ -13,6 +13,7 @@ import servers
 from loader.sources.tools import Whole
 from loader.sources.tools.helm import IMPORTER
 from loader.sources.tools.opened import ToolFile
+from sample_marts import loader
 from tool_files import helm
 from tool_records import Made, made_of
 
@@ -284,6 +285,21 @@ def test_an_entry_that_is_not_as_the_tool_writes_it_is_rejected_by_name(tmp_path
     assert [row.row_number for row in found.rows if row.rejection] == [2, 3]
     assert "`$.instance_id`" in found.reasons[0]
     assert "`$.stats[0].name`" in found.reasons[1]
+
+
+def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    [path] = helm.write(tmp_path / "v1" / "run")
+    first = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "read 20 · loaded 20 · unchanged 0 · rejected 0" in first.stdout
+    again = loader(database_url, "ingest", "--again", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 0 · unchanged 20 · rejected 0" in again.stdout
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document[0]["stats"][0] |= {"mean": 0.5, "sum": 0.5}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    scored = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 1 · unchanged 19 · rejected 0" in scored.stdout
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="not here: ../shared/data/native/made")

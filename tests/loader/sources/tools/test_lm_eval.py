@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from ingest_support import select
 from loader.sources.tools import Whole
 from loader.sources.tools.lm_eval import IMPORTER
 from loader.sources.tools.opened import ToolFile
+from sample_marts import loader
 from tool_files import lm_eval
 from tool_records import Made, made_of
 
@@ -420,6 +422,43 @@ def test_packed_samples_are_read_as_they_are(tmp_path: Path) -> None:
     packed = tmp_path / f"{path.name}.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert made(packed).records == made(path).records
+
+
+def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    [path] = lm_eval.write_filters(tmp_path)
+    lm_eval.write_perplexities(tmp_path / "pages")
+    first = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 40 · unchanged 0 · rejected 0" in first.stdout
+    again = loader(database_url, "ingest", "--again", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 0 · unchanged 40 · rejected 0" in again.stdout
+    text = path.read_text(encoding="utf-8")
+    assert '"exact_match": 1.0' in text
+    path.write_text(text.replace('"exact_match": 1.0', '"exact_match": 0.5', 1), encoding="utf-8")
+    scored = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 1 · unchanged 39 · rejected 0" in scored.stdout
+    told = select(
+        database_url,
+        "select experiment_id, evaluator_key from raw_evals.summary_scores order by 2",
+    )
+    names = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
+    assert told == [("pages", name) for name in names]
+
+
+def test_arms_are_told_apart_by_what_the_files_say(database_url: str, tmp_path: Path) -> None:
+    for place, model in enumerate(("acme/small", "acme/large")):
+        [path] = lm_eval.write(tmp_path / model.replace("/", "__"), seed=place + 1)
+        beside = lm_eval.results_beside(path)
+        beside.write_text(beside.read_text(encoding="utf-8").replace(lm_eval.MODEL, model))
+    arms = ("--control", "acme/small", "--treatment", "acme/large")
+    mapped = ("--map", "experiment_group=model")
+    done = loader(database_url, "ingest", tmp_path, *mapped, *arms)
+    assert "loaded 40 · unchanged 0 · rejected 0" in done.stdout
+    assert select(
+        database_url,
+        "select experiment_group, count(*) from raw_evals.evaluation_runs group by 1 order by 1",
+    ) == [("acme/large", 20), ("acme/small", 20)]
 
 
 @pytest.mark.skipif(not SHARED, reason="files of the tool are not here: ../shared/data/native")
