@@ -94,10 +94,22 @@ def test_the_means_are_those_of_the_runs_own_statistics(tmp_path: Path) -> None:
     means: defaultdict[tuple[str, str | None], list[float]] = defaultdict(list)
     for (name, perturbation, _), values in trials.items():
         means[name, perturbation].append(fmean(values))
+    elsewhere = {"finish_reason_stop", "logprob", "perplexity"}
     assert len(means) == 10
     assert {key: fmean(values) for key, values in means.items()} == pytest.approx(
-        {key: value for key, value in told.items() if key[0] != "finish_reason_stop"}
+        {key: value for key, value in told.items() if key[0] not in elsewhere}
     )
+
+
+def test_what_only_the_statistics_of_the_run_have_is_kept_of_the_whole_arm(tmp_path: Path) -> None:
+    [path] = helm.write(tmp_path)
+    wholes = made(path).source.summary_scores()
+    assert [(each.evaluator_key, each.score) for each in wholes] == [("perplexity", 4.25)]
+    stats = tmp_path / "stats.json"
+    stats.write_bytes(stats.read_bytes()[:-9])
+    found = made(path)
+    assert (len(found.records), found.source.summary_scores()) == (20, [])
+    assert "stats.json beside it cannot be read (the document breaks off" in found.notes
 
 
 def test_every_file_of_the_folder_is_of_the_tool_and_only_one_has_runs(tmp_path: Path) -> None:
@@ -134,11 +146,11 @@ def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     stats = tmp_path / "stats.json"
     wholes = [item for item in IMPORTER.runs(ToolFile(str(stats))) if isinstance(item, Whole)]
     assert {each.key: each.score for each in wholes} == {
-        name: told[name, None] for name in ("exact_match", "prefix_exact_match")
+        name: told[name, None] for name in ("exact_match", "prefix_exact_match", "perplexity")
     }
     assert {each.record["experiment_id"] for each in wholes} == {helm.SCENARIO}
     found = made(stats)
-    assert "2 scores of a whole arm" in found.reasons[0]
+    assert "3 scores of a whole arm" in found.reasons[0]
     assert "only scores of the whole arm are there" in found.notes
 
 
