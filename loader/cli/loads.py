@@ -60,7 +60,11 @@ def load_all(
             name = _name(source) if len(sources) > 1 else ""
             notes = list(source.notes()) if isinstance(source, Noting) else []
             print_summary(
-                summary, manner.summary_format, dry_run=manner.dry_run, notes=notes, name=name
+                summary,
+                manner.summary_format,
+                dry_run=manner.dry_run,
+                notes=notes,
+                name=name if manner.summary_format == "text" or not name else _project(source),
             )
             say_unknown_groups(summary)
             for note in notes:
@@ -78,7 +82,11 @@ def load_all(
 
 def _name(source: Source) -> str:
     """Return the project of a source, or what kind of files it reads."""
-    return str(source.reference().get("project") or source.name)
+    return _project(source) or source.name
+
+
+def _project(source: Source) -> str:
+    return str(source.reference().get("project") or "")
 
 
 class Failures:

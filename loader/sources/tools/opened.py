@@ -80,6 +80,7 @@ class ToolFile:
         self.path = "" if path == "-" else path
         self._on_disk = stored or Path(path)
         self.not_numbers = 0
+        self._stream: IO[bytes] | None = None
         name = Path(self.path).name
         self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
 
@@ -114,11 +115,18 @@ class ToolFile:
 
         """
         try:
-            return self._on_disk.open("rb")
+            self._stream = self._on_disk.open("rb")
         except OSError as error:
             raise ConfigurationError(
                 f"{self.shown_name} cannot be read: {error.strerror}; check the path and its rights"
             ) from None
+        return self._stream
+
+    @property
+    def position(self) -> int:
+        """How far it is read, in bytes as stored; 0 where nobody reads it."""
+        stream = self._stream
+        return stream.tell() if stream is not None and not stream.closed else 0
 
     @cached_property
     def head(self) -> bytes:
@@ -196,6 +204,27 @@ class ToolFile:
                     yield Rejected(number, text, problem)
                 elif text and not text.isspace():
                     yield self._part(number, text, kind)
+
+    def document(self, kind: type[T]) -> T:
+        """Return a small JSON document, decoded whole.
+
+        Raises:
+            FileBroken: it is longer than a sample may be, not JSON, or otherwise than the type.
+
+        """
+        text = bytearray()
+        with self.opened() as stream:
+            try:
+                for block in Blocks(stream):
+                    text += block
+                    if len(text) > LARGEST_PART:
+                        told = oversized(None, LARGEST_PART)
+                        raise FileBroken(Rejection("record_too_large", f"{self.name}: {told}"))
+                return self.decode(bytes(text), kind)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, f"{self.name}: {error.reason}")) from None
 
     def outline(self, *lists: str) -> Outline:
         """Read a JSON document without its long lists, to its end.
@@ -286,6 +315,13 @@ class ToolFile:
         except _DAMAGED as error:
             reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
             raise FileBroken(Rejection("corrupt_zip", reason)) from None
+
+    def near(self, path: str) -> ToolFile | None:
+        """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
+        if not self.path:
+            return None
+        found = Path(self.path).parent / path
+        return ToolFile(str(found)) if found.is_file() else None
 
     def beside(self, pattern: str) -> list[ToolFile]:
         """Return the files of the same folder that a pattern matches, by name; not this one."""
