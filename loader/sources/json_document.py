@@ -29,9 +29,21 @@ MOST_FAULTS: Final = 1000
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
 # Everything up to the next bracket that is not inside a string, or to the quotation
 # mark of a string that is not complete yet.
-_UP_TO_BRACKET: Final = re.compile(
-    rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL
-)
+_FLAT: Final = rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+'
+_UP_TO_BRACKET: Final = re.compile(_FLAT, re.DOTALL)
+_USUAL_DEPTH: Final = 12
+"""Values that are no deeper are found in one step, if they are in the buffer whole."""
+
+
+def _nested(depth: int) -> bytes:
+    """Return a pattern of what stands inside a value with so many levels below it."""
+    inside = _FLAT
+    for _ in range(depth):
+        inside = _FLAT + rb"(?:[\[{]" + inside + rb"[\]}]" + _FLAT + rb")*+"
+    return inside
+
+
+_USUAL: Final = re.compile(rb"[\[{]" + _nested(_USUAL_DEPTH) + rb"[\]}]", re.DOTALL)
 _STRING_END: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _QUOTE: Final = ord('"')
 _ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
@@ -237,6 +249,9 @@ class Scanner:
 
     def _delimited(self) -> _Piece:
         """Read the object, array or string that begins here."""
+        usual = _USUAL.match(self._buffer, self._at)
+        if usual is not None and usual.end() - self._at <= self._largest:
+            return self._take(usual.end()), None
         depth = 0
         is_inside = self._buffer[self._at] == _QUOTE
         offset = int(is_inside)
