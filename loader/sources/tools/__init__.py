@@ -33,7 +33,8 @@ class About(NamedTuple):
     left_out: str
     """What is not read, in a line."""
     names: Mapping[str, str]
-    """What `--map` may refer to, each with its meaning: `model` → the model evaluated."""
+    """What `--map` may refer to, each with its meaning: `model` → the model evaluated. A name
+    that ends in `.*` stands for all that begin so: `task_args.*` → the task's arguments."""
 
 
 class Run(NamedTuple):
