@@ -290,8 +290,17 @@ class ToolSource:
             return None  # no arm that runs can be of
 
     def plans(self) -> Sequence[ArmPlan]:
-        """Return how much the arms were to run, as far as files say it."""
-        return self._plans
+        """Return how much the arms were to run; of an arm that several files plan, the most."""
+        most: dict[_Arm, ArmPlan] = {}
+        for plan in self._plans:
+            arm = (plan.experiment_id, plan.experiment_group, plan.extension_version)
+            held = most.get(arm, plan)
+            most[arm] = ArmPlan(
+                *arm,
+                _larger(held.planned_repetitions, plan.planned_repetitions),
+                _larger(held.planned_tasks, plan.planned_tasks),
+            )
+        return [*most.values()]
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
@@ -330,6 +339,10 @@ def _time(text: str | None) -> str | None:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.astimezone(UTC).isoformat()
     return None
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:

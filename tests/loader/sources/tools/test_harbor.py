@@ -179,6 +179,13 @@ def test_a_job_gives_its_trials_once_and_plans_their_arm(tmp_path: Path) -> None
     assert (plan.planned_tasks, plan.planned_repetitions) == (4, 3)
 
 
+def test_two_jobs_of_one_arm_plan_it_once_with_the_most_of_both(tmp_path: Path) -> None:
+    one = made.write_job(tmp_path / "one", [made.trial(0, {"reward": 1.0})], attempts=4)
+    trials = [made.trial(1, {"reward": 1.0}), made.trial(2, {"reward": 1.0})]
+    (plan,) = read(*one, *made.write_job(tmp_path / "two", trials)).source.plans()
+    assert (plan.planned_tasks, plan.planned_repetitions) == (2, 4)
+
+
 def test_a_trial_that_raised_has_what_the_verifier_gave_and_the_exception(tmp_path: Path) -> None:
     def only(rewards: dict[str, float] | None, failed: str | None) -> dict[str, Any]:
         return read(written(tmp_path / "result.json", made.trial(0, rewards, failed))).only()
