@@ -132,7 +132,16 @@ def _is_beside(file: ToolFile) -> bool:
         or file.keys >= {"trial_name", "trials_dir"}
         or file.keys >= {"harbor", "trials"}
         or str(file.shown("schema_version")).startswith("ATIF-")
+        or _is_within_trial(file)
     )
+
+
+def _is_within_trial(file: ToolFile) -> bool:
+    """Whether a file that could be taken for records is what a trial's verifier wrote."""
+    if file.keys.isdisjoint({"results", "task_id"}):
+        return False
+    trial = file.near("../result.json")
+    return trial is not None and _is_trial(trial)
 
 
 def _runs(file: ToolFile) -> Iterator[Item]:

@@ -112,6 +112,9 @@ def write_job(folder: Path, trials: list[dict[str, Any]], *, attempts: int = 1) 
         trajectory = {"schema_version": "ATIF-v1.5", "session_id": "1", "agent": {}, "steps": []}
         (inside / "agent" / "trajectory.json").write_text(json.dumps(trajectory), encoding="utf-8")
         (inside / "agent" / "session.jsonl").write_text('{"type": "user"}\n', encoding="utf-8")
+        (inside / "verifier").mkdir(exist_ok=True)
+        checks = {"results": {"tool": {"name": "pytest"}, "summary": {"tests": 1}, "tests": []}}
+        (inside / "verifier" / "ctrf.json").write_text(json.dumps(checks), encoding="utf-8")
         paths.append(path)
     return paths
 

@@ -179,6 +179,18 @@ def test_a_job_gives_its_trials_once_and_plans_their_arm(tmp_path: Path) -> None
     assert (plan.planned_tasks, plan.planned_repetitions) == (4, 3)
 
 
+def test_what_a_verifier_wrote_is_read_with_its_trial_and_elsewhere_is_not_harbors(
+    tmp_path: Path,
+) -> None:
+    *_, trial = made.write_job(tmp_path / "job", [made.trial(0, {"reward": 1.0})])
+    checks = trial.parent / "verifier" / "ctrf.json"
+    found = read(trial, checks)
+    assert len(found.records) == 1
+    assert any("ctrf.json: Harbor" in note and "read with" in note for note in found.notes)
+    elsewhere = written(tmp_path / "ctrf.json", json.loads(checks.read_text(encoding="utf-8")))
+    assert recognised(ToolFile(str(elsewhere))) is None
+
+
 def test_two_jobs_of_one_arm_plan_it_once_with_the_most_of_both(tmp_path: Path) -> None:
     one = made.write_job(tmp_path / "one", [made.trial(0, {"reward": 1.0})], attempts=4)
     trials = [made.trial(1, {"reward": 1.0}), made.trial(2, {"reward": 1.0})]
