@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS: Final[Mapping[str, str]] = {
     "deepeval": "deepeval",
     "every-eval-ever": "every_eval_ever",
+    "harbor": "harbor",
     "helm": "helm",
     "inspect": "inspect_log",
     "lm-eval": "lm_eval",
