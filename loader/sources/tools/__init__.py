@@ -33,7 +33,8 @@ class About(NamedTuple):
     left_out: str
     """What is not read, in a line."""
     names: Mapping[str, str]
-    """What `--map` may refer to, each with its meaning: `model` → the model evaluated."""
+    """What `--map` may refer to, each with its meaning: `model` → the model evaluated. A name
+    that ends in `*` stands for all that begin so: `metadata.*` → a key of the metadata."""
 
 
 class Run(NamedTuple):
@@ -88,7 +89,17 @@ class Said(NamedTuple):
     reason: str
 
 
-Item = Run | Rejected | Planned | Whole | Said
+class Note(NamedTuple):
+    """What is to be said of the file: what was assumed, what is missing, where it went.
+
+    A file that has one and no runs is not refused as empty: it goes with another.
+    """
+
+    text: str
+    """A sentence without its end."""
+
+
+Item = Run | Rejected | Planned | Whole | Said | Note
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from loader.errors import ConfigurationError, InvalidRecord, nearest
 from loader.records.json_text import shown
 from loader.sources.mapped import Objects
-from loader.sources.mapping import FILE, Mapping
+from loader.sources.mapping import FILE, REST, Mapping
 from loader.sources.tools import FileBroken, Run
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def refuse_unknown_names(mapping: Mapping, importer: Importer) -> None:
         f"{nearest(column, known)}; there are {', '.join(known)}"
         for entry in mapping.entries
         for column in entry.columns
-        if column != FILE and column not in known
+        if column != FILE and not _is_among(column, known)
     ]
     if faults:
         raise ConfigurationError("\n".join(faults))
@@ -114,7 +114,7 @@ def refuse_without_arm(
         told = [run.names for run in _first_runs(file, importer) if GROUP not in run.record]
         lacking += bool(told)
         for names in told:
-            for name in importer.about.names:
+            for name in _told_names(names, importer.about.names):
                 value = names.get(name)
                 if isinstance(value, str | int | float) and str(value):
                     shown_value = shown(value) if isinstance(value, str) else str(value)
@@ -123,6 +123,25 @@ def refuse_without_arm(
                         places.append(file.path or "standard input")
     if lacking:
         raise ConfigurationError(_told(lacking, len(files), found))
+
+
+def _is_among(name: str, known: Iterable[str]) -> bool:
+    """Whether a name is known: as it stands, or as one of those that a `*` stands for."""
+    return any(
+        name.startswith(each[:-1]) if each.endswith(REST) else name == each for each in known
+    )
+
+
+def _told_names(
+    names: collections.abc.Mapping[str, object], known: collections.abc.Mapping[str, str]
+) -> Iterator[str]:
+    """Yield the names of a run that are known, in the order in which the importer tells them."""
+    for each in known:
+        if each.endswith(REST):
+            begun = each[:-1]
+            yield from (name for name in names if name.startswith(begun) and name not in known)
+        else:
+            yield each
 
 
 def _first_runs(file: ToolFile, importer: Importer) -> Iterable[Run]:

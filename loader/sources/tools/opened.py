@@ -245,6 +245,7 @@ class ToolFile:
     def rows(self) -> Iterator[Part[dict[str, str]] | Rejected]:
         """Yield each row of a comma-separated table by its header; its number is its line."""
         with self.opened() as stream:
+            csv.field_size_limit(LARGEST_PART)
             reader = csv.reader(_text_lines(Blocks(stream)))
             try:
                 header = [name.strip() for name in next(reader, [])]

@@ -9,7 +9,7 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import ArmPlan, Rejection, SourceRow, SummaryScore
-from loader.sources.tools import FileBroken, Planned, Rejected, Run, Said, Whole
+from loader.sources.tools import FileBroken, Note, Planned, Rejected, Run, Said, Whole
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
 from loader.tools.counts import counted
 
@@ -109,10 +109,13 @@ class ToolSource:
         arms: Counter[_Arm] = Counter()
         rejected = file.not_numbers = 0
         beside: list[Planned | Whole] = []
+        notes: list[str] = []
         try:
             for item in self._importer.runs(file):
                 if isinstance(item, Planned | Whole):
                     beside.append(item)
+                elif isinstance(item, Note):
+                    notes.append(item.text)
                 elif isinstance(item, Said):
                     self._said.append((self._identified(identity, item.run), item))
                 else:
@@ -124,7 +127,8 @@ class ToolSource:
             self._told.append(f"{file.shown_name}: {self._importer.about.tool}, not read")
             return
         runs = arms.total()
-        if not runs and not rejected and not any(isinstance(each, Whole) for each in beside):
+        has_scores = any(isinstance(each, Whole) for each in beside)
+        if not runs and not rejected and not notes and not has_scores:
             reason = (
                 f"no run is in this {self._importer.about.tool} file; check that it was written"
             )
@@ -134,6 +138,7 @@ class ToolSource:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
             self._told.append(f"{file.shown_name}: {absent}")
         self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {_arms(arms)}")
+        self._told += [f"{file.shown_name}: {note}" for note in notes]
 
     def _identified(self, identity: Identity, run: Run) -> dict[str, object]:
         return {**identity.record(run.record, run.names), **self._supplied}
