@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Kind, as `--format` calls it → the module of `loader.sources.tools` that has its IMPORTER.
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
+    "braintrust": "braintrust",
     "tau-bench": "tau_bench",
 }
 
