@@ -9,7 +9,7 @@ from loader.errors import ConfigurationError, InvalidRecord, nearest
 from loader.records.json_text import shown
 from loader.sources.mapped import Objects
 from loader.sources.mapping import FILE, REST, Mapping
-from loader.sources.tools import FileBroken, Run
+from loader.sources.tools import FileBroken, Run, Whole
 
 if TYPE_CHECKING:
     import collections.abc
@@ -144,9 +144,9 @@ def _told_names(
             yield each
 
 
-def _first_runs(file: ToolFile, importer: Importer) -> Iterable[Run]:
+def _first_runs(file: ToolFile, importer: Importer) -> Iterable[Run | Whole]:
     try:
-        runs = (item for item in importer.runs(file) if isinstance(item, Run))
+        runs = (item for item in importer.runs(file) if isinstance(item, Run | Whole))
         yield from islice(runs, _LOOKED_AT)
     except (FileBroken, InvalidRecord):
         return
