@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
     "braintrust": "braintrust",
+    "langfuse": "langfuse",
     "ragas": "ragas",
     "tau-bench": "tau_bench",
 }
