@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
+from io import SEEK_END
 from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from loader.sources.tools.opened import ToolFile
 
 _MOST_BESIDE: Final = 100
+_END_BYTES: Final = 1000
+_PAGES: Final = re.compile(rb'"meta"\s*:\s*\{[^{}]*"totalPages"\s*:\s*(\d{1,9})\b')
 _SUFFIXES: Final = (".csv", ".json", ".jsonl", ".ndjson")
 _SNAKE: Final[Mapping[str, str]] = {
     "trace_id": "traceId", "observation_id": "observationId", "session_id": "sessionId",
@@ -150,9 +154,8 @@ def pages_of(file: ToolFile) -> int:
     """Return how many pages the answer has that the file is one of; 1 if it does not say."""
     if file.columns or file.is_list or "data" not in file.keys:
         return 1
-    try:
-        meta = file.outline("data").members.get("meta")
-    except (FileBroken, InvalidRecord):
-        return 1
-    pages = meta.get("totalPages") if isinstance(meta, dict) else None
-    return pages if isinstance(pages, int) else 1
+    with file.opened() as stream:
+        stream.seek(0, SEEK_END)
+        stream.seek(max(stream.tell() - _END_BYTES, 0))
+        found = _PAGES.search(stream.read())
+    return int(found[1]) if found else 1

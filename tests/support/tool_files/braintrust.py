@@ -121,9 +121,13 @@ def write_lines(path: Path, runs: int, seed: int) -> Path:
 
 
 def write_answer(path: Path, runs: int, seed: int) -> Path:
-    """Write an answer of the API, the last spans first, as it does."""
-    rows = [span for truth in truths(runs, seed) for span in spans(truth, seed)]
-    path.write_text(json.dumps({"events": rows[::-1], "cursor": None}), encoding="utf-8")
+    """Write an answer of the API, the last spans of each run first."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"events": [')
+        for number, truth in enumerate(truths(runs, seed)):
+            told = ", ".join(map(json.dumps, reversed([*spans(truth, seed)])))
+            file.write(f"{', ' if number else ''}{told}")
+        file.write('], "cursor": null}')
     return path
 
 

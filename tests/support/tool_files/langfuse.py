@@ -103,7 +103,11 @@ def write_blobs(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
 def write_answer(path: Path, rows: Iterable[dict[str, Any]], page: int = 1, pages: int = 1) -> Path:
     """Write an answer of `/api/public/scores` or of what else is paged so."""
     meta = {"page": page, "limit": 50, "totalItems": 1, "totalPages": pages}
-    path.write_text(json.dumps({"data": list(rows), "meta": meta}), encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.write('{"data": [')
+        for number, row in enumerate(rows):
+            file.write(f"{', ' if number else ''}{json.dumps(row)}")
+        file.write(f'], "meta": {json.dumps(meta)}}}')
     return path
 
 

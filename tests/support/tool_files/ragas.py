@@ -52,7 +52,11 @@ def write_lines(path: Path, runs: int, seed: int) -> Path:
 
 def write_list(path: Path, runs: int, seed: int) -> Path:
     """Write what `to_json(orient="records")` writes."""
-    path.write_text(json.dumps(list(rows(runs, seed))), encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.write("[")
+        for number, row in enumerate(rows(runs, seed)):
+            file.write(f"{',' if number else ''}{json.dumps(row)}")
+        file.write("]")
     return path
 
 
