@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 KINDS: Final[Mapping[str, str]] = {
     "braintrust": "braintrust",
     "langfuse": "langfuse",
+    "otel": "otel",
     "ragas": "ragas",
     "tau-bench": "tau_bench",
 }
