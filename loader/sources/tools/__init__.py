@@ -34,7 +34,7 @@ class About(NamedTuple):
     """What is not read, in a line."""
     names: Mapping[str, str]
     """What `--map` may refer to, each with its meaning: `model` → the model evaluated. A name
-    that ends in `*` stands for all that begin so: `metadata.*` → a key of the metadata."""
+    that ends in `*` stands for all that begin so: `task_args.*` → the task's arguments."""
 
 
 class Run(NamedTuple):
@@ -61,10 +61,13 @@ class Rejected(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """How much the file's arm was to run, where it has fewer runs; a file of one arm only."""
+    """How much an arm was to run: the file's, if it is of one arm only, or the one that is said."""
 
     tasks: int | None
     repetitions: int | None
+    record: dict[str, Any] | None = None
+    """The fields that say which arm it is, as of a run; of a file whose runs stand in others."""
+    names: Mapping[str, object] | None = None
 
 
 class Whole(NamedTuple):
@@ -77,6 +80,8 @@ class Whole(NamedTuple):
     names: Mapping[str, object]
     recorded_at: str | None = None
     """ISO 8601."""
+    comment: str | None = None
+    """What is said with it: its standard error, of how many it is."""
 
 
 class Said(NamedTuple):
@@ -89,17 +94,21 @@ class Said(NamedTuple):
     reason: str
 
 
-class Note(NamedTuple):
-    """What is to be said of the file: what was assumed, what is missing, where it went.
-
-    A file that has one and no runs is not refused as empty: it goes with another.
-    """
+class Noted(NamedTuple):
+    """What a reader of the load should know of the file: it breaks off, a judge failed."""
 
     text: str
-    """A sentence without its end."""
+    """A sentence without capital and stop; the file's name is put before it."""
 
 
-Item = Run | Rejected | Planned | Whole | Said | Note
+class Companion(NamedTuple):
+    """The file has no runs of its own, which is no error: it is read with others."""
+
+    of: str
+    """Which: `per_instance_stats.json`, the samples beside it."""
+
+
+Item = Run | Rejected | Planned | Whole | Said | Noted | Companion
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program

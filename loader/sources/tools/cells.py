@@ -70,7 +70,6 @@ def rows_as(
             found = msgspec.convert(objects(part.value), kind, strict=False)
         except (msgspec.ValidationError, InvalidRecord) as error:
             reason = f"not as this tool writes it: {error}"
-            text = ",".join(part.value.values()).encode()
-            yield Rejected(part.number, text[:2000], Rejection("unexpected_form", reason))
+            yield Rejected(part.number, part.text, Rejection("unexpected_form", reason))
         else:
-            yield Part(part.number, found, b"")
+            yield Part(part.number, found, part.text)

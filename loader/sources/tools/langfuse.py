@@ -9,7 +9,17 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Note, Rejected, Run, Said, Whole
+from loader.sources.tools import (
+    About,
+    Companion,
+    FileBroken,
+    Importer,
+    Noted,
+    Rejected,
+    Run,
+    Said,
+    Whole,
+)
 from loader.sources.tools.gathered import Gathered
 from loader.sources.tools.langfuse_files import Role, beside, pages_of, role_of, rows_of
 from loader.sources.tools.langfuse_scores import Score, kind_of, read_scores, value_of
@@ -76,7 +86,7 @@ def _join(file: ToolFile, role: Role, gathered: Gathered) -> Iterator[Item]:
                         _gather(part._replace(number=place), other_role, gathered)
         except FileBroken as broken:
             told = broken.rejection.reason
-            yield Note(f"{other.name} beside it cannot be read, and is not joined: {told}")
+            yield Noted(f"{other.name} beside it cannot be read, and is not joined: {told}")
 
 
 def _gather(part: Part[dict[str, Any]], role: Role, gathered: Gathered) -> Score | None:
@@ -111,7 +121,7 @@ def _whole(score: Score, names: Names) -> Whole:
 
 def _of_traces(file: ToolFile, role: Role, gathered: Gathered) -> Iterator[Item]:
     names = Names(file.name)
-    theirs = untold = 0
+    own = theirs = untold = 0
     for group in gathered.groups():
         if isinstance(group, Rejected):
             yield group
@@ -129,24 +139,27 @@ def _of_traces(file: ToolFile, role: Role, gathered: Gathered) -> Iterator[Item]
             yield Rejected(pieces[0].number, pieces[0].text[:2000], Rejection(code, str(error)))
             continue
         yield from found
+        own += 1
         untold += any(isinstance(item, Run) and item.record["task_id"] == key for item in found)
+    if theirs and not own:
+        yield Companion("the scores beside it")
     yield from _notes(file, role, theirs, untold)
 
 
-def _notes(file: ToolFile, role: Role, theirs: int, untold: int) -> Iterator[Note]:
+def _notes(file: ToolFile, role: Role, theirs: int, untold: int) -> Iterator[Noted]:
     if theirs:
-        yield Note(f"{counted(theirs, 'trace')} of it: loaded with another file of the folder")
+        yield Noted(f"{counted(theirs, 'trace')} of it: loaded with another file of the folder")
     if untold:
-        yield Note(
+        yield Noted(
             f"{counted(untold, 'run')} without an item of a dataset: the trace is the task, which "
             "no other arm shares; save the answer of /api/public/dataset-run-items in the "
             "same folder, or say what is shared: --format langfuse --map task_id=trace_name, "
             "session_id or metadata.NAME"
         )
     if (pages := pages_of(file)) > 1:
-        yield Note(f"one of {pages} pages; save all of them in this folder")
+        yield Noted(f"one of {pages} pages; save all of them in this folder")
     if role is Role.ITEMS and not theirs:
-        yield Note("items of a dataset run without scores; save /api/public/scores beside it")
+        yield Noted("items of a dataset run without scores; save /api/public/scores beside it")
 
 
 def _of_trace(

@@ -125,7 +125,7 @@ def _of_cells(part: Part[dict[str, str]] | Rejected) -> Part[dict[str, Any]] | R
         for name, cell in part.value.items()
         if cell
     }
-    return Part(part.number, row, ",".join(part.value.values()).encode()[:2000])
+    return Part(part.number, row, part.text)
 
 
 def _whole_trace(file: ToolFile) -> dict[str, Any]:

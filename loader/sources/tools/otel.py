@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from loader.records.bounds import LONGEST_LABEL
-from loader.sources.tools import About, FileBroken, Importer, Note, Rejected, Run
+from loader.sources.tools import About, Companion, FileBroken, Importer, Noted, Rejected, Run
 from loader.sources.tools.cells import body
 from loader.sources.tools.gathered import Gathered
 from loader.sources.tools.naming import Names, named_by_content, worth_keeping
@@ -81,11 +81,11 @@ def _keep_result(place: Place, result: Result, number: int, gathered: Gathered) 
     gathered.add(key, number, b"r" + _encode(result))
 
 
-def _join(file: ToolFile, gathered: Gathered, *, has_results: bool) -> Iterator[Note]:
+def _join(file: ToolFile, gathered: Gathered, *, has_results: bool) -> Iterator[Noted | Companion]:
     """Put in the spans of other files of the folder: collectors write logs into their own."""
     others = beside(file)
     if others and not has_results:
-        yield Note("no result of an evaluation is in it; its spans go with results beside it")
+        yield Companion("the results of evaluations beside it")
         return
     for other in others:
         try:
@@ -96,7 +96,7 @@ def _join(file: ToolFile, gathered: Gathered, *, has_results: bool) -> Iterator[
                             _keep_span(found, 0, gathered)
         except FileBroken as broken:
             told = broken.rejection.reason
-            yield Note(f"{other.name} beside it cannot be read, and is not joined: {told}")
+            yield Noted(f"{other.name} beside it cannot be read, and is not joined: {told}")
 
 
 def _of_traces(file: ToolFile, gathered: Gathered) -> Iterator[Item]:
@@ -116,7 +116,7 @@ def _of_traces(file: ToolFile, gathered: Gathered) -> Iterator[Item]:
             untold += run.record["task_id"] == unit.key
             yield run
     if untold:
-        yield Note(
+        yield Noted(
             f"{counted(untold, 'run')} without test.case.name or the input: the trace is the "
             "task, which no other arm shares; --format otel --map task_id=NAME says which "
             "attribute of the span does"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Note, Rejected, Run, Whole
+from loader.sources.tools import About, FileBroken, Importer, Rejected, Run, Whole
 from loader.sources.tools.cells import body, is_absent, number
 from loader.sources.tools.gathered import Gathered
 from loader.sources.tools.naming import Names, named_by_content, worth_keeping
@@ -29,8 +29,10 @@ _REFERENCES: Final = (
 )  # fmt: skip
 _NOT_KEPT: Final = frozenset({
     *_QUESTIONS, *_ANSWERS, *_CONTEXTS, *_REFERENCES, "reference_contexts", "rubrics",
-    "reference_context_ids", "reference_tool_calls", "reference_topics", "", "Unnamed: 0", "index",
+    "reference_context_ids", "reference_tool_calls", "reference_topics", "index",
 })  # fmt: skip
+_UNNAMED: Final = re.compile(r"#\d+|Unnamed: \d+")
+"""What the index of a data frame is called."""
 _METRIC: Final = re.compile(
     r"(?:nv_|llm_|non_llm_|id_based_|multi_?modal_)?(?:faithful(?:ness|_rate)|answer_\w+|"
     r"context_\w+|factual_correctness|noise_sensitivity|semantic_similarity|response_\w*relevancy|"
@@ -56,7 +58,7 @@ _COLUMNWISE: Final = re.compile(rb'\s*\{\s*"[^"\\]*"\s*:\s*\{')
 @lru_cache(maxsize=1000)
 def _kind(column: str) -> str:
     """Return what a column holds, by its name: metric, body, count or something else."""
-    if column in _NOT_KEPT:
+    if column in _NOT_KEPT or _UNNAMED.fullmatch(column):
         return "body"
     if _METRIC.fullmatch(column):
         return "metric"
@@ -104,10 +106,6 @@ def _wholes(file: ToolFile) -> Iterator[Item]:
             yield Rejected(part.number, b"", Rejection("unexpected_form", reason))
             continue
         yield Whole(key, score, {"experiment_id": "ragas"}, names)
-    yield Note(
-        "means of an evaluation without its rows; comparisons want those, "
-        "which evaluate(...).to_pandas().to_csv(...) writes"
-    )
 
 
 def _rows(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:

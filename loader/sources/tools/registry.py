@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
     "braintrust": "braintrust",
+    "every-eval-ever": "every_eval_ever",
+    "helm": "helm",
+    "inspect": "inspect_log",
     "langfuse": "langfuse",
+    "lm-eval": "lm_eval",
+    "openai-evals": "openai_evals",
     "otel": "otel",
+    "promptfoo": "promptfoo",
     "ragas": "ragas",
+    "swe-bench": "swe_bench",
     "tau-bench": "tau_bench",
 }
 

@@ -9,13 +9,12 @@ import pytest
 
 from loader.errors import ConfigurationError
 from loader.sources.mapping import parse_all
-from loader.sources.tools import About, Importer, Note, Rejected, Run
+from loader.sources.tools import About, Importer, Rejected, Run
 from loader.sources.tools.cells import body, is_absent, number
 from loader.sources.tools.gathered import Gathered, Piece
 from loader.sources.tools.identity import refuse_unknown_names, refuse_without_arm
 from loader.sources.tools.naming import Names, named_by_content, worth_keeping
 from loader.sources.tools.opened import ToolFile
-from loader.sources.tools.source import ToolSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,10 +99,6 @@ def _runs_with_names(_: ToolFile) -> Iterator[Item]:
     yield Run(1, {"task_id": "t"}, {"metadata.team": "blue", "other": "x"})
 
 
-def _note(_: ToolFile) -> Iterator[Item]:
-    yield Note("its runs are those of scores.csv")
-
-
 def _importer(runs: object) -> Importer:
     about = About("k", "Tool", "", "", "", "", {"metadata.*": "a member of the metadata"})
     return Importer(about, lambda _: True, runs)  # type: ignore[arg-type]
@@ -118,12 +113,3 @@ def test_a_name_may_be_one_of_those_that_a_star_stands_for(tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match=r'  metadata\.team: "blue"\n') as told:
         refuse_without_arm([(file, importer)], parse_all([]), ())
     assert "other" not in str(told.value)
-
-
-def test_a_file_that_has_only_a_note_is_not_refused_as_empty(tmp_path: Path) -> None:
-    path = tmp_path / "items.json"
-    path.write_text("{}", encoding="utf-8")
-    file = ToolFile(str(path))
-    source = ToolSource([file], _importer(_note), supplied={}, mapping=parse_all([]))
-    assert list(source.rows()) == []
-    assert f"{path}: its runs are those of scores.csv" in list(source.notes())

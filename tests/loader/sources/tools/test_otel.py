@@ -83,7 +83,7 @@ def test_spans_that_a_collector_wrote_into_a_file_of_their_own_are_joined(tmp_pa
     found = records(source)
     assert {run.task_id for run in found} == {truth.case for truth in otel.truths(20, 2)}
     assert {run.model_version for run in found} == {"small-1"}
-    assert any("its spans go with results beside it" in note for note in source.notes())
+    assert any("the results of evaluations beside it" in note for note in source.notes())
 
 
 def test_a_trace_without_a_result_is_no_run(tmp_path: Path) -> None:
