@@ -35,7 +35,7 @@ class Left(NamedTuple):
 
     number: int
     of: str
-    """What was counted, in the singular."""
+    """What was counted, for `loader.tools.counts.counted`."""
     notes: Sequence[str]
 
 
@@ -69,7 +69,7 @@ def _arms(connection: Connection, path: str, experiment_id: str, write: Write) -
     with whole_folder(Path(path)) as folder:
         for arm in found:
             written += write(folder, arm, seen.each(runs(connection, arm)))
-    return Left(written, "run", [f"{counted(len(found), 'arm')}", *seen.notes()])
+    return Left(written, f"run of {counted(len(found), 'arm')}", list(seen.notes()))
 
 
 class _Seen:

@@ -65,33 +65,38 @@ scores as (
         task_scores.extension_version,
         task_scores.model_version,
         task_scores.metric
+),
+
+listed as (
+    select
+        experiment_group,
+        extension_version,
+        model_version,
+        jsonb_agg(
+            jsonb_build_object(
+                'metric', metric,
+                'direction', direction,
+                'score', score,
+                'run_score', run_score,
+                'tasks', tasks,
+                'runs', runs,
+                'is_binary', is_binary
+            )
+            order by metric
+        ) as metrics
+    from scores
+    group by experiment_group, extension_version, model_version
 )
 
 select
     %(experiment_id)s::text as experiment_id,
     trials.*,
-    coalesce(
-        (
-            select
-                jsonb_agg(
-                    jsonb_build_object(
-                        'metric', scores.metric,
-                        'direction', scores.direction,
-                        'score', scores.score,
-                        'run_score', scores.run_score,
-                        'tasks', scores.tasks,
-                        'runs', scores.runs,
-                        'is_binary', scores.is_binary
-                    )
-                    order by scores.metric
-                )
-            from scores
-            where
-                scores.experiment_group = trials.experiment_group
-                and scores.extension_version = trials.extension_version
-                and scores.model_version = trials.model_version
-        ),
-        '[]'
-    ) as metrics
+    coalesce(listed.metrics, '[]') as metrics
 from trials
-order by experiment_group, extension_version, model_version
+left join listed
+    on
+        trials.experiment_group = listed.experiment_group
+        and trials.extension_version = listed.extension_version
+        and trials.model_version = listed.model_version
+order by
+    trials.experiment_group, trials.extension_version, trials.model_version

@@ -22,7 +22,7 @@ select
     contents.inputs,
     contents.outputs,
     contents.reference_outputs,
-    trials.recorded_at <> trials.first_loaded_at as is_time_recorded
+    trials.recorded_at != trials.first_loaded_at as is_time_recorded
 from {evaluation_trials} as trials
 left join counted
     on

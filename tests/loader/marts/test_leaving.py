@@ -21,8 +21,8 @@ _OF_RECORDS = """
 select
     task_id, experiment_group, extension_version, model_version, agent_name, dataset_version,
     baseline_experiment_id, error_message, run_version, coalesce(repetition, 1), latency_ms,
-    tokens_used, cost_usd, success, scores, labels, measurements, evaluator_versions, metadata, score_scales,
-    comments, trace_url, inputs_id, outputs_id, reference_outputs_id, prompt_tokens,
+    tokens_used, cost_usd, success, scores, labels, measurements, evaluator_versions, metadata,
+    score_scales, comments, trace_url, inputs_id, outputs_id, reference_outputs_id, prompt_tokens,
     completion_tokens, cached_tokens, reasoning_tokens, recorded_at, experiment_id, source_run_id
 from raw_evals.evaluation_runs
 order by experiment_group, task_id, source_run_id
@@ -79,7 +79,7 @@ def test_every_eval_ever_takes_away_and_gives_back_the_same_records(
     url: str, postgres_server: str, tmp_path: Path
 ) -> None:
     told = export(url, tmp_path / "out", "every-eval-ever")
-    assert "12 runs" in told
+    assert "12 runs of 2 arms" in told
     with servers.fresh_database(postgres_server, servers.raw_template(postgres_server)) as other:
         loader(other, "ingest", "--with-io", "--file", tmp_path / "out")
         assert len(rows(url)) == 12
