@@ -196,7 +196,7 @@ def ingest(  # noqa: PLR0913  one for each option
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
         mapping = agreed_mapping(
-            (*files, *paths), _format_of_records(input_format), mapping_options,
+            (*files, *paths), _format_of_records((*files, *paths), input_format), mapping_options,
             given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
             roles=roles_of(controls, treatments),
         )  # fmt: skip
@@ -257,7 +257,8 @@ def ingest(  # noqa: PLR0913  one for each option
         ),
         Manner(
             summary_format, max_rejected, database_url,
-            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
+            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync, again=again,
+            vocabulary=vocabulary,
         ),
     )  # fmt: skip
 
@@ -275,7 +276,11 @@ def schema() -> None:
     say_json(json_schema(), indent=2)
 
 
-def _format_of_records(input_format: str | None) -> Format | None:
+def _format_of_records(paths: Sequence[str], input_format: str | None) -> Format | None:
+    from loader.sources.chosen import refuse_guess  # keep --help quick
+
+    if input_format is None and paths:
+        refuse_guess(paths)
     if input_format in KINDS:
         raise ConfigurationError(
             f"--guess is for records; what {input_format} files say is known, leave it out"

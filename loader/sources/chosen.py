@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from loader.errors import ConfigurationError
+from loader.sources import parquet
 from loader.sources.files import FileSource, has_known_suffix
-from loader.sources.paths import STANDARD_INPUT, expand
+from loader.sources.json_document import RESULTS
+from loader.sources.paths import STANDARD_INPUT, expand, open_input, size_of
 from loader.sources.tools.identity import refuse_unknown_names, refuse_without_arm
 from loader.sources.tools.opened import ToolFile, stored
 from loader.sources.tools.registry import KINDS, importer_of, recognised
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from loader.sources import Source
     from loader.sources.files import Format
     from loader.sources.mapping import Mapping
+
+_OF_RECORDS: Final = frozenset({"task_id", RESULTS})
 
 
 class Chosen(NamedTuple):
@@ -54,31 +58,28 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
             is of, or `--map` names what a tool's files do not have.
 
     """
-    found = expand(paths)
     if format is None and _says_what_records_are(mapping):
         format = "records"  # noqa: A001  of ours, whatever wrote it
+    folders = [Path(path) for path in paths if path != STANDARD_INPUT and Path(path).is_dir()]
     kinds: dict[str, list[ToolFile]] = {}
     records: list[str] = []
-    left_out: list[str] = []
-    folders = [Path(path) for path in paths if path != STANDARD_INPUT and Path(path).is_dir()]
-    for path in found:
-        if format is not None and format not in KINDS:
+    strangers: list[ToolFile] = []
+    for path in expand(paths):
+        is_regular = size_of(path) is not None
+        if (format is not None and format not in KINDS) or (format is None and not is_regular):
             records.append(path)
             continue
-        if path == STANDARD_INPUT:
-            if format is None:
-                records.append(path)
-                continue
-            file = ToolFile(path, stored(sys.stdin.buffer, scratch()))
-        else:
-            file = ToolFile(path)
+        file = ToolFile(path) if is_regular else _stored(path, scratch)
         kind = format or recognised(file)
         if kind is not None:
             kinds.setdefault(kind, []).append(file)
-        elif has_known_suffix(path) or not _is_below(Path(path), folders):
+        elif path in paths or not _is_below(Path(path), folders):
             records.append(path)
         else:
-            left_out.append(path)
+            strangers.append(file)
+    may_be = {file.path for file in strangers if _may_be_records(file, is_mixed=bool(kinds))}
+    records += [file.path for file in strangers if file.path in may_be]
+    left_out = [file.path for file in strangers if file.path not in may_be]
     sources: list[Source] = []
     if records:
         own = None if format == "records" else cast("Format | None", format)
@@ -98,6 +99,35 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
         for _, importer, files in tools
     ]
     return Chosen(sources, left_out)
+
+
+def refuse_guess(paths: Sequence[str]) -> None:
+    """Raise ConfigurationError where a file is of a tool, so that there is nothing to guess."""
+    for path in expand(paths):
+        kind = recognised(ToolFile(path)) if size_of(path) is not None else None
+        if kind is not None:
+            raise ConfigurationError(
+                f"{path} is a file of {importer_of(kind).about.tool}, and what it says is known; "
+                "leave --guess out"
+            )
+
+
+def _stored(path: str, scratch: Callable[[], str]) -> ToolFile:
+    """Keep what can be read only once."""
+    with open_input(path) as stream:
+        return ToolFile(path, stored(stream, scratch()))
+
+
+def _may_be_records(file: ToolFile, *, is_mixed: bool) -> bool:
+    """Whether a file of a folder may hold records: by its name, and beside files of tools by more.
+
+    Tools put settings and summaries beside their results, in JSON and CSV.
+    """
+    if not has_known_suffix(file.path):
+        return False
+    if not is_mixed or file.head.startswith(parquet.MAGIC):
+        return True
+    return not _OF_RECORDS.isdisjoint({*file.keys, *file.columns})
 
 
 def _says_what_records_are(mapping: Mapping) -> bool:

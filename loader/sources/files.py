@@ -48,6 +48,9 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
 _NOTHING_SAID: Final = Mapping()
 _DELIMITERS: Final = (b",", b"\t", b";")
 WORKBOOK: Final = b"PK\x03\x04"
+_OF_WORKBOOK: Final = b"[Content_Types].xml"
+"""A member that workbooks begin with."""
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -220,7 +223,8 @@ class FileSource:
         named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
         if head.startswith(WORKBOOK):
-            return iter([_workbook(origin)])
+            is_workbook = _OF_WORKBOOK in head or Path(origin).suffix.lower() in _WORKBOOKS
+            return iter([_archive(origin, is_workbook=is_workbook)])
         if inner == "csv":
             rows: Iterator[JsonBatch | SourceRow] = delimited.read(
                 blocks, origin, self._supplied, mapping
@@ -291,9 +295,12 @@ def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
     return row._replace(rejection=Rejection("unknown_field", told))
 
 
-def _workbook(origin: str) -> SourceRow:
-    reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
-    return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
+def _archive(origin: str, *, is_workbook: bool) -> SourceRow:
+    if is_workbook:
+        reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
+        return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
+    reason = "this is a zip archive of no tool that is known; unpack it, and load what is in it"
+    return SourceRow(1, origin, b"", None, Rejection("archive", reason))
 
 
 def _is_empty(batch: JsonBatch | SourceRow) -> bool:

@@ -25,11 +25,14 @@ MOST_FILES: Final = 100_000
 def expand(paths: Sequence[str]) -> list[str]:
     """Return the files that paths, folders and patterns name, each once.
 
+    A file that has several names, a link or `./` before it, goes by the first of them that is
+    no link.
+
     Raises:
         ConfigurationError: a path does not exist, or matches nothing.
 
     """
-    found: dict[str, None] = {}
+    found: dict[object, str] = {}
     for path in paths:
         if path == STANDARD_INPUT or Path(path).is_file():
             matches = [path]
@@ -44,10 +47,24 @@ def expand(paths: Sequence[str]) -> list[str]:
                 raise ConfigurationError(f"no file matches {path}; check the pattern")
         else:
             raise ConfigurationError(f"there is no file {path}; check the path")
-        found.update(dict.fromkeys(matches))
+        for match in matches:
+            key = _identity(match)
+            if key not in found or (Path(found[key]).is_symlink() and not Path(match).is_symlink()):
+                found[key] = match
     if not found:
         raise ConfigurationError("no file is named; give --file PATH, or - for standard input")
-    return list(found)
+    return list(found.values())
+
+
+def _identity(path: str) -> object:
+    """Return what is the same for all names of a regular file."""
+    if path == STANDARD_INPUT:
+        return path
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return path
+    return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else path
 
 
 def _files_of(folder: Path) -> list[str]:

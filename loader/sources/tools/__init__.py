@@ -33,7 +33,8 @@ class About(NamedTuple):
     left_out: str
     """What is not read, in a line."""
     names: Mapping[str, str]
-    """What `--map` may refer to, each with its meaning: `model` → the model evaluated."""
+    """What `--map` may refer to, each with its meaning: `model` → the model evaluated. A name
+    that ends in `.*` stands for all that begin so: `task_args.*` → the task's arguments."""
 
 
 class Run(NamedTuple):
@@ -60,10 +61,13 @@ class Rejected(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """How much the file's arm was to run, where it has fewer runs; a file of one arm only."""
+    """How much an arm was to run: the file's, if it is of one arm only, or the one that is said."""
 
     tasks: int | None
     repetitions: int | None
+    record: dict[str, Any] | None = None
+    """The fields that say which arm it is, as of a run; of a file whose runs stand in others."""
+    names: Mapping[str, object] | None = None
 
 
 class Whole(NamedTuple):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -11,7 +12,7 @@ from loader.errors import InvalidRecord
 from loader.records.json_text import tolerant_decode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
 T = TypeVar("T")
 
@@ -32,7 +33,8 @@ def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None =
 
     """
     try:
-        return msgspec.json.decode(text, type=kind)
+        decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
+        return decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if any(sign in text for sign in _SIGNS):
             spared = _NOT_NUMBERS.sub(_null, text)
@@ -46,6 +48,11 @@ def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None =
             raise InvalidRecord("", "unexpected_form", reason) from None
         tolerant_decode(text)  # says what is wrong
         raise InvalidRecord("", "invalid_json", f"not JSON: {error}") from None
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  whatever msgspec takes
+    return msgspec.json.Decoder(kind)
 
 
 def _null(found: re.Match[bytes]) -> bytes:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import csv
+import errno
+import io
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
 from contextlib import closing, suppress
 from functools import cached_property
+from lzma import LZMAError
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records.json_text import oversized
-from loader.sources import Rejection
+from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
+from loader.records.json_text import oversized, shown
+from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
+from loader.sources.delimited import Table
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
 from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.document import BREAKS_OFF, Outline, read_outline, walk_list
+from loader.sources.tools.document import Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
+from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
+from loader.sources.tools.zstd_members import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -35,7 +41,12 @@ LARGEST_PART: Final = 32 * 1024 * 1024
 _MOST_EXPANSION: Final = 1000
 _ZIP: Final = b"PK\x03\x04"
 _FEW_BYTES: Final = 1024 * 1024
-_MOST_COLUMNS: Final = 10_000
+_WITHOUT_CELLS: Final = Rejection("invalid_csv", "the row has no cells; write the file anew")
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, OSError, ValueError,
+    OverflowError,
+)  # fmt: skip
+"""What Python raises of an archive whose bytes are not as they were."""
 
 
 class Part(NamedTuple, Generic[T]):
@@ -45,7 +56,7 @@ class Part(NamedTuple, Generic[T]):
     """From 1."""
     value: T
     text: bytes
-    """As it stands there; empty for the row of a table."""
+    """As it stands there."""
 
 
 class ToolFile:
@@ -69,6 +80,7 @@ class ToolFile:
         self.path = "" if path == "-" else path
         self._on_disk = stored or Path(path)
         self.not_numbers = 0
+        self._stream: IO[bytes] | None = None
         name = Path(self.path).name
         self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
 
@@ -103,11 +115,18 @@ class ToolFile:
 
         """
         try:
-            return self._on_disk.open("rb")
+            self._stream = self._on_disk.open("rb")
         except OSError as error:
             raise ConfigurationError(
-                f"{self.path} cannot be read: {error.strerror}; check the path and its rights"
+                f"{self.shown_name} cannot be read: {error.strerror}; check the path and its rights"
             ) from None
+        return self._stream
+
+    @property
+    def position(self) -> int:
+        """How far it is read, in bytes as stored; 0 where nobody reads it."""
+        stream = self._stream
+        return stream.tell() if stream is not None and not stream.closed else 0
 
     @cached_property
     def head(self) -> bytes:
@@ -152,13 +171,12 @@ class ToolFile:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The header of a comma-separated table; empty for anything else."""
-        text = self.head.decode("utf-8", "replace")
-        if not text or text[:1] in "{[" or self.is_zip:
+        """The header of a delimited table, `#3` for a column without name; else empty."""
+        start = self.head.lstrip()[:1]
+        if not start or start in b"{[" or self.is_zip:
             return ()
-        with suppress(csv.Error, StopIteration):
-            return tuple(name.strip() for name in next(csv.reader(text.splitlines(keepends=True))))
-        return ()
+        header = Table(Blocks(io.BytesIO(self.head))).header()
+        return () if isinstance(header, SourceRow) else tuple(header)
 
     def decode(self, text: bytes, kind: type[T]) -> T:
         """Decode JSON of this file, such as a member of an archive.
@@ -181,11 +199,32 @@ class ToolFile:
     def lines(self, kind: type[T]) -> Iterator[Part[T] | Rejected]:
         """Yield every line that is not blank, decoded."""
         with self.opened() as stream:
-            for number, text, problem in lines(Blocks(stream)):
+            for number, text, problem in lines(Blocks(stream), LARGEST_PART):
                 if problem is not None:
                     yield Rejected(number, text, problem)
                 elif text and not text.isspace():
                     yield self._part(number, text, kind)
+
+    def document(self, kind: type[T]) -> T:
+        """Return a small JSON document, decoded whole.
+
+        Raises:
+            FileBroken: it is longer than a sample may be, not JSON, or otherwise than the type.
+
+        """
+        text = bytearray()
+        with self.opened() as stream:
+            try:
+                for block in Blocks(stream):
+                    text += block
+                    if len(text) > LARGEST_PART:
+                        told = oversized(None, LARGEST_PART)
+                        raise FileBroken(Rejection("record_too_large", f"{self.name}: {told}"))
+                return self.decode(bytes(text), kind)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, f"{self.name}: {error.reason}")) from None
 
     def outline(self, *lists: str) -> Outline:
         """Read a JSON document without its long lists, to its end.
@@ -217,12 +256,9 @@ class ToolFile:
         """
         with self.opened() as stream:
             try:
-                found = [problem for _, problem in walk_list(iter(Blocks(stream)), name)]
+                return sum(1 for _ in walk_list(iter(Blocks(stream)), name))
             except InputBroken as end:
                 raise FileBroken(end.rejection) from None
-        if found and found[-1] is BREAKS_OFF:
-            raise FileBroken(BREAKS_OFF)
-        return len(found)
 
     def parts(self, name: str, kind: type[T]) -> Iterator[Part[T] | Rejected]:
         """Yield each element of a list in a JSON document, decoded.
@@ -232,6 +268,7 @@ class ToolFile:
             kind: what an element is decoded into.
 
         """
+        number = 0
         with self.opened() as stream, closing(walk_list(iter(Blocks(stream)), name)) as found:
             try:
                 for number, (text, problem) in enumerate(found, 1):
@@ -240,30 +277,28 @@ class ToolFile:
                     else:
                         yield self._part(number, text, kind)
             except InputBroken as end:
-                yield Rejected(1, b"", end.rejection)
+                yield Rejected(number + 1, b"", end.rejection)
 
     def rows(self) -> Iterator[Part[dict[str, str]] | Rejected]:
-        """Yield each row of a comma-separated table by its header; its number is its line."""
+        """Yield each row of a delimited table by its header; its number is its first line."""
         with self.opened() as stream:
-            reader = csv.reader(_text_lines(Blocks(stream)))
-            try:
-                header = [name.strip() for name in next(reader, [])]
-                number = reader.line_num + 1
-                for cells in reader:
-                    if len(cells) == len(header):
-                        yield Part(number, dict(zip(header, cells, strict=True)), b"")
-                    elif cells:
-                        reason = (
-                            f"the row has {len(cells)} cells and the header {len(header)}; "
-                            "put cells that hold a comma in quotes"
-                        )
-                        text = ",".join(cells).encode()[:KEPT_BYTES]
-                        yield Rejected(number, text, Rejection("wrong_cell_count", reason))
-                    number = reader.line_num + 1
-            except csv.Error as error:
-                yield Rejected(reader.line_num, b"", Rejection("invalid_csv", f"not CSV: {error}"))
-            except InputBroken as end:
-                yield Rejected(reader.line_num + 1, b"", end.rejection)
+            table = Table(Blocks(stream))
+            header = table.header()
+            if isinstance(header, SourceRow):
+                if header.rejection is not None:
+                    yield Rejected(1, header.original, header.rejection)
+                return
+            for number, text, cells, problem in table.rows():
+                if cells is None or problem is not None:
+                    yield Rejected(number, text, problem or _WITHOUT_CELLS)
+                elif len(cells) == len(header):
+                    yield Part(number, dict(zip(header, cells, strict=True)), text)
+                else:
+                    reason = (
+                        f"the row has {len(cells)} cells and the header {len(header)}; put "
+                        "cells that hold the delimiter in quotes"
+                    )
+                    yield Rejected(number, text, Rejection("wrong_cell_count", reason))
 
     def archive(self) -> zipfile.ZipFile:
         """Open a zip archive; close it.
@@ -274,9 +309,19 @@ class ToolFile:
         """
         try:
             return zipfile.ZipFile(self._on_disk)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except NotImplementedError as error:
+            reason = f"the archive is of a kind that is not read ({error}); pack it as plain zip"
+            raise FileBroken(Rejection("corrupt_zip", reason)) from None
+        except _DAMAGED as error:
             reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
             raise FileBroken(Rejection("corrupt_zip", reason)) from None
+
+    def near(self, path: str) -> ToolFile | None:
+        """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
+        if not self.path:
+            return None
+        found = Path(self.path).parent / path
+        return ToolFile(str(found)) if found.is_file() else None
 
     def beside(self, pattern: str) -> list[ToolFile]:
         """Return the files of the same folder that a pattern matches, by name; not this one."""
@@ -295,23 +340,29 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
 
     Raises:
         InvalidRecord: it is not there, is damaged, longer than a sample may be, or packed with
-            an algorithm that Python does not have.
+            a password, or an algorithm that is not installed.
 
     """
     try:
         info = archive.getinfo(name)
-        _refuse_large(info)
-        with archive.open(info) as stream:
-            return stream.read(LARGEST_PART)
     except KeyError:
-        raise InvalidRecord("", "corrupt_zip", f"the archive has no {name}") from None
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
-        reason = f"{name} cannot be unpacked ({error}); copy the file again"
+        raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
+    _refuse_large(info)
+    try:
+        if info.compress_type == ZSTANDARD and archive.filename:
+            return unpacked(Path(archive.filename), info)
+        with archive.open(info) as stream:
+            return stream.read(LARGEST_PART + 1)
+    except (NotImplementedError, RuntimeError) as error:
+        reason = f"{shown(name)} cannot be unpacked here ({error}); pack it as plain zip"
+        raise InvalidRecord("", "corrupt_zip", reason) from None
+    except _DAMAGED as error:
+        reason = f"{shown(name)} cannot be unpacked ({error}); copy the file again"
         raise InvalidRecord("", "corrupt_zip", reason) from None
 
 
 def _refuse_large(info: zipfile.ZipInfo) -> None:
-    name = info.filename
+    name = shown(info.filename)
     if info.file_size > LARGEST_PART:
         told = oversized(info.file_size, LARGEST_PART)
         raise InvalidRecord("", "record_too_large", f"{name}: {told}")
@@ -344,18 +395,18 @@ def each(
 
 
 def stored(stream: IO[bytes], folder: str) -> Path:
-    """Keep what standard input holds, so that it can be read more than once."""
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
-        shutil.copyfileobj(stream, copy, BLOCK_BYTES)
+    """Keep what standard input holds, so that it can be read more than once.
+
+    Raises:
+        NoRoom: the disk has no room for it.
+        SourceUnavailable: it cannot be read to its end.
+
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
+            shutil.copyfileobj(stream, copy, BLOCK_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoom(f"{folder} has no room for the input; set TMPDIR to another") from None
+        raise SourceUnavailable(f"the input cannot be read to its end: {error.strerror}") from error
     return Path(copy.name)
-
-
-def _text_lines(blocks: Blocks) -> Iterator[str]:
-    for _, text, problem in lines(blocks):
-        if problem is not None:
-            raise InputBroken(problem)
-        try:
-            yield text.decode() + "\n"
-        except UnicodeDecodeError as error:
-            reason = f"not UTF-8 here ({error}); save the file as UTF-8"
-            raise InputBroken(Rejection("invalid_utf8", reason)) from None

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
     "every-eval-ever": "every_eval_ever",
+    "helm": "helm",
+    "inspect": "inspect_log",
+    "lm-eval": "lm_eval",
+    "openai-evals": "openai_evals",
+    "promptfoo": "promptfoo",
+    "swe-bench": "swe_bench",
     "tau-bench": "tau_bench",
 }
 

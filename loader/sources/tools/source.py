@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import groupby
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import ArmPlan, Rejection, SourceRow, SummaryScore
+from loader.errors import InvalidRecord, SourceUnavailable
+from loader.records.json_text import LARGEST_RECORD
+from loader.sources import ArmPlan, Rejection, SourceRow, Statement, SummaryScore
+from loader.sources.mapping import Mapping
 from loader.sources.tools import (
     Companion,
     FileBroken,
@@ -27,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from loader.sources.digests import FileRead
-    from loader.sources.mapping import Mapping
     from loader.sources.tools import Importer
     from loader.sources.tools.opened import ToolFile
 
@@ -38,6 +43,11 @@ _ARM: Final = ("experiment_id", GROUP, "extension_version")
 _Arm = tuple[str, str, str]
 _Beside = Planned | Whole | Companion
 """What a file has beside its runs."""
+
+_CONTENTS: Final = ("inputs", "outputs", "reference_outputs")
+_MOST_SCORES: Final = 8
+_NOTHING_SAID: Final = Mapping()
+_NOTHING_SUPPLIED: Final = MappingProxyType[str, str]({})
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -57,8 +67,8 @@ class ToolSource:
         files: Sequence[ToolFile],
         importer: Importer,
         *,
-        supplied: collections.abc.Mapping[str, str],
-        mapping: Mapping,
+        supplied: collections.abc.Mapping[str, str] = _NOTHING_SUPPLIED,
+        mapping: Mapping = _NOTHING_SAID,
     ) -> None:
         """Take files that the importer recognised; none is read yet.
 
@@ -75,14 +85,28 @@ class ToolSource:
         self._importer = importer
         self._supplied = supplied
         self._mapping = mapping
+        self._begin()
+        self.total_bytes = sum(file.byte_count for file in files)
+
+    def _begin(self) -> None:
         self._files_read: list[FileRead] = []
         self._told: list[str] = []
         self._plans: list[ArmPlan] = []
-        self._wholes: list[SummaryScore] = []
-        self._said: list[tuple[dict[str, object], Said]] = []
-        self._unversioned = 0
-        self.position = 0
-        self.total_bytes = sum(file.byte_count for file in files)
+        self._wholes: dict[str, tuple[str, SummaryScore]] = {}
+        """By their id, each with its file."""
+        self._said: list[Statement] = []
+        self._arms: set[_Arm] = set()
+        """Those that have runs."""
+        self._only_wholes: set[str] = set()
+        """Files that have nothing but scores of whole arms."""
+        self._unversioned = self._without_contents = self._twice = 0
+        self._finished_bytes = 0
+        self._current: ToolFile | None = None
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, as stored."""
+        return self._finished_bytes + (self._current.position if self._current else 0)
 
     def reference(self) -> collections.abc.Mapping[str, object]:
         """Name the files."""
@@ -101,56 +125,76 @@ class ToolSource:
         return self._files_read
 
     def rows(self) -> Iterator[SourceRow]:
-        """Yield a row for every run of every file.
+        """Yield a row for every run of every file, and for every file that gives none.
 
         Raises:
             ConfigurationError: a file cannot be opened.
+            SourceUnavailable: reading fails half-way.
 
         """
-        for kept in (self._files_read, self._told, self._plans, self._wholes, self._said):
-            kept.clear()
-        self._unversioned = self.position = 0
+        self._begin()
         for file in self._files:
-            self._files_read.append(file.digest())
-            yield from self._rows_of(file)
-            self.position += file.byte_count
+            self._current = file
+            try:
+                self._files_read.append(file.digest())
+                yield from self._rows_of(file)
+            except OSError as error:
+                raise SourceUnavailable(
+                    f"reading {file.shown_name} failed: {error.strerror or error}; "
+                    "nothing was loaded"
+                ) from error
+            self._current = None
+            self._finished_bytes += file.byte_count
+        yield from self._lone_wholes()
 
     def _rows_of(self, file: ToolFile) -> Iterator[SourceRow]:
         identity = Identity(self._mapping, self._supplied, file.path)
         arms: Counter[_Arm] = Counter()
         rejected = file.not_numbers = 0
         beside: list[_Beside] = []
+        broken: Rejection | None = None
         try:
             for item in self._importer.runs(file):
                 if isinstance(item, Planned | Whole | Companion):
                     beside.append(item)
                 elif isinstance(item, Said):
-                    self._said.append((self._identified(identity, item.run), item))
+                    self._said += self._statements(identity, item)
                 elif isinstance(item, Noted):
                     self._told.append(f"{file.shown_name}: {item.text}")
                 else:
                     row = self._row(file.path, identity, item, arms)
                     rejected += row.rejection is not None
                     yield row
-        except FileBroken as broken:
-            yield SourceRow(1, file.path, b"", None, broken.rejection)
-            self._told.append(f"{file.shown_name}: {self._importer.about.tool}, not read")
+        except FileBroken as error:
+            broken = error.rejection
+        except InvalidRecord as error:
+            broken = Rejection(error.code, error.reason)
+        self._arms |= arms.keys()
+        tool = self._importer.about.tool
+        if broken is not None:
+            yield SourceRow(1, file.path, b"", None, broken)
+            behind = f"broken off behind {_arms(arms)}" if arms else "not read"
+            self._told.append(f"{file.shown_name}: {tool}, {behind}")
             return
-        runs = arms.total()
-        if not runs and not rejected and all(isinstance(each, Planned) for each in beside):
-            reason = (
-                f"no run is in this {self._importer.about.tool} file; check that it was written"
-            )
+        is_without_runs = not arms and not rejected
+        kinds = set(map(type, beside))
+        if is_without_runs and kinds <= {Planned}:
+            reason = f"no run is in this {tool} file; check that it was written"
             yield SourceRow(1, file.path, b"", None, Rejection("empty_file", reason))
-        self._keep_beside(identity, beside, arms)
+        self._only_wholes |= {file.path} if is_without_runs and Companion not in kinds else set()
+        self._keep_beside(file, identity, beside, arms)
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
             self._told.append(f"{file.shown_name}: {absent}")
         told = ", ".join(_found(arms, rejected, beside))
-        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
+        self._told.append(f"{file.shown_name}: {tool}, {told}")
 
-    def _identified(self, identity: Identity, run: Run) -> dict[str, object]:
-        return {**identity.record(run.record, run.names), **self._supplied}
+    def _statements(self, identity: Identity, item: Said) -> Iterator[Statement]:
+        """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
+        with suppress(InvalidRecord):
+            record = identity.record(item.run.record, item.run.names)
+            named = {name: value for name, value in record.items() if name not in _CONTENTS}
+            yield Statement(self._files_read[-1], {**named, **self._supplied}, *item[1:])
 
     def _row(
         self, origin: str, identity: Identity, item: Run | Rejected, arms: Counter[_Arm]
@@ -159,13 +203,26 @@ class ToolSource:
             return SourceRow(item.number, origin, item.original, None, item.rejection)
         try:
             record = identity.record(item.record, item.names)
+            text = self._encoded(record)
         except InvalidRecord as error:
             rejection = Rejection(error.code, error.reason)
-            return SourceRow(item.number, origin, _encode(item.record), None, rejection)
+            return SourceRow(item.number, origin, repr(item.record).encode(), None, rejection)
         arm = self._arm(record)
         arms[arm] += 1
         self._unversioned += arm[2] == UNVERSIONED
-        return SourceRow(item.number, origin, _encode(record), None, None)
+        return SourceRow(item.number, origin, text, None, None)
+
+    def _encoded(self, record: dict[str, object]) -> bytes:
+        """Return a record as JSON, without inputs and outputs where it is too long with them."""
+        try:
+            text = _encode(record)
+            if len(text) > LARGEST_RECORD:
+                text = _encode({name: record[name] for name in record if name not in _CONTENTS})
+                self._without_contents += len(text) <= LARGEST_RECORD
+        except UnicodeEncodeError:
+            reason = "a text of the run, or the name of its file, is no UTF-8; write it as UTF-8"
+            raise InvalidRecord("", "invalid_utf8", reason) from None
+        return text
 
     def _arm(self, record: collections.abc.Mapping[str, object]) -> _Arm:
         experiment, group, version = (
@@ -174,33 +231,80 @@ class ToolSource:
         return experiment, group, version
 
     def _keep_beside(
-        self, identity: Identity, beside: Sequence[_Beside], arms: Counter[_Arm]
+        self, file: ToolFile, identity: Identity, beside: Sequence[_Beside], arms: Counter[_Arm]
     ) -> None:
         for item in beside:
             if isinstance(item, Planned):
-                if len(arms) == 1:
-                    self._plans.append(ArmPlan(*next(iter(arms)), item.repetitions, item.tasks))
-                continue
-            if isinstance(item, Companion):
-                continue
-            arm = self._arm(identity.record(item.record, item.names))
-            self._wholes.append(
-                SummaryScore(
-                    *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score,
-                    None, item.comment, "evaluator", item.recorded_at,
-                )
-            )  # fmt: skip
+                planned = self._planned_arm(identity, item, arms)
+                if planned is not None:
+                    self._plans.append(ArmPlan(*planned, item.repetitions, item.tasks))
+            elif isinstance(item, Whole):
+                try:
+                    whole = self._whole(identity, item)
+                except InvalidRecord as error:
+                    told = f"{item.key} of a whole arm is left out: {error.reason}"
+                    self._told.append(f"{file.shown_name}: {told}")
+                    continue
+                self._keep_whole(file.path, whole)
+
+    def _keep_whole(self, origin: str, whole: SummaryScore) -> None:
+        """Keep the latest score of one arm and key: a load has one."""
+        _, known = self._wholes.get(whole.feedback_id, ("", None))
+        self._twice += known is not None
+        if known is None or (known.scored_at or "") <= (whole.scored_at or ""):
+            self._wholes.pop(whole.feedback_id, None)
+            self._wholes[whole.feedback_id] = origin, whole
+
+    def _whole(self, identity: Identity, item: Whole) -> SummaryScore:
+        arm = self._arm(identity.record(item.record, item.names))
+        return SummaryScore(
+            *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score, None,
+            item.comment, "evaluator", _time(item.recorded_at),
+        )  # fmt: skip
+
+    def _lone_wholes(self) -> Iterator[SourceRow]:
+        """Yield a row for each file that has only scores of arms of which no run is read.
+
+        Such a score is kept where the runs of its arm are loaded, and else would be gone without
+        a word. Of a file that has something else, it is a note.
+        """
+        lone = [each for each in self._wholes.values() if each[1][:3] not in self._arms]
+        for origin, found in groupby(lone, key=lambda each: each[0]):
+            scores = [score for _, score in found]
+            told = ", ".join(
+                f"{score.evaluator_key} {'absent' if score.score is None else f'{score.score:g}'}"
+                for score in scores[:_MOST_SCORES]
+            )
+            more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
+            reason = (
+                f"{counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of its "
+                "runs; they are kept only where those are loaded: give the file of its samples in "
+                "the same command"
+            )
+            if origin in self._only_wholes:
+                original = _encode([score._asdict() for score in scores])
+                yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
+            else:
+                self._told.append(f"{origin or 'standard input'}: {reason}")
+
+    def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
+        if item.record is None:
+            return next(iter(arms)) if len(arms) == 1 else None
+        try:
+            return self._arm(identity.record(item.record, item.names or {}))
+        except InvalidRecord:
+            return None  # no arm that runs can be of
 
     def plans(self) -> Sequence[ArmPlan]:
         """Return how much the arms were to run, as far as files say it."""
         return self._plans
 
     def summary_scores(self) -> Sequence[SummaryScore]:
-        """Return the scores of arms as a whole."""
-        return self._wholes
+        """Return the scores of arms as a whole; the latest, where several files have one."""
+        return [score for _, score in self._wholes.values()]
 
-    def said(self) -> Sequence[tuple[collections.abc.Mapping[str, object], Said]]:
-        """Return what people said of runs, each with the record of its run."""
+    def said(self) -> Sequence[Statement]:
+        """Return what people said of runs."""
         return self._said
 
     def notes(self) -> Iterator[str]:
@@ -213,6 +317,25 @@ class ToolSource:
                 f"{counted(self._unversioned, 'run')} of files that tell no version: "
                 f"extension_version is {UNVERSIONED!r}; --extension-version VERSION says it"
             )
+        if self._without_contents:
+            yield (
+                f"{counted(self._without_contents, 'run')} with inputs and outputs of more than "
+                f"{LARGEST_RECORD:,} bytes: loaded without them"
+            )
+        if self._twice:
+            yield (
+                f"{counted(self._twice, 'score')} of a whole arm told again for the same arm: "
+                "the latest counts"
+            )
+
+
+def _time(text: str | None) -> str | None:
+    """Return a time in UTC, ISO 8601, if it is one."""
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text or "")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat()
+    return None
 
 
 def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:
