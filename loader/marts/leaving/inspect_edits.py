@@ -1,8 +1,9 @@
 """What people said of runs that came from Inspect, as edits that Inspect applies to its logs.
 
 A line is the arguments of `inspect_ai.log.edit_score`: sample, epoch, name of the score, and
-`edit`, which is a `ScoreEdit` with its provenance. A score that has several values is edited
-as a whole, since Inspect knows no edit of one of them.
+`edit`, which is a `ScoreEdit` with its provenance; and what says where: the files that the run
+was loaded with, and the run, which is the uuid of the sample. Ids of samples are texts here. A
+score that has several values is edited as a whole, since Inspect knows no edit of one of them.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def write(sink: Callable[[bytes], object], edits: Iterable[Edit]) -> tuple[int, 
             held[part] = edit.score
             value = _value(held)
         line = {
-            "log": edit.log,
+            "logs": edit.logs,
             "run": edit.source_run_id,
             "sample_id": edit.task_id,
             "epoch": edit.repetition,

@@ -122,7 +122,8 @@ class Edit(msgspec.Struct):
     annotated_at: datetime
     scores: dict[str, Any]
     repetition: int | None = None
-    log: Any = None
+    logs: list[str] | None = None
+    """Files that the run was loaded with."""
 
 
 def arms(connection: Connection, experiment_id: str) -> Sequence[Arm]:

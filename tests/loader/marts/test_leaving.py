@@ -214,6 +214,7 @@ def test_what_people_said_of_inspects_runs_leaves_as_edits(
     assert [(each["sample_id"], each["epoch"], each["score_name"]) for each in found] == [
         ("t-1", 1, "judge"), ("t-1", 2, "judge"),
     ]  # fmt: skip
+    assert found[0]["logs"] == [str(tmp_path / "runs.jsonl")]
     edit = found[0]["edit"]
     assert (edit["value"], edit["provenance"]["author"]) == (5, "ana")
     assert edit["provenance"]["reason"] == "I looked"
