@@ -225,13 +225,9 @@ def _model(root: _Row, children: Sequence[_Row]) -> str | None:
     said = (root.metadata or {}).get("model")
     if isinstance(said, str) and said:
         return said
-    used = {
-        (span.metadata or {}).get("model")
-        for span in children
-        if span.kind == "llm" and not span.is_of_scorer
-    }
-    [model, *others] = [*used] or [None]
-    return model if isinstance(model, str) and not others else None
+    called = [span for span in children if span.kind == "llm" and not span.is_of_scorer]
+    [model, *others] = [(span.metadata or {}).get("model") for span in called] or [None]
+    return model if isinstance(model, str) and all(other == model for other in others) else None
 
 
 def _measured(root: _Row, children: Sequence[_Row]) -> dict[str, Any]:
