@@ -14,10 +14,11 @@ from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.blocks import KEPT_BYTES
 from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
+from loader.sources.tools.excerpt import excerpt
 from loader.sources.tools.inspect_header import Header, arm_of, planned, story, wholes
 from loader.sources.tools.inspect_samples import Sample, runs
 from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import Part, each, member
+from loader.sources.tools.opened import LARGEST_PART, Part, each, member, member_blocks
 
 if TYPE_CHECKING:
     import zipfile
@@ -37,6 +38,8 @@ _SHELL: Final = "sample.json"
 """What is left of a sample whose long parts are members of their own."""
 _LISTS: Final = ("samples", "reductions", "results.sample_reductions", "logging")
 _NEWEST: Final = 3
+_KEPT_OF_LONG: Final = {*Sample.__struct_fields__} - {"events", "attachments", "transcript"}
+_LONGEST_KEPT: Final = 4 * 1024 * 1024
 _WIDEST_NUMBER: Final = 20
 
 
@@ -145,7 +148,7 @@ def _parts(
     for number, name in enumerate(samples, 1):
         text = b""
         try:
-            text = member(archive, name)
+            text = _text(archive, name)
             sample = file.decode(text, Sample)
             beside = f"{_prefix(name)}metadata.json"
             if _prefix(name) and beside in archive.NameToInfo:
@@ -155,6 +158,13 @@ def _parts(
             yield Rejected(number, text[:KEPT_BYTES], Rejection(error.code, reason))
         else:
             yield Part(number, sample, text)
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a sample, without events and what else is passed over if it is very long."""
+    if archive.getinfo(name).file_size <= LARGEST_PART:
+        return member(archive, name)
+    return excerpt(member_blocks(archive, name), _KEPT_OF_LONG, _LONGEST_KEPT)
 
 
 def _chunked_text(archive: zipfile.ZipFile, prefix: str, name: str) -> str | None:
