@@ -228,6 +228,13 @@ def test_usage_is_summed_over_the_answers_of_a_sample_and_null_is_no_count(tmp_p
     assert not {*counts} & found.records[0].keys()
 
 
+def test_a_match_that_does_not_say_whether_it_is_right_is_no_score(tmp_path: Path) -> None:
+    found = read_events(tmp_path, {"type": "match", "data": {"expected": "a", "correct": None}})
+    [record] = found.records
+    assert "scores" not in record
+    assert record["reference_outputs"] == "a"
+
+
 def test_events_that_say_nothing_of_the_result_are_passed_over(tmp_path: Path) -> None:
     found = read_events(
         tmp_path,
