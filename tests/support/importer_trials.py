@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -91,6 +92,7 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
     )
     checker = Checker(VOCABULARY, Defaults(experiment_group="baseline"))
     found = Found({}, [], 0, [])
+    tasks: Counter[str] = Counter()
     rows = 0
     for row in source.rows():
         rows += 1
@@ -105,7 +107,9 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         except InvalidRecord as error:
             found.reasons.append(error.reason)
             continue
-        name = record["source_run_id"]
+        tasks[record["task_id"]] += 1
+        # without an id, the runs of a task are told by their order
+        name = record.get("source_run_id") or f"{record['task_id']} #{tasks[record['task_id']]}"
         assert name not in found.records, name
         found.records[name] = record
     list(source.plans()), list(source.summary_scores()), list(source.said())

@@ -333,7 +333,7 @@ class ToolFile:
         return [
             ToolFile(str(path))
             for path in sorted(here.parent.glob(pattern))
-            if path.is_file() and path.name != here.name
+            if path.is_file() and path != here
         ]
 
 
