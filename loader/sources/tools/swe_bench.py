@@ -88,8 +88,11 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     predictions = around.predictions_of(file)
     tells_all = bool(counts.keys() & _TELLING_ALL)
     _refuse_useless(outline.members, counts, tells_all=tells_all or predictions is not None)
-    outcomes = {instance: name for name in lists for instance in _ids(file, name)}
-    failures = {each: kind for name, kind in _FAILURES.items() for each in _ids(file, name)}
+    told = counts.keys()  # each list is a walk through the file
+    outcomes = {each: name for name in lists if name in told for each in _ids(file, name)}
+    failures = {
+        each: kind for name, kind in _FAILURES.items() if name in told for each in _ids(file, name)
+    }
     reasons = outline.members.get("failure_reasons") or {}
     model = around.model_of(predictions) if predictions else None
     place = around.place_of_report(file, model)
