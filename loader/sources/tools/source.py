@@ -95,8 +95,12 @@ class ToolSource:
         self._wholes: dict[str, tuple[str, SummaryScore]] = {}
         """By their id, each with its file."""
         self._said: list[Statement] = []
+        self._companions: dict[str, tuple[str, int]] = {}
+        """By what they are read with: the first file that has no runs of its own, and how many."""
         self._arms: set[_Arm] = set()
         """Those that have runs."""
+        self._only_wholes: set[str] = set()
+        """Files that have nothing but scores of whole arms."""
         self._unversioned = self._without_contents = self._twice = 0
         self._finished_bytes = 0
         self._current: ToolFile | None = None
@@ -174,15 +178,29 @@ class ToolSource:
             behind = f"broken off behind {_arms(arms)}" if arms else "not read"
             self._told.append(f"{file.shown_name}: {tool}, {behind}")
             return
-        if not arms and not rejected and all(isinstance(each, Planned) for each in beside):
+        is_without_runs = not arms and not rejected
+        kinds = set(map(type, beside))
+        if is_without_runs and kinds <= {Planned}:
             reason = f"no run is in this {tool} file; check that it was written"
             yield SourceRow(1, file.path, b"", None, Rejection("empty_file", reason))
+        self._only_wholes |= {file.path} if is_without_runs and Companion not in kinds else set()
         self._keep_beside(file, identity, beside, arms)
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
             self._told.append(f"{file.shown_name}: {absent}")
+        self._tell(file, arms, rejected, beside)
+
+    def _tell(
+        self, file: ToolFile, arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]
+    ) -> None:
+        """Say what is in a file; files that are only read with others are told together."""
+        companions = [each.of for each in beside if isinstance(each, Companion)]
+        if companions and not arms and not rejected and len(companions) == len(beside):
+            first, count = self._companions.get(companions[0], (file.shown_name, 0))
+            self._companions[companions[0]] = first, count + 1
+            return
         told = ", ".join(_found(arms, rejected, beside))
-        self._told.append(f"{file.shown_name}: {tool}, {told}")
+        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
 
     def _statements(self, identity: Identity, item: Said) -> Iterator[Statement]:
         """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
@@ -258,28 +276,29 @@ class ToolSource:
         )  # fmt: skip
 
     def _lone_wholes(self) -> Iterator[SourceRow]:
-        """Yield a row for each file that has scores of an arm and no arm's runs.
+        """Yield a row for each file that has only scores of arms of which no run is read.
 
-        Such a score is kept beside the runs of its arm, and where the load has none it would
-        be gone without a word.
+        Such a score is kept where the runs of its arm are loaded, and else would be gone without
+        a word. Of a file that has something else, it is a note.
         """
         lone = [each for each in self._wholes.values() if each[1][:3] not in self._arms]
         for origin, found in groupby(lone, key=lambda each: each[0]):
             scores = [score for _, score in found]
-            for score in scores:
-                del self._wholes[score.feedback_id]
             told = ", ".join(
                 f"{score.evaluator_key} {'absent' if score.score is None else f'{score.score:g}'}"
                 for score in scores[:_MOST_SCORES]
             )
             more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
             reason = (
-                f"only {counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of "
-                "its runs; they are kept beside runs: give the file of its samples in the same "
-                "command"
+                f"{counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of its "
+                "runs; they are kept only where those are loaded: give the file of its samples in "
+                "the same command"
             )
-            original = _encode([score._asdict() for score in scores])
-            yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
+            if origin in self._only_wholes:
+                original = _encode([score._asdict() for score in scores])
+                yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
+            else:
+                self._told.append(f"{origin or 'standard input'}: {reason}")
 
     def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
         if item.record is None:
@@ -290,17 +309,19 @@ class ToolSource:
             return None  # no arm that runs can be of
 
     def plans(self) -> Sequence[ArmPlan]:
-        """Return how much the arms were to run; of an arm that several files plan, the most."""
-        most: dict[_Arm, ArmPlan] = {}
+        """Return how much the arms were to run, as far as files say it.
+
+        Several files of one arm may tell its tasks again, or others of them, and nothing says
+        which: the most that one of them tells was planned at least.
+        """
+        found: dict[_Arm, ArmPlan] = {}
         for plan in self._plans:
-            arm = (plan.experiment_id, plan.experiment_group, plan.extension_version)
-            held = most.get(arm, plan)
-            most[arm] = ArmPlan(
-                *arm,
-                _larger(held.planned_repetitions, plan.planned_repetitions),
-                _larger(held.planned_tasks, plan.planned_tasks),
+            known = found.setdefault(plan[:3], plan)
+            found[plan[:3]] = known._replace(
+                planned_repetitions=_most(known.planned_repetitions, plan.planned_repetitions),
+                planned_tasks=_most(known.planned_tasks, plan.planned_tasks),
             )
-        return [*most.values()]
+        return list(found.values())
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
@@ -315,6 +336,9 @@ class ToolSource:
         yield from self._told[:_MOST_TOLD]
         if len(self._told) > _MOST_TOLD:
             yield f"and {len(self._told) - _MOST_TOLD} more {self._importer.about.tool} files"
+        for of, (first, count) in self._companions.items():
+            which = f"{first} and {count - 1:,} more" if count > 1 else first
+            yield f"{which}: {self._importer.about.tool}, read with {of}"
         if self._unversioned:
             yield (
                 f"{counted(self._unversioned, 'run')} of files that tell no version: "
@@ -332,6 +356,10 @@ class ToolSource:
             )
 
 
+def _most(*counts: int | None) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
+
+
 def _time(text: str | None) -> str | None:
     """Return a time in UTC, ISO 8601, if it is one."""
     with suppress(ValueError, OverflowError):
@@ -339,10 +367,6 @@ def _time(text: str | None) -> str | None:
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return moment.astimezone(UTC).isoformat()
     return None
-
-
-def _larger(one: int | None, other: int | None) -> int | None:
-    return max((each for each in (one, other) if each is not None), default=None)
 
 
 def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:

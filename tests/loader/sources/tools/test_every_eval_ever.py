@@ -236,7 +236,7 @@ def test_an_aggregate_alone_is_scores_of_the_arm(tmp_path: Path) -> None:
     aggregate, samples = made.write(tmp_path, 10)
     samples.unlink()
     source, rows = read(aggregate)
-    assert rows == []
+    assert [row.rejection and row.rejection.reason_code for row in rows] == ["without_runs"]
     truth = json.loads(aggregate.read_text())["evaluation_results"]
     assert [(each.evaluator_key, each.score) for each in source.summary_scores()] == [
         (f"capitals: {name}", result["score_details"]["score"])

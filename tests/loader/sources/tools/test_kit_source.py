@@ -59,7 +59,7 @@ def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
     files = [
         write_lines(tmp_path / "a", *runs(3), run(experiment_group="code-chef")),
         write_lines(tmp_path / "b", run(), {"kind": "rejected"}, {"kind": "noted", "text": "odd"}),
-        write_lines(tmp_path / "c", {"kind": "companion", "of": "a"}),
+        *(write_lines(tmp_path / f"c{n}", {"kind": "companion", "of": "a"}) for n in range(3)),
         write_lines(tmp_path / "d", run(scores={"accuracy": 0.5}), WHOLE),
         write_lines(tmp_path / "e", {key: run()[key] for key in ("task_id", "experiment_group")}),
     ]
@@ -70,9 +70,9 @@ def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
         "a: Plain, 4 runs: 3 of baseline 1 in s, 1 of code-chef 1 in s",
         "b: odd",
         "b: Plain, 1 run: 1 of baseline 1 in s",
-        "c: Plain, read with a",
         "d: Plain, 1 run: 1 of baseline 1 in s, 1 score of a whole arm",
         "e: Plain, 1 run: 1 of baseline unversioned in s",
+        "c0 and 2 more: Plain, read with a",
     ]
     assert unversioned.startswith("1 run of files that tell no version: extension_version is")
 
@@ -151,11 +151,29 @@ def test_scores_of_an_arm_without_runs_are_one_rejected_row(tmp_path: Path) -> N
     *_, last = source.rows()
     assert last.rejection is not None
     assert last.rejection.reason == (
-        "only 2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs; they are "
-        "kept beside runs: give the file of its samples in the same command"
+        "2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs; they are kept "
+        "only where those are loaded: give the file of its samples in the same command"
     )
     assert last.origin == str(tmp_path / "a")
-    assert [score.experiment_group for score in source.summary_scores()] == ["baseline"]
+    groups = [score.experiment_group for score in source.summary_scores()]
+    assert groups == ["code-chef", "code-chef", "baseline"]
+    beside = write_lines(tmp_path / "c", {**lone, "key": "f2"}, {"kind": "companion", "of": "b"})
+    source = source_of([files[1], beside])
+    assert read(source) == [run()]
+    assert notes(source, tmp_path)[-1].startswith("c: 1 score of a whole arm (f2 0.5) and none")
+
+
+def test_a_score_of_a_whole_arm_is_kept_where_its_runs_were_loaded(
+    tmp_path: Path, shared_url: str
+) -> None:
+    named = {"experiment_id": "before"}
+    lone = write_lines(tmp_path / "a", {**WHOLE, **named})
+    stored = "select score from raw_evals.summary_scores where experiment_id = 'before'"
+    run_load(shared_url, source_of([lone]))
+    assert select(shared_url, stored) == []
+    run_load(shared_url, source_of([write_lines(tmp_path / "b", run(**named))]))
+    run_load(shared_url, source_of([lone]))
+    assert select(shared_url, stored) == [(0.5,)]
 
 
 def test_the_last_of_two_scores_of_one_arm_counts(tmp_path: Path, shared_url: str) -> None:
@@ -171,7 +189,7 @@ def test_the_last_of_two_scores_of_one_arm_counts(tmp_path: Path, shared_url: st
     assert any("2 scores of a whole arm told again" in note for note in source.notes())
 
 
-def test_a_load_of_scores_of_whole_arms_alone_is_told_why_it_keeps_none(
+def test_a_load_of_scores_of_whole_arms_alone_says_why_it_keeps_none(
     tmp_path: Path, shared_url: str
 ) -> None:
     lone = {**WHOLE, "experiment_id": "only wholes"}

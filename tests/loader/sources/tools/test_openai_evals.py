@@ -124,7 +124,7 @@ def test_the_final_report_says_of_the_arm_what_no_sample_has(tmp_path: Path) -> 
     assert [(each.evaluator_key, each.score) for each in found.wholes] == [("boostrap_std", 0.0625)]
     [whole] = found.wholes
     assert whole.experiment_id == files.EVAL
-    assert whole.scored_at == "2026-03-02 09:15:00.904498Z"
+    assert whole.scored_at == "2026-03-02T09:15:00.904498+00:00"
 
 
 @pytest.mark.parametrize("place", ["behind the spec", "at the end", "in an event"])
