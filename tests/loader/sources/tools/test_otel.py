@@ -51,7 +51,7 @@ def test_every_form_gives_the_same_runs(tmp_path: Path, write: Callable[..., Pat
     assert found.keys() == wanted.keys()
     for case, truth in wanted.items():
         run = found[case]
-        assert run.source_run_id == f"{truth.trace}/{truth.trace[-8:]}00000000"
+        assert run.source_run_id == truth.trace
         assert run.experiment_id == "desk suite"
         assert run.extension_version == "1.0.0"
         assert (run.model_version, run.agent_name) == ("small-1", "desk")
