@@ -67,6 +67,11 @@ class Unit:
         """Attributes of the span evaluated, or of its result where there is no span."""
         return self._top.attributes if self._top is not None else self.results[0].attributes
 
+    @property
+    def service(self) -> Attributes:
+        """What was evaluated, by its resource; that of a result may be the evaluator's own."""
+        return self._top.resource if self._top is not None else {}
+
     @cached_property
     def attributes(self) -> Attributes:
         """All that tells what was evaluated: of the service, of spans below, of the span."""

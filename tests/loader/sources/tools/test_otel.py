@@ -148,6 +148,15 @@ def test_the_latest_result_of_a_span_counts_and_several_spans_the_mean(tmp_path:
     assert run["metadata"]["earlier_scores"] == 1
 
 
+def test_the_service_of_an_evaluator_is_not_what_was_evaluated(tmp_path: Path) -> None:
+    request = log_request([log(result("good", 1.0))])
+    [service] = request["resourceLogs"]
+    service["resource"] = {"attributes": attributes(service__name="evals", service__version="9")}
+    [run] = runs_of(lines(tmp_path / "a.jsonl", request))
+    assert run["experiment_id"] == "otel"
+    assert "extension_version" not in run
+
+
 def test_an_evaluation_that_failed_is_no_zero(tmp_path: Path) -> None:
     path = lines(
         tmp_path / "a.jsonl", log_request([log(result("good", error__type="TimeoutError"))])
