@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
     "braintrust": "braintrust",
+    "deepeval": "deepeval",
     "every-eval-ever": "every_eval_ever",
+    "harbor": "harbor",
     "helm": "helm",
     "inspect": "inspect_log",
     "langfuse": "langfuse",
