@@ -309,7 +309,7 @@ IMPORTER: Final = Importer(
         kind="braintrust",
         tool="Braintrust",
         files="an experiment, exported on its page (CSV, JSON) or by the API (`fetch`, BTQL)",
-        versions="API v1, SDK 0.x to 3",
+        versions="API v1, rows of the SDK of 2026",
         kept="scores, tokens and cost (of a run, else summed up over its calls), the task's "
         "latency, errors, model, tags, metadata, reasons of scorers, repetitions of one input",
         left_out="spans below the run other than for the above, and what scorers used",

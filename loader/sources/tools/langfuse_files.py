@@ -90,7 +90,7 @@ def rows_of(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:
 
     """
     for part in _rows(file):
-        if isinstance(part, Rejected):
+        if isinstance(part, Rejected) or _SNAKE.keys().isdisjoint(part.value):
             yield part
         else:
             row = {_SNAKE.get(name, name): value for name, value in part.value.items()}
