@@ -27,11 +27,25 @@ _DEEPEST: Final = 100_000
 MOST_FAULTS: Final = 1000
 """Places where a document is not JSON; past them it is not read on."""
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
-# Everything up to the next bracket that is not inside a string, or to the quotation
-# mark of a string that is not complete yet.
-_UP_TO_BRACKET: Final = re.compile(
-    rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL
-)
+_SHALLOW: Final = 4
+"""How deep a value may be nested to be passed over in one match."""
+
+
+def _up_to_bracket(levels: int) -> re.Pattern[bytes]:
+    """Return what matches everything up to the next bracket that does not close at once.
+
+    That is one of a value that is nested deeper, goes on behind the text that there is, or
+    ends what we are in; or the quotation mark of a string that is not complete yet.
+    """
+    plain = rb'[^"{}\[\]]*+'
+    string = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    passed = rb"%b(?:%b%b)*+" % (plain, string, plain)
+    for _ in range(levels):
+        passed = rb"%b(?:(?:%b|[{\[]%b[}\]])%b)*+" % (plain, string, passed, plain)
+    return re.compile(passed, re.DOTALL)
+
+
+_UP_TO_BRACKET: Final = _up_to_bracket(_SHALLOW)
 _STRING_END: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _QUOTE: Final = ord('"')
 _ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
@@ -237,9 +251,9 @@ class Scanner:
 
     def _delimited(self) -> _Piece:
         """Read the object, array or string that begins here."""
-        depth = 0
         is_inside = self._buffer[self._at] == _QUOTE
-        offset = int(is_inside)
+        depth = int(not is_inside)
+        offset = 1
         """Of what has not been looked at yet, from the beginning of the value."""
         head: bytes | None = None
         """Set once the value is too long: from then on it is only skipped."""

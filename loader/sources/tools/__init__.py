@@ -34,7 +34,7 @@ class About(NamedTuple):
     """What is not read, in a line."""
     names: Mapping[str, str]
     """What `--map` may refer to, each with its meaning: `model` → the model evaluated. A name
-    that ends in `.*` stands for all that begin so: `task_args.*` → the task's arguments."""
+    that ends in `*` stands for all that begin so: `task_args.*` → the task's arguments."""
 
 
 class Run(NamedTuple):

@@ -259,10 +259,14 @@ def _epoch(metadata: dict[str, Any] | None) -> int | None:
     return int(told) if str(told).isdecimal() and int(told) > 0 else None  # type: ignore[arg-type]
 
 
+def _object(members: dict[str, Any], name: str) -> dict[str, Any]:
+    found = members.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def _said_of_file(members: dict[str, Any], file: ToolFile) -> dict[str, Any]:
     """Return what an aggregate says of all its scores: names for `--map`, and a time."""
-    model = members.get("model_info") or {}
-    library = members.get("eval_library") or {}
+    model, library = _object(members, "model_info"), _object(members, "eval_library")
     version = library.get("version")
     return {
         "recorded_at": _time(members.get("evaluation_timestamp")),
@@ -336,13 +340,17 @@ def _overlaid(record: dict[str, Any], extra: object) -> dict[str, Any]:
         return record
     try:
         kept = msgspec.json.decode(extra, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        reason = f"metadata.{EXTRA} is no JSON object: {error}"
+        are_json = kept.pop("json", None)
+        for name in ("inputs", "outputs", "reference_outputs"):
+            if (
+                isinstance(are_json, list)
+                and name in are_json
+                and isinstance(record.get(name), str)
+            ):
+                kept[name] = msgspec.json.decode(record[name])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        reason = f"metadata.{EXTRA} is not as the export writes it: {error}"
         raise InvalidRecord("metadata", "unexpected_form", reason) from None
-    for name in ("inputs", "outputs", "reference_outputs"):
-        if name in kept.get("json", ()) and isinstance(record.get(name), str):
-            kept[name] = msgspec.json.decode(record[name])
-    kept.pop("json", None)
     return {name: value for name, value in {**record, **kept}.items() if value is not None}
 
 
@@ -396,8 +404,8 @@ def _wholes(file: ToolFile) -> Iterator[Item]:
         yield Companion(instances.shown_name)
         return
     said = _said_of_file(members, file)
-    evaluation = str(members["evaluation_id"])
-    model = members.get("model_info") or {}
+    evaluation = str(members.get("evaluation_id") or "")
+    model = _object(members, "model_info")
     record: dict[str, Any] = {
         "experiment_id": evaluation.partition("/")[0],
         "model_version": model.get("id") or model.get("name"),
@@ -417,7 +425,7 @@ def _wholes(file: ToolFile) -> Iterator[Item]:
 
     for item in each(file.parts(_RESULTS, _Result), whole):
         if isinstance(item, Rejected):
-            _refuse_version(str(members["schema_version"]), item.rejection.reason)
+            _refuse_version(str(members.get("schema_version")), item.rejection.reason)
         yield item
 
 

@@ -105,7 +105,7 @@ def _runs(file: ToolFile) -> Iterator[Item]:
     elif file.beside(f"*/{_STATS}"):
         yield Companion(f"{_STATS} in the folders below it")
     elif _is_aggregate(file):
-        yield from run.wholes()
+        yield from run.wholes(file)
         yield Noted(f"no {_STATS} is beside it, so that only scores of the whole arm are there")
     else:
         yield Noted(f"it has no runs, and no {_STATS} is beside it; ingest the run's whole folder")
@@ -118,6 +118,7 @@ class _Folder:
         """Look for the run's specification beside a file."""
         self._file = file
         self._trouble: list[str] = []
+        self._scored: set[str] = set()
         self._spec = self._read_spec()
         places = PurePath(file.path).parent.parts
         name = self._spec.name if self._spec else places[-1] if places else ""
@@ -207,6 +208,7 @@ class _Folder:
             for stat in entry.stats:
                 values.setdefault(str(stat.name.get("name")), stat.value())
         record |= measured(values)
+        self._scored |= record["scores"].keys()
         if states:
             record |= asked(states)
         runtime = values.get("inference_runtime")
@@ -216,15 +218,24 @@ class _Folder:
         record["source_run_id"] = run if runtime is None else f"{run}/{runtime!r}"
         yield Run(part.number, record, self._names)
 
-    def wholes(self) -> Iterator[Whole]:
-        """Yield what `stats.json` says of the arm as a whole, on inputs as they were."""
-        self._file.count()
-        for part in self._file.parts("", Statistic):
+    def wholes(self, file: ToolFile) -> Iterator[Whole]:
+        """Yield what `stats.json` says of the arm as a whole, and no instance has.
+
+        Perturbed inputs are left out.
+
+        Raises:
+            FileBroken: it breaks off, or is not as the tool writes it.
+
+        """
+        file.count()
+        for part in file.parts("", Statistic):
             if isinstance(part, Rejected):
                 raise FileBroken(part.rejection)
             name, value = part.value.name, part.value.value()
             key = str(name.get("name"))
             if value is None or name.get("perturbation") or key.startswith(COUNTED):
+                continue
+            if key in self._scored:
                 continue
             split = name.get("split")
             key = key if split in (None, "test") else f"{key},{split}"
@@ -232,10 +243,15 @@ class _Folder:
             yield Whole(key, value, self._said, self._names)
 
     def beside(self) -> Iterator[Item]:
-        """Say how often each instance was to be run, and what is missing."""
+        """Say how often each instance was to be run, what no instance has, and what is missing."""
         trials = self._spec.adapter_spec.get("num_train_trials") if self._spec else None
         if isinstance(trials, int):
             yield Planned(None, trials)
+        for file in self._file.beside("stats.json"):
+            try:
+                yield from self.wholes(file)
+            except FileBroken as broken:
+                self._trouble.append(f"stats.json beside it cannot be read ({broken})")
         for trouble in self._trouble:
             yield Noted(trouble)
         if self._spec is None:
@@ -255,9 +271,9 @@ IMPORTER: Final = Importer(
         versions=_TRIED,
         kept="statistics of an instance as scores, counts as measurements, runtime, tokens, "
         "perturbed inputs as tasks of their own, train trials as repetitions, prompts, answers, "
-        "failed requests",
-        left_out="statistics that only stats.json has where instances are there, probabilities "
-        "of tokens, how prompts were put together",
+        "failed requests; what only stats.json has, of the whole arm",
+        left_out="statistics over perturbations, probabilities of tokens, how prompts were put "
+        "together",
         names={
             "model": "the model evaluated",
             "model_deployment": "what served it",

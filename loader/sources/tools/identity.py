@@ -12,7 +12,7 @@ from loader.records.json_text import shown
 from loader.sources.advice import control_place
 from loader.sources.binding import file_name
 from loader.sources.mapped import Objects
-from loader.sources.mapping import FILE, Mapping
+from loader.sources.mapping import FILE, REST, Mapping
 from loader.sources.tools import FileBroken, Run, Whole
 
 if TYPE_CHECKING:
@@ -108,15 +108,17 @@ def refuse_unknown_names(mapping: Mapping, importer: Importer) -> None:
 def _is_known(column: str, known: Collection[str]) -> bool:
     """Whether a name is one of those told; `task_args.*` tells of all that begin so."""
     return column in known or any(
-        name.endswith(".*") and column.startswith(name[:-1]) for name in known
+        name.endswith(REST) and column.startswith(name[:-1]) for name in known
     )
 
 
 def _listed(known: Iterable[str], names: Iterable[str]) -> Iterator[str]:
     """Yield the names that may be mapped, in the order in which they are told."""
+    known = list(known)
     for each in known:
-        if each.endswith(".*"):
-            yield from (name for name in names if name.startswith(each[:-1]))
+        if each.endswith(REST):
+            begun = each[:-1]
+            yield from (name for name in names if name.startswith(begun) and name not in known)
         else:
             yield each
 

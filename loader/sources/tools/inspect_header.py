@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -189,8 +188,7 @@ def wholes(header: Header, arm: Arm) -> Iterator[Whole]:
         parts = (score.scorer if score.scorer != score.name else "", score.name, score.reducer)
         for name, metric in score.metrics.items():
             key = ".".join(filter(None, (*parts, name)))
-            at = _in_utc(header.ended_at)
-            yield Whole(key, metric.value, dict(arm.record), arm.names, at)
+            yield Whole(key, metric.value, dict(arm.record), arm.names, header.ended_at)
 
 
 def story(header: Header, runs: int, plan: Planned | None) -> str | None:
@@ -290,14 +288,3 @@ def _limited(spec: _Spec) -> int:
         return samples
     first, last = (limit[0], limit[-1]) if len(limit) > 1 else (0, limit[0] if limit else 0)
     return max(0, min(samples or last, last) - first)
-
-
-def _in_utc(text: str | None) -> str | None:
-    """Write a time in UTC; one without a zone is taken to be."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()

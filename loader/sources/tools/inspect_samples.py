@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from loader.sources.tools import Item
 
 NOTHING: Final = Raw(b"null")
-_LONGEST_BODY: Final = 1024 * 1024
-"""Characters of an input, an answer or a target that are kept with a run."""
 _LONGEST_DETAIL: Final = 1024
 """Characters of a value of the metadata, as in the summaries that Inspect makes of samples."""
 _ATTACHED: Final = "attachment://"
@@ -204,7 +202,7 @@ def runs(
         "repetition": sample.epoch,
         "recorded_at": sample.completed_at or _last_time(sample) or arm.recorded_at,
         **_usage(sample),
-        **_bodies(sample, Texts(sample, chunked), details),
+        **_bodies(sample, Texts(sample, chunked)),
         **_outcome(sample, found, arm),
     }
     metadata = {**_small(sample.metadata or {}), **({"inspect": details} if details else {})}
@@ -283,8 +281,8 @@ def _usage(sample: Sample) -> dict[str, Any]:
     return record
 
 
-def _bodies(sample: Sample, texts: Texts, details: dict[str, Any]) -> dict[str, Any]:
-    """Return what the sample was given, answered and should have; not what is very long."""
+def _bodies(sample: Sample, texts: Texts) -> dict[str, Any]:
+    """Return what the sample was given, answered and should have."""
     given = _without_ids(_decoded(sample.input, object))
     if sample.choices:
         given = {"input": given, "choices": sample.choices}
@@ -293,12 +291,7 @@ def _bodies(sample: Sample, texts: Texts, details: dict[str, Any]) -> dict[str, 
         "outputs": texts.whole(_answer(sample.output)),
         "reference_outputs": _decoded(sample.target, object),
     }
-    long = [name for name, body in bodies.items() if _length(body) > _LONGEST_BODY]
-    if long:
-        details["too_long"] = long
-    return {
-        name: body for name, body in bodies.items() if body not in (None, "") and name not in long
-    }
+    return {name: body for name, body in bodies.items() if body not in (None, "")}
 
 
 def _without_ids(given: Any) -> Any:  # noqa: ANN401  any JSON value
@@ -369,12 +362,6 @@ def _small(values: Mapping[str, Any]) -> dict[str, Any]:
         or isinstance(value, bool | int | float)
         or (len(value) if isinstance(value, str) else len(_encode(value))) <= _LONGEST_DETAIL
     }
-
-
-def _length(body: object) -> int:
-    if isinstance(body, str):
-        return len(body)
-    return len(_encode(body)) if isinstance(body, dict | list) else 0
 
 
 def _holds(raw: Raw) -> bool:

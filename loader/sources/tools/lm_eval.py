@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -70,7 +71,7 @@ def _recognises(file: ToolFile) -> bool:
 
 def _runs(file: ToolFile) -> Iterator[Item]:
     if is_results(file):
-        yield from results_file.runs_of_results(file, _sampled(file))
+        yield from results_file.items_of_results(file, _sampled(file))
         return
     if file.is_list:
         file.count()  # a list that breaks off is refused before its first run
@@ -264,8 +265,12 @@ def _prompt(line: _Line) -> Any:  # noqa: ANN401  any JSON value
     parts = [list(each.values()) if isinstance(each, dict) else each for each in requests]
     if not parts or not isinstance(parts[0], list) or not parts[0]:
         return line.doc
+    prompt = _alone(parts[0][0])
+    if isinstance(prompt, str) and prompt.startswith('[{"role"'):  # of a chat, as text
+        with suppress(msgspec.DecodeError):
+            prompt = msgspec.json.decode(prompt)
     choices = [part[1] for part in parts if len(part) > 1 and isinstance(part[1], str)]
-    return {"prompt": parts[0][0], "choices": choices} if choices else parts[0][0]
+    return {"prompt": prompt, "choices": choices} if choices else prompt
 
 
 def _hash_of_doc(doc: object) -> str:
@@ -291,13 +296,13 @@ IMPORTER: Final = Importer(
         "samples, seconds of the whole run",
         names={
             "model": "name of the model",
-            "model_source": "what ran it: hf, vllm, local-completions",
             "revision": "revision of the model that was asked for",
+            "model_source": "what ran it: hf, vllm, local-completions",
+            "folder": "the folder that --output_path named",
+            "time": "when the results were written, as the file's name has it",
+            "file": "name of the file, without folder",
             "task": "the task, which is the experiment if nothing else is said",
             "group": "the outermost group that the task was run in",
-            "time": "when the results were written, as the file's name has it",
-            "folder": "the folder that --output_path named",
-            "file": "name of the file, without folder",
         },
     ),
     _recognises,

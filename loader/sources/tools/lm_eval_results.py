@@ -25,6 +25,9 @@ _SAMPLES: Final = re.compile(rf"(?:.*?\W|.*?_)??samples_(?P<task>.+)_{_TIME}\.js
 _TIMED: Final = re.compile(rf".*{_TIME}\.jsonl?")
 _SAYS_HOW: Final = frozenset({"configs", "versions", "config", "n-shot", "group_subtasks"})
 _NO_METRICS: Final = frozenset({"alias", "name", "sample_len", "sample_count", "samples"})
+_NO_SAMPLES: Final = (
+    "no samples of them are beside it; run lm_eval with --log_samples for scores of single docs"
+)
 _MODEL_ARGUMENTS: Final = ("peft", "delta", "pretrained", "model", "path", "engine")
 """In the order in which the tool looks for the model's name."""
 _MOST_LOOKED_AT: Final = 50
@@ -235,8 +238,8 @@ def whole_scores(
         )
 
 
-def runs_of_results(file: ToolFile, sampled: Collection[str] | None) -> Iterator[Item]:
-    """Yield the scores of whole arms that no samples beside a results file have.
+def items_of_results(file: ToolFile, sampled: set[str] | None) -> Iterator[Item]:
+    """Yield the scores of whole arms, where no samples are beside a results file.
 
     Args:
         file: a results file.
@@ -247,21 +250,15 @@ def runs_of_results(file: ToolFile, sampled: Collection[str] | None) -> Iterator
     time = task_and_time(file.name)[1]
     if sampled is not None:
         yield Companion("the samples beside it")
-    groups = {group for group, parts in results.group_subtasks.items() if parts}
-    left = [
-        task
-        for task in results.results
-        if sampled is None or (task not in sampled and task not in groups)
-    ]
-    for task in left:
+        groups = {group for group, parts in results.group_subtasks.items() if parts}
+        left = [task for task in results.results if task not in sampled | groups]
+        if left:
+            yield Noted(f"its scores of {', '.join(left[:5])} are left out: {_NO_SAMPLES}")
+        return
+    for task in results.results:
         names = names_of(file, results, task, time)
         yield from whole_scores(results, task, (), said_of(results, task, time), names)
-    if left:
-        which = "" if sampled is None else f" of {', '.join(left[:5])}"
-        yield Noted(
-            f"no samples{which} are beside it, so that only scores of the whole arm are there; "
-            "run lm_eval with --log_samples for those of single docs"
-        )
+    yield Noted(_NO_SAMPLES)
 
 
 def _iso_date(seconds: float) -> str:

@@ -15,6 +15,8 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
+import msgspec
+
 from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
 from loader.records.json_text import oversized, shown
 from loader.sources import Rejection, SourceRow
@@ -331,7 +333,7 @@ class ToolFile:
         return [
             ToolFile(str(path))
             for path in sorted(here.parent.glob(pattern))
-            if path.is_file() and path.name != here.name
+            if path.is_file() and path != here
         ]
 
 
@@ -378,7 +380,8 @@ def each(
 
     Args:
         parts: of a file.
-        make: yields the runs of one part; raises InvalidRecord where it is not as it should be.
+        make: yields the runs of one part; raises InvalidRecord where it is not as it should be,
+            or what msgspec does where it decodes a piece of it.
 
     """
     for part in parts:
@@ -389,9 +392,12 @@ def each(
             made = list(make(part))
         except InvalidRecord as error:
             rejection = Rejection(error.code, error.reason)
-            yield Rejected(part.number, part.text[:KEPT_BYTES], rejection)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            rejection = Rejection("unexpected_form", f"not as this tool writes it: {error}")
         else:
             yield from made
+            continue
+        yield Rejected(part.number, part.text[:KEPT_BYTES], rejection)
 
 
 def stored(stream: IO[bytes], folder: str) -> Path:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ERROR: Final = 2
 """failureReason: the test could not be run, or not be judged; 1 is an assertion that failed."""
+_BEHIND_REASON: Final = "\n---\n"
+"""What is put between the reason of a failure and the answer, in the table."""
 _LONGEST_METADATA: Final = 500
 _MOST_ASSERTIONS: Final = 50
 
@@ -208,7 +210,10 @@ def of_cell(output: Output, about: HeadPrompt) -> Result:
     output.prompt = Prompt(raw(output.prompt), label)
     if not output.passed and output.grading_result is None and output.error is None:
         output.error = output.text
-    output.response = output.response or Response(output.text, output.token_usage)
+    answer = output.text
+    if isinstance(answer, str) and not output.passed:
+        answer = answer.split(_BEHIND_REASON, 1)[-1]
+    output.response = output.response or Response(answer, output.token_usage)
     return output
 
 

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 # Kind, as `--format` calls it → the module of `loader.sources.tools` that has its IMPORTER.
 # A file is of the first that recognises it; none recognises what another does.
 KINDS: Final[Mapping[str, str]] = {
+    "braintrust": "braintrust",
+    "deepeval": "deepeval",
     "every-eval-ever": "every_eval_ever",
+    "harbor": "harbor",
     "helm": "helm",
     "inspect": "inspect_log",
+    "langfuse": "langfuse",
     "lm-eval": "lm_eval",
     "openai-evals": "openai_evals",
+    "otel": "otel",
     "promptfoo": "promptfoo",
+    "ragas": "ragas",
     "swe-bench": "swe_bench",
     "tau-bench": "tau_bench",
 }

@@ -95,6 +95,8 @@ class ToolSource:
         self._wholes: dict[str, tuple[str, SummaryScore]] = {}
         """By their id, each with its file."""
         self._said: list[Statement] = []
+        self._companions: dict[str, tuple[str, int]] = {}
+        """By what they are read with: the first file that has no runs of its own, and how many."""
         self._arms: set[_Arm] = set()
         """Those that have runs."""
         self._only_wholes: set[str] = set()
@@ -186,8 +188,19 @@ class ToolSource:
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
             self._told.append(f"{file.shown_name}: {absent}")
+        self._tell(file, arms, rejected, beside)
+
+    def _tell(
+        self, file: ToolFile, arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]
+    ) -> None:
+        """Say what is in a file; files that are only read with others are told together."""
+        companions = [each.of for each in beside if isinstance(each, Companion)]
+        if companions and not arms and not rejected and len(companions) == len(beside):
+            first, count = self._companions.get(companions[0], (file.shown_name, 0))
+            self._companions[companions[0]] = first, count + 1
+            return
         told = ", ".join(_found(arms, rejected, beside))
-        self._told.append(f"{file.shown_name}: {tool}, {told}")
+        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
 
     def _statements(self, identity: Identity, item: Said) -> Iterator[Statement]:
         """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
@@ -296,8 +309,19 @@ class ToolSource:
             return None  # no arm that runs can be of
 
     def plans(self) -> Sequence[ArmPlan]:
-        """Return how much the arms were to run, as far as files say it."""
-        return self._plans
+        """Return how much the arms were to run, as far as files say it.
+
+        Several files of one arm may tell its tasks again, or others of them, and nothing says
+        which: the most that one of them tells was planned at least.
+        """
+        found: dict[_Arm, ArmPlan] = {}
+        for plan in self._plans:
+            known = found.setdefault(plan[:3], plan)
+            found[plan[:3]] = known._replace(
+                planned_repetitions=_most(known.planned_repetitions, plan.planned_repetitions),
+                planned_tasks=_most(known.planned_tasks, plan.planned_tasks),
+            )
+        return list(found.values())
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
@@ -312,6 +336,9 @@ class ToolSource:
         yield from self._told[:_MOST_TOLD]
         if len(self._told) > _MOST_TOLD:
             yield f"and {len(self._told) - _MOST_TOLD} more {self._importer.about.tool} files"
+        for of, (first, count) in self._companions.items():
+            which = f"{first} and {count - 1:,} more" if count > 1 else first
+            yield f"{which}: {self._importer.about.tool}, read with {of}"
         if self._unversioned:
             yield (
                 f"{counted(self._unversioned, 'run')} of files that tell no version: "
@@ -327,6 +354,10 @@ class ToolSource:
                 f"{counted(self._twice, 'score')} of a whole arm told again for the same arm: "
                 "the latest counts"
             )
+
+
+def _most(*counts: int | None) -> int | None:
+    return max((count for count in counts if count is not None), default=None)
 
 
 def _time(text: str | None) -> str | None:

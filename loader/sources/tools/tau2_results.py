@@ -241,6 +241,9 @@ def _told(found: _Simulation) -> dict[str, Any]:
         record["outputs"] = [
             _Message(said.role, said.content, said.tool_calls) for said in found.messages
         ]
+    if found.reward_info is not None and (checks := found.reward_info.action_checks):
+        measured["actions_expected"] = len(checks)
+        measured["actions_matched"] = sum(check.action_match for check in checks)
     if measured:
         record["measurements"] = measured
     return record
@@ -260,9 +263,6 @@ def _result(found: _Simulation) -> dict[str, Any]:
     scores: dict[str, float | None] = {"reward": reward.reward}
     for basis, value in (reward.reward_breakdown or {}).items():
         scores[f"reward_{basis.lower()}"] = value
-    if reward.action_checks:
-        matched = sum(check.action_match for check in reward.action_checks)
-        scores["actions_matched"] = matched / len(reward.action_checks)
     record |= {"scores": scores, "success": reward.reward >= SOLVED}
     unmet = [check for check in reward.nl_assertions or () if not check.met]
     if unmet:

@@ -153,9 +153,9 @@ def _result(found: _Simulation) -> dict[str, Any]:
     reward = found.details.get("reward_info")
     said = reward.get("info") if isinstance(reward, dict) else None
     parts = said if isinstance(said, dict) else {}
-    scores = {
-        name: parts[name] for name in ("r_actions", "r_outputs") if parts.get(name) is not None
-    }
+    # `reward` has to come before them: where nothing is declared, the first score decides
+    made_of = {f"reward_{kind}": parts.get(f"r_{kind}") for kind in ("actions", "outputs")}
+    scores = {name: value for name, value in made_of.items() if value is not None}
     return {"scores": {"reward": found.reward, **scores}, "success": found.reward >= SOLVED}
 
 

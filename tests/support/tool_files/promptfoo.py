@@ -205,11 +205,14 @@ def _older(result: dict[str, Any]) -> dict[str, Any]:
 
 def _cell(result: dict[str, Any]) -> dict[str, Any]:
     is_error = result["failureReason"] == 2
+    text = result["error"] if is_error else result["response"]["output"]
+    if result["failureReason"] == 1:
+        text = f"{result['error']}\n---\n{text}"
     return {
         "pass": result["success"],
         "score": result["score"],
         "namedScores": result["namedScores"],
-        "text": result["error"] if is_error else result["response"]["output"],
+        "text": text,
         "prompt": result["prompt"]["raw"],
         "latencyMs": result["latencyMs"],
         "tokenUsage": result["response"].get("tokenUsage"),

@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from loader.sources.tools import Whole
+from loader.sources.tools.helm import IMPORTER
+from loader.sources.tools.opened import ToolFile
+from sample_marts import loader
 from tool_files import helm
 from tool_records import Made, made_of
 
@@ -90,17 +94,31 @@ def test_the_means_are_those_of_the_runs_own_statistics(tmp_path: Path) -> None:
     means: defaultdict[tuple[str, str | None], list[float]] = defaultdict(list)
     for (name, perturbation, _), values in trials.items():
         means[name, perturbation].append(fmean(values))
+    elsewhere = {"finish_reason_stop", "logprob", "perplexity"}
     assert len(means) == 10
     assert {key: fmean(values) for key, values in means.items()} == pytest.approx(
-        {key: value for key, value in told.items() if key[0] != "finish_reason_stop"}
+        {key: value for key, value in told.items() if key[0] not in elsewhere}
     )
+
+
+def test_what_only_the_statistics_of_the_run_have_is_kept_of_the_whole_arm(tmp_path: Path) -> None:
+    [path] = helm.write(tmp_path)
+    wholes = made(path).source.summary_scores()
+    assert [(each.evaluator_key, each.score) for each in wholes] == [("perplexity", 4.25)]
+    stats = tmp_path / "stats.json"
+    stats.write_bytes(stats.read_bytes()[:-9])
+    found = made(path)
+    assert (len(found.records), found.source.summary_scores()) == (20, [])
+    assert "stats.json beside it cannot be read (the document breaks off" in found.notes
 
 
 def test_every_file_of_the_folder_is_of_the_tool_and_only_one_has_runs(tmp_path: Path) -> None:
     helm.write(tmp_path)
     found = made(*sorted(tmp_path.iterdir()))
     assert (len(found.records), found.reasons) == (20, [])
-    assert found.notes.count("HELM, read with per_instance_stats.json beside it") == 4
+    assert (
+        "run_spec.json and 3 more: HELM, read with per_instance_stats.json beside it" in found.notes
+    )
     assert [plan.planned_repetitions for plan in found.source.plans()] == [helm.TRIALS]
 
 
@@ -125,12 +143,14 @@ def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     [path] = helm.write(tmp_path)
     path.unlink()
     told = helm.numbers(tmp_path)
-    found = made(tmp_path / "stats.json")
-    wholes = found.source.summary_scores()
-    assert {each.evaluator_key: each.score for each in wholes} == {
-        name: told[name, None] for name in ("exact_match", "prefix_exact_match")
+    stats = tmp_path / "stats.json"
+    wholes = [item for item in IMPORTER.runs(ToolFile(str(stats))) if isinstance(item, Whole)]
+    assert {each.key: each.score for each in wholes} == {
+        name: told[name, None] for name in ("exact_match", "prefix_exact_match", "perplexity")
     }
-    assert {each.experiment_id for each in wholes} == {helm.SCENARIO}
+    assert {each.record["experiment_id"] for each in wholes} == {helm.SCENARIO}
+    found = made(stats)
+    assert "3 scores of a whole arm" in found.reasons[0]
     assert "only scores of the whole arm are there" in found.notes
 
 
@@ -277,6 +297,21 @@ def test_an_entry_that_is_not_as_the_tool_writes_it_is_rejected_by_name(tmp_path
     assert [row.row_number for row in found.rows if row.rejection] == [2, 3]
     assert "`$.instance_id`" in found.reasons[0]
     assert "`$.stats[0].name`" in found.reasons[1]
+
+
+def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    [path] = helm.write(tmp_path / "v1" / "run")
+    first = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "read 20 · loaded 20 · unchanged 0 · rejected 0" in first.stdout
+    again = loader(database_url, "ingest", "--again", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 0 · unchanged 20 · rejected 0" in again.stdout
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document[0]["stats"][0] |= {"mean": 0.5, "sum": 0.5}
+    path.write_text(json.dumps(document), encoding="utf-8")
+    scored = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 1 · unchanged 19 · rejected 0" in scored.stdout
 
 
 @pytest.mark.skipif(not SHARED.is_file(), reason="not here: ../shared/data/native/made")

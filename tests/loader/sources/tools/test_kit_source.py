@@ -59,7 +59,7 @@ def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
     files = [
         write_lines(tmp_path / "a", *runs(3), run(experiment_group="code-chef")),
         write_lines(tmp_path / "b", run(), {"kind": "rejected"}, {"kind": "noted", "text": "odd"}),
-        write_lines(tmp_path / "c", {"kind": "companion", "of": "a"}),
+        *(write_lines(tmp_path / f"c{n}", {"kind": "companion", "of": "a"}) for n in range(3)),
         write_lines(tmp_path / "d", run(scores={"accuracy": 0.5}), WHOLE),
         write_lines(tmp_path / "e", {key: run()[key] for key in ("task_id", "experiment_group")}),
     ]
@@ -70,9 +70,9 @@ def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
         "a: Plain, 4 runs: 3 of baseline 1 in s, 1 of code-chef 1 in s",
         "b: odd",
         "b: Plain, 1 run: 1 of baseline 1 in s",
-        "c: Plain, read with a",
         "d: Plain, 1 run: 1 of baseline 1 in s, 1 score of a whole arm",
         "e: Plain, 1 run: 1 of baseline unversioned in s",
+        "c0 and 2 more: Plain, read with a",
     ]
     assert unversioned.startswith("1 run of files that tell no version: extension_version is")
 

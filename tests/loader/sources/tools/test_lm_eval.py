@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from ingest_support import select
+from loader.sources.tools import Whole
+from loader.sources.tools.lm_eval import IMPORTER
+from loader.sources.tools.opened import ToolFile
+from sample_marts import loader
 from tool_files import lm_eval
 from tool_records import Made, made_of
 
@@ -151,6 +156,26 @@ def test_perplexities_are_kept_as_what_they_are_made_of_and_of_the_whole(tmp_pat
     assert "kept of the whole arm only: bits_per_byte, byte_perplexity, word_perplexity" in (
         found.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "inputs"),
+    [
+        ({"gen_args_0": {"arg_0": "?", "arg_1": {"until": []}}}, "?"),
+        ([["?", {"until": []}]], "?"),
+        ([["a page"]], "a page"),
+        ([["?", " a"], ["?", " b"]], {"prompt": "?", "choices": [" a", " b"]}),
+        ([[['[{"role": "user", "content": "?"}]'], {}]], [{"role": "user", "content": "?"}]),
+        ([['[{"role": broken', {}]], '[{"role": broken'),
+        ([], {"question": "1 + 1 = ?"}),
+        (None, {"question": "1 + 1 = ?"}),
+    ],
+)
+def test_the_input_is_the_prompt_as_the_model_got_it(
+    tmp_path: Path, arguments: object, inputs: object
+) -> None:
+    [record] = made(lines(tmp_path, sample(arguments=arguments))).records
+    assert record["inputs"] == inputs
 
 
 def test_the_likelihood_of_one_doc_is_no_perplexity(tmp_path: Path) -> None:
@@ -302,29 +327,33 @@ def test_results_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     [path] = lm_eval.write_filters(tmp_path)
     told = lm_eval.numbers(path)
     path.unlink()
-    found = made(lm_eval.results_beside(path))
-    [reason] = found.reasons
-    assert "they are kept only where those are loaded" in reason
-    wholes = found.source.summary_scores()
-    assert {each.evaluator_key: each.score for each in wholes} == told
+    beside = lm_eval.results_beside(path)
+    wholes = [item for item in IMPORTER.runs(ToolFile(str(beside))) if isinstance(item, Whole)]
+    assert {each.key: each.score for each in wholes} == told
     assert {each.comment for each in wholes} == {"standard error 0.0125, of 20 docs"}
-    assert {(each.experiment_id, each.extension_version) for each in wholes} == {
-        ("words", lm_eval.SHA)
-    }
+    assert wholes[0].record["experiment_id"] == "words"
+    assert wholes[0].record["extension_version"] == lm_eval.SHA
+    found = made(beside)
+    [reason] = found.reasons
+    assert "2 scores of a whole arm (exact_match,strict-match" in reason
     assert "run lm_eval with --log_samples" in found.notes
 
 
-def test_a_task_without_samples_beside_one_with_them_is_a_score_of_the_whole(
-    tmp_path: Path,
-) -> None:
+def test_a_task_without_samples_beside_one_with_them_is_told(tmp_path: Path) -> None:
     path = lines(tmp_path, sample())
     both = {"t": {"acc,none": 1.0}, "u": {"acc,none": 0.25}, "all": {"acc,none": 0.6}}
     groups = {"all": ["t", "u"], "t": [], "u": []}
     beside = results(tmp_path, {}, results=both, group_subtasks=groups)
     found = made(path, beside)
-    wholes = [(each.experiment_id, each.score) for each in found.source.summary_scores()]
-    assert wholes == [("u", 0.25)]
-    assert "no samples of u are beside it" in found.notes
+    assert (len(found.records), found.reasons) == (1, [])
+    assert "its scores of u are left out: no samples of them are beside it" in found.notes
+
+
+def test_files_of_one_arm_plan_it_once(tmp_path: Path) -> None:
+    [first] = lm_eval.write(tmp_path, 20, seed=1)
+    [second] = lm_eval.write(tmp_path, 30, seed=2)
+    [plan] = made(first, second).source.plans()
+    assert (plan.planned_tasks, plan.planned_repetitions) == (30, None)
 
 
 def test_the_group_of_a_task_can_be_the_experiment(tmp_path: Path) -> None:
@@ -393,6 +422,43 @@ def test_packed_samples_are_read_as_they_are(tmp_path: Path) -> None:
     packed = tmp_path / f"{path.name}.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert made(packed).records == made(path).records
+
+
+def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    [path] = lm_eval.write_filters(tmp_path)
+    lm_eval.write_perplexities(tmp_path / "pages")
+    first = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 40 · unchanged 0 · rejected 0" in first.stdout
+    again = loader(database_url, "ingest", "--again", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 0 · unchanged 40 · rejected 0" in again.stdout
+    text = path.read_text(encoding="utf-8")
+    assert '"exact_match": 1.0' in text
+    path.write_text(text.replace('"exact_match": 1.0', '"exact_match": 0.5', 1), encoding="utf-8")
+    scored = loader(database_url, "ingest", tmp_path, "--experiment-group", "baseline")
+    assert "loaded 1 · unchanged 39 · rejected 0" in scored.stdout
+    told = select(
+        database_url,
+        "select experiment_id, evaluator_key from raw_evals.summary_scores order by 2",
+    )
+    names = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
+    assert told == [("pages", name) for name in names]
+
+
+def test_arms_are_told_apart_by_what_the_files_say(database_url: str, tmp_path: Path) -> None:
+    for place, model in enumerate(("acme/small", "acme/large")):
+        [path] = lm_eval.write(tmp_path / model.replace("/", "__"), seed=place + 1)
+        beside = lm_eval.results_beside(path)
+        beside.write_text(beside.read_text(encoding="utf-8").replace(lm_eval.MODEL, model))
+    arms = ("--control", "acme/small", "--treatment", "acme/large")
+    mapped = ("--map", "experiment_group=model")
+    done = loader(database_url, "ingest", tmp_path, *mapped, *arms)
+    assert "loaded 40 · unchanged 0 · rejected 0" in done.stdout
+    assert select(
+        database_url,
+        "select experiment_group, count(*) from raw_evals.evaluation_runs group by 1 order by 1",
+    ) == [("acme/large", 20), ("acme/small", 20)]
 
 
 @pytest.mark.skipif(not SHARED, reason="files of the tool are not here: ../shared/data/native")

@@ -247,6 +247,8 @@ def test_version_2_is_read_from_its_results_or_its_table(
     assert len({each["source_run_id"] for each in found.records}) == 80
     assert Counter(each["repetition"] for each in found.records) == {1: 40, 2: 40}
     assert found.total("cost_usd") == pytest.approx(newer.total("cost_usd"))
+    answers = {each["outputs"] for each in found.records if "scores" in each}
+    assert answers == {each["outputs"] for each in newer.records if "scores" in each}
     if only_table:
         assert [each["task_id"] for each in found.records] == sorted(
             (each["task_id"] for each in newer.records),

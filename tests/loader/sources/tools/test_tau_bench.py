@@ -60,7 +60,7 @@ def test_a_simulation_becomes_a_run_with_all_that_it_says(tmp_path: Path) -> Non
         "experiment_group": "baseline",
         "extension_version": "unversioned",
         "repetition": 3,
-        "scores": {"reward": 1.0, "r_outputs": 1.0},
+        "scores": {"reward": 1.0, "reward_outputs": 1.0},
         "success": True,
         "measurements": {"messages": 4, "user_cost_usd": 0.007},
         "inputs": "You want to cancel your flight number 1.",
@@ -165,6 +165,14 @@ def test_a_reward_a_hair_below_one_is_a_success_as_the_tool_has_it(tmp_path: Pat
     ]
 
 
+def test_the_reward_comes_before_what_it_is_made_of_where_one_score_has_to_decide(
+    tmp_path: Path,
+) -> None:
+    for path in made.write(tmp_path, 8):
+        for record in read(path).records:
+            assert min(record["scores"]) == "reward"
+
+
 def test_one_simulation_that_is_none_is_rejected_alone(tmp_path: Path) -> None:
     content = [made.simulation(0, chooser()), {"task_id": 1, "reward": "good", "info": {}}]
     found = read(written(tmp_path, content))
@@ -201,13 +209,17 @@ def test_a_simulation_of_tau2_becomes_a_run_with_all_that_it_says(tmp_path: Path
         "cost_usd": 0.005,
         "prompt_tokens": 630,
         "completion_tokens": 25,
-        "measurements": {"user_cost_usd": 0.0007, "messages": 4},
+        "measurements": {
+            "user_cost_usd": 0.0007,
+            "messages": 4,
+            "actions_expected": 2,
+            "actions_matched": 1 + right,
+        },
         "labels": {"termination_reason": "user_stop"},
         "scores": {
             "reward": right,
             "reward_db": right,
             "reward_communicate": 1.0,
-            "actions_matched": (1 + right) / 2,
         },
         "success": right == 1,
         "inputs": {"persona": None, "instructions": "Cancel flight 0."},
