@@ -274,6 +274,9 @@ class _Samples:
             yield from results_file.whole_scores(
                 self._results, self._task, self._metrics.scored, self._said, self._names
             )
+            yield from results_file.directions(
+                self._results, self._task, self._metrics.scored, self._said, self._names
+            )
         if unscored:
             listed = ", ".join(sorted(unscored))
             what = "left out" if self._results is None else "kept of the whole arm only"
@@ -300,9 +303,10 @@ IMPORTER: Final = Importer(
         files="`samples_*.jsonl` of `--log_samples` with `results_*.json` beside them, what "
         "`simple_evaluate` returns (JSON), results alone",
         versions=TRIED,
-        kept="each metric and filter as a score (`exact_match,strict-match`), doc_id and doc_hash "
-        "as task, model and its revision, task version, prompt, responses, target; perplexities "
-        "as log-likelihoods; what only the results file has, of the whole arm",
+        kept="each metric and filter as a score (`exact_match,strict-match`), and which way it is "
+        "better; doc_id and doc_hash as task; model and its revision, task version, prompt, "
+        "responses, target; perplexities as log-likelihoods; what only the results file has, of "
+        "the whole arm",
         left_out="metrics that are no number of a single doc, scores of groups where there are "
         "samples, seconds of the whole run",
         names={

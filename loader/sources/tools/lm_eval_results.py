@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from loader.sources import Rejection
-from loader.sources.tools import FileBroken, Noted, Whole
+from loader.sources.tools import Directed, FileBroken, Noted, Whole
 from loader.sources.tools.lm_eval_metrics import UNSCORED, score_key
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Results(msgspec.Struct):
     group_subtasks: dict[str, list[str]] = {}
     n_samples: dict[str, _Counts] = msgspec.field(name="n-samples", default_factory=dict)
     n_shot: dict[str, Any] = msgspec.field(name="n-shot", default_factory=dict)
+    higher_is_better: dict[str, dict[str, bool | None]] = {}
     config: dict[str, Any] = {}
     date: float | None = None
     model_name: str | None = None
@@ -252,6 +253,21 @@ def whole_scores(
         yield Whole(
             key, float(value), record, names, record.get("recorded_at"), ", ".join(told) or None
         )
+
+
+def directions(
+    results: Results,
+    task: str,
+    keys: Collection[str],
+    record: dict[str, Any],
+    names: Mapping[str, object],
+) -> Iterator[Directed]:
+    """Yield which way scores of a task are better; arguments as of `whole_scores`."""
+    said = results.higher_is_better.get(task, {})
+    for key in sorted(keys):
+        is_higher = said.get(key.partition(",")[0])
+        if is_higher is not None:
+            yield Directed(key, is_higher, record, names)
 
 
 def items_without_samples(

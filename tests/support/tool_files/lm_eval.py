@@ -95,7 +95,15 @@ def write_returned(folder: Path, docs: int = 20, *, seed: int = 1) -> list[Path]
         for line in lines:
             line["arguments"] = [[*each.values()] for each in line["arguments"].values()]
         [task] = results["results"]
-        for name in ("results", "configs", "versions", "n-shot", "n-samples", "group_subtasks"):
+        for name in (
+            "results",
+            "configs",
+            "versions",
+            "n-shot",
+            "n-samples",
+            "group_subtasks",
+            "higher_is_better",
+        ):
             every.setdefault(name, {}).update(results[name])
         every.setdefault("samples", {})[task] = lines
         every |= {name: results[name] for name in ("config", "git_hash", "date")}
@@ -224,6 +232,7 @@ def _written(  # noqa: PLR0913, PLR0917  what makes a file
         "configs": {task: config},
         "versions": {task: 2.0},
         "n-shot": {task: 0},
+        "higher_is_better": {task: {metric: metric not in _AGGREGATIONS for metric in metrics}},
         "n-samples": {task: {"original": 1000, "effective": len(docs)}},
         "config": {
             "model": "hf",

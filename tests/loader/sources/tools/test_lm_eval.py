@@ -377,6 +377,23 @@ def test_samples_inside_the_results_are_read_as_those_beside_them(tmp_path: Path
     ]
 
 
+def test_which_way_a_score_is_better_is_what_the_results_say(tmp_path: Path) -> None:
+    path = lines(tmp_path, sample(metrics=["acc", "ter", "odd"], ter=30.0, odd=1.0, filter="first"))
+    results(tmp_path, {"acc,first": 1.0}, higher_is_better={"t": {"acc": True, "ter": False}})
+    configs = made(path).source.score_configs()
+    assert [(each.experiment_id, each.evaluator_key, each.direction) for each in configs] == [
+        ("t", "acc,first", "higher"), ("t", "ter,first", "lower"),
+    ]  # fmt: skip
+
+
+def test_where_files_differ_over_which_way_is_better_nothing_is_said(tmp_path: Path) -> None:
+    paths = [lines(tmp_path / name, sample()) for name in ("a", "b")]
+    for is_higher, path in zip((True, False), paths, strict=True):
+        results(path.parent, {"acc,none": 1.0}, higher_is_better={"t": {"acc": is_higher}})
+    assert len(made(paths[0]).source.score_configs()) == 1
+    assert made(*paths).source.score_configs() == []
+
+
 def test_files_of_one_arm_plan_it_once(tmp_path: Path) -> None:
     [first] = lm_eval.write(tmp_path, 20, seed=1)
     [second] = lm_eval.write(tmp_path, 30, seed=2)
@@ -470,6 +487,10 @@ def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
         database_url,
         "select experiment_id, evaluator_key from raw_evals.summary_scores order by 2",
     )
+    assert select(
+        database_url,
+        "select distinct evaluator_key, direction from raw_evals.score_configs order by 1",
+    ) == [(f"exact_match,{name}", "higher") for name in sorted(lm_eval.FILTERS)]
     names = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
     assert told == [("pages", name) for name in names]
 
