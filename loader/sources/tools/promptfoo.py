@@ -224,11 +224,12 @@ class _Reader:
         if arm not in self._names:
             if len(self._names) >= _MOST_ARMS:
                 self._names.clear()
-            evaluation = self._evaluation
+            evaluation, named = self._evaluation, _prompt_name(text)
             self._names[arm] = {
                 "provider": provider.id or None,
                 "label": label or None,
-                "prompt": _prompt_name(text),
+                "prompt": named,
+                "column": f"{label}, {named}" if label and named else label or named,
                 "promptId": result.prompt_id or None,
                 "evalId": result.evaluation_id or evaluation.id,
                 "description": evaluation.description or None,
@@ -277,7 +278,7 @@ IMPORTER: Final = Importer(
         kind="promptfoo",
         tool="promptfoo",
         files="what `promptfoo eval -o` and `promptfoo export` write: JSON, JSONL",
-        versions="results of versions 1 to 4 (promptfoo 0.17 to 0.117)",
+        versions="results of versions 2 and 3 (promptfoo 0.80 to 0.122); 1 and 4 are read alike",
         kept="score and success (`pass`) of a test, named scores and metrics of assertions with "
         "their reasons and graders; repetitions, tokens, latency, cost, errors, what people rated",
         left_out="derived metrics, assertions without a metric (but for what became of them, in "
@@ -286,6 +287,7 @@ IMPORTER: Final = Importer(
             "provider": "the provider's id",
             "label": "the provider's label, else its id",
             "prompt": "the prompt's label, in short",
+            "column": "label and prompt together: a column of promptfoo's table",
             "promptId": "hash of the prompt's text",
             "evalId": "id of the evaluation",
             "description": "description of the evaluation",

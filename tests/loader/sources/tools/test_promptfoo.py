@@ -180,6 +180,9 @@ def test_providers_and_prompts_are_names_for_arms(tmp_path: Path) -> None:
         "provider": {"acme:chat:small", "acme:chat:large"},
         "label": {"acme:chat:small", "big"},
         "prompt": {"Answer {{city}} in one word"},
+        "column": {
+            f"{label}, Answer {{{{city}}}} in one word" for label in (files.PROVIDERS[0], "big")
+        },
         "promptId": {"p1"},
         "evalId": {files.EVAL_ID},
         "description": {"Cities"},
