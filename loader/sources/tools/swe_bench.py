@@ -150,7 +150,8 @@ def _refuse_useless(
     """Raise FileBroken where a report does not say which instances were resolved and which not."""
     if not counts.keys() & {"resolved", "resolved_ids"}:
         version = members.get("schema_version")
-        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if version else ""
+        is_new = version is not None and version != _SCHEMA
+        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if is_new else ""
         reason = f"the report has no list resolved_ids, only counts{known}; give the whole report"
         raise FileBroken(Rejection("no_results", reason))
     if not tells_all:

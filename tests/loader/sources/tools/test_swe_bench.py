@@ -245,6 +245,12 @@ def test_model_and_run_of_the_name_make_arms_by_map(tmp_path: Path) -> None:
     assert (found["experiment_group"], found["extension_version"]) == ("gpt-4.1", "night-7")
 
 
+def test_a_log_that_quotes_a_single_report_is_none(tmp_path: Path) -> None:
+    quoted = made.single("a__b-1", is_resolved=True)
+    path = written(tmp_path / "log.json", {"version": 2, "samples": [], "quoted": quoted})
+    assert recognised(ToolFile(str(path))) is None
+
+
 def test_instances_of_the_dataset_are_no_predictions(tmp_path: Path) -> None:
     dataset = [{"instance_id": "a__b-1", "patch": "…", "problem_statement": "…"}]
     assert recognised(ToolFile(str(written(tmp_path / "dataset.json", dataset)))) is None
