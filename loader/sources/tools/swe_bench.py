@@ -93,7 +93,8 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     failures = {
         each: kind for name, kind in _FAILURES.items() if name in told for each in _ids(file, name)
     }
-    reasons = outline.members.get("failure_reasons") or {}
+    said = outline.members.get("failure_reasons")
+    reasons = said if isinstance(said, dict) else {}
     model = around.model_of(predictions) if predictions else None
     place = around.place_of_report(file, model)
     singles = around.folder_of_singles(file, place)
@@ -136,8 +137,12 @@ def _tried(
         tells_all: whether an instance of no list was not evaluated; else it was not resolved.
 
     """
+    seen: set[str] = set()
     for prediction in around.each_prediction(predictions) if predictions else ():
         instance, patch = prediction.instance_id, prediction.model_patch
+        if instance in seen:
+            continue
+        seen.add(instance)
         otherwise = None if tells_all else "applied" if patch else "no_generation"
         yield instance, outcomes.pop(instance, otherwise), patch
     for instance, name in outcomes.items():

@@ -143,7 +143,7 @@ def test_a_collection_of_results_is_read_with_its_predictions_and_logs(tmp_path:
     assert not found.records
     assert "all_preds.jsonl" in found.rejections[0].reason
     lines = [json.dumps(made.prediction(name, outcome)) for name, outcome in FOUR.items()]
-    predictions = written(folder / "all_preds.jsonl", "\n".join(lines))
+    predictions = written(folder / "all_preds.jsonl", "\n".join([*lines, lines[1]]))
     single = written(
         folder / "logs" / "a__b-1" / "report.json", made.single("a__b-1", is_resolved=True)
     )
