@@ -56,6 +56,7 @@ _OLD_LISTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "test_timeout": ("error", "the tests took too long"),
     "resolved": ("resolved", None),
 }
+_BECAME: Final = {**_OLD_LISTS, **_LISTS}
 _TELLING_ALL: Final = {"completed_ids", "unresolved_ids", "generated", "with_logs", "applied"}
 """Lists of which at least one names what was not resolved."""
 _FAILURES: Final = {"infra_failure_ids": "infrastructure", "ambiguous_failure_ids": "ambiguous"}
@@ -101,7 +102,7 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     names = {"model": place.model, "run_id": place.run_id, "file": file.name}
 
     def run(number: int, instance: str, name: str, patch: str | None) -> Run:
-        record = _record(place, instance, lists[name], around.single_of(singles, instance))
+        record = _record(place, instance, _BECAME[name], around.single_of(singles, instance))
         if model is not None:
             record["model_version"] = model
         if instance in failures:
