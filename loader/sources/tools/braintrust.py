@@ -223,13 +223,10 @@ def _model(root: _Row, children: Sequence[_Row]) -> str | None:
     said = (root.metadata or {}).get("model")
     if isinstance(said, str) and said:
         return said
-    used = {
-        (span.metadata or {}).get("model")
-        for span in children
-        if span.kind == "llm" and not span.is_of_scorer
-    }
-    [model, *others] = [*used] or [None]
-    return model if isinstance(model, str) and not others else None
+    calls = [span for span in children if span.kind == "llm" and not span.is_of_scorer]
+    told = [(span.metadata or {}).get("model") for span in calls]
+    used = {model for model in told if isinstance(model, str) and model}
+    return used.pop() if len(used) == 1 else None
 
 
 def _measured(root: _Row, children: Sequence[_Row]) -> dict[str, Any]:
