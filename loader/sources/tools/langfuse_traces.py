@@ -86,8 +86,8 @@ def measured(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     failed = next((each for each in roots or [row] if each.get("level") == "ERROR"), None)
     if failed is not None:
-        told = failed.get("statusMessage") or "the trace ended with level ERROR"
-        found |= {"error_message": str(told), "success": False}
+        reason = failed.get("statusMessage") or "the trace ended with level ERROR"
+        found |= {"error_message": str(reason), "success": False}
     return found
 
 
