@@ -121,6 +121,8 @@ class Edit(msgspec.Struct):
     """On the evaluator's own scale."""
     annotated_at: datetime
     scores: dict[str, Any]
+    is_of_log: bool
+    """Whether the log that the run came from says it already."""
     repetition: int | None = None
     logs: list[str] | None = None
     """Files that the run was loaded with."""
