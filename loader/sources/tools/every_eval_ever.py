@@ -187,6 +187,7 @@ def _run(
         experiment = line.evaluation_name
     unit = "" if line.evaluation_name == experiment else f"{line.evaluation_name}/"
     repetition = rows[0][1]
+    of = "" if "/" in line.evaluation_id else f"/{line.model_id}"
     scores = {metric: score for _, _, metric, score in rows if score is not None}
     metadata = dict(line.metadata or {})
     extra = metadata.pop(EXTRA, None)
@@ -203,7 +204,7 @@ def _run(
     record: dict[str, Any] = {
         "experiment_id": experiment,
         "task_id": f"{unit}{line.sample_id}",
-        "source_run_id": f"{line.evaluation_id}/{unit}{line.sample_id}/{repetition}",
+        "source_run_id": f"{line.evaluation_id}{of}/{unit}{line.sample_id}/{repetition}",
         "repetition": repetition,
         "recorded_at": said["recorded_at"],
         "model_version": line.model_id,

@@ -141,6 +141,15 @@ def test_a_sample_that_comes_again_is_the_next_repetition(tmp_path: Path) -> Non
     assert len(set(ids)) == 4
 
 
+def test_an_evaluation_without_a_name_of_its_own_is_told_by_its_model(tmp_path: Path) -> None:
+    one, two = (
+        records(instances(tmp_path / f"{model}.jsonl", line(evaluation_id="run", model_id=model)))
+        for model in ("a", "b")
+    )
+    assert one[0]["source_run_id"] != two[0]["source_run_id"]
+    assert one[0]["task_id"] == two[0]["task_id"]
+
+
 def test_samples_of_two_evaluations_are_two_tasks(tmp_path: Path) -> None:
     path = instances(
         tmp_path / "s.jsonl", line(evaluation_name="law"), line(evaluation_name="art"), line()
