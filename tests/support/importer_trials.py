@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -43,6 +44,8 @@ class Found(NamedTuple):
     """By their source_run_id."""
     reasons: list[str]
     """Of rows that are rejected, by the source or by the check."""
+    doubled: list[str]
+    """Ids of several runs."""
     rows: int
     notes: list[str]
 
@@ -90,7 +93,8 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         [ToolFile(str(path)) for path in paths], importer_of(kind), supplied=SUPPLIED
     )
     checker = Checker(VOCABULARY, Defaults(experiment_group="baseline"))
-    found = Found({}, [], 0, [])
+    found = Found({}, [], [], 0, [])
+    tasks: Counter[str] = Counter()
     rows = 0
     for row in source.rows():
         rows += 1
@@ -105,8 +109,12 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         except InvalidRecord as error:
             found.reasons.append(error.reason)
             continue
-        name = record["source_run_id"]
-        assert name not in found.records, name
+        tasks[record["task_id"]] += 1
+        # without an id, the runs of a task are told by their order
+        name = record.get("source_run_id") or f"{record['task_id']} #{tasks[record['task_id']]}"
+        if name in found.records:
+            found.doubled.append(name)
+            name = f"{name} #{rows}"
         found.records[name] = record
     list(source.plans()), list(source.summary_scores()), list(source.said())
     return found._replace(rows=rows, notes=list(source.notes()))
@@ -117,7 +125,7 @@ def try_read(kind: str, paths: Iterable[Path]) -> Found:
     try:
         found = read(kind, paths)
     except LoaderError as error:
-        return Found({}, [str(error)], 0, [])
+        return Found({}, [str(error)], [], 0, [])
     assert found.rows == len(found.records) + len(found.reasons)
     return found
 

@@ -188,8 +188,6 @@ def _run(pieces: Sequence[Piece], gathered: Gathered, names: Names) -> Run | Rej
     if root.error is not None:
         record["error_message"] = _text(root.error)
         record["success"] = False
-        if record["scores"]:  # given by what handles errors, not by what was evaluated
-            metadata["scores_of_the_error"] = record.pop("scores")
     if metadata:
         record["metadata"] = metadata
     told = {
@@ -225,13 +223,9 @@ def _model(root: _Row, children: Sequence[_Row]) -> str | None:
     said = (root.metadata or {}).get("model")
     if isinstance(said, str) and said:
         return said
-    used = {
-        (span.metadata or {}).get("model")
-        for span in children
-        if span.kind == "llm" and not span.is_of_scorer
-    }
-    [model, *others] = [*used] or [None]
-    return model if isinstance(model, str) and not others else None
+    called = [span for span in children if span.kind == "llm" and not span.is_of_scorer]
+    [model, *others] = [(span.metadata or {}).get("model") for span in called] or [None]
+    return model if isinstance(model, str) and all(other == model for other in others) else None
 
 
 def _measured(root: _Row, children: Sequence[_Row]) -> dict[str, Any]:
@@ -311,11 +305,10 @@ IMPORTER: Final = Importer(
         kind="braintrust",
         tool="Braintrust",
         files="an experiment, exported on its page (CSV, JSON) or by the API (`fetch`, BTQL)",
-        versions="API v1, SDK 0.x to 3",
+        versions="API v1, rows of the SDK of 2026",
         kept="scores, tokens and cost (of a run, else summed up over its calls), the task's "
         "latency, errors, model, tags, metadata, reasons of scorers, repetitions of one input",
-        left_out="spans below the run other than for the above; scores of a run that failed "
-        "stand in its metadata",
+        left_out="spans below the run other than for the above, and what scorers used",
         names={
             "experiment_name": "name of the experiment",
             "experiment_id": "id of the experiment",

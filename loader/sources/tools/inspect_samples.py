@@ -155,8 +155,11 @@ class Texts:
     @cached_property
     def _held(self) -> dict[str, str]:
         old = self._sample.transcript
-        raw = old.content if old and not _holds(self._sample.attachments) else None
-        return _decoded(raw or self._sample.attachments, dict[str, str]) or {}
+        for raw in (self._sample.attachments, old.content if old else NOTHING):
+            if _holds(raw):
+                found: dict[str, str] = _decoded(raw, dict[str, str])
+                return found
+        return {}
 
     def whole(self, value: Any) -> Any:  # noqa: ANN401  any JSON value
         """Return a value with the texts that it refers to in their places."""

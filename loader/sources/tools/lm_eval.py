@@ -261,7 +261,13 @@ def _alone(value: Any) -> Any:  # noqa: ANN401  any JSON value
 def _prompt(line: _Line) -> Any:  # noqa: ANN401  any JSON value
     """Return what the model was given: the prompt, and the answers to choose from."""
     found = line.arguments
-    requests: list[Any] = list(found.values()) if isinstance(found, dict) else list(found or ())
+    requests: list[Any] = (
+        list(found.values())
+        if isinstance(found, dict)
+        else found
+        if isinstance(found, list)
+        else []
+    )
     parts = [list(each.values()) if isinstance(each, dict) else each for each in requests]
     if not parts or not isinstance(parts[0], list) or not parts[0]:
         return line.doc
@@ -269,7 +275,11 @@ def _prompt(line: _Line) -> Any:  # noqa: ANN401  any JSON value
     if isinstance(prompt, str) and prompt.startswith('[{"role"'):  # of a chat, as text
         with suppress(msgspec.DecodeError):
             prompt = msgspec.json.decode(prompt)
-    choices = [part[1] for part in parts if len(part) > 1 and isinstance(part[1], str)]
+    choices = [
+        part[1]
+        for part in parts
+        if isinstance(part, list) and len(part) > 1 and isinstance(part[1], str)
+    ]
     return {"prompt": prompt, "choices": choices} if choices else prompt
 
 

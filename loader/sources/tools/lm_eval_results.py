@@ -30,6 +30,7 @@ _NO_SAMPLES: Final = (
 )
 _MODEL_ARGUMENTS: Final = ("peft", "delta", "pretrained", "model", "path", "engine")
 """In the order in which the tool looks for the model's name."""
+_MADE_UP: Final = re.compile(r"[a-z0-9]{8}")
 _MOST_LOOKED_AT: Final = 50
 """Files of a folder that are opened to find the one that belongs to samples without a time."""
 
@@ -55,16 +56,19 @@ class Results(msgspec.Struct):
     git_hash: str | None = None
 
     def model(self) -> str | None:
-        """Return the model's name; before 0.4.3 it stands in the arguments only."""
-        if self.model_name:
-            return self.model_name
+        """Return the model's name; before 0.4.3 it stands in the arguments only.
+
+        Where the arguments name none, the tool makes one up, of eight letters and digits, anew
+        in each run: then it is what ran the model.
+        """
         arguments = self.config.get("model_args")
         if isinstance(arguments, str):
             arguments = dict(each.partition("=")[::2] for each in arguments.split(","))
-        if not isinstance(arguments, dict):
-            return None
-        found = (arguments.get(name) for name in _MODEL_ARGUMENTS)
-        return next((str(name) for name in found if name), None)
+        said = arguments if isinstance(arguments, dict) else {}
+        argued = next((str(said[name]) for name in _MODEL_ARGUMENTS if said.get(name)), None)
+        if self.model_name and (argued or not _MADE_UP.fullmatch(self.model_name)):
+            return self.model_name
+        return argued or self.config.get("model") or self.model_name
 
     def group(self, task: str) -> str:
         """Return the outermost group that a task was run in; the task itself if there is none."""

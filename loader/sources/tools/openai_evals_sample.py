@@ -32,7 +32,7 @@ class _Sampling(msgspec.Struct):
 class _Match(msgspec.Struct):
     """Whether the answer was right."""
 
-    correct: bool | float
+    correct: bool | float | None = None
     expected: Any = None
     picked: Any = None
 
@@ -78,7 +78,8 @@ class Sample:
         data = bytes(event.data)
         if event.type == "match":
             match = decode(data, _Match)
-            self._matches.append(float(match.correct))
+            if match.correct is not None:
+                self._matches.append(float(match.correct))
             self._expected, self._picked = match.expected, match.picked
         elif event.type == "metrics":
             self._measure(decode(data, dict))

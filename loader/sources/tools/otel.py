@@ -27,8 +27,7 @@ _TASKS: Final = (
     "test.case.id", "test.case.name", "gen_ai.dataset.item.id", "dataset.item.id",
     "dataset_item_id", "eval.case.id", "task.id", "task_id",
 )  # fmt: skip
-_EXPERIMENTS: Final = ("test.suite.name", "gen_ai.dataset.name", "dataset.name", "service.name")
-_VERSIONS: Final = ("gen_ai.agent.version", "service.version")
+_EXPERIMENTS: Final = ("test.suite.name", "gen_ai.dataset.name", "dataset.name")
 _INPUTS: Final = ("gen_ai.input.messages", "gen_ai.prompt")
 _OUTPUTS: Final = ("gen_ai.output.messages", "gen_ai.completion")
 _BODIES: Final = frozenset({
@@ -130,10 +129,13 @@ def _run(unit: Unit, gathered: Gathered, names: Names) -> Run:
     if task is None and asked is not None:
         task = named_by_content("input", asked)
     record: dict[str, Any] = {
-        "experiment_id": _first(told, _EXPERIMENTS) or "otel",
+        "experiment_id": _first(told, _EXPERIMENTS)
+        or _first(unit.service, ("service.name",))
+        or "otel",
         "task_id": task or unit.key,
         "source_run_id": unit.key,
-        "extension_version": _first(told, _VERSIONS),
+        "extension_version": _first(told, ("gen_ai.agent.version",))
+        or _first(unit.service, ("service.version",)),
         "agent_name": _first(told, ("gen_ai.agent.name",)),
         "model_version": unit.model,
         "recorded_at": iso(unit.began),

@@ -47,7 +47,7 @@ def judged(result: Result) -> Judged:
     scores: dict[str, float | bool | None] = {"score": result.score, "pass": result.success}
     rated = None
     if human is not None and human.score is not None:
-        reason = grading.comment or text_of(human.reason)
+        reason = grading.comment or text_of(human.reason) or "rated by hand"
         rated = Rated(human.score, bool(human.passed), reason)
         scores = {"score": _weighted(machine), "pass": _all_passed(machine)}
     scores = {key: score for key, score in scores.items() if score is not None}

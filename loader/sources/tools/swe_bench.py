@@ -88,8 +88,11 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     predictions = around.predictions_of(file)
     tells_all = bool(counts.keys() & _TELLING_ALL)
     _refuse_useless(outline.members, counts, tells_all=tells_all or predictions is not None)
-    outcomes = {instance: name for name in lists for instance in _ids(file, name)}
-    failures = {each: kind for name, kind in _FAILURES.items() for each in _ids(file, name)}
+    told = counts.keys()  # each list is a walk through the file
+    outcomes = {each: name for name in lists if name in told for each in _ids(file, name)}
+    failures = {
+        each: kind for name, kind in _FAILURES.items() if name in told for each in _ids(file, name)
+    }
     reasons = outline.members.get("failure_reasons") or {}
     model = around.model_of(predictions) if predictions else None
     place = around.place_of_report(file, model)
@@ -110,30 +113,33 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     total = outline.members.get("total_instances")
     if isinstance(total, int):
         yield Planned(total, None)
-    number = 0
-    tried = _tried(outcomes, predictions, None if tells_all else "applied")
-    for number, each in enumerate(tried, 1):
-        yield run(number, *each)
-    if (missing := counts.get("submitted_ids", 0) - number) > 0:
-        yield Noted(f"{counted(missing, 'instance')} submitted and not evaluated: no runs")
+    number = untold = 0
+    for instance, name, patch in _tried(outcomes, predictions, tells_all=tells_all):
+        number += 1
+        if name is None:
+            untold += 1
+        else:
+            yield run(number, instance, name, patch)
+    untold = max(untold, counts.get("submitted_ids", 0) - number)
+    if untold:
+        yield Noted(f"{counted(untold, 'instance')} submitted and not evaluated: no runs")
 
 
 def _tried(
-    outcomes: dict[str, str], predictions: ToolFile | None, otherwise: str | None
-) -> Iterator[tuple[str, str, str | None]]:
+    outcomes: dict[str, str], predictions: ToolFile | None, *, tells_all: bool
+) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield each instance that was tried, once: which, the list that tells of it, and its patch.
 
     Args:
         outcomes: instance to list.
         predictions: of the report.
-        otherwise: the list for a patch that the report tells nothing of; None if it was not tried.
+        tells_all: whether an instance of no list was not evaluated; else it was not resolved.
 
     """
     for prediction in around.each_prediction(predictions) if predictions else ():
-        patch = prediction.model_patch
-        name = outcomes.pop(prediction.instance_id, otherwise if patch else None)
-        if name is not None:
-            yield prediction.instance_id, name, patch
+        instance, patch = prediction.instance_id, prediction.model_patch
+        otherwise = None if tells_all else "applied" if patch else "no_generation"
+        yield instance, outcomes.pop(instance, otherwise), patch
     for instance, name in outcomes.items():
         yield instance, name, None
 

@@ -1,4 +1,4 @@
-"""The scanner of JSON documents: values are cut out exactly, however deep, wherever a block ends."""
+"""The scanner of JSON documents: a value is cut out exactly, wherever a block of bytes ends."""
 
 from __future__ import annotations
 

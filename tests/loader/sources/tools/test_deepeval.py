@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from ingest_support import select
+from sample_marts import loader
 from tool_files import deepeval as files
 from tool_runs import kinds_of, read_tool_files
 
@@ -346,3 +348,25 @@ def test_the_test_run_that_was_made_by_hand_gives_its_scores() -> None:
     [record] = read(SHARED).records
     assert record["scores"] == {"pass": 1, "Answer Relevancy": 0.91, "Faithfulness": 0.2}
     assert record["measurements"]["evaluation_cost_usd"] == pytest.approx(0.0039)
+
+
+def test_two_test_runs_are_two_arms_of_the_same_tasks(database_url: str, tmp_path: Path) -> None:
+    for prompt, seed in (("v3", 1), ("v4", 2)):
+        found = files.document(30, seed=seed)
+        found["hyperparameters"]["prompt"] = prompt
+        (tmp_path / f"{prompt}.json").write_text(json.dumps(found))
+    command = (
+        "ingest", tmp_path, "--map", "experiment_group=hyperparameters.prompt",
+        "--control", "v3", "--treatment", "v4",
+    )  # fmt: skip
+    assert "loaded 60 · unchanged 0 · rejected 0" in loader(database_url, *command).stdout
+    again = loader(database_url, *command, "--again")
+    assert "loaded 0 · unchanged 60 · rejected 0" in again.stdout
+    assert select(
+        database_url,
+        "select experiment_group, experiment_id, count(*) from raw_evals.evaluation_runs"
+        " group by 1, 2 order by 1",
+    ) == [("v3", "capitals", 30), ("v4", "capitals", 30)]
+    assert select(
+        database_url, "select count(distinct task_id) from raw_evals.evaluation_runs"
+    ) == [(30,)]

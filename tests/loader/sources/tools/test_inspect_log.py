@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -508,6 +509,24 @@ def test_a_member_that_claims_to_be_small_is_not_unpacked_past_that(tmp_path: Pa
         archive.getinfo("samples/1_epoch_1.json").file_size = 1000
     [(_, rejection)] = read(path).rejections
     assert rejection.reason_code == "corrupt_zip"
+
+
+@pytest.mark.parametrize("method", [files.ZSTANDARD, zipfile.ZIP_DEFLATED])
+def test_of_a_very_long_sample_all_but_its_transcript_is_read(tmp_path: Path, method: int) -> None:
+    noise = random.Random(1).randbytes(17_000_000).hex()  # noqa: S311  of a test
+
+    def change(sample: dict[str, Any]) -> None:
+        if sample["id"] == 1:
+            texts = {"a": noise, "b": 'brackets ]}" and more'}
+            sample["events"] = [{"event": "tool", "result": texts}]
+            sample["input"] = "attachment://gone"
+
+    brief = read(files.write_json(tmp_path / "a.json", 3))
+    found = read(files.write_archive(tmp_path / "a.eval", 3, method=method, changes=change))
+    assert not found.rejections
+    for record in (*found.records, *brief.records):
+        del record["inputs"]
+    assert found.records == brief.records
 
 
 def test_without_the_package_for_zstandard_it_is_named(

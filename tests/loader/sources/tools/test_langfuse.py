@@ -166,8 +166,10 @@ def test_text_is_a_comment_and_a_correction_what_should_have_been_answered(tmp_p
         tmp_path / "a.json",
         score(id="s2", name="why", dataType="TEXT", value=None, stringValue="too long"),
         score(id="s3", name="output", dataType="CORRECTION", value=0, stringValue="Paris"),
+        score(id="s4", traceId="t2", name="output", dataType="CORRECTION", value="Rome"),
     )
-    [run] = records(source_of(path))
+    run, newer = records(source_of(path))
+    assert newer.reference_outputs == "Rome"
     assert not run.scores
     assert run.comments == {"why": "too long"}
     assert run.reference_outputs == "Paris"

@@ -305,6 +305,16 @@ def test_the_model_stands_in_the_arguments_of_old_results(tmp_path: Path) -> Non
     assert made(path).records[0]["model_version"] == "acme/tuned"  # as the tool looks for it
 
 
+def test_a_model_name_that_the_tool_made_up_is_none(tmp_path: Path) -> None:
+    path = lines(tmp_path, sample())
+    config: dict[str, object] = {"model": "dummy", "model_args": {}}
+    results(tmp_path, {"acc,none": 1.0}, config=config, model_name="41pjso2k")
+    assert made(path).records[0]["model_version"] == "dummy"
+    config["model_args"] = {"pretrained": "41pjso2k"}
+    results(tmp_path, {"acc,none": 1.0}, config=config, model_name="41pjso2k")
+    assert made(path).records[0]["model_version"] == "41pjso2k"
+
+
 def test_results_that_break_off_leave_the_samples_readable(tmp_path: Path) -> None:
     [path] = lm_eval.write(tmp_path)
     beside = lm_eval.results_beside(path)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import servers
+from ingest_support import select
 from loader.sources.tools.opened import ToolFile
 from loader.sources.tools.registry import importer_of
+from sample_marts import loader
 from tool_files import openai_evals as files
 from tool_runs import kinds_of, read_tool_files
 
@@ -225,6 +228,13 @@ def test_usage_is_summed_over_the_answers_of_a_sample_and_null_is_no_count(tmp_p
     assert not {*counts} & found.records[0].keys()
 
 
+def test_a_match_that_does_not_say_whether_it_is_right_is_no_score(tmp_path: Path) -> None:
+    found = read_events(tmp_path, {"type": "match", "data": {"expected": "a", "correct": None}})
+    [record] = found.records
+    assert "scores" not in record
+    assert record["reference_outputs"] == "a"
+
+
 def test_events_that_say_nothing_of_the_result_are_passed_over(tmp_path: Path) -> None:
     found = read_events(
         tmp_path,
@@ -321,3 +331,26 @@ def test_a_log_of_a_public_repository_gives_the_accuracy_that_it_states() -> Non
     assert found.mean("accuracy") == pytest.approx(1 / 3)
     assert [each["task_id"] for each in found.records] == [f"test-match.s1.{n}" for n in (2, 1, 0)]
     assert not told(found, "final report")
+
+
+def test_a_log_loads_once_with_the_scores_of_its_arm(database_url: str, tmp_path: Path) -> None:
+    [path] = files.write(tmp_path, 40, seed=3)
+    command = ("ingest", path, "--experiment-group", "baseline")
+    assert "loaded 40 · unchanged 0 · rejected 0" in loader(database_url, *command).stdout
+    again = loader(database_url, *command, "--again")
+    assert "loaded 0 · unchanged 40 · rejected 0" in again.stdout
+    text = path.read_text()
+    path.write_text(text.replace('"correct": false', '"correct": true', 1))
+    anew = loader(database_url, *command).stdout
+    assert "loaded 1 · unchanged 39 · rejected 0" in anew
+    assert select(
+        database_url,
+        "select experiment_id, evaluator_key, score, scored_at from raw_evals.summary_scores"
+        " order by load_id desc limit 1",
+    ) == [(files.EVAL, "boostrap_std", 0.0625, datetime(2026, 3, 2, 9, 15, 0, 904498, UTC))]
+    *_, last = files.log(40, 3)
+    assert select(
+        database_url,
+        "select avg((scores->>'accuracy')::float), count(labels->>'verdict')"
+        " from raw_evals.evaluation_runs where run_version = 1",
+    ) == [(pytest.approx(last["final_report"]["accuracy"]), text.count('"verdict"'))]

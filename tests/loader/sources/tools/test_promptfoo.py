@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import servers
+from ingest_support import select
+from sample_marts import loader
 from tool_files import promptfoo as files
 from tool_runs import kinds_of, read_tool_files
 
@@ -405,3 +407,51 @@ def test_results_of_a_public_repository_give_the_numbers_that_they_state() -> No
     [prompt] = results["prompts"]
     assert found.total("latency_ms") == prompt["metrics"]["totalLatencyMs"]
     assert found.total("cost_usd") == pytest.approx(prompt["metrics"]["cost"])
+
+
+def test_arms_load_once_and_a_result_that_was_judged_anew_is_a_new_version(
+    database_url: str, tmp_path: Path
+) -> None:
+    def judge_anew(document: dict[str, Any]) -> None:
+        result = document["results"]["results"][0]
+        result["namedScores"]["tone"] = 0.0625
+
+    command = (
+        "ingest", tmp_path, "--map", "experiment_group=provider",
+        "--control", files.PROVIDERS[0], "--treatment", files.PROVIDERS[1],
+    )  # fmt: skip
+    files.write(tmp_path, 40, seed=3)
+    assert "loaded 40 · unchanged 0 · rejected 0" in loader(database_url, *command).stdout
+    again = loader(database_url, *command, "--again")
+    assert "loaded 0 · unchanged 40 · rejected 0" in again.stdout
+    files.write_changed(tmp_path, judge_anew, 40, seed=3)
+    assert "loaded 1 · unchanged 39 · rejected 0" in loader(database_url, *command).stdout
+    stats, _ = files.numbers(40, 3)
+    assert select(
+        database_url,
+        "select experiment_group, count(*), count(distinct task_id), max(run_version)"
+        " from raw_evals.evaluation_runs where run_version = 1 group by 1 order by 1",
+    ) == [(provider, 20, 10, 1) for provider in sorted(files.PROVIDERS)]
+    assert select(
+        database_url,
+        "select count(error_message), count(*) filter (where (scores->>'pass')::float = 1)"
+        " from raw_evals.evaluation_runs where run_version = 1",
+    ) == [(stats["errors"], stats["successes"])]
+
+
+def test_what_a_person_rated_is_stored_with_who_and_why(database_url: str, tmp_path: Path) -> None:
+    def rate(document: dict[str, Any]) -> None:
+        document["metadata"]["author"] = "kim@example.org"
+        grading = document["results"]["results"][0]["gradingResult"]
+        grading["comment"] = "too short"
+        human = {"type": "human"}
+        grading["componentResults"].append(
+            {"pass": False, "score": 0, "reason": "Manual result", "assertion": human}
+        )
+
+    path = files.write_changed(tmp_path, rate, seed=3)
+    loader(database_url, "ingest", path, "--experiment-group", "baseline")
+    assert select(
+        database_url,
+        "select evaluator_key, score, author, reason from raw_evals.annotations order by 1",
+    ) == [(key, 0, "kim@example.org", "too short") for key in ("pass", "score")]

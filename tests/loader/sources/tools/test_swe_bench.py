@@ -136,7 +136,7 @@ def test_single_reports_give_their_report_the_numbers_of_tests(tmp_path: Path) -
 
 
 def test_a_collection_of_results_is_read_with_its_predictions_and_logs(tmp_path: Path) -> None:
-    folder = tmp_path / "20240402_made"
+    folder = tmp_path / "verified" / "20240402_made"
     lists = {"no_generation": ["a__b-3"], "no_logs": ["a__b-4"], "resolved": ["a__b-1"]}
     report = written(folder / "results" / "results.json", lists)
     found = read(report)
@@ -150,9 +150,11 @@ def test_a_collection_of_results_is_read_with_its_predictions_and_logs(tmp_path:
     whole = read(report, predictions, single)
     runs = by_task(whole.records)
     assert {name: run["labels"]["outcome"] for name, run in runs.items()} == FOUR
-    assert runs["a__b-1"]["source_run_id"] == "20240402_made/a__b-1"
+    assert runs["a__b-1"]["source_run_id"] == "verified/20240402_made/a__b-1"
     assert runs["a__b-1"]["measurements"]["pass_to_pass_passed"] == 2
     assert runs["a__b-1"]["model_version"] == made.MODEL
+    report.unlink()
+    assert read(single).only()["source_run_id"] == "verified/20240402_made/a__b-1"
 
 
 def test_lists_of_old_reports_are_told_apart_by_what_became_of_an_instance(tmp_path: Path) -> None:
@@ -198,6 +200,18 @@ def test_what_was_submitted_and_not_evaluated_is_no_run_and_is_told(tmp_path: Pa
     found = read(written(tmp_path / "m.r.json", report))
     assert len(found.records) == 4
     assert any("2 instances submitted and not evaluated" in note for note in found.notes)
+
+
+def test_predictions_of_which_a_report_tells_nothing_are_no_runs_and_are_told(
+    tmp_path: Path,
+) -> None:
+    report = written(tmp_path / f"{made.STEM}.json", made.report(FOUR))
+    names = [*FOUR, "a__b-5"]
+    lines = [json.dumps(made.prediction(name, "resolved")) for name in names]
+    written(tmp_path / "all_preds.jsonl", "\n".join(lines))
+    found = read(report)
+    assert sorted(by_task(found.records)) == sorted(FOUR)
+    assert any("1 instance submitted and not evaluated" in note for note in found.notes)
 
 
 def test_counts_without_lists_are_refused_with_the_version(tmp_path: Path) -> None:
