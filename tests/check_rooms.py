@@ -41,6 +41,7 @@ _NAMED = {
     "ingest/retention.py": "the table in raw_evals that the mart is made of",
     "prometheus/families.py": "which marts a warehouse may lack",
     "runner/stopping.py": "what a look builds",
+    "sources/tools/every_eval_ever.py": "what that tool calls a list of its own",
     "show/beside.py": "what the columns for programs are called",
     "warehouse/doctor.py": "whether there are marts",
 }

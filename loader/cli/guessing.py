@@ -14,9 +14,10 @@ import click
 from loader.cli.say import say
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.json_text import decode_object
-from loader.sources.files import STANDARD_INPUT, FileSource, expand
+from loader.sources.files import FileSource
 from loader.sources.guess import guess
 from loader.sources.mapping_file import parse_mapping
+from loader.sources.paths import STANDARD_INPUT, expand
 from loader.sources.probe import probe
 from loader.tools.files import cannot_write, whole_file
 from loader.warehouse.folder import shown, team_folder

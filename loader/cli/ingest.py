@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
@@ -24,6 +25,7 @@ from loader.cli.options import database_option
 from loader.cli.progress import is_shown, progress
 from loader.cli.say import say, say_json
 from loader.errors import ConfigurationError
+from loader.sources.tools.registry import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from loader.sources.files import Format
     from loader.sources.mapping import Mapping
     from loader.warehouse.connection import Connection
+
+_MOST_LEFT_OUT: Final = 10
 
 
 @takes_environment
@@ -51,9 +55,11 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "input_format",
-    type=click.Choice(["jsonl", "json", "csv", "parquet", "baseline", "legacy"]),
-    help="Format of the files; else told from name and content. baseline: a baseline "
-    "runner's result files. legacy: a dump of the old system's table of results.",
+    metavar="FORMAT",
+    type=click.Choice(["jsonl", "json", "csv", "parquet", "baseline", "legacy", *KINDS]),
+    help="Format of the files; else told from name and content. jsonl, json, csv, parquet: "
+    "records. baseline: a baseline runner's result files. legacy: a dump of the old system's "
+    f"table of results. Of other tools: {', '.join(KINDS)}.",
 )
 @mapping_options
 @click.option("--experiment-id", metavar="ID", help="Experiment of every record.")
@@ -96,7 +102,7 @@ def ingest(  # noqa: PLR0913  one for each option
     *,
     files: tuple[str, ...],
     paths: tuple[str, ...],
-    input_format: Format | None,
+    input_format: str | None,
     mapping_options: MappingOptions,
     experiment_id: str | None,
     experiment_group: str | None,
@@ -132,6 +138,9 @@ def ingest(  # noqa: PLR0913  one for each option
 ) -> None:
     """Load results from files or LangSmith into the raw schema.
 
+    A file is one of records, or what another tool wrote: it is told by its content, folders and
+    patterns may hold files of several kinds, and each is said with the runs it has. What a
+    tool's file does not say of its arm, options say, or --map by the file's own names.
     Options fill what the records lack; a record that contradicts an option is rejected.
     Loading the same records again changes nothing; a changed record becomes a new version.
     A file that was loaded before takes nothing back, and no record supersedes a later one of its
@@ -152,6 +161,7 @@ def ingest(  # noqa: PLR0913  one for each option
       python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
       python -m loader ingest --project production --last 24h
       python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
+      python -m loader ingest logs/ --map experiment_group=model --control gpt-5 --treatment o4
 
     Of a LangSmith project that was loaded before, only what can have changed is asked for.
 
@@ -189,7 +199,7 @@ def ingest(  # noqa: PLR0913  one for each option
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
         mapping = agreed_mapping(
-            (*files, *paths), input_format, mapping_options,
+            (*files, *paths), _format_of_records((*files, *paths), input_format), mapping_options,
             given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
             roles=roles_of(controls, treatments),
         )  # fmt: skip
@@ -211,7 +221,7 @@ def ingest(  # noqa: PLR0913  one for each option
     if files or paths:
         if projects or dataset:
             raise ConfigurationError("give files or a LangSmith project, not both")
-        sources.append(_file_source((*files, *paths), input_format, vocabulary, defaults, mapping))
+        sources += _file_sources((*files, *paths), input_format, vocabulary, defaults, mapping)
     elif projects or dataset:
         sources += build_sources(
             projects=projects,
@@ -250,7 +260,8 @@ def ingest(  # noqa: PLR0913  one for each option
         ),
         Manner(
             summary_format, max_rejected, database_url,
-            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync,
+            dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync, again=again,
+            vocabulary=vocabulary,
         ),
     )  # fmt: skip
     if build and not dry_run:
@@ -270,21 +281,50 @@ def schema() -> None:
     say_json(json_schema(), indent=2)
 
 
-def _file_source(
+def _format_of_records(paths: Sequence[str], input_format: str | None) -> Format | None:
+    from loader.sources.chosen import refuse_guess  # keep --help quick
+
+    if input_format is None and paths:
+        refuse_guess(paths)
+    if input_format in KINDS:
+        raise ConfigurationError(
+            f"--guess is for records; what {input_format} files say is known, leave it out"
+        )
+    return cast("Format | None", input_format)
+
+
+def _file_sources(
     paths: Sequence[str],
-    input_format: Format | None,
+    input_format: str | None,
     vocabulary: Vocabulary,
     defaults: Defaults,
     mapping: Mapping,
-) -> Source:
-    from loader.sources.files import FileSource  # keep --help quick
+) -> Sequence[Source]:
+    from loader.sources.chosen import file_sources  # keep --help quick
     from loader.sources.mapping import refuse_percent
 
     refuse_percent(mapping)
-    supplied = defaults.given().keys()
-    return FileSource(
-        paths, input_format, groups=vocabulary.groups, supplied=supplied, mapping=mapping
+    chosen = file_sources(
+        paths,
+        input_format,
+        groups=vocabulary.groups,
+        supplied=defaults.given(),
+        mapping=mapping,
+        scratch=_scratch,
     )
+    for path in chosen.left_out[:_MOST_LEFT_OUT]:
+        say(f"left out: {path}: no results, as far as its name and content tell", err=True)
+    if len(chosen.left_out) > _MOST_LEFT_OUT:
+        say(f"left out: {len(chosen.left_out) - _MOST_LEFT_OUT} more files", err=True)
+    if not chosen.sources:
+        raise ConfigurationError("none of the files holds results; name them one by one")
+    return chosen.sources
+
+
+def _scratch() -> str:
+    """Return a folder that is gone when the command ends."""
+    folder = TemporaryDirectory(prefix="evalmart-input-")
+    return click.get_current_context().with_resource(folder)
 
 
 def _load(

@@ -32,7 +32,7 @@ def print_summary(
         summary_format: `text` or `json`.
         dry_run: whether nothing was written.
         notes: what the source has to say: part of the JSON, and said apart beside the text.
-        name: of what was read, where a command reads several.
+        name: of what was read, where a command reads several; in JSON its project.
 
     """
     if summary_format == "json":
@@ -97,8 +97,14 @@ def refuse(
         raise InputRejected(
             "nothing was loaded: --strict, and records were rejected or had values set aside"
         )
-    if any(summary.has_nothing for summary in summaries):
+    empty = sum(summary.has_nothing for summary in summaries)
+    if empty == len(summaries) > 0:
         raise InputRejected("there was nothing that could be loaded")
+    if empty:
+        raise InputRejected(
+            f"{empty} of {len(summaries)} loads had nothing that could be loaded, as told above; "
+            "the others are loaded"
+        )
     for summary in summaries:
         if summary.troubled_share > max_rejected:
             raise InputRejected(

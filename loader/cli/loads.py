@@ -10,17 +10,19 @@ from loader.cli.group_options import say_unknown_groups
 from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.say import say
 from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
-from loader.sources import Failing, Losing, Noting
+from loader.sources import Failing, Losing, Noting, Quoting
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from loader.ingest.summary import LoadSummary
+    from loader.records.vocabulary import Vocabulary
     from loader.sources import Source
 
 _PATIENCE: Final = 3
 """Experiments in a row for which the service did not answer: then the rest is not tried."""
+_MOST_FAULTS: Final = 10
 
 
 class Manner(NamedTuple):
@@ -34,6 +36,9 @@ class Manner(NamedTuple):
     """Whether one that fails keeps none of the others back."""
     is_sync: bool
     """Whether what is gone at the source is withdrawn."""
+    again: bool
+    """Whether what files said before is said again."""
+    vocabulary: Vocabulary
 
 
 def load_all(
@@ -52,21 +57,36 @@ def load_all(
     for source in sources:
         with failures.told(source):
             summary = load(source)
-            name = str(source.reference()["project"]) if len(sources) > 1 else ""
+            name = _name(source) if len(sources) > 1 else ""
             notes = list(source.notes()) if isinstance(source, Noting) else []
             print_summary(
-                summary, manner.summary_format, dry_run=manner.dry_run, notes=notes, name=name
+                summary,
+                manner.summary_format,
+                dry_run=manner.dry_run,
+                notes=notes,
+                name=name if manner.summary_format == "text" or not name else _project(source),
             )
             say_unknown_groups(summary)
             for note in notes:
                 say(f"note: {note}", err=True)
             if manner.is_sync and not manner.dry_run and not summary.is_refused:
                 withdraw_gone(source, manner.database_url)
+            if not manner.dry_run and not summary.is_refused:
+                quote(source, manner)
             absent = source.failures() if isinstance(source, Failing) else ()
             missing += [f"{name}: {text}" if name else text for text in absent]
             summaries.append(summary)
     refuse(summaries, manner.max_rejected, missing)
     failures.refuse()
+
+
+def _name(source: Source) -> str:
+    """Return the project of a source, or what kind of files it reads."""
+    return _project(source) or source.name
+
+
+def _project(source: Source) -> str:
+    return str(source.reference().get("project") or "")
 
 
 class Failures:
@@ -100,7 +120,7 @@ class Failures:
         except LoaderError as error:
             if not self._most:
                 raise
-            name = str(source.reference().get("project", ""))
+            name = _name(source)
             say(f"{name}: not loaded: {error}", err=True)
             self._failed.append((name, error))
             is_away = isinstance(error, SourceUnavailable)
@@ -154,6 +174,29 @@ def withdraw_gone(source: Source, database_url: str | None) -> None:
         say(f"{entry.experiment}: entry {entry.load_id} takes back {runs}", err=True)
     numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
     say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+
+
+def quote(source: Source, manner: Manner) -> None:
+    """Store what people said of the runs that a source holds, and say what became of it."""
+    statements = source.said() if isinstance(source, Quoting) else ()
+    if not statements:
+        return
+    from loader.ingest import quotes
+    from loader.warehouse.connection import connect  # keep --help quick
+
+    with connect(manner.database_url) as connection:
+        for outcome in quotes.store(connection, statements, manner.vocabulary, again=manner.again):
+            counts = outcome.counts
+            entry = "" if outcome.load_id is None else f" (entry {outcome.load_id})"
+            say(
+                f"scores that people gave: read {counts.read} · loaded {counts.loaded} · "
+                f"unchanged {counts.unchanged} · rejected {counts.rejected}{entry}",
+                err=True,
+            )
+            for fault in outcome.faults[:_MOST_FAULTS]:
+                say(f"  {fault.origin}, score {fault.row}: {fault.reason}", err=True)
+            if len(outcome.faults) > _MOST_FAULTS:
+                say(f"  and {len(outcome.faults) - _MOST_FAULTS:,} more", err=True)
 
 
 def own_name() -> str | None:

@@ -83,6 +83,22 @@ def from_options(values: Mapping[str, str | None]) -> Said:
     return _said(0, values, "", "")
 
 
+def quoted(row: int, values: Mapping[str, str | None], origin: str) -> Said | Fault:
+    """Return what a file of results says that somebody said, or what is wrong with it.
+
+    Args:
+        row: its number among those of the file, from 1.
+        values: by part, as in `PARTS`.
+        origin: the file.
+
+    """
+    problems = list(_problems(values))
+    if problems:
+        payload = ", ".join(f"{part}={values.get(part)}" for part in PARTS if values.get(part))
+        return Fault(origin, row, "invalid_line", "; ".join(problems), payload)
+    return _said(row, values, origin, "")
+
+
 def read_file(path: str, filled: Mapping[str, str | None]) -> Lines:
     """Read a CSV file (comma, semicolon or tab), line by line.
 

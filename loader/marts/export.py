@@ -1,10 +1,9 @@
-"""Stream a mart into a file: CSV through COPY, Parquet through a server-side cursor.
+"""Stream a mart into a file.
 
-Memory is bounded by one block (CSV) or one batch of rows (Parquet), whatever the mart's
-size. A file appears whole or not at all: it is written beside its target and renamed.
-CSV is as PostgreSQL writes it: null an empty unquoted field, an empty text `""`, lines
-ended by a newline; texts that a spreadsheet would compute have an apostrophe in front,
-unless they are wanted exactly (`loader.show.escape.spreadsheet`).
+Memory is bounded by one block, line or batch of rows, whatever the mart's size. A file appears
+whole or not at all: it is written beside its target and renamed. How each format is written,
+`loader.marts.rows_out` says; in CSV, texts that a spreadsheet would compute have an apostrophe
+in front, unless they are wanted exactly (`loader.show.escape.spreadsheet`).
 """
 
 from __future__ import annotations
@@ -12,25 +11,35 @@ from __future__ import annotations
 import gzip
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
 from loader.errors import ConfigurationError, nearest
+from loader.marts.names import check_experiment
 from loader.marts.reading import mart_columns, mart_names, reading
+from loader.marts.rows_out import (
+    require_pyarrow,
+    write_csv,
+    write_json,
+    write_markdown,
+    write_parquet,
+)
 from loader.marts.states import schema_name
-from loader.show.escape import FORMULA_PATTERN, lines
+from loader.show.escape import FORMULA_PATTERN
 from loader.tools.files import cannot_write, whole_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import pyarrow as pa
-
+    from loader.marts.rows_out import Stream
     from loader.warehouse.connection import Connection
 
 DEFAULT_MART: Final = "evaluation_results"
-BATCH_ROWS: Final = 10_000
+FORMATS: Final = ("csv", "json", "jsonl", "markdown", "parquet")
+_ENDINGS: Final = {
+    ".csv": "csv", ".jsonl": "jsonl", ".json": "json", ".md": "markdown", ".parquet": "parquet",
+}  # fmt: skip
+_PACKED: Final = ".gz"
+_EXPERIMENT: Final = "experiment_id"
 _AGENT: Final = "agent_name"
 _TEXTS: Final = frozenset({"text", "character varying"})
 # What `--days` looks at, best first: a mart has at least one of them, or no time at all.
@@ -45,53 +54,85 @@ class Selection(NamedTuple):
     days: int | None = None
     is_exact: bool = False
     """Whether CSV leaves texts as they are that a spreadsheet would compute."""
+    experiment: str | None = None
 
 
-def export(connection: Connection, path: str, selection: Selection) -> int:
+def export(
+    connection: Connection,
+    path: str,
+    selection: Selection,
+    format: str | None = None,  # noqa: A002  the option's name
+) -> int:
     """Write a mart to a file.
 
     Args:
         connection: to the warehouse.
-        path: `.csv`, `.csv.gz` or `.parquet`; `-` is CSV on standard output.
+        path: its ending tells the format, and `.gz` behind it that it is packed; `-` is
+            standard output.
         selection: the mart and which of its rows.
+        format: one of `FORMATS`, where the path tells none.
 
     Returns:
         The number of rows written.
 
     Raises:
-        ConfigurationError: unknown suffix, mart or filter; the file cannot be written;
-            Parquet without its extra.
+        ConfigurationError: unknown format, mart, filter or experiment; the file cannot be
+            written; Parquet without its extra; markdown of more rows than a page has.
     """
-    suffix = _suffix(path)
-    if suffix == ".parquet":
-        _pyarrow()  # before any work: say at once that the extra is missing
+    chosen = _format(path, format)
+    is_packed = path.lower().endswith(_PACKED)
+    if chosen == "parquet":
+        require_pyarrow()  # before any work: say at once that the extra is missing
     with reading(connection):
-        is_guarded = suffix != ".parquet" and not selection.is_exact
-        query, columns = _query(connection, selection, is_guarded=is_guarded)
+        query, columns = _query(
+            connection, selection, is_guarded=chosen == "csv" and not selection.is_exact
+        )
+
+        def write(stream: Stream, *, is_terminal: bool = False) -> int:
+            if chosen == "csv":
+                count = write_csv(connection, query, stream, is_terminal=is_terminal)
+            elif chosen == "markdown":
+                count = write_markdown(connection, query, columns, stream)
+            elif chosen == "parquet":
+                count = write_parquet(connection, query, columns, stream)
+            else:
+                count = write_json(
+                    connection, query, stream, is_list=chosen == "json", is_terminal=is_terminal
+                )
+            if not count and selection.experiment is not None:
+                check_experiment(connection, selection.experiment)
+            return count
+
         if path == "-":
-            return _copy(connection, query, sys.stdout.buffer, is_terminal=sys.stdout.isatty())
+            return write(sys.stdout.buffer, is_terminal=sys.stdout.isatty())
         try:
             with whole_file(Path(path)) as stream:
-                if suffix == ".parquet":
-                    return _parquet(connection, query, columns, stream)
-                if suffix == ".csv.gz":
-                    # no name and no time inside: the same rows give the same bytes
-                    with gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
-                        return _copy(connection, query, packed)
-                return _copy(connection, query, stream)
+                if not is_packed:
+                    return write(stream)
+                # no name and no time inside: the same rows give the same bytes
+                with gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
+                    return write(packed)
         except OSError as error:
             raise cannot_write(path, error) from error
 
 
-def _suffix(path: str) -> str:
-    if path == "-":
-        return ".csv"
-    for suffix in (".csv.gz", ".csv", ".parquet"):
-        if path.lower().endswith(suffix):
-            return suffix
-    raise ConfigurationError(
-        f"{path} tells no format; end it in .csv, .csv.gz or .parquet, or use - for CSV on stdout"
-    )
+def _format(path: str, said: str | None) -> str:
+    """Return the format that a path tells, or that is said."""
+    name = path.lower().removesuffix(_PACKED)
+    told = next((each for ending, each in _ENDINGS.items() if name.endswith(ending)), None)
+    if told is not None and said not in (None, told):
+        raise ConfigurationError(
+            f"{path} tells {told}, and --format says {said}; leave one of them out"
+        )
+    found = told or said or ("csv" if path == "-" else None)
+    if found is None:
+        raise ConfigurationError(
+            f"{path} tells no format; end it in {', '.join(_ENDINGS)} (.gz behind any but "
+            ".parquet packs it), say --format, or use - for CSV on stdout"
+        )
+    if found == "parquet" and (path == "-" or name != path.lower()):
+        raise ConfigurationError("Parquet is packed by itself and needs a file: end it in .parquet")
+    return found
 
 
 def _query(
@@ -107,6 +148,16 @@ def _query(
     columns = mart_columns(connection, selection.mart)
     present = {name for name, _ in columns}
     conditions: list[sql.Composable] = []
+    if selection.experiment is not None:
+        if _EXPERIMENT not in present:
+            raise ConfigurationError(
+                f"{selection.mart} has no {_EXPERIMENT}: leave out --experiment"
+            )
+        conditions.append(
+            sql.SQL("{} = {}").format(
+                sql.Identifier(_EXPERIMENT), sql.Literal(selection.experiment)
+            )
+        )
     if selection.agent is not None:
         if _AGENT not in present:
             raise ConfigurationError(f"{selection.mart} has no {_AGENT}: leave out --agent")
@@ -174,97 +225,3 @@ def _order(connection: Connection, mart: str) -> sql.Composable:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-def _copy(
-    connection: Connection,
-    query: sql.Composed,
-    stream: BinaryIO | gzip.GzipFile,
-    *,
-    is_terminal: bool = False,
-) -> int:
-    """Copy a query's rows as CSV with a header; return how many."""
-    statement = sql.SQL("copy ({}) to stdout (format csv, header)").format(query)
-    with connection.cursor() as cursor:
-        with cursor.copy(statement) as blocks:
-            for block in blocks:
-                stream.write(lines(bytes(block).decode()).encode() if is_terminal else block)
-        stream.flush()
-        return max(cursor.rowcount, 0)
-
-
-def _pyarrow() -> None:
-    try:
-        import pyarrow.parquet  # noqa: F401  an extra, wanted for this format only
-    except ImportError:
-        raise ConfigurationError(
-            "Parquet needs an extra: pip install 'evalmart[parquet]'; or export .csv"
-        ) from None
-
-
-def _parquet(
-    connection: Connection, query: sql.Composed, columns: list[tuple[str, str]], stream: BinaryIO
-) -> int:
-    """Write a query's rows as Parquet, a batch at a time; return how many."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    schema = pa.schema([(name, _arrow_type(kind)) for name, kind in columns])
-    # whatever Arrow has no counterpart for travels as PostgreSQL's own text
-    select = sql.SQL("select {} from ({}) as rows").format(
-        sql.SQL(", ").join(
-            sql.SQL("{name}::{type} as {name}").format(
-                name=sql.Identifier(name), type=sql.SQL(_cast(kind))
-            )
-            for name, kind in columns
-        ),
-        query,
-    )
-    written = 0
-    with (
-        connection.cursor(name="evalmart_export") as cursor,
-        parquet.ParquetWriter(stream, schema, compression="zstd") as writer,
-    ):
-        cursor.execute(select)
-        while batch := cursor.fetchmany(BATCH_ROWS):
-            arrays = [
-                pa.array(values, field.type)
-                for values, field in zip(zip(*batch, strict=True), schema, strict=True)
-            ]
-            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
-            written += len(batch)
-    return written
-
-
-def _cast(kind: str) -> str:
-    """Return the PostgreSQL type a column is fetched as."""
-    if kind.startswith("numeric"):
-        return "double precision"
-    return kind if kind in _PLAIN_TYPES else "text"
-
-
-_PLAIN_TYPES: Final = {
-    "boolean": "bool_",
-    "smallint": "int16",
-    "integer": "int32",
-    "bigint": "int64",
-    "real": "float32",
-    "double precision": "float64",
-    "date": "date32",
-    "text": "string",
-    "text[]": "list",
-    "timestamp with time zone": "timestamp",
-}
-
-
-def _arrow_type(kind: str) -> pa.DataType:
-    """Return the Arrow type of a PostgreSQL type; numeric becomes float64."""
-    import pyarrow as pa
-
-    name = _PLAIN_TYPES.get(_cast(kind), "string")
-    if name == "list":
-        return pa.list_(pa.string())
-    if name == "timestamp":
-        return pa.timestamp("us", tz="UTC")
-    factory: Callable[[], pa.DataType] = getattr(pa, name)
-    return factory()

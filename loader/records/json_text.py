@@ -83,11 +83,11 @@ def refuse_oversized(text: bytes) -> None:
         raise InvalidRecord("", "record_too_large", oversized(len(text)))
 
 
-def oversized(length: int | None = None) -> str:
+def oversized(length: int | None = None, largest: int = LARGEST_RECORD) -> str:
     """Say that a record is too long, and what to do."""
     found = f"is {length:,} bytes long" if length else "goes on"
     return (
-        f"the record {found}, past the limit of {LARGEST_RECORD:,} bytes; "
+        f"the record {found}, past the limit of {largest:,} bytes; "
         "keep long texts elsewhere and put a reference to them in metadata"
     )
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from loader.sources.digests import FileRead
+
 
 class Rejection(NamedTuple):
     """Why a row cannot become a record."""
@@ -91,6 +93,19 @@ class SummaryScore(NamedTuple):
     """`evaluator`, or `person` for what was said on the service's page."""
     scored_at: str | None
     """ISO 8601, UTC."""
+
+
+class Statement(NamedTuple):
+    """A score that a person gave a run, beside what the evaluator gave it."""
+
+    file: FileRead
+    """Where it stands."""
+    record: Mapping[str, object]
+    """Of the run, as it is loaded; names it by its source_run_id."""
+    key: str
+    score: float
+    author: str
+    reason: str
 
 
 class Source(Protocol):
@@ -180,3 +195,11 @@ class Failing(Protocol):
 
     def failures(self) -> Sequence[str]:
         """Say, once read, what was asked for and is not there, a sentence without end each."""
+
+
+@runtime_checkable
+class Quoting(Protocol):
+    """A source that knows, once read, what people said of its runs."""
+
+    def said(self) -> Sequence[Statement]:
+        """Return each statement, in the order in which they were made."""

@@ -36,7 +36,7 @@ def read(
         mapping: what was said of the columns.
 
     """
-    table = _Table(blocks)
+    table = Table(blocks)
     header = table.header()
     if isinstance(header, SourceRow):
         yield header._replace(origin=origin)
@@ -66,7 +66,7 @@ def sample(blocks: Blocks, most: int) -> tuple[list[str], list[list[str]]]:
         most: how many rows.
 
     """
-    table = _Table(blocks)
+    table = Table(blocks)
     header = table.header()
     if isinstance(header, SourceRow):
         return [], []
@@ -79,10 +79,11 @@ def sample(blocks: Blocks, most: int) -> tuple[list[str], list[list[str]]]:
     return header, found
 
 
-class _Table:
+class Table:
     """The header and the rows of a delimited text."""
 
     def __init__(self, blocks: Blocks) -> None:
+        """Take a text at its beginning; nothing is read yet."""
         self._text = _Lines(blocks)
         self._reader: Iterator[list[str]] = iter(())
         self.number = 1

@@ -6,14 +6,8 @@ content. However large the file, one block of it is in memory.
 
 from __future__ import annotations
 
-import glob
-import os
-import stat
-import sys
-from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
 from loader.records.checks import FIELDS
@@ -35,14 +29,13 @@ from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.digests import Digested, FileRead
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
+from loader.sources.paths import STANDARD_INPUT, expand, open_input, size_of
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Collection, Iterator, Sequence
-    from contextlib import AbstractContextManager
 
 Format = Literal["jsonl", "json", "csv", "parquet", "baseline", "legacy"]
-STANDARD_INPUT: Final = "-"
 
 _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
     ".jsonl": "jsonl",
@@ -55,8 +48,9 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
 _NOTHING_SAID: Final = Mapping()
 _DELIMITERS: Final = (b",", b"\t", b";")
 WORKBOOK: Final = b"PK\x03\x04"
-MOST_FILES: Final = 100_000
-"""Files of a pattern."""
+_OF_WORKBOOK: Final = b"[Content_Types].xml"
+"""A member that workbooks begin with."""
+_WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
 _MOST_NAMED: Final = 100
 """How many file names a load's ledger entry lists."""
 
@@ -91,7 +85,7 @@ class FileSource:
             mapping: what was said of the columns of every file.
 
         Raises:
-            ConfigurationError: a path does not exist, is a folder, or matches nothing; or
+            ConfigurationError: a path does not exist, or matches nothing; or
                 columns are mapped of a format that says what they are.
 
         """
@@ -111,13 +105,13 @@ class FileSource:
         """Mapped names that no object of any file had; None before one was read."""
         if self.name == "file" and format in (None, "json", "jsonl"):
             self.name = self._told_by(self._paths[0])
-        sizes = [_size(path) for path in self._paths]
+        sizes = [size_of(path) for path in self._paths]
         self.never_waits = None not in sizes
         self.total_bytes = sum(size or 0 for size in sizes) if self.never_waits else None
 
     def _told_by(self, path: str) -> str:
         """Return the source that the first record of a file tells."""
-        if _size(path) is None or self._mapping.says_of_columns:
+        if size_of(path) is None or self._mapping.says_of_columns:
             return "file"
         with open_input(path) as stream:
             blocks = Blocks(stream)
@@ -201,7 +195,7 @@ class FileSource:
                     ) from error
                 finally:
                     self._current = None
-            self._finished_bytes += _size(path) or 0
+            self._finished_bytes += size_of(path) or 0
 
     def _batches(self, blocks: Blocks, origin: str) -> Iterator[JsonBatch | SourceRow]:
         try:
@@ -229,7 +223,8 @@ class FileSource:
         named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
         if head.startswith(WORKBOOK):
-            return iter([_workbook(origin)])
+            is_workbook = _OF_WORKBOOK in head or Path(origin).suffix.lower() in _WORKBOOKS
+            return iter([_archive(origin, is_workbook=is_workbook)])
         if inner == "csv":
             rows: Iterator[JsonBatch | SourceRow] = delimited.read(
                 blocks, origin, self._supplied, mapping
@@ -300,9 +295,12 @@ def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
     return row._replace(rejection=Rejection("unknown_field", told))
 
 
-def _workbook(origin: str) -> SourceRow:
-    reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
-    return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
+def _archive(origin: str, *, is_workbook: bool) -> SourceRow:
+    if is_workbook:
+        reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
+        return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
+    reason = "this is a zip archive of no tool that is known; unpack it, and load what is in it"
+    return SourceRow(1, origin, b"", None, Rejection("archive", reason))
 
 
 def _is_empty(batch: JsonBatch | SourceRow) -> bool:
@@ -319,39 +317,15 @@ def single_rows(batches: Iterator[JsonBatch | SourceRow]) -> Iterator[SourceRow]
                 yield SourceRow(number, batch.origin, text, None, None)
 
 
-def expand(paths: Sequence[str]) -> list[str]:
-    """Return the files that paths and patterns name, each once.
+def has_known_suffix(path: str) -> bool:
+    """Whether a path ends as files of records do (before `.gz`)."""
+    return _known_suffix(path) in _FORMAT_OF_SUFFIX
 
-    Raises:
-        ConfigurationError: a path does not exist, is a folder, or matches nothing.
 
-    """
-    found: dict[str, None] = {}
-    for path in paths:
-        if path == STANDARD_INPUT or Path(path).is_file():
-            matches = [path]
-        elif Path(path).is_dir():
-            raise ConfigurationError(
-                f"{path} is a folder; name its files, such as '{path.rstrip('/')}/*.jsonl'"
-            )
-        elif Path(path).exists():
-            matches = [path]
-        elif glob.has_magic(path):
-            matched = glob.iglob(path, recursive=True)  # noqa: PTH207  absolute or not
-            some = list(islice(filter(os.path.isfile, matched), MOST_FILES + 1))
-            if len(some) > MOST_FILES:
-                raise ConfigurationError(
-                    f"more than {MOST_FILES:,} files match {path}; load them in several commands"
-                )
-            matches = sorted(some)
-            if not matches:
-                raise ConfigurationError(f"no file matches {path}; check the pattern")
-        else:
-            raise ConfigurationError(f"there is no file {path}; check the path")
-        found.update(dict.fromkeys(matches))
-    if not found:
-        raise ConfigurationError("no file is named; give --file PATH, or - for standard input")
-    return list(found)
+def _known_suffix(origin: str) -> str:
+    path = Path(origin)
+    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
+    return suffix.lower()
 
 
 def guess_format(origin: str, head: bytes) -> Format:
@@ -362,9 +336,7 @@ def guess_format(origin: str, head: bytes) -> Format:
         head: its beginning, unpacked.
 
     """
-    path = Path(origin)
-    suffix = path.with_suffix("").suffix if path.suffix.lower() == ".gz" else path.suffix
-    known = _FORMAT_OF_SUFFIX.get(suffix.lower())
+    known = _FORMAT_OF_SUFFIX.get(_known_suffix(origin))
     if known:
         return known
     if head.startswith(parquet.MAGIC):
@@ -381,26 +353,3 @@ def guess_format(origin: str, head: bytes) -> Format:
     except InvalidRecord:
         # an object that goes on over several lines
         return "json" if line.strip() == b"{" or b"\n" in text else "jsonl"
-
-
-def open_input(path: str) -> AbstractContextManager[IO[bytes]]:
-    """Open a file, or standard input; raises ConfigurationError where it cannot be read."""
-    if path == STANDARD_INPUT:
-        return nullcontext(sys.stdin.buffer)
-    try:
-        return Path(path).open("rb")
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error.strerror}; check the path and its rights"
-        ) from None
-
-
-def _size(path: str) -> int | None:
-    """Return the size of a regular file, None for anything else."""
-    if path == STANDARD_INPUT:
-        return None
-    try:
-        status = Path(path).stat()
-    except OSError:
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None

@@ -15,7 +15,7 @@ from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import KEPT_BYTES, InputBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from loader.sources.blocks import Blocks
 
@@ -27,11 +27,25 @@ _DEEPEST: Final = 100_000
 MOST_FAULTS: Final = 1000
 """Places where a document is not JSON; past them it is not read on."""
 _SPACE: Final = re.compile(rb"[ \t\r\n]*+")
-# Everything up to the next bracket that is not inside a string, or to the quotation
-# mark of a string that is not complete yet.
-_UP_TO_BRACKET: Final = re.compile(
-    rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL
-)
+_SHALLOW: Final = 4
+"""How deep a value may be nested to be passed over in one match."""
+
+
+def _up_to_bracket(levels: int) -> re.Pattern[bytes]:
+    """Return what matches everything up to the next bracket that does not close at once.
+
+    That is one of a value that is nested deeper, goes on behind the text that there is, or
+    ends what we are in; or the quotation mark of a string that is not complete yet.
+    """
+    plain = rb'[^"{}\[\]]*+'
+    string = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+    passed = rb"%b(?:%b%b)*+" % (plain, string, plain)
+    for _ in range(levels):
+        passed = rb"%b(?:(?:%b|[{\[]%b[}\]])%b)*+" % (plain, string, passed, plain)
+    return re.compile(passed, re.DOTALL)
+
+
+_UP_TO_BRACKET: Final = _up_to_bracket(_SHALLOW)
 _STRING_END: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _QUOTE: Final = ord('"')
 _ATOM_END: Final = re.compile(rb'[ \t\r\n,:"{}\[\]]')
@@ -48,7 +62,7 @@ def read(blocks: Blocks, origin: str, records: str = RESULTS) -> Iterator[Source
     Where the document is not JSON, that place is one rejection and reading goes on
     behind it; a document that breaks off ends with a rejection.
     """
-    scanner = _Scanner(blocks)
+    scanner = Scanner(blocks)
     names = [json.dumps(name, ensure_ascii=False).encode() for name in records.split(".")]
     faults = 0
     for number, (text, problem) in enumerate(_documents(scanner, names), 1):
@@ -76,7 +90,7 @@ def lists_inside(found: Mapping[str, Any], outer: str = "") -> Iterator[tuple[st
 _Piece = tuple[bytes, Rejection | None]
 
 
-def _documents(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
+def _documents(scanner: Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
     try:
         while (char := scanner.next_char()) is not None:
             if char == b"[":
@@ -90,7 +104,7 @@ def _documents(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
         yield scanner.rest(), end.rejection
 
 
-def _array(scanner: _Scanner) -> Iterator[_Piece]:
+def _array(scanner: Scanner) -> Iterator[_Piece]:
     """Yield the elements of the array whose `[` has been read."""
     must_separate = False
     after_comma = False
@@ -113,7 +127,7 @@ def _array(scanner: _Scanner) -> Iterator[_Piece]:
     yield b"", _not_json("the array breaks off, its ] is missing; complete the file")
 
 
-def _object(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
+def _object(scanner: Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
     """Yield the one record that an object is, or those in the list of that name inside it."""
     scanner.start_recording()
     has_found = yield from _members(scanner, names)
@@ -126,7 +140,7 @@ def _object(scanner: _Scanner, names: Sequence[bytes]) -> Iterator[_Piece]:
         yield text, None
 
 
-def _members(scanner: _Scanner, names: Sequence[bytes]) -> Generator[_Piece, None, bool]:
+def _members(scanner: Scanner, names: Sequence[bytes]) -> Generator[_Piece, None, bool]:
     """Yield the records in the list of that name inside the object that begins here.
 
     Returns:
@@ -162,17 +176,26 @@ def _not_json(reason: str) -> Rejection:
     return Rejection("invalid_json", f"not JSON: {reason}")
 
 
-def _too_large() -> Rejection:
+def _too_large(largest: int = LARGEST_RECORD) -> Rejection:
     return Rejection(
-        "record_too_large", f"{oversized()} (its first {KEPT_BYTES:,} bytes are kept here)"
+        "record_too_large",
+        f"{oversized(largest=largest)} (its first {KEPT_BYTES:,} bytes are kept here)",
     )
 
 
-class _Scanner:
+class Scanner:
     """Walks over JSON text value by value, holding one value and one block at most."""
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Iterable[bytes], largest: int = LARGEST_RECORD) -> None:
+        """Begin at the first byte.
+
+        Args:
+            blocks: of the document.
+            largest: bytes of the largest value that is kept whole.
+
+        """
         self._blocks = iter(blocks)
+        self._largest = largest
         self._buffer = b""
         self._at = 0
         self._recorded: list[bytes] | None = None
@@ -220,17 +243,17 @@ class _Scanner:
         offset = 1
         while (end := _ATOM_END.search(self._buffer, self._at + offset)) is None:
             offset = len(self._buffer) - self._at
-            if offset > LARGEST_RECORD:
-                return self._take(len(self._buffer))[:KEPT_BYTES], _too_large()
+            if offset > self._largest:
+                return self._take(len(self._buffer))[:KEPT_BYTES], _too_large(self._largest)
             if not self._fill():
                 return self._take(len(self._buffer)), None
         return self._take(end.start()), None
 
     def _delimited(self) -> _Piece:
         """Read the object, array or string that begins here."""
-        depth = 0
         is_inside = self._buffer[self._at] == _QUOTE
-        offset = int(is_inside)
+        depth = int(not is_inside)
+        offset = 1
         """Of what has not been looked at yet, from the beginning of the value."""
         head: bytes | None = None
         """Set once the value is too long: from then on it is only skipped."""
@@ -249,16 +272,16 @@ class _Scanner:
             if not is_open:
                 if depth == 0 and not is_inside:
                     text = self._take(self._at + offset)
-                    return (text, None) if head is None else (head, _too_large())
+                    return (text, None) if head is None else (head, _too_large(self._largest))
                 continue
-            if head is None and offset > LARGEST_RECORD:
+            if head is None and offset > self._largest:
                 head = self.rest()
             if head is not None:
                 self._take(self._at + offset)
                 offset = 0
             if not self._fill():
                 text = self._take(len(self._buffer))
-                return (text, None) if head is None else (head, _too_large())
+                return (text, None) if head is None else (head, _too_large(self._largest))
 
     def _string_end(self, offset: int) -> tuple[int, bool]:
         """Go on behind the string we are in, or to the buffer's end; return if it is open."""
@@ -281,7 +304,7 @@ class _Scanner:
         self._at = end
         if self._recorded is not None:
             self._recorded_length += len(piece)
-            if self._recorded_length <= LARGEST_RECORD:
+            if self._recorded_length <= self._largest:
                 self._recorded.append(piece)
             elif len(self._recorded) == 0:
                 self._recorded.append(piece[:KEPT_BYTES])

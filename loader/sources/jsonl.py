@@ -32,14 +32,18 @@ def read(blocks: Blocks, origin: str) -> Iterator[JsonBatch | SourceRow]:
             )
 
 
-def lines(blocks: Blocks) -> Iterator[tuple[int, bytes, Rejection | None]]:
+def lines(
+    blocks: Blocks, largest: int = LARGEST_RECORD
+) -> Iterator[tuple[int, bytes, Rejection | None]]:
     """Yield number, text without line feed, and what is wrong with it, of every line."""
-    for first, block, problem in _line_blocks(blocks):
+    for first, block, problem in _line_blocks(blocks, largest):
         for number, line in enumerate(block, first):
             yield number, line, problem
 
 
-def _line_blocks(blocks: Blocks) -> Iterator[tuple[int, list[bytes], Rejection | None]]:
+def _line_blocks(
+    blocks: Blocks, largest: int = LARGEST_RECORD
+) -> Iterator[tuple[int, list[bytes], Rejection | None]]:
     """Yield runs of lines with the number of the first; one that is broken comes alone."""
     number = 1
     waiting: list[bytes] = []
@@ -49,14 +53,14 @@ def _line_blocks(blocks: Blocks) -> Iterator[tuple[int, list[bytes], Rejection |
         for block in blocks:
             pieces = block.split(b"\n")
             if len(pieces) == 1:
-                if length <= LARGEST_RECORD:
+                if length <= largest:
                     waiting.append(block)
                 length += len(block)
                 continue
             rest = pieces.pop()
             length += len(pieces[0])
-            if length > LARGEST_RECORD:
-                yield number, *_oversized_line([*waiting, pieces.pop(0)], length)
+            if length > largest:
+                yield number, *_oversized_line([*waiting, pieces.pop(0)], length, largest)
                 number += 1
             else:
                 pieces[0] = b"".join([*waiting, pieces[0]])
@@ -68,12 +72,14 @@ def _line_blocks(blocks: Blocks) -> Iterator[tuple[int, list[bytes], Rejection |
     except InputBroken as end:
         yield number, [b"".join(waiting)[:KEPT_BYTES]], end.rejection
     else:
-        if length > LARGEST_RECORD:
-            yield number, *_oversized_line(waiting, length)
+        if length > largest:
+            yield number, *_oversized_line(waiting, length, largest)
         elif waiting:
             yield number, [b"".join(waiting)], None
 
 
-def _oversized_line(pieces: list[bytes], length: int) -> tuple[list[bytes], Rejection]:
-    reason = f"{oversized(length)} (its first {KEPT_BYTES:,} bytes are kept here)"
+def _oversized_line(
+    pieces: list[bytes], length: int, largest: int
+) -> tuple[list[bytes], Rejection]:
+    reason = f"{oversized(length, largest)} (its first {KEPT_BYTES:,} bytes are kept here)"
     return [b"".join(pieces)[:KEPT_BYTES]], Rejection("record_too_large", reason)

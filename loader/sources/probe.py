@@ -12,7 +12,8 @@ from loader.records.json_text import decode_object
 from loader.sources import delimited, json_document, jsonl, parquet
 from loader.sources.binding import MOST_COLUMNS, too_many
 from loader.sources.blocks import Blocks, InputBroken
-from loader.sources.files import WORKBOOK, guess_format, open_input, single_rows
+from loader.sources.files import WORKBOOK, guess_format, single_rows
+from loader.sources.paths import open_input
 from loader.sources.targets import FREE
 from loader.sources.values import DATE, DecimalMark, iso_time, mark_of, number, truth
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 import uuid
 from contextlib import contextmanager
@@ -48,6 +49,25 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder whose content is at a path only when everything went well.
+
+    Raises:
+        OSError: it cannot be written, or there is something at the path but an empty folder.
+    """
+    target = path.resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise FileExistsError(errno.EEXIST, "it is there and not an empty folder; name another")
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.part")
+    partial.mkdir()
+    try:
+        yield partial
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def cannot_write(path: object, error: OSError) -> LoaderError:

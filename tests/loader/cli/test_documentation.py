@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 import command_reference
+import importer_table
 import servers
 from loader.cli import COMMANDS
 from loader.show import wording
@@ -70,6 +71,11 @@ def test_the_command_reference_is_up_to_date() -> None:
     program = [sys.executable, command_reference.__file__, "--check"]
     checked = subprocess.run(program, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_tables_of_what_is_read_of_other_tools_are_up_to_date() -> None:
+    text = importer_table.GUIDE.read_text(encoding="utf-8")
+    assert importer_table.written(text) == text, f"run python {importer_table.PROGRAM}"
 
 
 def test_every_command_appears_in_a_guide() -> None:

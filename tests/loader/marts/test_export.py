@@ -1,11 +1,15 @@
 import csv
 import gzip
 import io
+import json
 import os
+import pty
+import re
 import resource
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from pyarrow import parquet
 from loader.cli import cli
 from loader.errors import ConfigurationError
 from loader.marts.export import Selection, export
+from loader.show import escape
 from loader.show.escape import spreadsheet
 from loader.warehouse.connection import connect
 
@@ -110,6 +115,92 @@ def test_no_text_of_csv_is_a_formula_unless_it_is_wanted_exactly(
     assert not [text for text in found if text[:1] in {*"=+-@\t\r\n\uff1d"}]
 
 
+def test_json_holds_every_value_as_it_is(url: str, tmp_path: Path) -> None:
+    for name in ("results.json", "results.jsonl", "results.jsonl.gz"):
+        result = run(url, tmp_path / name)
+        assert result.exit_code == 0, result.output
+    text = (tmp_path / "results.jsonl").read_bytes()
+    assert gzip.decompress((tmp_path / "results.jsonl.gz").read_bytes()) == text
+    found = [json.loads(line) for line in text.decode().rstrip("\n").split("\n")]
+    assert json.loads((tmp_path / "results.json").read_text(encoding="utf-8")) == found
+    assert [row["task_id"] for row in found] == ["a", "b", TRICKY]
+    assert found[0]["metadata"] == {"k": [1]}
+    assert found[0]["flags"] == ["x", "y z"]
+    assert (found[1]["accuracy"], found[1]["success"], found[1]["flags"]) == (None, False, None)
+    assert found[2]["tokens_used"] == 9007199254740993
+    assert b'"cost_usd":12345.678901234567' in text
+    assert b'"cost_usd":0.10' in text
+    assert found[2]["recorded_at"].endswith("+00:00")
+
+
+def test_json_of_no_rows_is_an_empty_list(url: str, tmp_path: Path) -> None:
+    assert run(url, tmp_path / "none.json", "--agent", "nobody").exit_code == 0
+    assert json.loads((tmp_path / "none.json").read_text(encoding="utf-8")) == []
+    assert run(url, "-", "--format", "jsonl", "--agent", "nobody").stdout == ""
+
+
+def test_markdown_shows_texts_and_does_nothing_else(url: str, tmp_path: Path) -> None:
+    with connect(url) as connection:
+        for text in ("| a | <b>", "@team [x](http://y)", "\x1b[2J", "", None):
+            connection.execute("insert into evals.timeless values (%s)", [text])
+    assert run(url, tmp_path / "names.md", "--mart", "timeless").exit_code == 0
+    text = (tmp_path / "names.md").read_text(encoding="utf-8")
+    head, rule, *body = text.splitlines()
+    assert (head, rule) == ("| name |", "| --- |")
+    assert len(body) == 5
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 2 for line in body)
+    assert [escape.markdown(each) for each in ("| a | <b>", "\x1b[2J")] == [
+        body[0].strip("| "), body[2].strip("| "),
+    ]  # fmt: skip
+    assert "\x1b" not in text
+    assert body[3:] == ['| "" |', "|  |"]
+
+
+def test_markdown_of_more_rows_than_a_page_is_refused(url: str, tmp_path: Path) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            "create view evals.long as select number from generate_series(1, 10001) as number"
+        )
+    for path in (tmp_path / "long.md", "-"):
+        result = run(url, path, "--mart", "long", "--format", "markdown")
+        assert result.exit_code == 2
+        assert "--experiment" in result.stderr
+        assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_experiment_is_chosen_in_any_mart_that_has_one(url: str, tmp_path: Path) -> None:
+    with connect(url) as connection:
+        connection.execute(
+            "insert into evals.evaluation_results (task_id, experiment_id) values ('c', 'other')"
+        )
+    path = tmp_path / "results.jsonl"
+    assert run(url, path, "--experiment", "other").exit_code == 0
+    assert [json.loads(line)["task_id"] for line in path.read_text().splitlines()] == ["c"]
+    assert run(url, path, "--experiment", "e", "--agent", "nobody").exit_code == 0
+    assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("name", ["json", "jsonl", "markdown", "csv"])
+def test_a_terminal_is_told_no_escapes(url: str, name: str) -> None:
+    with connect(url) as connection:
+        connection.execute("insert into evals.timeless values (%s)", ["\x1b]0;x\x07 \u202e \x9b"])
+    command = [sys.executable, "-m", "loader", "export", "-", "--mart", "timeless"]
+    terminal, child = pty.openpty()
+    with subprocess.Popen(
+        [*command, "--format", name, "--database-url", url], stdout=child, stderr=subprocess.DEVNULL
+    ) as process:
+        os.close(child)
+        shown = b""
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while block := os.read(terminal, 4096):
+                shown += block
+        assert process.wait(30) == 0
+    os.close(terminal)
+    assert b"name" in shown
+    assert not [char for char in shown.decode() if char in "\x1b\x07\u202e\x9b"]
+
+
 def test_filters_choose_agent_and_days(url: str, tmp_path: Path) -> None:
     path = tmp_path / "results.csv"
     assert run(url, path, "--agent", "ops").exit_code == 0
@@ -193,7 +284,12 @@ def test_parquet_without_its_extra_names_it(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["out.txt"], ".csv, .csv.gz or .parquet"),
+        (["out.txt"], "end it in .csv, .jsonl, .json, .md, .parquet"),
+        (["out.csv", "--format", "json"], "leave one of them out"),
+        (["out.parquet.gz"], "Parquet is packed by itself"),
+        (["out.csv", "--mart", "timeless", "--experiment", "e"], "has no experiment_id"),
+        (["out.csv", "--experiment", "ee"], "did you mean e?"),
+        (["out.json", "--experiment", "ee"], "no experiment 'ee'"),
         (["out.csv", "--mart", "evaluation_result"], "did you mean evaluation_results"),
         (["out.csv", "--mart", "x'; drop table evals.timeless; --"], "there are: evaluation_"),
         (["out.csv", "--mart", "timeless", "--agent", "a"], "has no agent_name"),
@@ -273,14 +369,15 @@ def test_a_reader_that_stops_early_does_no_harm(url: str) -> None:
         process.wait(30)
 
 
-def test_memory_stays_bounded(url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
+def test_memory_stays_bounded(url: str, tmp_path: Path, ending: str) -> None:
     with connect(url) as connection:
         connection.execute(
             "create view evals.big as select repeat('x', 1000) as payload, number "
             "from generate_series(1, 200000) as number"
         )
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        path = tmp_path / "big.csv"
+        path = tmp_path / f"big.{ending}"
         assert export(connection, str(path), Selection("big")) == 200_000
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     assert path.stat().st_size > 200 * MEGABYTE * 0.9

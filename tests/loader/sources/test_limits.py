@@ -12,9 +12,10 @@ from click.testing import CliRunner
 
 from loader.cli import cli
 from loader.errors import ConfigurationError
-from loader.sources import files
-from loader.sources.files import FileSource, expand
+from loader.sources import paths
+from loader.sources.files import FileSource
 from loader.sources.mapping import parse_all
+from loader.sources.paths import expand
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,7 +142,7 @@ def test_guessing_stops_at_the_same_number_of_columns(tmp_path: Path) -> None:
 def test_a_pattern_of_too_many_files_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "MOST_FILES", 3)
+    monkeypatch.setattr(paths, "MOST_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.jsonl").touch()
     assert len(expand([str(tmp_path / "[0-2].jsonl")])) == 3

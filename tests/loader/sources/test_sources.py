@@ -14,9 +14,10 @@ from ingest_support import VOCABULARY, line, record
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.checker import Checker, Defaults
 from loader.records.json_text import decode_object
-from loader.sources import SourceRow, files, json_document
+from loader.sources import SourceRow, json_document
 from loader.sources.blocks import Blocks
-from loader.sources.files import FileSource, Format, expand, guess_format
+from loader.sources.files import FileSource, Format, guess_format
+from loader.sources.paths import STANDARD_INPUT, expand
 
 SHARED = servers.SHARED_DATA
 
@@ -197,7 +198,7 @@ def test_a_path_that_names_no_file_is_an_error(tmp_path: Path, path: str | None,
 def test_standard_input_is_read_and_sniffed(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.TextIOWrapper(io.BytesIO(gzip.compress(json.dumps([RICH]).encode())))
     monkeypatch.setattr("sys.stdin", stream)
-    source = FileSource([files.STANDARD_INPUT])
+    source = FileSource([STANDARD_INPUT])
     [row] = source.rows()
     assert check(row)["task_id"] == "t-1"
     assert row.origin == ""

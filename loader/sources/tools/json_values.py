@@ -1,0 +1,59 @@
+"""JSON as other tools write it: with NaN and Infinity, which are not JSON, read as absent."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+
+import msgspec
+
+from loader.errors import InvalidRecord
+from loader.records.json_text import tolerant_decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+T = TypeVar("T")
+
+_NOT_NUMBERS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|-?NaN)\b', re.DOTALL)
+_SIGNS: Final = (b"NaN", b"Infinity")
+
+
+def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None = None) -> T:
+    """Decode one JSON value into a type; names that the type has not are passed over.
+
+    Args:
+        text: UTF-8.
+        kind: what `msgspec` decodes into: a Struct, dict, `object`.
+        on_absent: told how many numbers were NaN or infinite, if any were.
+
+    Raises:
+        InvalidRecord: not JSON, or otherwise than the type says; names the place.
+
+    """
+    try:
+        decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if any(sign in text for sign in _SIGNS):
+            spared = _NOT_NUMBERS.sub(_null, text)
+            if spared != text:
+                found = decode(spared, kind)
+                if on_absent is not None:
+                    on_absent(sum(map(bool, _NOT_NUMBERS.findall(text))))
+                return found
+        if isinstance(error, msgspec.ValidationError):
+            reason = f"not as this tool writes it: {error}"
+            raise InvalidRecord("", "unexpected_form", reason) from None
+        tolerant_decode(text)  # says what is wrong
+        raise InvalidRecord("", "invalid_json", f"not JSON: {error}") from None
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:  # noqa: ANN401  whatever msgspec takes
+    return msgspec.json.Decoder(kind)
+
+
+def _null(found: re.Match[bytes]) -> bytes:
+    return b"null" if found[1] else found[0]

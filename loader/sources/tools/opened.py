@@ -1,0 +1,431 @@
+"""A file of another tool, opened: its beginning, and its lines, rows, parts or members, lazily."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import struct
+import tempfile
+import zipfile
+import zlib
+from contextlib import closing, suppress
+from functools import cached_property
+from lzma import LZMAError
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
+from loader.records.json_text import oversized, shown
+from loader.sources import Rejection, SourceRow
+from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
+from loader.sources.delimited import Table
+from loader.sources.digests import Digested
+from loader.sources.jsonl import lines
+from loader.sources.tools import FileBroken, Rejected, zstd_members
+from loader.sources.tools.document import Outline, read_outline, walk_list
+from loader.sources.tools.json_values import decode
+from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from loader.sources.digests import FileRead
+    from loader.sources.tools import Item
+
+T = TypeVar("T")
+
+LARGEST_PART: Final = 32 * 1024 * 1024
+"""Bytes of the largest sample: transcripts are long, and most of one is passed over."""
+_MOST_EXPANSION: Final = 1000
+_ZIP: Final = b"PK\x03\x04"
+_FEW_BYTES: Final = 1024 * 1024
+_WITHOUT_CELLS: Final = Rejection("invalid_csv", "the row has no cells; write the file anew")
+_DAMAGED: Final = (
+    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, OSError, ValueError,
+    OverflowError,
+)  # fmt: skip
+"""What Python raises of an archive whose bytes are not as they were."""
+
+
+class Part(NamedTuple, Generic[T]):
+    """One line, list element, row or member of a file, decoded."""
+
+    number: int
+    """From 1."""
+    value: T
+    text: bytes
+    """As it stands there."""
+
+
+class ToolFile:
+    """One file. Everything is read anew from the disk when it is asked for.
+
+    Attributes:
+        path: where it is; empty for standard input.
+        name: its name without folder, and without `.gz`.
+        not_numbers: values read so far that were NaN or infinite, and count as absent.
+
+    """
+
+    def __init__(self, path: str, stored: Path | None = None) -> None:
+        """Take a path; nothing is read yet.
+
+        Args:
+            path: as it was given; `-` or empty is standard input.
+            stored: where a copy is that can be read more than once, of standard input.
+
+        """
+        self.path = "" if path == "-" else path
+        self._on_disk = stored or Path(path)
+        self.not_numbers = 0
+        self._stream: IO[bytes] | None = None
+        name = Path(self.path).name
+        self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
+
+    @property
+    def shown_name(self) -> str:
+        """What messages call it."""
+        return self.path or "standard input"
+
+    @cached_property
+    def byte_count(self) -> int:
+        """Size as stored; 0 where that cannot be told."""
+        try:
+            return self._on_disk.stat().st_size
+        except OSError:
+            return 0
+
+    def digest(self) -> FileRead:
+        """Read it to its end, for its hash.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+
+        """
+        with self.opened() as stream:
+            return Digested(stream).finish(self.path)
+
+    def opened(self) -> IO[bytes]:
+        """Open the file as it is stored.
+
+        Raises:
+            ConfigurationError: it cannot be read.
+
+        """
+        try:
+            self._stream = self._on_disk.open("rb")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.shown_name} cannot be read: {error.strerror}; check the path and its rights"
+            ) from None
+        return self._stream
+
+    @property
+    def position(self) -> int:
+        """How far it is read, in bytes as stored; 0 where nobody reads it."""
+        stream = self._stream
+        return stream.tell() if stream is not None and not stream.closed else 0
+
+    @cached_property
+    def head(self) -> bytes:
+        """Its first block, unpacked, at most 128 KB; empty where it cannot be read."""
+        with self.opened() as stream, suppress(InputBroken):
+            return Blocks(stream).peek()
+        return b""
+
+    @cached_property
+    def is_zip(self) -> bool:
+        """Whether it is a zip archive."""
+        with self.opened() as stream:
+            return stream.read(len(_ZIP)) == _ZIP
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Names of the outermost JSON object, as far as the head shows them.
+
+        For lines of JSON they are those of the first line, for a list those of its first element.
+        """
+        return frozenset(self._outer)
+
+    @cached_property
+    def _outer(self) -> dict[str, Any]:
+        """The outermost object's members that the head shows whole; others are `...`."""
+        head = self.head.lstrip()
+        start = head[1:] if head.startswith(b"[") else head
+        try:
+            return read_outline(iter([start]), (), is_whole=False).members
+        except InvalidRecord:
+            return {}
+
+    @cached_property
+    def is_list(self) -> bool:
+        """Whether the document is a JSON list."""
+        return self.head.lstrip().startswith(b"[")
+
+    def shown(self, name: str) -> Any:  # noqa: ANN401  any JSON value
+        """Return a member of the outermost object if the head shows it whole, else None."""
+        found = self._outer.get(name)
+        return None if found is ... else found
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The header of a delimited table, `#3` for a column without name; else empty."""
+        start = self.head.lstrip()[:1]
+        if not start or start in b"{[" or self.is_zip:
+            return ()
+        header = Table(Blocks(io.BytesIO(self.head))).header()
+        return () if isinstance(header, SourceRow) else tuple(header)
+
+    def decode(self, text: bytes, kind: type[T]) -> T:
+        """Decode JSON of this file, such as a member of an archive.
+
+        Raises:
+            InvalidRecord: not JSON, or otherwise than the type says.
+
+        """
+        return decode(text, kind, self._count_absent)
+
+    def _count_absent(self, count: int) -> None:
+        self.not_numbers += count
+
+    def _part(self, number: int, text: bytes, kind: type[T]) -> Part[T] | Rejected:
+        try:
+            return Part(number, self.decode(text, kind), text)
+        except InvalidRecord as error:
+            return Rejected(number, text[:KEPT_BYTES], Rejection(error.code, error.reason))
+
+    def lines(self, kind: type[T]) -> Iterator[Part[T] | Rejected]:
+        """Yield every line that is not blank, decoded."""
+        with self.opened() as stream:
+            for number, text, problem in lines(Blocks(stream), LARGEST_PART):
+                if problem is not None:
+                    yield Rejected(number, text, problem)
+                elif text and not text.isspace():
+                    yield self._part(number, text, kind)
+
+    def document(self, kind: type[T]) -> T:
+        """Return a small JSON document, decoded whole.
+
+        Raises:
+            FileBroken: it is longer than a sample may be, not JSON, or otherwise than the type.
+
+        """
+        text = bytearray()
+        with self.opened() as stream:
+            try:
+                for block in Blocks(stream):
+                    text += block
+                    if len(text) > LARGEST_PART:
+                        told = oversized(None, LARGEST_PART)
+                        raise FileBroken(Rejection("record_too_large", f"{self.name}: {told}"))
+                return self.decode(bytes(text), kind)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, f"{self.name}: {error.reason}")) from None
+
+    def outline(self, *lists: str) -> Outline:
+        """Read a JSON document without its long lists, to its end.
+
+        Args:
+            lists: the lists that are passed over, dots for nesting; each is read with `parts`.
+
+        Raises:
+            FileBroken: it is no JSON object, breaks off, or is long without them.
+
+        """
+        with self.opened() as stream:
+            try:
+                return read_outline(iter(Blocks(stream)), lists)
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+            except InvalidRecord as error:
+                raise FileBroken(Rejection(error.code, error.reason)) from None
+
+    def count(self, name: str = "") -> int:
+        """Return how many elements a list of a JSON document has; reads it to its end.
+
+        Args:
+            name: of the list, dots for nesting; empty where the document is the list.
+
+        Raises:
+            FileBroken: the document breaks off, so that nothing of it is to be loaded.
+
+        """
+        with self.opened() as stream:
+            try:
+                return sum(1 for _ in walk_list(iter(Blocks(stream)), name))
+            except InputBroken as end:
+                raise FileBroken(end.rejection) from None
+
+    def parts(self, name: str, kind: type[T]) -> Iterator[Part[T] | Rejected]:
+        """Yield each element of a list in a JSON document, decoded.
+
+        Args:
+            name: of the list, dots for nesting; empty where the document is the list.
+            kind: what an element is decoded into.
+
+        """
+        number = 0
+        with self.opened() as stream, closing(walk_list(iter(Blocks(stream)), name)) as found:
+            try:
+                for number, (text, problem) in enumerate(found, 1):
+                    if problem is not None:
+                        yield Rejected(number, text[:KEPT_BYTES], problem)
+                    else:
+                        yield self._part(number, text, kind)
+            except InputBroken as end:
+                yield Rejected(number + 1, b"", end.rejection)
+
+    def rows(self) -> Iterator[Part[dict[str, str]] | Rejected]:
+        """Yield each row of a delimited table by its header; its number is its first line."""
+        with self.opened() as stream:
+            table = Table(Blocks(stream))
+            header = table.header()
+            if isinstance(header, SourceRow):
+                if header.rejection is not None:
+                    yield Rejected(1, header.original, header.rejection)
+                return
+            for number, text, cells, problem in table.rows():
+                if cells is None or problem is not None:
+                    yield Rejected(number, text, problem or _WITHOUT_CELLS)
+                elif len(cells) == len(header):
+                    yield Part(number, dict(zip(header, cells, strict=True)), text)
+                else:
+                    reason = (
+                        f"the row has {len(cells)} cells and the header {len(header)}; put "
+                        "cells that hold the delimiter in quotes"
+                    )
+                    yield Rejected(number, text, Rejection("wrong_cell_count", reason))
+
+    def archive(self) -> zipfile.ZipFile:
+        """Open a zip archive; close it.
+
+        Raises:
+            FileBroken: it is none, or breaks off: its table of contents stands at its end.
+
+        """
+        try:
+            return zipfile.ZipFile(self._on_disk)
+        except NotImplementedError as error:
+            reason = f"the archive is of a kind that is not read ({error}); pack it as plain zip"
+            raise FileBroken(Rejection("corrupt_zip", reason)) from None
+        except _DAMAGED as error:
+            reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
+            raise FileBroken(Rejection("corrupt_zip", reason)) from None
+
+    def near(self, path: str) -> ToolFile | None:
+        """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
+        if not self.path:
+            return None
+        found = Path(self.path).parent / path
+        return ToolFile(str(found)) if found.is_file() else None
+
+    def beside(self, pattern: str) -> list[ToolFile]:
+        """Return the files of the same folder that a pattern matches, by name; not this one."""
+        if not self.path:
+            return []
+        here = Path(self.path)
+        return [
+            ToolFile(str(path))
+            for path in sorted(here.parent.glob(pattern))
+            if path.is_file() and path != here
+        ]
+
+
+def member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return what is in a member of an archive, unpacked.
+
+    Raises:
+        InvalidRecord: it is not there, is damaged, longer than a sample may be, or packed with
+            a password, or an algorithm that is not installed.
+
+    """
+    info = _info(archive, name)
+    if info.file_size > LARGEST_PART:
+        told = oversized(info.file_size, LARGEST_PART)
+        raise InvalidRecord("", "record_too_large", f"{shown(name)}: {told}")
+    return b"".join(member_blocks(archive, name))
+
+
+def member_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield what is in a member of an archive, however long it is.
+
+    Raises:
+        InvalidRecord: as `member`, but for its length.
+
+    """
+    info = _info(archive, name)
+    if info.file_size > max(_FEW_BYTES, _MOST_EXPANSION * info.compress_size):
+        reason = (
+            f"{shown(name)} unpacks to more than {_MOST_EXPANSION:,} times its size; it is not read"
+        )
+        raise InvalidRecord("", "expansion_too_large", reason)
+    try:
+        if info.compress_type == ZSTANDARD and archive.filename:
+            yield from zstd_members.blocks(Path(archive.filename), info)
+            return
+        with archive.open(info) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                yield block
+    except (NotImplementedError, RuntimeError) as error:
+        reason = f"{shown(name)} cannot be unpacked here ({error}); pack it as plain zip"
+        raise InvalidRecord("", "corrupt_zip", reason) from None
+    except _DAMAGED as error:
+        reason = f"{shown(name)} cannot be unpacked ({error}); copy the file again"
+        raise InvalidRecord("", "corrupt_zip", reason) from None
+
+
+def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(name)
+    except KeyError:
+        raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
+
+
+def each(
+    parts: Iterable[Part[T] | Rejected], make: Callable[[Part[T]], Iterable[Item]]
+) -> Iterator[Item]:
+    """Make runs of parts; what cannot be made one is rejected alone.
+
+    Args:
+        parts: of a file.
+        make: yields the runs of one part; raises InvalidRecord where it is not as it should be,
+            or what msgspec does where it decodes a piece of it.
+
+    """
+    for part in parts:
+        if isinstance(part, Rejected):
+            yield part
+            continue
+        try:
+            made = list(make(part))
+        except InvalidRecord as error:
+            rejection = Rejection(error.code, error.reason)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            rejection = Rejection("unexpected_form", f"not as this tool writes it: {error}")
+        else:
+            yield from made
+            continue
+        yield Rejected(part.number, part.text[:KEPT_BYTES], rejection)
+
+
+def stored(stream: IO[bytes], folder: str) -> Path:
+    """Keep what standard input holds, so that it can be read more than once.
+
+    Raises:
+        NoRoom: the disk has no room for it.
+        SourceUnavailable: it cannot be read to its end.
+
+    """
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as copy:
+            shutil.copyfileobj(stream, copy, BLOCK_BYTES)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoRoom(f"{folder} has no room for the input; set TMPDIR to another") from None
+        raise SourceUnavailable(f"the input cannot be read to its end: {error.strerror}") from error
+    return Path(copy.name)
