@@ -34,6 +34,9 @@ _BODIES: Final = frozenset({
     *_INPUTS, *_OUTPUTS, "gen_ai.system_instructions", "gen_ai.tool.definitions",
 })  # fmt: skip
 
+_NO_ARM: Final = ("gen_ai.usage.", "gen_ai.response.id", "gen_ai.tool.")
+"""Beginnings of attributes that no arm is told by: each call has its own."""
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode_span = msgspec.json.Decoder(Span).decode
 _decode_result = msgspec.json.Decoder(Result).decode
@@ -154,7 +157,11 @@ def _run(unit: Unit, gathered: Gathered, names: Names) -> Run:
         kept["earlier_scores"] = unit.superseded
     if kept:
         record["metadata"] = kept
-    shown = {name: value for name, value in told.items() if name not in _BODIES}
+    shown = {
+        name: value
+        for name, value in told.items()
+        if name not in _BODIES and not name.startswith(_NO_ARM)
+    }
     if unit.model is not None:
         shown["model"] = unit.model
     return Run(

@@ -108,9 +108,10 @@ class Unit:
     def model(self) -> str | None:
         """The model that answered, if it was one only."""
         for name in ("gen_ai.response.model", "gen_ai.request.model"):
-            used = {span.attributes.get(name) for span in self._spans} - {None}
+            told = [span.attributes.get(name) for span in self._spans]
+            used = {model for model in told if isinstance(model, str) and model}
             if len(used) == 1:
-                return str(used.pop())
+                return used.pop()
             if used:
                 return None
         return None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from loader.errors import InvalidRecord, SourceUnavailable
+from loader.records.bounds import LARGEST_COUNT
 from loader.records.json_text import LARGEST_RECORD
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Statement, SummaryScore
 from loader.sources.mapping import Mapping
@@ -334,7 +335,7 @@ class ToolSource:
                 planned_repetitions=_most(known.planned_repetitions, plan.planned_repetitions),
                 planned_tasks=_most(known.planned_tasks, plan.planned_tasks),
             )
-        return list(found.values())
+        return [plan for plan in found.values() if plan.planned_repetitions or plan.planned_tasks]
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
@@ -378,7 +379,9 @@ class ToolSource:
 
 
 def _most(*counts: int | None) -> int | None:
-    return max((count for count in counts if count is not None), default=None)
+    """Return the largest of some counts; what no arm can be planned to run is none."""
+    said = (count for count in counts if count is not None)
+    return max((count for count in said if 0 < count <= LARGEST_COUNT), default=None)
 
 
 def _time(text: str | None) -> str | None:

@@ -102,6 +102,18 @@ def test_what_scorers_called_is_no_cost_of_the_run(tmp_path: Path) -> None:
     assert "model_version" not in run
 
 
+@pytest.mark.parametrize("model", [{"name": "small"}, ["small"], 7, ""])
+def test_a_model_that_is_no_text_is_not_told(tmp_path: Path, model: object) -> None:
+    below = {"is_root": False, "span_parents": ["s1"], "scores": None}
+    call = {"type": "llm"}
+    path = lines(
+        tmp_path / "a.jsonl", row(metadata={"model": model}),
+        row(id="c1", span_id="c1", span_attributes=call, metadata={"model": model}, **below),
+    )  # fmt: skip
+    [run] = records(source_of(path))
+    assert run.model_version == "unknown"
+
+
 def test_a_scorer_that_crashed_leaves_a_score_without_a_value(tmp_path: Path) -> None:
     crashed = {"scorer_errors": {"Judge": "TypeError: no text"}}
     [run] = runs_of(lines(tmp_path / "a.jsonl", row(metadata=crashed)))

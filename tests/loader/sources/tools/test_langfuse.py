@@ -243,6 +243,19 @@ def test_a_whole_trace_has_its_tokens_cost_model_and_error(tmp_path: Path) -> No
     assert run.metadata["topic"] == "sums"
 
 
+@pytest.mark.parametrize(
+    "observations", [7, "none", {}, [7], [{"usageDetails": 7, "model": ["small"]}]]
+)
+def test_observations_that_are_none_leave_the_scores(tmp_path: Path, observations: object) -> None:
+    path = tmp_path / "trace.json"
+    trace = {"id": "t1", "timestamp": "2026-04-02T08:00:00Z", "htmlPath": "/t1"}
+    told = {**trace, "observations": observations, "scores": [score()]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    [run] = records(source_of(path))
+    assert run.scores == {"good": 0.5}
+    assert run.model_version == "unknown"
+
+
 def test_a_table_of_traces_has_a_column_for_each_score(tmp_path: Path) -> None:
     path = tmp_path / "traces.csv"
     path.write_text(
