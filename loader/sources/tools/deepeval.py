@@ -61,7 +61,7 @@ class _Common(NamedTuple):
     fields: dict[str, Any]
     names: dict[str, object]
     run: str
-    """Names the test run; empty where the file has nothing that does."""
+    """Names the test run: how long it took does, to the last digit; empty where it is not told."""
 
 
 def _recognises(file: ToolFile) -> bool:
@@ -116,7 +116,7 @@ def _common(file: ToolFile, found: Mapping[str, Any]) -> _Common:
     model = next(
         (str(value) for name, value in hyperparameters.items() if name.lower() == "model"), None
     )
-    told = [run.identifier, run.test_file, run.hyperparameters, run.run_duration or None]
+    told = [run.identifier, run.test_file, run.hyperparameters, run.run_duration]
     fields = {
         "experiment_id": in_short(run.dataset_alias or run.test_file or "deepeval"),
         "model_version": model,
@@ -132,7 +132,7 @@ def _common(file: ToolFile, found: Mapping[str, Any]) -> _Common:
     return _Common(
         {name: value for name, value in fields.items() if value},
         names,
-        run.test_run_id or (digest(told) if any(told) else ""),
+        run.test_run_id or (digest(told) if run.run_duration else ""),
     )
 
 
@@ -148,6 +148,7 @@ class _Reader:
         self._common = common
         self._seen: Counter[str] = Counter()
         self._lacking = 0
+        self._are_unnamed = False
         self._errors: Counter[str] = Counter()
 
     def of_case(self, part: Part[Case]) -> Iterator[Run]:
@@ -159,7 +160,12 @@ class _Reader:
         yield self._run(part.number, of_snake(part.value))
 
     def notes(self) -> Iterator[Noted]:
-        """Say which metrics gave no score."""
+        """Say which metrics gave no score, and what runs are known by."""
+        if self._are_unnamed:
+            yield Noted(
+                "nothing names the test run; a run is known by what was asked and answered, and "
+                "those of another test run that say the same are it again"
+            )
         if self._lacking:
             commonest = self._errors.most_common(_MOST_ERRORS)
             told = [f"{text[:_LONGEST_NAME]} ({count:,})" for text, count in commonest]
@@ -200,8 +206,12 @@ class _Reader:
         if self._common.run:
             place = number - 1 if case.place is None else case.place
             return f"{self._common.run}/{kind}/{place}"
-        asked = [case.name, case.input, case.actual_output, case.scenario, case.turns]
-        return f"deepeval/{kind}/{repetition}/{digest(asked)}"
+        self._are_unnamed = True
+        happened = [
+            self._common.fields, case.name, case.input, case.actual_output, case.scenario,
+            case.turns, case.run_duration, case.completion_time,
+        ]  # fmt: skip
+        return f"deepeval/{kind}/{repetition}/{digest(happened)}"
 
 
 IMPORTER: Final = Importer(

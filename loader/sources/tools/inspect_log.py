@@ -200,6 +200,7 @@ IMPORTER: Final = Importer(
             "tags": "tags of the log, joined by commas",
             "task_args.*": "an argument of the task",
             "model_args.*": "an argument of the model",
+            "model_roles.*": "the model that has a role, such as grader",
             "run_id": "the run that made the log, perhaps with others",
             "eval_id": "the evaluation",
             "created": "when the evaluation began",

@@ -95,10 +95,10 @@ class Sample(msgspec.Struct):
     id: int | str
     epoch: int = 1
     input: Raw = NOTHING
-    choices: list[str] | None = None
+    choices: list[Any] | None = None
     target: Raw = NOTHING
     output: _Output | None = None
-    scores: dict[str, Score] | None = None
+    scores: dict[str, Score | None] | None = None
     score: Score | None = None
     metadata: dict[str, Any] | None = None
     model_usage: dict[str, Usage] | None = None
@@ -219,7 +219,7 @@ def runs(
 
 def _given(sample: Sample, arm: Arm) -> dict[str, Score]:
     """Return the scores by scorer, also where the log has but one and does not name it."""
-    given = dict(sample.scores or {})
+    given = {name: score for name, score in (sample.scores or {}).items() if score is not None}
     if sample.score is not None:
         given[PLACEHOLDER] = sample.score
     if PLACEHOLDER in given:

@@ -202,7 +202,7 @@ IMPORTER: Final = Importer(
         kind="openai-evals",
         tool="OpenAI Evals",
         files="logs of `oaieval` (JSONL)",
-        versions="1.0 (2023, `model_name`) to 3.0 (2024, usage in the report)",
+        versions="1.0 (2023) to 3.0 (2024, usage in the report)",
         kept="`match` as accuracy, numbers of `metrics` as scores and their texts as labels, usage "
         "of sampling, errors; of the final report what no sample has, as scores of the arm",
         left_out="log probabilities, embeddings, raw samples, arguments of function calls (their "

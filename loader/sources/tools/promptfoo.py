@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.sources import Rejection
 from loader.sources.tools import About, FileBroken, Importer, Noted, Run, Said
+from loader.sources.tools.json_values import decode
 from loader.sources.tools.opened import each
 from loader.sources.tools.promptfoo_form import (
     Config,
@@ -22,7 +23,6 @@ from loader.sources.tools.promptfoo_form import (
     Origin,
     Prompt,
     Provider,
-    Response,
     Result,
     Row,
     Summary,
@@ -49,6 +49,10 @@ if TYPE_CHECKING:
 _NEWEST: Final = 4
 _OF_RUNTIME: Final = ("_conversation", "sessionId")
 """Variables that promptfoo fills in while a test runs."""
+_JUDGEMENT: Final = frozenset(
+    {"gradingResult", "score", "namedScores", "success", "failureReason", "error", "testCase"}
+)
+"""Members of a result that change when it is judged anew."""
 _LONGEST_LABEL: Final = 60
 _MOST_ARMS: Final = 1000
 _DOCUMENT: Final = re.compile(rb'\s*\{\s*"results"\s*:\s*\{\s*"version"\s*:\s*\d')
@@ -88,6 +92,11 @@ def _runs(file: ToolFile) -> Iterator[Item]:
         reader = _Reader(_Evaluation(file.name))
         yield from each(file.lines(Result), reader.runs)
         yield from reader.notes()
+        if reader.are_unnamed:
+            yield Noted(
+                "the lines do not name their evaluation; a run is known by what was answered and "
+                "how long it took, and lines of another evaluation that say the same are it again"
+            )
         return
     outline = file.outline(*_LISTS, *(f"results.{name}" for name in _LISTS[:2]))
     document = form_of(outline.members)
@@ -133,10 +142,12 @@ class _Reader:
         self._names: dict[tuple[object, ...], dict[str, object]] = {}
         self._seen: Counter[int] = Counter()
         self._grader_errors = 0
+        self.are_unnamed = False
+        """Whether there are results that no evaluation is named with."""
 
     def runs(self, part: Part[Result]) -> Iterator[Run | Said]:
         """Yield the run of one result, and what a person said of it."""
-        yield from self._run(part.number, part.value)
+        yield from self._run(part.number, part.value, part.text)
 
     def runs_of_row(self, part: Part[Row], head: Head) -> Iterator[Run | Said]:
         """Yield the runs of one row of the table."""
@@ -149,7 +160,7 @@ class _Reader:
             result.test_idx = part.number - 1 if row.test_idx is None else row.test_idx
             result.test_case, result.description = row.test, row.description
             result.vars = variables
-            yield from self._run(part.number, result)
+            yield from self._run(part.number, result, part.text)
 
     def notes(self) -> Iterator[Noted]:
         """Say what is to be known of all of them."""
@@ -157,7 +168,7 @@ class _Reader:
             failed = counted(self._grader_errors, "assertion")
             yield Noted(f"{failed} whose grader failed count as not passed, as in promptfoo")
 
-    def _run(self, number: int, result: Result) -> Iterator[Run | Said]:
+    def _run(self, number: int, result: Result, text: bytes) -> Iterator[Run | Said]:
         evaluation = self._evaluation
         arm, names = self._names_of(result)
         test = result.test_case or Test()
@@ -173,9 +184,9 @@ class _Reader:
             "inputs": {"prompt": raw(result.prompt), "vars": test.vars or result.vars or {}},
             "metadata": metadata(result, test),
         }
-        evaluation_id = result.evaluation_id or evaluation.id
-        record["source_run_id"] = _run_id(evaluation_id, result, record["repetition"])
-        begun = _BEGUN.search(evaluation_id or "")
+        record["source_run_id"] = _run_id(evaluation, result, record["repetition"], text)
+        self.are_unnamed |= not (result.evaluation_id or evaluation.id)
+        begun = _BEGUN.search(result.evaluation_id or evaluation.id or "")
         if recorded_at := evaluation.recorded_at or (begun and begun[0]):
             record["recorded_at"] = recorded_at
         if evaluation.trace_url:
@@ -213,11 +224,12 @@ class _Reader:
         if arm not in self._names:
             if len(self._names) >= _MOST_ARMS:
                 self._names.clear()
-            evaluation = self._evaluation
+            evaluation, named = self._evaluation, _prompt_name(text)
             self._names[arm] = {
                 "provider": provider.id or None,
                 "label": label or None,
-                "prompt": _prompt_name(text),
+                "prompt": named,
+                "column": f"{label}, {named}" if label and named else label or named,
                 "promptId": result.prompt_id or None,
                 "evalId": result.evaluation_id or evaluation.id,
                 "description": evaluation.description or None,
@@ -242,13 +254,15 @@ def _task_id(result: Result, test: Test) -> str:
     return task_name(description or "no variables", test.assertions)
 
 
-def _run_id(evaluation_id: str | None, result: Result, repetition: int) -> str:
+def _run_id(evaluation: _Evaluation, result: Result, repetition: int, text: bytes) -> str:
+    """Name a run by its place in its evaluation, else by all that is said but how it was judged."""
+    which = result.evaluation_id or evaluation.id or evaluation.recorded_at
     place = f"{result.test_idx}/{result.prompt_idx}"
-    if evaluation_id and result.test_idx is not None and result.prompt_idx is not None:
-        return f"{evaluation_id}/{place}"
-    response = result.response or Response()
-    what = [result.provider, result.prompt, result.vars, result.latency_ms, response.output]
-    return f"{evaluation_id or 'promptfoo'}/{place}/{repetition}/{digest(what)}"
+    if which and result.test_idx is not None and result.prompt_idx is not None:
+        return f"{which}/{place}"
+    said: dict[str, Any] = decode(text, dict)
+    happened = {name: value for name, value in said.items() if name not in _JUDGEMENT}
+    return f"{which or 'promptfoo'}/{place}/{repetition}/{digest(happened)}"
 
 
 def _prompt_name(label: str) -> str | None:
@@ -264,7 +278,7 @@ IMPORTER: Final = Importer(
         kind="promptfoo",
         tool="promptfoo",
         files="what `promptfoo eval -o` and `promptfoo export` write: JSON, JSONL",
-        versions="results of versions 1 to 4 (promptfoo 0.17 to 0.117)",
+        versions="results of versions 2 and 3 (promptfoo 0.80 to 0.122); 1 and 4 are read alike",
         kept="score and success (`pass`) of a test, named scores and metrics of assertions with "
         "their reasons and graders; repetitions, tokens, latency, cost, errors, what people rated",
         left_out="derived metrics, assertions without a metric (but for what became of them, in "
@@ -273,6 +287,7 @@ IMPORTER: Final = Importer(
             "provider": "the provider's id",
             "label": "the provider's label, else its id",
             "prompt": "the prompt's label, in short",
+            "column": "label and prompt together: a column of promptfoo's table",
             "promptId": "hash of the prompt's text",
             "evalId": "id of the evaluation",
             "description": "description of the evaluation",

@@ -56,6 +56,7 @@ _OLD_LISTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "test_timeout": ("error", "the tests took too long"),
     "resolved": ("resolved", None),
 }
+_BECAME: Final = {**_OLD_LISTS, **_LISTS}
 _TELLING_ALL: Final = {"completed_ids", "unresolved_ids", "generated", "with_logs", "applied"}
 """Lists of which at least one names what was not resolved."""
 _FAILURES: Final = {"infra_failure_ids": "infrastructure", "ambiguous_failure_ids": "ambiguous"}
@@ -93,14 +94,15 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     failures = {
         each: kind for name, kind in _FAILURES.items() if name in told for each in _ids(file, name)
     }
-    reasons = outline.members.get("failure_reasons") or {}
+    said = outline.members.get("failure_reasons")
+    reasons = said if isinstance(said, dict) else {}
     model = around.model_of(predictions) if predictions else None
     place = around.place_of_report(file, model)
     singles = around.folder_of_singles(file, place)
     names = {"model": place.model, "run_id": place.run_id, "file": file.name}
 
     def run(number: int, instance: str, name: str, patch: str | None) -> Run:
-        record = _record(place, instance, lists[name], around.single_of(singles, instance))
+        record = _record(place, instance, _BECAME[name], around.single_of(singles, instance))
         if model is not None:
             record["model_version"] = model
         if instance in failures:
@@ -136,8 +138,12 @@ def _tried(
         tells_all: whether an instance of no list was not evaluated; else it was not resolved.
 
     """
+    seen: set[str] = set()
     for prediction in around.each_prediction(predictions) if predictions else ():
         instance, patch = prediction.instance_id, prediction.model_patch
+        if instance in seen:
+            continue
+        seen.add(instance)
         otherwise = None if tells_all else "applied" if patch else "no_generation"
         yield instance, outcomes.pop(instance, otherwise), patch
     for instance, name in outcomes.items():
@@ -150,7 +156,8 @@ def _refuse_useless(
     """Raise FileBroken where a report does not say which instances were resolved and which not."""
     if not counts.keys() & {"resolved", "resolved_ids"}:
         version = members.get("schema_version")
-        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if version else ""
+        is_new = version is not None and version != _SCHEMA
+        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if is_new else ""
         reason = f"the report has no list resolved_ids, only counts{known}; give the whole report"
         raise FileBroken(Rejection("no_results", reason))
     if not tells_all:

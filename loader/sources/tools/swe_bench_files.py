@@ -101,7 +101,9 @@ def is_predictions(file: ToolFile) -> bool:
 
 def is_single(file: ToolFile) -> bool:
     """Whether a file is the report of single instances."""
-    return not file.is_list and bool(file.keys) and all(name in file.head for name in _SINGLE)
+    if file.is_list or not file.keys or not all(name in file.head for name in _SINGLE):
+        return False
+    return all(isinstance(file.shown(name), dict | None) for name in file.keys)
 
 
 def place_of_report(file: ToolFile, model: str | None) -> Place:

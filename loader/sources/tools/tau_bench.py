@@ -182,7 +182,7 @@ IMPORTER: Final = Importer(
         kind="tau-bench",
         tool="tau-bench, τ²-bench",
         files="results of `run.py` and of `tau2 run` (JSON; τ² as one file or as a folder)",
-        versions="tau-bench 2024, τ² 0.1 to 1.0",
+        versions="tau-bench of 2024, τ² 0.1 to 1.0.1",
         kept=(
             "reward and what it is made of as scores, success as the tool tells it (pass^k equals "
             "its), trial as repetition; an error has no score; of τ² cost, tokens of the agent's "

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import every_eval_ever_schema as schema
 import left_runs
 import servers
+from loader.marts.leaving.runs import file_name
 from loader.sources.tools.registry import KINDS
 from loader.warehouse.connection import connect
 from sample_marts import build, loader
@@ -250,6 +252,16 @@ def _inspect_log() -> dict[str, Any]:
          "scores": {"grade": edited}}
     )  # fmt: skip
     return {"version": 2, "status": "success", "eval": spec, "samples": samples}
+
+
+def test_a_name_of_a_file_leads_nowhere_else_and_is_no_other_arms() -> None:
+    odd = ["..", ".", "../x", "/etc/passwd", "a\0b", "", "C:\\x", "\u202eb", "a" * 300, "-", "é"]
+    names = [file_name(each) for each in odd]
+    assert len(set(names)) == len(odd)
+    for name in names:
+        assert re.fullmatch(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,80}", name), name
+    assert file_name("exp-1.2") == "exp-1.2"
+    assert file_name("a-b", "c") != file_name("a", "b-c")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,16 @@ _THRESHOLD: Final = 0.5
 
 
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
+    """Write a test run, and a tenth of the test cases as what `evaluate()` returned."""
+    dumped = runs // 10
+    written = [write_document(folder, runs - dumped, seed=seed)]
+    if dumped:
+        written.append(folder / "returned.json")
+        written[1].write_text(json.dumps(returned(document(dumped, seed=seed + 1))))
+    return written
+
+
+def write_document(folder: Path, runs: int = 20, *, seed: int = 1) -> Path:
     """Write a test run of so many test cases.
 
     Its `metricsScores`, `testPassed` and `testFailed` are counted as the tool counts them.
@@ -28,7 +38,7 @@ def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
         for number, each in enumerate(cases(runs, seed)):
             file.write((", " if number else "") + json.dumps(each))
         file.write(f'], "conversationalTestCases": [], {json.dumps(after)[1:]}')
-    return [path]
+    return path
 
 
 def document(runs: int = 20, *, seed: int = 1) -> dict[str, Any]:

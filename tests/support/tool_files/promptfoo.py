@@ -18,6 +18,14 @@ _ERRORS: Final = 0.1
 
 
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
+    """Write a document of results, a quarter of them as lines, a tenth in version 2."""
+    lines, old = runs // 4, runs // 10
+    written = [write_document(folder, runs - lines - old, seed=seed)]
+    written += [write_lines(folder, lines, seed=seed + 1)] if lines else []
+    return written + ([write_old(folder, old, seed=seed + 2)] if old else [])
+
+
+def write_document(folder: Path, runs: int = 20, *, seed: int = 1) -> Path:
     """Write results of version 3: two providers, every test twice.
 
     The file's own `stats` and the `metrics` of its prompts are the truth of what is in it.
@@ -32,7 +40,7 @@ def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
             file.write((",\n" if number else "\n") + json.dumps(each))
         file.write(f'\n], "stats": {json.dumps(stats)}}}, "config": {json.dumps(config())}, ')
         file.write('"shareableUrl": null, "metadata": {"promptfooVersion": "0.117.0"}}\n')
-    return [path]
+    return path
 
 
 def write_lines(folder: Path, runs: int = 20, *, seed: int = 1) -> Path:
@@ -78,7 +86,7 @@ def write_changed(
     folder: Path, change: Callable[[dict[str, Any]], None], runs: int = 4, *, seed: int = 1
 ) -> Path:
     """Write results of version 3 after something was done to the document."""
-    [path] = write(folder, runs, seed=seed)
+    path = write_document(folder, runs, seed=seed)
     document = json.loads(path.read_text())
     change(document)
     path.write_text(json.dumps(document))
@@ -170,7 +178,7 @@ def _result(test_idx: int, prompt_idx: int, chosen: Random) -> dict[str, Any]:
             "pass": has, "score": score, "reason": reason, "namedScores": named,
             "componentResults": components, "assertion": None,
         },
-        "latencyMs": 0 if is_error else 100 + test_idx,
+        "latencyMs": 0 if is_error else 100 + test_idx % 1000,
         "namedScores": {} if is_error else named,
         "prompt": {"raw": f"Answer City {test} in one word", "label": LABEL},
         "promptId": "p1",

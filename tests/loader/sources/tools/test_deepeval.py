@@ -53,7 +53,7 @@ def hold_against(found: ReadFiles, document: dict[str, Any]) -> None:
 
 
 def test_scores_and_counts_are_those_that_the_file_states(tmp_path: Path) -> None:
-    [path] = files.write(tmp_path, 300)
+    path = files.write_document(tmp_path, 300)
     found = read(path)
     document = json.loads(path.read_text())
     assert all(each["errors"] == 0 or each["scores"] for each in document["metricsScores"])
@@ -272,10 +272,27 @@ def test_two_test_runs_never_share_a_run_and_one_is_itself_again(tmp_path: Path)
     runs = [{each["source_run_id"] for each in each_.records} for each_ in (first, moved, second)]
     assert runs[0] == runs[1]
     assert not runs[0] & runs[2]
+    assert not any("nothing names" in note for note in first.notes)
+
+
+def test_a_test_run_that_did_not_end_is_known_by_what_was_answered_and_says_so(
+    tmp_path: Path,
+) -> None:
+    found = files.document(4)
+    found["runDuration"] = 0.0  # as while it runs
+    first = read_document(tmp_path, found)
+    found["testCases"].reverse()
+    again = read_document(tmp_path, found)
+    runs = [{each["source_run_id"] for each in each_.records} for each_ in (first, again)]
+    assert runs[0] == runs[1]
+    assert any("nothing names the test run" in note for note in first.notes)
+    found["testCases"][0]["actualOutput"] = "another answer"
+    other = {each["source_run_id"] for each in read_document(tmp_path, found).records}
+    assert len(runs[0] & other) == 3
 
 
 def test_names_for_arms_are_those_of_the_test_run(tmp_path: Path) -> None:
-    [path] = files.write(tmp_path, 3)
+    path = files.write_document(tmp_path, 3)
     for name, arm in {
         "model": "acme-small",
         "hyperparameters.prompt": "v3",
@@ -296,7 +313,7 @@ def test_a_link_alone_is_refused_with_where_the_results_are(tmp_path: Path) -> N
 
 
 def test_a_test_run_that_breaks_off_loads_nothing(tmp_path: Path) -> None:
-    [path] = files.write(tmp_path, 40)
+    path = files.write_document(tmp_path, 40)
     text = path.read_text()
     path.write_text(text[: len(text) // 2])
     found = read(path)

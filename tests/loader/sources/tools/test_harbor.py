@@ -198,6 +198,11 @@ def test_two_jobs_of_one_arm_plan_it_once_with_the_most_of_both(tmp_path: Path) 
     assert (plan.planned_tasks, plan.planned_repetitions) == (2, 4)
 
 
+def test_a_plan_of_nothing_and_of_more_than_can_be_is_none(tmp_path: Path) -> None:
+    path = a_run(tmp_path, made.attempt(0, chooser()), dataset_size=10**18, n_attempts=0)
+    assert read(path).source.plans() == []
+
+
 def test_a_trial_that_raised_has_what_the_verifier_gave_and_the_exception(tmp_path: Path) -> None:
     def only(rewards: dict[str, float] | None, failed: str | None) -> dict[str, Any]:
         return read(written(tmp_path / "result.json", made.trial(0, rewards, failed))).only()

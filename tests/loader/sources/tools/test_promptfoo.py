@@ -40,7 +40,7 @@ def hold_against(found: ReadFiles, stats: dict[str, Any]) -> None:
 
 
 def test_counts_and_sums_are_those_that_the_file_states(tmp_path: Path) -> None:
-    found = read(*files.write(tmp_path, 200))
+    found = read(files.write_document(tmp_path, 200))
     stats, prompts = files.numbers(200)
     assert stats["errors"]
     assert stats["failures"]
@@ -107,7 +107,7 @@ def test_a_result_becomes_a_record_field_by_field(tmp_path: Path) -> None:
 def test_an_error_is_a_run_without_scores_and_a_failed_assertion_is_a_low_score(
     tmp_path: Path,
 ) -> None:
-    found = read(*files.write(tmp_path, 60))
+    found = read(files.write_document(tmp_path, 60))
     errors = [each for each in found.records if "error_message" in each]
     assert {each["error_message"] for each in errors} == {"timed out"}
     assert not any("scores" in each or each["success"] or "cost_usd" in each for each in errors)
@@ -118,7 +118,7 @@ def test_an_error_is_a_run_without_scores_and_a_failed_assertion_is_a_low_score(
 
 
 def test_a_task_is_named_alike_in_every_arm_and_wherever_its_test_stands(tmp_path: Path) -> None:
-    before = read(*files.write(tmp_path, 40))
+    before = read(files.write_document(tmp_path, 40))
     by_arm: dict[str, list[str]] = {}
     for each in before.records:
         by_arm.setdefault(each["model_version"], []).append(each["task_id"])
@@ -165,7 +165,7 @@ def test_variables_left_out_of_the_file_leave_the_number_of_the_test(tmp_path: P
 
 
 def test_repeated_tests_are_repetitions_of_one_task(tmp_path: Path) -> None:
-    found = read(*files.write(tmp_path, 40))
+    found = read(files.write_document(tmp_path, 40))
     runs = Counter(
         (each["task_id"], each["model_version"], each["repetition"]) for each in found.records
     )
@@ -175,11 +175,14 @@ def test_repeated_tests_are_repetitions_of_one_task(tmp_path: Path) -> None:
 
 
 def test_providers_and_prompts_are_names_for_arms(tmp_path: Path) -> None:
-    [path] = files.write(tmp_path, 8)
+    path = files.write_document(tmp_path, 8)
     for name, arms in {
         "provider": {"acme:chat:small", "acme:chat:large"},
         "label": {"acme:chat:small", "big"},
         "prompt": {"Answer {{city}} in one word"},
+        "column": {
+            f"{label}, Answer {{{{city}}}} in one word" for label in (files.PROVIDERS[0], "big")
+        },
         "promptId": {"p1"},
         "evalId": {files.EVAL_ID},
         "description": {"Cities"},
@@ -203,7 +206,7 @@ def test_a_prompt_without_a_label_is_named_by_its_beginning_and_a_digest(tmp_pat
 
 
 def test_lines_give_the_runs_of_the_document(tmp_path: Path) -> None:
-    whole = read(*files.write(tmp_path, 40))
+    whole = read(files.write_document(tmp_path, 40))
     lines = read(files.write_lines(tmp_path, 40))
     told_by_document = {"experiment_id", "source_run_id", "recorded_at"}
     for one, other in zip(whole.records, lines.records, strict=True):
@@ -213,16 +216,34 @@ def test_lines_give_the_runs_of_the_document(tmp_path: Path) -> None:
     assert len({each["source_run_id"] for each in lines.records}) == 40
 
 
+def test_lines_that_name_no_evaluation_are_known_by_what_happened(tmp_path: Path) -> None:
+    path = files.write_lines(tmp_path, 40)
+    before = read(path)
+    assert any("the lines do not name their evaluation" in note for note in before.notes)
+    judged = [json.loads(line) for line in path.read_text().splitlines()]
+    for each in judged:
+        each["score"], each["gradingResult"] = 0.125, None
+    path.write_text("".join(json.dumps(each) + "\n" for each in judged))
+    after = read(path)
+    runs = [{each["source_run_id"] for each in found.records} for found in (before, after)]
+    assert runs[0] == runs[1]
+    for each in judged:
+        each["latencyMs"] += 1
+    path.write_text("".join(json.dumps(each) + "\n" for each in judged))
+    assert not runs[0] & {each["source_run_id"] for each in read(path).records}
+
+
 def test_lines_that_name_their_evaluation_are_its_runs(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     named = [{**each, "evaluationId": files.EVAL_ID} for each in files.results(4)]
     path.write_text("".join(json.dumps(each) + "\n" for each in named))
-    whole = read(*files.write(tmp_path, 4))
+    whole = read(files.write_document(tmp_path, 4))
     found = read(path)
     assert [each["source_run_id"] for each in found.records] == [
         each["source_run_id"] for each in whole.records
     ]
     assert {each["recorded_at"] for each in found.records} == {"2026-03-02T09:15:00"}
+    assert not any("do not name" in note for note in found.notes)
 
 
 def test_a_broken_line_is_rejected_alone(tmp_path: Path) -> None:
@@ -243,7 +264,7 @@ def test_version_2_is_read_from_its_results_or_its_table(
     stats, _ = files.numbers(80)
     found = read(path)
     hold_against(found, stats)
-    newer = read(*files.write(tmp_path, 80))
+    newer = read(files.write_document(tmp_path, 80))
     for name in ("score", "pass", "tone", "length"):
         assert found.mean(name) == pytest.approx(newer.mean(name))
     assert len({each["source_run_id"] for each in found.records}) == 80
@@ -281,7 +302,7 @@ def test_a_version_that_is_not_known_is_refused_with_what_is_known(tmp_path: Pat
 
 
 def test_a_document_that_breaks_off_or_is_otherwise_loads_nothing(tmp_path: Path) -> None:
-    [path] = files.write(tmp_path, 40)
+    path = files.write_document(tmp_path, 40)
     text = path.read_text()
     path.write_text(text[: len(text) // 2])
     found = read(path)
@@ -420,7 +441,7 @@ def test_arms_load_once_and_a_result_that_was_judged_anew_is_a_new_version(
         "ingest", tmp_path, "--map", "experiment_group=provider",
         "--control", files.PROVIDERS[0], "--treatment", files.PROVIDERS[1],
     )  # fmt: skip
-    files.write(tmp_path, 40, seed=3)
+    files.write_document(tmp_path, 40, seed=3)
     assert "loaded 40 · unchanged 0 · rejected 0" in loader(database_url, *command).stdout
     again = loader(database_url, *command, "--again")
     assert "loaded 0 · unchanged 40 · rejected 0" in again.stdout
