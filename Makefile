@@ -63,6 +63,7 @@ format: $(INSTALLED)  ## let the formatters do what they can
 bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors
 	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/mutations.py --count 100000
+	$(BIN)/python benchmarks/importers.py
 	$(BIN)/python benchmarks/build.py
 	$(BIN)/python benchmarks/langsmith_ingest.py
 	$(BIN)/python benchmarks/verdicts.py

@@ -44,6 +44,8 @@ class Found(NamedTuple):
     """By their source_run_id."""
     reasons: list[str]
     """Of rows that are rejected, by the source or by the check."""
+    doubled: list[str]
+    """Ids of several runs."""
     rows: int
     notes: list[str]
 
@@ -91,7 +93,7 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         [ToolFile(str(path)) for path in paths], importer_of(kind), supplied=SUPPLIED
     )
     checker = Checker(VOCABULARY, Defaults(experiment_group="baseline"))
-    found = Found({}, [], 0, [])
+    found = Found({}, [], [], 0, [])
     tasks: Counter[str] = Counter()
     rows = 0
     for row in source.rows():
@@ -110,7 +112,9 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         tasks[record["task_id"]] += 1
         # without an id, the runs of a task are told by their order
         name = record.get("source_run_id") or f"{record['task_id']} #{tasks[record['task_id']]}"
-        assert name not in found.records, name
+        if name in found.records:
+            found.doubled.append(name)
+            name = f"{name} #{rows}"
         found.records[name] = record
     list(source.plans()), list(source.summary_scores()), list(source.said())
     return found._replace(rows=rows, notes=list(source.notes()))
@@ -121,7 +125,7 @@ def try_read(kind: str, paths: Iterable[Path]) -> Found:
     try:
         found = read(kind, paths)
     except LoaderError as error:
-        return Found({}, [str(error)], 0, [])
+        return Found({}, [str(error)], [], 0, [])
     assert found.rows == len(found.records) + len(found.reasons)
     return found
 

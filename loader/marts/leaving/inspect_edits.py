@@ -4,6 +4,7 @@ A line is the arguments of `inspect_ai.log.edit_score`: sample, epoch, name of t
 `edit`, which is a `ScoreEdit` with its provenance; and what says where: the files that the run
 was loaded with, and the run, which is the uuid of the sample. Ids of samples are texts here. A
 score that has several values is edited as a whole, since Inspect knows no edit of one of them.
+What a log said itself is not said to it again.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def write(sink: Callable[[bytes], object], edits: Iterable[Edit]) -> tuple[int, 
             held = values.setdefault((edit.source_run_id, name), _parts(edit, name))
             held[part] = edit.score
             value = _value(held)
+        if edit.is_of_log:
+            continue
         line = {
             "logs": edit.logs,
             "run": edit.source_run_id,

@@ -121,6 +121,8 @@ class Edit(msgspec.Struct):
     """On the evaluator's own scale."""
     annotated_at: datetime
     scores: dict[str, Any]
+    is_of_log: bool
+    """Whether the log that the run came from says it already."""
     repetition: int | None = None
     logs: list[str] | None = None
     """Files that the run was loaded with."""
@@ -149,7 +151,7 @@ def edits(connection: Connection, experiment_id: str) -> Iterator[Edit]:
 def file_name(*parts: str) -> str:
     """Return a name for a file or folder that says what parts it is of, and is no other's."""
     shown = "-".join(_ODD.sub("_", part).strip(".") or "_" for part in parts)
-    if len(shown) <= _LONGEST_NAME and all(not _ODD.search(part) for part in parts):
+    if (shown,) == parts and len(shown) <= _LONGEST_NAME:
         return shown
     return f"{shown[:_LONGEST_NAME]}-{sha256(repr(parts).encode()).hexdigest()[:8]}"
 

@@ -84,6 +84,16 @@ class Whole(NamedTuple):
     """What is said with it: its standard error, of how many it is."""
 
 
+class Directed(NamedTuple):
+    """Which way a score is better, as the tool says it of one experiment."""
+
+    key: str
+    higher_is_better: bool
+    record: dict[str, Any]
+    """The fields that say which experiment it is, as of a run."""
+    names: Mapping[str, object]
+
+
 class Said(NamedTuple):
     """A score that a person gave a run of this file, in place of what the evaluator gave it."""
 
@@ -108,7 +118,7 @@ class Companion(NamedTuple):
     """Which: `per_instance_stats.json`, the samples beside it."""
 
 
-Item = Run | Rejected | Planned | Whole | Said | Noted | Companion
+Item = Run | Rejected | Planned | Whole | Directed | Said | Noted | Companion
 
 
 class FileBroken(Exception):  # noqa: N818  of the file, not of the program

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from loader.sources import Rejection
 from loader.sources.tools import About, Importer, Rejected, Run
-from loader.sources.tools.cells import body, is_absent, number, rows_as
+from loader.sources.tools.braintrust_rows import LISTS, Row, rows_of
 from loader.sources.tools.gathered import Gathered
 from loader.sources.tools.naming import Names, below, named_by_content, worth_keeping
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from loader.sources.tools import Item
     from loader.sources.tools.gathered import Piece
-    from loader.sources.tools.opened import Part, ToolFile
+    from loader.sources.tools.opened import ToolFile
 
 _TOKENS: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt_tokens": ("prompt_tokens",),
@@ -33,72 +32,9 @@ _NOT_MEASURED: Final = {
     "start", "end", "duration", "caller_functionname", "caller_filename", "caller_lineno",
     *(name for names in _TOKENS.values() for name in names),
 }  # fmt: skip
-_NESTED: Final = re.compile(r"(scores|metrics|metadata|origin|span_attributes)\.(.+)", re.DOTALL)
 _BODIES: Final = {"input": "inputs", "output": "outputs", "expected": "reference_outputs"}
-_LISTS: Final = ("events", "data")
-
-
-class _Origin(msgspec.Struct):
-    """Where the input of a row came from."""
-
-    object_type: str | None = None
-    object_id: str | None = None
-    id: str | None = None
-
-
-class _SpanAttributes(msgspec.Struct):
-    name: str | None = None
-    type: str | None = None
-    purpose: str | None = None
-    """`scorer` for what an evaluator did, its calls of a model included."""
-
-
-class _Row(msgspec.Struct, omit_defaults=True):
-    """One span: a run, if it has no parent."""
-
-    id: str
-    span_id: str | None = None
-    root_span_id: str | None = None
-    is_root: bool | None = None
-    span_parents: list[str] | None = None
-    span_attributes: _SpanAttributes | None = None
-    created: str | None = None
-    project_id: str | None = None
-    project_name: str | None = None
-    experiment_id: str | None = None
-    experiment_name: str | None = None
-    dataset_id: str | None = None
-    dataset_record_id: str | None = None
-    origin: _Origin | None = None
-    input: Any = None
-    output: Any = None
-    expected: Any = None
-    error: Any = None
-    scores: dict[str, float | bool | None] | None = None
-    metrics: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    tags: list[str] | str | None = None
-
-    @property
-    def is_run(self) -> bool:
-        """Whether this is the span of a whole run."""
-        if self.is_root is not None:
-            return self.is_root
-        is_alone = self.span_parents is not None or self.span_id == self.root_span_id
-        return is_alone and not self.span_parents
-
-    @property
-    def kind(self) -> str | None:
-        return self.span_attributes.type if self.span_attributes else None
-
-    @property
-    def is_of_scorer(self) -> bool:
-        attributes = self.span_attributes
-        return bool(attributes and (attributes.purpose == "scorer" or attributes.type == "score"))
-
-
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(_Row).decode
+_decode = msgspec.json.Decoder(Row).decode
 
 
 def _recognises(file: ToolFile) -> bool:
@@ -107,7 +43,7 @@ def _recognises(file: ToolFile) -> bool:
         has_scores = any(name.startswith("scores.") for name in columns) or "scores" in columns
         return columns >= {"id", "input"} and has_scores and not columns & {"timestamp", "task_id"}
     keys = file.keys
-    if keys & {*_LISTS}:
+    if keys & {*LISTS}:
         return b'"root_span_id"' in file.head and b'"experiment_id"' in file.head
     is_span = keys >= {"id", "root_span_id"} and bool(keys & {"span_attributes", "scores"})
     return is_span or (keys >= {"id", "input", "scores", "created"} and "task_id" not in keys)
@@ -116,7 +52,7 @@ def _recognises(file: ToolFile) -> bool:
 def _runs(file: ToolFile) -> Iterator[Item]:
     names = Names(file.name)
     with Gathered() as gathered:
-        for part in _rows(file):
+        for part in rows_of(file):
             if isinstance(part, Rejected):
                 yield part
             else:
@@ -124,35 +60,6 @@ def _runs(file: ToolFile) -> Iterator[Item]:
                 gathered.add(row.root_span_id or row.id, part.number, _encode(row))
         for group in gathered.groups():
             yield group if isinstance(group, Rejected) else _run(group[1], gathered, names)
-
-
-def _rows(file: ToolFile) -> Iterator[Part[_Row] | Rejected]:
-    if file.columns:
-        yield from rows_as(file, _Row, _object)
-    elif file.is_list:
-        file.count()  # a list that breaks off is refused before its first run
-        yield from file.parts("", _Row)
-    elif found := file.keys & {*_LISTS}:
-        [name] = found
-        file.outline(name)
-        yield from file.parts(name, _Row)
-    else:
-        yield from file.lines(_Row)
-
-
-def _object(cells: dict[str, str]) -> dict[str, Any]:
-    """Make a row of cells: `scores.Name` is a member of scores, `scores` may be JSON."""
-    found: dict[str, Any] = {}
-    for column, cell in cells.items():
-        nested = _NESTED.fullmatch(column)
-        if nested is None:
-            found[column] = body(cell)
-        elif nested[1] == "scores":
-            found.setdefault("scores", {})[nested[2]] = None if is_absent(cell) else cell
-        elif not is_absent(cell):
-            held = number(cell) if nested[1] == "metrics" else body(cell)
-            found.setdefault(nested[1], {})[nested[2]] = held
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _run(pieces: Sequence[Piece], gathered: Gathered, names: Names) -> Run | Rejected:
@@ -188,8 +95,6 @@ def _run(pieces: Sequence[Piece], gathered: Gathered, names: Names) -> Run | Rej
     if root.error is not None:
         record["error_message"] = _text(root.error)
         record["success"] = False
-        if record["scores"]:  # given by what handles errors, not by what was evaluated
-            metadata["scores_of_the_error"] = record.pop("scores")
     if metadata:
         record["metadata"] = metadata
     told = {
@@ -203,14 +108,14 @@ def _run(pieces: Sequence[Piece], gathered: Gathered, names: Names) -> Run | Rej
     return Run(place, record, names.of(told))
 
 
-def _dataset(root: _Row) -> str | None:
+def _dataset(root: Row) -> str | None:
     origin = root.origin
     return (origin.object_id if origin and origin.object_type == "dataset" else None) or (
         root.dataset_id
     )
 
 
-def _task(root: _Row) -> str:
+def _task(root: Row) -> str:
     """Return the record of the dataset; else what Braintrust compares experiments by, the input."""
     origin = root.origin
     return (
@@ -220,21 +125,18 @@ def _task(root: _Row) -> str:
     )
 
 
-def _model(root: _Row, children: Sequence[_Row]) -> str | None:
+def _model(root: Row, children: Sequence[Row]) -> str | None:
     """Return the model that the run says it used; else that of its calls, if it is one."""
     said = (root.metadata or {}).get("model")
     if isinstance(said, str) and said:
         return said
-    used = {
-        (span.metadata or {}).get("model")
-        for span in children
-        if span.kind == "llm" and not span.is_of_scorer
-    }
-    [model, *others] = [*used] or [None]
-    return model if isinstance(model, str) and not others else None
+    calls = [span for span in children if span.kind == "llm" and not span.is_of_scorer]
+    told = [(span.metadata or {}).get("model") for span in calls]
+    used = {model for model in told if isinstance(model, str) and model}
+    return used.pop() if len(used) == 1 else None
 
 
-def _measured(root: _Row, children: Sequence[_Row]) -> dict[str, Any]:
+def _measured(root: Row, children: Sequence[Row]) -> dict[str, Any]:
     """Return latency, tokens, cost and whatever else was counted.
 
     The page sums up the calls of a run in its row; the API does not: there they stand in the
@@ -266,7 +168,7 @@ def _measured(root: _Row, children: Sequence[_Row]) -> dict[str, Any]:
     return found
 
 
-def _add_scores(record: dict[str, Any], root: _Row, children: Sequence[_Row]) -> None:
+def _add_scores(record: dict[str, Any], root: Row, children: Sequence[Row]) -> None:
     """Put in the scores: of the run, else of the spans of its scorers, the mean where several."""
     given: dict[str, list[float | None]] = {}
     comments: dict[str, str] = {}
@@ -311,11 +213,10 @@ IMPORTER: Final = Importer(
         kind="braintrust",
         tool="Braintrust",
         files="an experiment, exported on its page (CSV, JSON) or by the API (`fetch`, BTQL)",
-        versions="API v1, SDK 0.x to 3",
+        versions="API v1, rows of the SDK of 2026",
         kept="scores, tokens and cost (of a run, else summed up over its calls), the task's "
         "latency, errors, model, tags, metadata, reasons of scorers, repetitions of one input",
-        left_out="spans below the run other than for the above; scores of a run that failed "
-        "stand in its metadata",
+        left_out="spans below the run other than for the above, and what scorers used",
         names={
             "experiment_name": "name of the experiment",
             "experiment_id": "id of the experiment",

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import glob
 import sqlite3
+from collections import Counter
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.tools import About, Companion, FileBroken, Importer, Rejected, Run, Whole
+from loader.sources.tools.every_eval_ever_form import Aggregate, Input, Instance, Result
 from loader.sources.tools.opened import Part, each
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ _EMBEDDED: Final = "detailed_evaluation_results_per_samples"
 _RESULTS: Final = "evaluation_results"
 _SAMPLES: Final = "_samples.jsonl"
 _MOST_BESIDE: Final = 200
-_LONGEST_NAME: Final = 60
+_MOST_METRICS: Final = 10_000
+_SCORE: Final = "score"
+"""The key of a score that nothing names."""
 _MILLISECONDS: Final = 1e11
 _BATCH: Final = 1000
 _NO_RUN: Final[tuple[int, Iterator[Any]]] = (0, iter(()))
@@ -56,126 +60,6 @@ from counted order by place, number
 """
 
 
-class _Evaluation(msgspec.Struct):
-    score: float | bool | None = None
-    num_turns: float | None = None
-    tool_calls_count: float | None = None
-
-
-class _Input(msgspec.Struct):
-    raw: Any = None
-    reference: Any = None
-    choices: list[Any] | None = None
-
-
-class _Output(msgspec.Struct):
-    raw: Any = None
-
-
-class _Tokens(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    total_tokens: int | None = None
-    input_tokens_cache_read: int | None = None
-    reasoning_tokens: int | None = None
-
-
-class _Performance(msgspec.Struct):
-    latency_ms: float | None = None
-    time_to_first_token_ms: float | None = None
-    generation_time_ms: float | None = None
-
-
-class _Instance(msgspec.Struct):
-    """A line: one score of one run, with what was asked and answered."""
-
-    evaluation_id: str
-    evaluation_name: str
-    sample_id: str | int
-    evaluation: _Evaluation
-    model_id: str | None = None
-    evaluation_result_id: str | None = None
-    sample_hash: str | None = None
-    interaction_type: str | None = None
-    input: _Input | None = None
-    output: _Output | None = None
-    messages: list[Any] | None = None
-    interactions: list[Any] | None = None
-    token_usage: _Tokens | None = None
-    performance: _Performance | None = None
-    error: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class _Metric(msgspec.Struct):
-    evaluation_description: str | None = None
-    metric_id: str | None = None
-    metric_name: str | None = None
-    min_score: float | str | None = None
-    max_score: float | str | None = None
-
-
-class _Details(msgspec.Struct):
-    score: float | None = None
-
-
-class _Result(msgspec.Struct):
-    """One score of an aggregate file."""
-
-    evaluation_name: str
-    score_details: _Details
-    metric_config: _Metric
-    evaluation_result_id: str | None = None
-    evaluation_timestamp: str | float | None = None
-
-    @property
-    def metric(self) -> str | None:
-        """What it is a score of, where that is said in a word or two."""
-        config = self.metric_config
-        told = config.metric_id or config.metric_name or config.evaluation_description
-        return told if told and len(told) <= _LONGEST_NAME and "\n" not in told else None
-
-
-class _Aggregate(NamedTuple):
-    """What an aggregate file says of the lines beside it."""
-
-    members: dict[str, Any]
-    results: list[_Result]
-
-    def metric(self, line: _Instance) -> str:
-        """Return the key of a line's score."""
-        wanted = line.evaluation_result_id
-        for result in self.results:
-            if wanted and result.evaluation_result_id:
-                is_its = result.evaluation_result_id == wanted
-            else:
-                is_its = result.evaluation_name == line.evaluation_name
-            if is_its:
-                return result.metric or line.evaluation_name
-        only = self.results[0].metric if len(self.results) == 1 else None
-        return only or line.evaluation_result_id or "score"
-
-    def scale(self, metric: str, low: float, high: float, mean: float) -> list[float] | None:
-        """Return a metric's scale where the lines are on it: it is the aggregate's, not theirs."""
-        for result in self.results:
-            config, score = result.metric_config, result.score_details.score
-            ends = [config.min_score, config.max_score]
-            if (result.metric or "") != metric or not all(
-                isinstance(end, int | float) for end in ends
-            ):
-                continue
-            bottom, top = (float(str(end)) for end in ends)
-            is_theirs = score is not None and abs(mean - score) <= (top - bottom) / 100
-            if (
-                bottom < top
-                and bottom <= low
-                and high <= top
-                and (low < 0 or high > 1 or is_theirs)
-            ):
-                return [bottom, top]
-        return None
-
-
 def _recognises(file: ToolFile) -> bool:
     if file.is_list or "task_id" in file.keys:
         return False
@@ -193,7 +77,7 @@ def _runs(file: ToolFile) -> Iterator[Item]:
 
 def _instances(file: ToolFile) -> Iterator[Item]:
     beside = _aggregate_of(file)
-    aggregate = _read(beside) if beside else _Aggregate({}, [])
+    aggregate = _read(beside) if beside else Aggregate({}, [])
     said = _said_of_file(aggregate.members, file)
     with closing(sqlite3.connect("")) as spill:
         _spill(file, aggregate, spill)
@@ -205,7 +89,7 @@ def _instances(file: ToolFile) -> Iterator[Item]:
         runs = groupby(spill.execute(_RUNS), itemgetter(0))
         place, rows = next(runs, _NO_RUN)
 
-        def run(part: Part[_Instance]) -> Iterator[Run]:
+        def run(part: Part[Instance]) -> Iterator[Run]:
             nonlocal place, rows
             if part.number != place:
                 return  # of a run that was yielded with its first line
@@ -213,28 +97,40 @@ def _instances(file: ToolFile) -> Iterator[Item]:
             place, rows = next(runs, _NO_RUN)
             yield _run(part, lines, said, scales)
 
-        yield from each(file.lines(_Instance), run)
+        yield from each(file.lines(Instance), run)
 
 
-def _spill(file: ToolFile, aggregate: _Aggregate, spill: sqlite3.Connection) -> None:
+def _spill(file: ToolFile, aggregate: Aggregate, spill: sqlite3.Connection) -> None:
     """Keep of each line which run and score it is: those of one run may lie anywhere."""
     spill.execute(_LINES)
+    metrics: dict[tuple[str, str | None], str | None] = {}
 
     def rows() -> Iterator[tuple[object, ...]]:
-        for part in file.lines(_Instance):
+        for part in file.lines(Instance):
             if isinstance(part, Rejected):
                 _refuse_future(file, part)
                 continue
             line = part.value
             score = None if line.error else line.evaluation.score
+            which = (line.evaluation_name, line.evaluation_result_id)
+            if which not in metrics and len(metrics) < _MOST_METRICS:
+                metrics[which] = aggregate.metric(line)
+            key = metrics.get(which) or line.evaluation_result_id or _SCORE
             yield (
-                part.number, line.evaluation_name, str(line.sample_id), aggregate.metric(line),
+                part.number, line.evaluation_name, str(line.sample_id), key,
                 None if score is None else float(score), _epoch(line.metadata),
             )  # fmt: skip
 
     found = rows()
     while batch := list(islice(found, _BATCH)):
         spill.executemany("insert into lines values (?, ?, ?, ?, ?, ?)", batch)
+    # an id that nothing explains may name the model, which arms do not share
+    ids = Counter(unit for unit, result in metrics if result is not None)
+    for (unit, result), metric in metrics.items():
+        if metric is None and ids[unit] == 1:
+            spill.execute(
+                "update lines set metric = ? where unit = ? and metric = ?", (_SCORE, unit, result)
+            )
 
 
 def _refuse_future(file: ToolFile, part: Rejected) -> None:
@@ -280,7 +176,7 @@ def _said_of_file(members: dict[str, Any], file: ToolFile) -> dict[str, Any]:
 
 
 def _run(
-    part: Part[_Instance],
+    part: Part[Instance],
     rows: list[tuple[int, int, str, float | None]],
     said: dict[str, Any],
     scales: dict[str, list[float]],
@@ -291,13 +187,14 @@ def _run(
         experiment = line.evaluation_name
     unit = "" if line.evaluation_name == experiment else f"{line.evaluation_name}/"
     repetition = rows[0][1]
+    of = "" if "/" in line.evaluation_id else f"/{line.model_id}"
     scores = {metric: score for _, _, metric, score in rows if score is not None}
     metadata = dict(line.metadata or {})
     extra = metadata.pop(EXTRA, None)
     metadata.pop("epoch", None)
     if line.sample_hash:
         metadata["sample_hash"] = line.sample_hash
-    tokens, spent, asked = line.token_usage, line.performance, line.input or _Input()
+    tokens, spent, asked = line.token_usage, line.performance, line.input or Input()
     counts = {
         "num_turns": line.evaluation.num_turns,
         "tool_calls": line.evaluation.tool_calls_count,
@@ -307,7 +204,7 @@ def _run(
     record: dict[str, Any] = {
         "experiment_id": experiment,
         "task_id": f"{unit}{line.sample_id}",
-        "source_run_id": f"{line.evaluation_id}/{unit}{line.sample_id}/{repetition}",
+        "source_run_id": f"{line.evaluation_id}{of}/{unit}{line.sample_id}/{repetition}",
         "repetition": repetition,
         "recorded_at": said["recorded_at"],
         "model_version": line.model_id,
@@ -370,10 +267,10 @@ def _time(told: object) -> str | None:
     return None
 
 
-def _read(file: ToolFile) -> _Aggregate:
+def _read(file: ToolFile) -> Aggregate:
     members = file.outline(_EMBEDDED, _RESULTS).members
-    found: Iterable[Part[_Result] | Rejected] = file.parts(_RESULTS, _Result)
-    return _Aggregate(members, [part.value for part in found if isinstance(part, Part)])
+    found: Iterable[Part[Result] | Rejected] = file.parts(_RESULTS, Result)
+    return Aggregate(members, [part.value for part in found if isinstance(part, Part)])
 
 
 def _aggregate_of(file: ToolFile) -> ToolFile | None:
@@ -412,7 +309,7 @@ def _wholes(file: ToolFile) -> Iterator[Item]:
     }
     seen: dict[str, int] = {}
 
-    def whole(part: Part[_Result]) -> Iterator[Item]:
+    def whole(part: Part[Result]) -> Iterator[Item]:
         result = part.value
         key = result.evaluation_name
         if result.metric and result.metric != key:
@@ -421,9 +318,10 @@ def _wholes(file: ToolFile) -> Iterator[Item]:
         if seen[key] > 1:
             key = f"{key} #{seen[key]}"
         at = _time(result.evaluation_timestamp) or said["recorded_at"]
-        yield Whole(key, result.score_details.score, record, said["names"], at)
+        score = result.score_details.score
+        yield Whole(key, score, record, said["names"], at, result.comment)
 
-    for item in each(file.parts(_RESULTS, _Result), whole):
+    for item in each(file.parts(_RESULTS, Result), whole):
         if isinstance(item, Rejected):
             _refuse_version(str(members.get("schema_version")), item.rejection.reason)
         yield item
@@ -438,8 +336,8 @@ IMPORTER: Final = Importer(
         kept="each metric's line of a sample as a score of one run, epochs, input, choices, "
         "reference, output or messages, tokens, latency, errors; of an aggregate beside its "
         "instances the metrics' names and scales, the time and the library; alone, its scores as "
-        "those of an arm as a whole",
-        left_out="is_correct where it differs from the score, answer_attribution, uncertainty, "
+        "those of an arm as a whole, with their standard errors",
+        left_out="is_correct where it differs from the score, answer_attribution, "
         "generation_config, per-sample lists inside aggregates of 0.1.0",
         names={
             "model": "the model, as developer/name",

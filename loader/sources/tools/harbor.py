@@ -283,7 +283,7 @@ IMPORTER: Final = Importer(
         kind="harbor",
         tool="Harbor, Terminal-Bench",
         files="a job's folder, or single result.json; Terminal-Bench's results.json",
-        versions="Harbor 0.1 to 0.18, Terminal-Bench 0.2",
+        versions="Harbor of November 2025 to 0.18, Terminal-Bench 0.1 and 0.2",
         kept=(
             "rewards, or resolved, as scores (Terminal-Bench counts what ended without a result as "
             "unresolved, so its accuracy is the mean); full reward as success; exceptions and "

@@ -63,6 +63,7 @@ _INSTANCE: Final = frozenset(
 )  # fmt: skip
 _STATE: Final = frozenset({"adapter_spec", "request_states", "annotator_specs"})
 _OF_MODEL: Final = ("model=", "model_deployment=")
+_MOST_TOLD: Final = 3
 _OF_STATE: Final = 0
 """Number of a piece that is not of per_instance_stats.json."""
 
@@ -168,16 +169,20 @@ class _Folder:
             else:
                 raise FileBroken(entry.rejection)
         self._file.not_numbers = 0  # they are counted below
+        unread: dict[str, str] = {}
         for file in self._file.beside("scenario_state.json"):
             for state in file.parts("request_states", State):
                 if isinstance(state, Part):
                     text = msgspec.json.encode(state.value)
                     gathered.add(named(key_of(state.value)), _OF_STATE, text)
-                elif not state.original:
-                    self._trouble.append(
-                        "prompts, answers and times are missing: scenario_state.json beside it "
-                        f"cannot be read to its end ({state.rejection.reason})"
-                    )
+                elif len(unread) < _MOST_TOLD:
+                    where = f"at {state.number:,}" if state.original else "to its end"
+                    unread.setdefault(where, state.rejection.reason)
+        for where, reason in unread.items():
+            self._trouble.append(
+                "prompts, answers and times are missing: scenario_state.json beside it cannot "
+                f"be read {where} ({reason})"
+            )
 
     def parts(self, gathered: Gathered) -> Iterator[Part[list[Piece]] | Rejected]:
         """Yield the pieces of each instance."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,19 @@ class Entry(Key, kw_only=True):
     stats: list[Statistic]
 
 
+class Text(msgspec.Struct):
+    """What a model or a person wrote."""
+
+    text: str | None = None
+
+
+class Reference(msgspec.Struct):
+    """An answer that the instance offers."""
+
+    output: Text | None = None
+    tags: list[str] = []
+
+
 class Input(msgspec.Struct):
     """An instance: what is to be answered."""
 
@@ -56,7 +70,7 @@ class Input(msgspec.Struct):
     split: str | None = None
     sub_split: str | None = None
     perturbation: dict[str, Any] | None = None
-    references: list[dict[str, Any]] = []
+    references: list[Reference] = []
 
 
 class Request(msgspec.Struct):
@@ -70,7 +84,7 @@ class Result(msgspec.Struct):
     """What came back."""
 
     success: bool | None = None
-    completions: list[dict[str, Any]] = []
+    completions: list[Text] = []
     error: str | None = None
     request_time: float | None = None
     request_datetime: float | None = None
@@ -170,11 +184,11 @@ def asked(states: Sequence[State]) -> dict[str, Any]:
     """Return what was asked and answered; several where each choice was asked for."""
     requests = [state.request.messages or state.request.prompt for state in states if state.request]
     results = [state.result for state in states if state.result]
-    answers = [_alone([text.get("text") for text in result.completions]) for result in results]
+    answers = [_alone([text.text for text in result.completions]) for result in results]
     correct = [
-        reference.get("output", {}).get("text")
+        reference.output.text
         for reference in states[0].instance.references
-        if "correct" in reference.get("tags", [])
+        if reference.output is not None and "correct" in reference.tags
     ]
     found: dict[str, Any] = {
         "inputs": _alone(requests),
@@ -182,8 +196,8 @@ def asked(states: Sequence[State]) -> dict[str, Any]:
         "reference_outputs": _alone(correct),
     }
     times = [result.request_datetime for result in results if result.request_datetime is not None]
-    if times:
-        found["recorded_at"] = datetime.fromtimestamp(min(times), UTC).isoformat()
+    with suppress(OverflowError, ValueError, OSError):
+        found |= {"recorded_at": datetime.fromtimestamp(min(times), UTC).isoformat()}
     failed = [result for result in results if result.success is False]
     if failed:
         found["error_message"] = failed[0].error or "the request failed, the file does not say why"

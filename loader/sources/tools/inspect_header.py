@@ -47,15 +47,15 @@ class _Spec(msgspec.Struct):
 
     task: str
     model: str
-    run_id: str = ""
-    task_id: str = ""
-    eval_id: str = ""
-    created: str = ""
-    task_version: int | float | str = 0
+    run_id: str | None = None
+    task_id: str | None = None
+    eval_id: str | None = None
+    created: str | None = None
+    task_version: int | float | str | None = None
     solver: str | None = None
     tags: list[str] | None = None
-    dataset: _Dataset = msgspec.field(default_factory=_Dataset)
-    config: _Config = msgspec.field(default_factory=_Config)
+    dataset: _Dataset | None = None
+    config: _Config | None = None
     revision: _Revision | None = None
     packages: dict[str, str] | None = None
     task_args: dict[str, Any] | None = None
@@ -63,6 +63,11 @@ class _Spec(msgspec.Struct):
     model_generate_config: dict[str, Any] | None = None
     model_roles: dict[str, Any] | None = None
     scorers: list[_Scorer] | None = None
+
+    @property
+    def epochs(self) -> int:
+        """How often each sample was to run."""
+        return (self.config.epochs if self.config else None) or 1
 
 
 class _Metric(msgspec.Struct):
@@ -79,18 +84,21 @@ class _EvalScore(msgspec.Struct):
 
 
 class _Results(msgspec.Struct):
-    total_samples: int = 0
-    scores: list[_EvalScore] = []
+    total_samples: int | None = None
+    early_stopping: Any = None
+    """Set where fewer samples than planned were enough."""
+    scores: list[_EvalScore] | None = None
     scorer: _EvalScore | None = None
     """Of the first version of the format, with the metrics beside it."""
     metrics: dict[str, _Metric] | None = None
 
     def all_scores(self) -> list[_EvalScore]:
         """Return the scores, whichever version of the format has them."""
+        scores = self.scores or []
         if self.scorer is None:
-            return self.scores
+            return scores
         metrics = self.metrics or self.scorer.metrics
-        return [*self.scores, msgspec.structs.replace(self.scorer, metrics=metrics)]
+        return [*scores, msgspec.structs.replace(self.scorer, metrics=metrics)]
 
 
 class _Stats(msgspec.Struct):
@@ -116,17 +124,17 @@ class Header(msgspec.Struct):
     """A log without its samples."""
 
     eval: _Spec
-    version: int = 1
-    status: str = "started"
+    status: str | None = "started"
     results: _Results | None = None
-    stats: _Stats = msgspec.field(default_factory=_Stats)
+    stats: _Stats | None = None
     error: _Failure | None = None
     log_updates: list[_Update] | None = None
 
     @property
     def ended_at(self) -> str | None:
         """When the evaluation ended or, not known, began; ISO 8601."""
-        return self.stats.completed_at or self.stats.started_at or self.eval.created or None
+        stats = self.stats or _Stats()
+        return stats.completed_at or stats.started_at or self.eval.created or None
 
 
 def arm_of(header: Header, file_name: str) -> Arm:
@@ -146,7 +154,9 @@ def arm_of(header: Header, file_name: str) -> Arm:
             ("tags", spec.tags),
             ("task_args", dict(_scalars(spec.task_args))),
             ("model_args", dict(_scalars(spec.model_args))),
+            ("model_roles", dict(_roles(spec))),
             ("generate_config", dict(_scalars(spec.model_generate_config))),
+            ("packages", spec.packages),
         )
         if value
     }
@@ -156,12 +166,12 @@ def arm_of(header: Header, file_name: str) -> Arm:
         record=record,
         details=details,
         names=_names(header, version, file_name),
-        run="/".join(filter(None, (spec.run_id, spec.task_id))) or f"{spec.task}/{spec.created}",
+        run=_joined(spec.run_id, spec.task_id) or _joined(spec.task, spec.model, spec.created),
         recorded_at=header.ended_at,
         first_scorer=results[0].name if results else "score",
         categorical=frozenset(each.name for each in scorers if _is_categorical(each.metrics)),
         graders=dict(_graders(spec)),
-        scores_errors=bool(spec.config.score_on_error),
+        scores_errors=bool(spec.config and spec.config.score_on_error),
     )
 
 
@@ -173,11 +183,12 @@ def planned(header: Header, runs: int) -> Planned | None:
         runs: how many are in it.
 
     """
-    spec = header.eval
-    epochs = spec.config.epochs or 1
-    total = header.results.total_samples if header.results else 0
-    tasks = len(spec.dataset.sample_ids or ()) or total // epochs or _limited(spec)
-    return Planned(tasks, epochs) if tasks and runs < tasks * epochs else None
+    spec, results = header.eval, header.results or _Results()
+    if results.early_stopping:
+        return None
+    named = len((spec.dataset.sample_ids if spec.dataset else None) or ())
+    tasks = named or (results.total_samples or 0) // spec.epochs or _limited(spec)
+    return Planned(tasks, spec.epochs) if tasks and runs < tasks * spec.epochs else None
 
 
 def wholes(header: Header, arm: Arm) -> Iterator[Whole]:
@@ -206,6 +217,10 @@ def story(header: Header, runs: int, plan: Planned | None) -> str | None:
     return f"the evaluation failed{why}{has}"
 
 
+def _joined(*names: str | None) -> str:
+    return "/".join(filter(None, names))
+
+
 def _version(revision: _Revision | None) -> str | None:
     if revision is None or not revision.commit:
         return None
@@ -214,8 +229,9 @@ def _version(revision: _Revision | None) -> str | None:
 
 def _dataset(spec: _Spec) -> str:
     """Name the tasks: results of another version of them are not to be compared."""
-    name = f"{spec.dataset.name or spec.task}@{spec.task_version}"
-    return name if spec.dataset.samples is None else f"{name} ({spec.dataset.samples} samples)"
+    dataset = spec.dataset or _Dataset()
+    name = f"{dataset.name or spec.task}@{spec.task_version or 0}"
+    return name if dataset.samples is None else f"{name} ({dataset.samples} samples)"
 
 
 def _names(header: Header, version: str | None, file_name: str) -> dict[str, object]:
@@ -232,6 +248,7 @@ def _names(header: Header, version: str | None, file_name: str) -> dict[str, obj
         "tags": ", ".join(sorted(tags)),
         **{f"task_args.{name}": _text(value) for name, value in _scalars(spec.task_args)},
         **{f"model_args.{name}": _text(value) for name, value in _scalars(spec.model_args)},
+        **{f"model_roles.{role}": model for role, model in _roles(spec)},
         "run_id": spec.run_id,
         "eval_id": spec.eval_id,
         "created": spec.created,
@@ -262,13 +279,20 @@ def _is_categorical(metrics: Any) -> bool:  # noqa: ANN401  a list or a dict of 
 
 def _graders(spec: _Spec) -> Iterator[tuple[str, str]]:
     """Yield the scorers that ask a model, with it: what another judge said does not compare."""
-    by_role = _models((spec.model_roles or {}).get("grader"))
+    by_role = dict(_roles(spec)).get("grader", "")
     for scorer in spec.scorers or ():
         model = _models((scorer.options or {}).get("model"))
         if not model and scorer.name.startswith(_GRADED_BY_ROLE):
             model = by_role
         if model:
             yield scorer.name, model
+
+
+def _roles(spec: _Spec) -> Iterator[tuple[str, str]]:
+    """Yield the roles that models have, such as that of the grader, each with its models."""
+    for role, told in (spec.model_roles or {}).items():
+        if models := _models(told):
+            yield role, models
 
 
 def _models(told: Any) -> str:  # noqa: ANN401  a name, a configuration, or a list of these
@@ -281,7 +305,8 @@ def _models(told: Any) -> str:  # noqa: ANN401  a name, a configuration, or a li
 
 def _limited(spec: _Spec) -> int:
     """Return how many samples of the dataset were to run, 0 where that is not said."""
-    samples, limit = spec.dataset.samples or 0, spec.config.limit
+    samples = (spec.dataset.samples if spec.dataset else None) or 0
+    limit = spec.config.limit if spec.config else None
     if isinstance(limit, int):
         limit = [0, limit]
     if not isinstance(limit, list) or not all(isinstance(end, int) for end in limit):

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -14,10 +14,11 @@ from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.blocks import KEPT_BYTES
 from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
+from loader.sources.tools.excerpt import excerpt
 from loader.sources.tools.inspect_header import Header, arm_of, planned, story, wholes
 from loader.sources.tools.inspect_samples import Sample, runs
 from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import Part, each, member
+from loader.sources.tools.opened import LARGEST_PART, Part, each, member, member_blocks
 
 if TYPE_CHECKING:
     import zipfile
@@ -32,9 +33,13 @@ _START: Final = "_journal/start.json"
 """What a log has from its first moment, and the only head of one that has not ended."""
 _FIRST_NAME: Final = 30
 """Where the name of the first member stands in an archive."""
-_MEMBER: Final = re.compile(r"samples/(.*)_epoch_(\d+)(\.json|/sample\.json)", re.DOTALL)
+_MEMBER: Final = re.compile(r"samples/(.*)_epoch_(\d{1,9})(?:\.json|/sample\.json)", re.DOTALL)
+_SHELL: Final = "sample.json"
+"""What is left of a sample whose long parts are members of their own."""
 _LISTS: Final = ("samples", "reductions", "results.sample_reductions", "logging")
 _NEWEST: Final = 3
+_KEPT_OF_LONG: Final = {*Sample.__struct_fields__} - {"events", "attachments", "transcript"}
+_LONGEST_KEPT: Final = 4 * 1024 * 1024
 _WIDEST_NUMBER: Final = 20
 
 
@@ -83,8 +88,8 @@ def _of_archive(file: ToolFile) -> Iterator[Item]:
         yield from _of_whole(header, arm, len(samples))
 
         def made(part: Part[Sample]) -> Iterator[Item]:
-            place = samples[part.number - 1]
-            texts = partial(_chunked_text, archive, place.prefix) if place.is_chunked else None
+            prefix = _prefix(samples[part.number - 1])
+            texts = partial(_chunked_text, archive, prefix) if prefix else None
             return runs(part.number, part.value, arm, texts)
 
         yield from each(_parts(file, archive, samples), made)
@@ -119,47 +124,47 @@ def _refuse_newer(found: _Version) -> None:
         raise FileBroken(Rejection("unknown_version", reason))
 
 
-class _Place(NamedTuple):
-    """Where a sample stands in an archive."""
-
-    member: str
-    prefix: str
-    """What the names of its members begin with, if it has several."""
-    is_chunked: bool
-
-
-def _samples(archive: zipfile.ZipFile) -> Sequence[_Place]:
-    """Return the samples in the order of the JSON form: by epoch, then by id."""
-    found: dict[tuple[int, str, str], _Place] = {}
+def _samples(archive: zipfile.ZipFile) -> Sequence[str]:
+    """Return the members that are samples, in the order of the JSON form: by epoch, then by id."""
+    found = []
     for name in archive.NameToInfo:
-        if match := _MEMBER.fullmatch(name):
-            named, epoch, end = match.groups()
-            order = named.zfill(_WIDEST_NUMBER) if named.isdecimal() else named
-            is_chunked = end != ".json"
-            key = (int(epoch), order, named)
-            if not is_chunked or key not in found:
-                found[key] = _Place(name, name.removesuffix("sample.json"), is_chunked)
-    return [found[key] for key in sorted(found)]
+        match, prefix = _MEMBER.fullmatch(name), _prefix(name)
+        if match is None or (prefix and f"{prefix[:-1]}.json" in archive.NameToInfo):
+            continue
+        named, epoch = match.groups()
+        order = named.zfill(_WIDEST_NUMBER) if named.isdecimal() else named
+        found.append((int(epoch), order, name))
+    return [name for _, _, name in sorted(found)]
+
+
+def _prefix(name: str) -> str:
+    """Return what the names of a sample's members begin with, if it has several; else nothing."""
+    return name.removesuffix(_SHELL) if name.endswith(f"/{_SHELL}") else ""
 
 
 def _parts(
-    file: ToolFile, archive: zipfile.ZipFile, samples: Sequence[_Place]
+    file: ToolFile, archive: zipfile.ZipFile, samples: Sequence[str]
 ) -> Iterator[Part[Sample] | Rejected]:
-    for number, place in enumerate(samples, 1):
+    for number, name in enumerate(samples, 1):
         text = b""
         try:
-            text = member(archive, place.member)
+            text = _text(archive, name)
             sample = file.decode(text, Sample)
-            beside = f"{place.prefix}metadata.json"
-            if place.is_chunked and beside in archive.NameToInfo:
+            beside = f"{_prefix(name)}metadata.json"
+            if _prefix(name) and beside in archive.NameToInfo:
                 sample.metadata = file.decode(member(archive, beside), dict[str, Any])
         except InvalidRecord as error:
-            named = (
-                error.reason if place.member in error.reason else f"{place.member}: {error.reason}"
-            )
-            yield Rejected(number, text[:KEPT_BYTES], Rejection(error.code, named))
+            reason = error.reason if name in error.reason else f"{name}: {error.reason}"
+            yield Rejected(number, text[:KEPT_BYTES], Rejection(error.code, reason))
         else:
             yield Part(number, sample, text)
+
+
+def _text(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a sample, without events and what else is passed over if it is very long."""
+    if archive.getinfo(name).file_size <= LARGEST_PART:
+        return member(archive, name)
+    return excerpt(member_blocks(archive, name), _KEPT_OF_LONG, _LONGEST_KEPT)
 
 
 def _chunked_text(archive: zipfile.ZipFile, prefix: str, name: str) -> str | None:
@@ -195,6 +200,7 @@ IMPORTER: Final = Importer(
             "tags": "tags of the log, joined by commas",
             "task_args.*": "an argument of the task",
             "model_args.*": "an argument of the model",
+            "model_roles.*": "the model that has a role, such as grader",
             "run_id": "the run that made the log, perhaps with others",
             "eval_id": "the evaluation",
             "created": "when the evaluation began",

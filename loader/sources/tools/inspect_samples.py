@@ -95,10 +95,10 @@ class Sample(msgspec.Struct):
     id: int | str
     epoch: int = 1
     input: Raw = NOTHING
-    choices: list[str] | None = None
+    choices: list[Any] | None = None
     target: Raw = NOTHING
     output: _Output | None = None
-    scores: dict[str, Score] | None = None
+    scores: dict[str, Score | None] | None = None
     score: Score | None = None
     metadata: dict[str, Any] | None = None
     model_usage: dict[str, Usage] | None = None
@@ -155,8 +155,11 @@ class Texts:
     @cached_property
     def _held(self) -> dict[str, str]:
         old = self._sample.transcript
-        raw = old.content if old and not _holds(self._sample.attachments) else None
-        return _decoded(raw or self._sample.attachments, dict[str, str]) or {}
+        for raw in (self._sample.attachments, old.content if old else NOTHING):
+            if _holds(raw):
+                found: dict[str, str] = _decoded(raw, dict[str, str])
+                return found
+        return {}
 
     def whole(self, value: Any) -> Any:  # noqa: ANN401  any JSON value
         """Return a value with the texts that it refers to in their places."""
@@ -216,7 +219,7 @@ def runs(
 
 def _given(sample: Sample, arm: Arm) -> dict[str, Score]:
     """Return the scores by scorer, also where the log has but one and does not name it."""
-    given = dict(sample.scores or {})
+    given = {name: score for name, score in (sample.scores or {}).items() if score is not None}
     if sample.score is not None:
         given[PLACEHOLDER] = sample.score
     if PLACEHOLDER in given:

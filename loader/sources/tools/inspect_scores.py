@@ -46,11 +46,11 @@ class _Edit(msgspec.Struct):
 class Score(msgspec.Struct):
     """What one scorer gave, as it is now."""
 
-    value: Any
+    value: Any = None
     answer: str | None = None
     explanation: str | None = None
     reason: str | None = None
-    history: list[_Edit] = []
+    history: list[_Edit] | None = None
 
 
 class Said(NamedTuple):
@@ -175,7 +175,7 @@ def _said(name: str, score: Score, *, has_letters: bool) -> Iterator[Said]:
     """Yield the last number that each person gave each key, in the order in which they did."""
     said: dict[tuple[str, str], Said] = {}
     before: dict[str, object] = {}
-    for place, edit in enumerate(score.history):
+    for place, edit in enumerate(score.history or ()):
         if edit.value == _UNCHANGED:
             continue
         now = dict(_parts(name, edit.value))

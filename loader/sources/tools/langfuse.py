@@ -44,6 +44,9 @@ _DATASET: Final = ("datasetName", "dataset_name", "experimentDatasetId", "datase
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_score = msgspec.json.Decoder(Score).decode
+_SCORE: Final = b"s"
+"""Before a piece that is a score; one that is a row begins with a bracket."""
 
 
 def _recognises(file: ToolFile) -> bool:
@@ -109,7 +112,7 @@ def _gather(part: Part[dict[str, Any]], role: Role, gathered: Gathered) -> Score
     if subject == "experiment":
         return score
     run_key = key if subject == "trace" else f"{subject}/{key}"
-    gathered.add(run_key, part.number, _encode({"score": score}))
+    gathered.add(run_key, part.number, _SCORE + _encode(score))
     return None
 
 
@@ -169,10 +172,10 @@ def _of_trace(
     row: dict[str, Any] = {}
     scores: list[Score] = []
     for piece in pieces:
-        found = _decode(piece.text)
-        if "score" in found and len(found) == 1:
-            scores.append(msgspec.convert(found["score"], Score))
+        if piece.text[:1] == _SCORE:
+            scores.append(_decode_score(piece.text[1:]))
         else:
+            found = _decode(piece.text)
             scores += scores_in(found)
             row |= {name: value for name, value in found.items() if value is not None}
     read = read_scores(scores)
@@ -228,7 +231,7 @@ IMPORTER: Final = Importer(
         tool="Langfuse",
         files="scores or traces, exported on their page or to blob storage (CSV, JSON, JSONL); "
         "answers of the API: scores (v1 to v3), traces, dataset-run-items, experiment-items",
-        versions="2 to 4",
+        versions="API v1 to v3, exports of 2024 to 2026 (Langfuse 2 to 4)",
         kept="the latest score of each name of a trace (numbers and booleans as scores, "
         "categories as labels, text as comments); what a named annotator gave, as said by a "
         "person; dataset item as task; files of one folder are joined by trace",

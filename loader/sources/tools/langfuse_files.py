@@ -12,6 +12,7 @@ from loader.sources import Rejection
 from loader.sources.tools import FileBroken, Rejected
 from loader.sources.tools.cells import body
 from loader.sources.tools.document import read_outline
+from loader.sources.tools.json_lines import has_lines
 from loader.sources.tools.opened import Part
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def rows_of(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:
 
     """
     for part in _rows(file):
-        if isinstance(part, Rejected):
+        if isinstance(part, Rejected) or _SNAKE.keys().isdisjoint(part.value):
             yield part
         else:
             row = {_SNAKE.get(name, name): value for name, value in part.value.items()}
@@ -111,7 +112,7 @@ def _rows(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:
             if isinstance(part, Part):
                 part.value.setdefault("datasetName", run.get("datasetName"))
             yield part
-    elif "observations" in file.keys:
+    elif "observations" in file.keys and not has_lines(file):
         yield Part(1, _whole_trace(file), b"")
     else:
         yield from file.lines(dict[str, Any])

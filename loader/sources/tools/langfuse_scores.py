@@ -137,8 +137,8 @@ def value_of(score: Score) -> float | None:
     return None if value is None else float(value)
 
 
-def _label_of(score: Score) -> str | None:
-    """Return the category; the number beside it is only its place among them."""
+def _text_of(score: Score) -> str | None:
+    """Return the category, or the text; the number beside it is only its place among them."""
     found = score.string_value or (score.value if isinstance(score.value, str) else None)
     return found.strip() or None if found else None
 
@@ -166,11 +166,11 @@ def read_scores(scores: Iterable[Score]) -> Read:
         chosen = max(others or by_person, key=lambda score: score.rank)
         kind = kind_of(chosen)
         if kind == "CORRECTION":
-            correction = chosen.string_value
+            correction = _text_of(chosen)
         elif kind == "TEXT":
-            fields["comments"][name] = chosen.string_value or str(chosen.value or "")
+            fields["comments"][name] = _text_of(chosen) or ""
         elif kind == "CATEGORICAL":
-            label = _label_of(chosen)
+            label = _text_of(chosen)
             if label is not None:
                 is_short = len(label) <= LONGEST_LABEL
                 fields["labels" if is_short else "comments"][name] = label

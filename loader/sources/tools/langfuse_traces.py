@@ -65,15 +65,20 @@ def measured(row: Mapping[str, Any]) -> dict[str, Any]:
         found["latency_ms"] = duration
     if isinstance(cost, int | float):
         found["cost_usd"] = cost
-    observations = [each for each in row.get("observations") or () if isinstance(each, dict)]
-    usages = [each["usageDetails"] for each in observations if each.get("usageDetails")]
+    held = row.get("observations")
+    observations = (
+        [each for each in held if isinstance(each, dict)] if isinstance(held, list) else []
+    )
+    usages = [usage for each in observations if isinstance(usage := each.get("usageDetails"), dict)]
     for name, key in (
         ("prompt_tokens", "input"), ("completion_tokens", "output"), ("tokens_used", "total"),
     ):  # fmt: skip
         counts = [usage[key] for usage in usages if isinstance(usage.get(key), int | float)]
         if counts:
             found[name] = sum(counts)
-    models = {each["model"] for each in observations if each.get("model")}
+    models = {
+        model for each in observations if isinstance(model := each.get("model"), str) and model
+    }
     if len(models) == 1:
         found["model_version"] = models.pop()
     roots: list[Mapping[str, Any]] = [
@@ -81,8 +86,8 @@ def measured(row: Mapping[str, Any]) -> dict[str, Any]:
     ]
     failed = next((each for each in roots or [row] if each.get("level") == "ERROR"), None)
     if failed is not None:
-        told = failed.get("statusMessage") or "the trace ended with level ERROR"
-        found |= {"error_message": str(told), "success": False}
+        reason = failed.get("statusMessage") or "the trace ended with level ERROR"
+        found |= {"error_message": str(reason), "success": False}
     return found
 
 

@@ -7,18 +7,32 @@ hash of its content, so that arms meet where they had the same doc, and nowhere 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter, defaultdict
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from loader.errors import InvalidRecord
-from loader.sources.tools import About, FileBroken, Importer, Noted, Planned, Rejected, Run
+from loader.sources.tools import (
+    About,
+    Companion,
+    FileBroken,
+    Importer,
+    Noted,
+    Planned,
+    Rejected,
+    Run,
+)
 from loader.sources.tools import lm_eval_results as results_file
 from loader.sources.tools.gathered import Gathered
+from loader.sources.tools.lm_eval_lines import (
+    HASH_LENGTH,
+    Line,
+    alone,
+    hash_of,
+    hash_of_doc,
+    prompt_of,
+)
 from loader.sources.tools.lm_eval_metrics import NO_FILTER, NOT_METRICS, Metrics
 from loader.sources.tools.lm_eval_results import KIND, TRIED, is_results
 from loader.sources.tools.opened import Part, each
@@ -29,8 +43,6 @@ if TYPE_CHECKING:
     from loader.sources.tools import Item
     from loader.sources.tools.opened import ToolFile
 
-_HASH_LENGTH: Final = 8
-
 
 class _Place(msgspec.Struct):
     """What says whether lines are of one doc."""
@@ -40,22 +52,7 @@ class _Place(msgspec.Struct):
     filter: str | None = None
 
 
-class _Line(msgspec.Struct):
-    """One doc under one filter."""
-
-    doc_id: int | str
-    doc: Any = None
-    target: Any = None
-    arguments: Any = None
-    resps: Any = None
-    filtered_resps: Any = None
-    filter: str | None = None
-    metrics: list[str] | None = None
-    doc_hash: str | None = None
-    prompt_hash: str | None = None
-
-
-_Lines = list[tuple[_Line, dict[str, Any]]]
+_Lines = list[tuple[Line, dict[str, Any]]]
 """Of one doc, each with all that it says."""
 
 
@@ -71,7 +68,14 @@ def _recognises(file: ToolFile) -> bool:
 
 def _runs(file: ToolFile) -> Iterator[Item]:
     if is_results(file):
-        yield from results_file.items_of_results(file, _sampled(file))
+        results = results_file.read_results(file)
+        if results.samples:
+            yield from _inside(file, results)
+            return
+        sampled = _sampled(file, results)
+        if sampled is not None:
+            yield Companion("the samples beside it")
+        yield from results_file.items_without_samples(file, results, sampled)
         return
     if file.is_list:
         file.count()  # a list that breaks off is refused before its first run
@@ -80,7 +84,24 @@ def _runs(file: ToolFile) -> Iterator[Item]:
     yield from samples.beside()
 
 
-def _sampled(file: ToolFile) -> set[str] | None:
+def _inside(file: ToolFile, results: results_file.Results) -> Iterator[Item]:
+    """Yield the samples that are in a results file, numbered through all tasks."""
+    before = 0
+    for task, count in results.samples.items():
+        samples = _Samples(file, results, task)
+        for item in each(samples.docs(), samples.runs):
+            if isinstance(item, Run | Rejected):
+                yield item._replace(number=item.number + before)
+            else:
+                yield item
+        yield from samples.beside()
+        before += count
+        if not count:
+            yield Noted(f"no samples of {task} can be read")
+    yield from results_file.items_without_samples(file, results, {*results.samples})
+
+
+def _sampled(file: ToolFile, results: results_file.Results) -> set[str] | None:
     """Return the tasks of which samples lie beside a results file."""
     time = results_file.task_and_time(file.name)[1]
     pattern = f"*samples_*{time}.json*" if time else "*.jsonl"
@@ -89,30 +110,32 @@ def _sampled(file: ToolFile) -> set[str] | None:
     if not tasks:
         return None
     if time is None:
-        results = results_file.read_results(file)
         tasks = [results_file.task_by_name(sample.name, results) for sample in found]
     return {task for task in tasks if task is not None}
 
 
 class _Samples:
-    """The samples of one task, which are one file."""
+    """The samples of one task: a file of their own, or a list in the results file."""
 
-    def __init__(self, file: ToolFile) -> None:
-        """Look for what the lines do not say."""
+    def __init__(
+        self, file: ToolFile, results: results_file.Results | None = None, task: str | None = None
+    ) -> None:
+        """Look for what the lines do not say.
+
+        Args:
+            file: the samples, or the results that they are in.
+            results: if they are in them.
+            task: likewise.
+
+        """
         self._file = file
-        self._task, self._time = results_file.task_and_time(file.name)
-        self._results: results_file.Results | None = None
+        self._list = "" if task is None else f"samples.{task}"
+        named, self._time = results_file.task_and_time(file.name)
+        self._task = task or named
+        self._results = results
         self._trouble = ""
-        beside = results_file.results_beside(file, self._task, self._time)
-        if beside is None:
-            self._trouble = "no results file is beside it that would tell its model and version"
-        else:
-            try:
-                self._results = results_file.read_results(beside)
-            except FileBroken as broken:
-                self._trouble = f"{beside.name} beside it cannot be read: {broken}"
-        if self._task is None and self._results is not None:
-            self._task = results_file.task_by_name(file.name, self._results)
+        if results is None:
+            self._look_beside()
         self._said = results_file.said_of(self._results, self._task, self._time)
         self._names = results_file.names_of(file, self._results, self._task, self._time)
         of_task = self._task or ""
@@ -120,9 +143,26 @@ class _Samples:
         self._metrics = Metrics(self._results.aggregations(of_task) if self._results else {})
         self._are_filters_unnamed = False
 
+    def _look_beside(self) -> None:
+        """Read the results file that belongs to the samples."""
+        beside = results_file.results_beside(self._file, self._task, self._time)
+        if beside is None:
+            self._trouble = "no results file is beside it that would tell its model and version"
+            return
+        try:
+            self._results = results_file.read_results(beside)
+        except FileBroken as broken:
+            self._trouble = f"{beside.name} beside it cannot be read: {broken}"
+            return
+        if self._task is None:
+            self._task = results_file.task_by_name(self._file.name, self._results)
+
     def docs(self) -> Iterator[Part[list[dict[str, Any]]] | Rejected]:
         """Yield the lines of each doc."""
-        if not self._has_several():
+        counted = self._file.not_numbers
+        has_several = self._has_several()
+        self._file.not_numbers = counted
+        if not has_several:
             for part in self._parts(dict):
                 if isinstance(part, Rejected):
                     yield part
@@ -136,7 +176,7 @@ class _Samples:
                 else:
                     doc = f"{part.value.doc_id}/{part.value.doc_hash}"
                     gathered.add(doc, part.number, part.text)
-            self._file.not_numbers = 0  # they are counted below
+            self._file.not_numbers = counted  # they are counted below
             for group in gathered.groups():
                 if isinstance(group, Rejected):
                     yield group
@@ -146,11 +186,12 @@ class _Samples:
                 yield Part(pieces[0].number, lines, pieces[0].text)
 
     def _parts(self, kind: type[Any]) -> Iterator[Part[Any] | Rejected]:
-        return self._file.parts("", kind) if self._file.is_list else self._file.lines(kind)
+        if self._list or self._file.is_list:
+            return self._file.parts(self._list, kind)
+        return self._file.lines(kind)
 
     def _has_several(self) -> bool:
         """Whether a doc has several lines: those of one filter follow those of another."""
-        counted = self._file.not_numbers
         first: _Place | None = None
         for part in self._parts(_Place):
             if isinstance(part, Rejected):
@@ -159,13 +200,12 @@ class _Samples:
                 first = part.value
             elif part.value.doc_id == first.doc_id or part.value.filter != first.filter:
                 return True
-        self._file.not_numbers = counted
         return False
 
     def runs(self, part: Part[list[dict[str, Any]]]) -> Iterator[Run]:
         """Yield the runs of one doc: one, unless its lines are there more than once."""
         try:
-            lines = [(msgspec.convert(said, _Line), said) for said in part.value]
+            lines = [(msgspec.convert(said, Line), said) for said in part.value]
         except msgspec.ValidationError as error:
             reason = f"not as lm-evaluation-harness writes samples: {error}; tried are {TRIED}"
             raise InvalidRecord("", "unexpected_form", reason) from None
@@ -187,20 +227,20 @@ class _Samples:
 
     def _record(self, lines: _Lines, repetition: int) -> dict[str, Any]:
         line = lines[0][0]
-        doc = line.doc_hash or _hash_of_doc(line.doc)
-        task_id = f"{self._task or KIND}/{line.doc_id}/{doc[:_HASH_LENGTH]}"
+        doc = line.doc_hash or hash_of_doc(line.doc)
+        task_id = f"{self._task or KIND}/{line.doc_id}/{doc[:HASH_LENGTH]}"
         scores: dict[str, float | None] = {}
         measurements: dict[str, float] = {}
         for place, (one, said) in enumerate(lines):
             named = said if one.metrics is None else one.metrics
             self._metrics.read(said, named, self._filter(place, one), scores, measurements)
-        name = self._time or _iso(self._said) or _hash_of([line.arguments, line.resps])
+        name = self._time or _iso(self._said) or hash_of([line.arguments, line.resps])
         record = self._said | {
             "task_id": task_id,
             "source_run_id": f"{name}/{task_id}" + (f"/{repetition}" if repetition > 1 else ""),
             "repetition": repetition,
             "scores": scores,
-            "inputs": _prompt(line),
+            "inputs": prompt_of(line),
             "outputs": self._output(lines),
             "reference_outputs": line.target,
         }
@@ -208,7 +248,7 @@ class _Samples:
             record["measurements"] = measurements
         return record
 
-    def _filter(self, place: int, line: _Line) -> str | None:
+    def _filter(self, place: int, line: Line) -> str | None:
         if line.filter is not None:
             return line.filter
         if place < len(self._filters):
@@ -216,9 +256,9 @@ class _Samples:
         return f"filter-{place + 1}" if place else None
 
     def _output(self, lines: _Lines) -> Any:  # noqa: ANN401  any JSON value
-        output = _alone(_alone(lines[0][0].resps))
+        output = alone(alone(lines[0][0].resps))
         filtered = {
-            name: _alone(line.filtered_resps)
+            name: alone(line.filtered_resps)
             for place, (line, _) in enumerate(lines)
             if (name := self._filter(place, line)) not in (None, NO_FILTER)
         }
@@ -230,8 +270,11 @@ class _Samples:
         if self._results is not None and self._task is not None:
             count = self._results.n_samples.get(self._task)
             if count is not None:
-                yield Planned(count.effective, None)
+                yield Planned(count.effective, None, self._said, self._names)
             yield from results_file.whole_scores(
+                self._results, self._task, self._metrics.scored, self._said, self._names
+            )
+            yield from results_file.directions(
                 self._results, self._task, self._metrics.scored, self._said, self._names
             )
         if unscored:
@@ -253,45 +296,17 @@ def _iso(said: dict[str, Any]) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _alone(value: Any) -> Any:  # noqa: ANN401  any JSON value
-    """Return the element of a list that has no other."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _prompt(line: _Line) -> Any:  # noqa: ANN401  any JSON value
-    """Return what the model was given: the prompt, and the answers to choose from."""
-    found = line.arguments
-    requests: list[Any] = list(found.values()) if isinstance(found, dict) else list(found or ())
-    parts = [list(each.values()) if isinstance(each, dict) else each for each in requests]
-    if not parts or not isinstance(parts[0], list) or not parts[0]:
-        return line.doc
-    prompt = _alone(parts[0][0])
-    if isinstance(prompt, str) and prompt.startswith('[{"role"'):  # of a chat, as text
-        with suppress(msgspec.DecodeError):
-            prompt = msgspec.json.decode(prompt)
-    choices = [part[1] for part in parts if len(part) > 1 and isinstance(part[1], str)]
-    return {"prompt": prompt, "choices": choices} if choices else prompt
-
-
-def _hash_of_doc(doc: object) -> str:
-    """Hash a doc as the tool does since 0.4.3, so that older files meet newer ones."""
-    text = json.dumps(doc, indent=2, ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _hash_of(value: object) -> str:
-    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:16]
-
-
 IMPORTER: Final = Importer(
     About(
         kind=KIND,
         tool="lm-evaluation-harness",
-        files="`samples_*.jsonl` of `--log_samples`, with `results_*.json` beside them or alone",
+        files="`samples_*.jsonl` of `--log_samples` with `results_*.json` beside them, what "
+        "`simple_evaluate` returns (JSON), results alone",
         versions=TRIED,
-        kept="each metric and filter as a score (`exact_match,strict-match`), doc_id and doc_hash "
-        "as task, model and its revision, task version, prompt, responses, target; perplexities "
-        "as log-likelihoods; what only the results file has, of the whole arm",
+        kept="each metric and filter as a score (`exact_match,strict-match`), and which way it is "
+        "better; doc_id and doc_hash as task; model and its revision, task version, prompt, "
+        "responses, target; perplexities as log-likelihoods; what only the results file has, of "
+        "the whole arm",
         left_out="metrics that are no number of a single doc, scores of groups where there are "
         "samples, seconds of the whole run",
         names={

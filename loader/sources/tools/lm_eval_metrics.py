@@ -88,14 +88,15 @@ def score_key(metric: str, filtered: str | None) -> str:
 
 def _plain(value: object) -> object:
     """Return a number as float; also one that was written as text, as NumPy's are."""
-    if isinstance(value, bool | int | float):
-        return float(value)
     if isinstance(value, str):
+        value = {"True": 1.0, "False": 0.0}.get(value, value)
+    if isinstance(value, bool | int | float | str):
         try:
-            number = {"True": 1.0, "False": 0.0}.get(value)
-            number = float(value) if number is None else number
+            number = float(value)
         except ValueError:
             return value
+        except OverflowError:
+            return None
         return number if math.isfinite(number) else None
     return value
 

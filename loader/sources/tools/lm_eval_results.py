@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from loader.sources import Rejection
-from loader.sources.tools import Companion, FileBroken, Noted, Whole
+from loader.sources.tools import Directed, FileBroken, Noted, Whole
 from loader.sources.tools.lm_eval_metrics import UNSCORED, score_key
 
 if TYPE_CHECKING:
@@ -26,10 +27,11 @@ _TIMED: Final = re.compile(rf".*{_TIME}\.jsonl?")
 _SAYS_HOW: Final = frozenset({"configs", "versions", "config", "n-shot", "group_subtasks"})
 _NO_METRICS: Final = frozenset({"alias", "name", "sample_len", "sample_count", "samples"})
 _NO_SAMPLES: Final = (
-    "no samples of them are beside it; run lm_eval with --log_samples for scores of single docs"
+    "no samples of them are there; run lm_eval with --log_samples for scores of single docs"
 )
 _MODEL_ARGUMENTS: Final = ("peft", "delta", "pretrained", "model", "path", "engine")
 """In the order in which the tool looks for the model's name."""
+_MADE_UP: Final = re.compile(r"[a-z0-9]{8}")
 _MOST_LOOKED_AT: Final = 50
 """Files of a folder that are opened to find the one that belongs to samples without a time."""
 
@@ -47,24 +49,31 @@ class Results(msgspec.Struct):
     group_subtasks: dict[str, list[str]] = {}
     n_samples: dict[str, _Counts] = msgspec.field(name="n-samples", default_factory=dict)
     n_shot: dict[str, Any] = msgspec.field(name="n-shot", default_factory=dict)
+    higher_is_better: dict[str, dict[str, bool | None]] = {}
     config: dict[str, Any] = {}
     date: float | None = None
     model_name: str | None = None
     model_source: str | None = None
     lm_eval_version: str | None = None
     git_hash: str | None = None
+    samples: dict[str, int] = {}
+    """How many each task has in the file itself, as `simple_evaluate` returns them."""
 
     def model(self) -> str | None:
-        """Return the model's name; before 0.4.3 it stands in the arguments only."""
-        if self.model_name:
-            return self.model_name
+        """Return the model's name; before 0.4.3 it stands in the arguments only.
+
+        Where the arguments name none, the tool makes one up, of eight letters and digits, anew
+        in each run: then it is what ran the model.
+        """
         arguments = self.config.get("model_args")
         if isinstance(arguments, str):
             arguments = dict(each.partition("=")[::2] for each in arguments.split(","))
-        if not isinstance(arguments, dict):
-            return None
-        found = (arguments.get(name) for name in _MODEL_ARGUMENTS)
-        return next((str(name) for name in found if name), None)
+        said = arguments if isinstance(arguments, dict) else {}
+        argued = next((str(said[name]) for name in _MODEL_ARGUMENTS if said.get(name)), None)
+        if self.model_name and (argued or not _MADE_UP.fullmatch(self.model_name)):
+            return self.model_name
+        ran = self.config.get("model")
+        return argued or (ran if isinstance(ran, str) and ran else self.model_name)
 
     def group(self, task: str) -> str:
         """Return the outermost group that a task was run in; the task itself if there is none."""
@@ -119,7 +128,14 @@ def read_results(file: ToolFile) -> Results:
         FileBroken: it cannot be read, or is of a version that is written otherwise.
 
     """
-    members = file.outline().members
+    tasks = file.shown("results")
+    names = {f"samples.{task}": task for task in (tasks if isinstance(tasks, dict) else ())}
+    members, counts = file.outline(*names)
+    inside = members.get("samples")
+    if isinstance(inside, dict):
+        members["samples"] = {
+            task: counts.get(f"samples.{task}", 0) for task in inside if inside[task] is not None
+        }
     try:
         return msgspec.convert(members, Results)
     except msgspec.ValidationError as error:
@@ -169,7 +185,8 @@ def said_of(results: Results | None, task: str | None, time: str | None) -> dict
     at = results.date
     record["recorded_at"] = iso_time(time) if at is None else _iso_date(at)
     record["model_version"] = results.model()
-    record["extension_version"] = results.config.get("model_sha") or None
+    sha = results.config.get("model_sha")
+    record["extension_version"] = str(sha) if sha else None
     config = results.configs.get(task or "", {})
     version = results.versions.get(task or "")
     record["dataset_version"] = None if version is None else str(version)
@@ -238,18 +255,34 @@ def whole_scores(
         )
 
 
-def items_of_results(file: ToolFile, sampled: set[str] | None) -> Iterator[Item]:
-    """Yield the scores of whole arms, where no samples are beside a results file.
+def directions(
+    results: Results,
+    task: str,
+    keys: Collection[str],
+    record: dict[str, Any],
+    names: Mapping[str, object],
+) -> Iterator[Directed]:
+    """Yield which way scores of a task are better; arguments as of `whole_scores`."""
+    said = results.higher_is_better.get(task, {})
+    for key in sorted(keys):
+        is_higher = said.get(key.partition(",")[0])
+        if is_higher is not None:
+            yield Directed(key, is_higher, record, names)
+
+
+def items_without_samples(
+    file: ToolFile, results: Results, sampled: set[str] | None
+) -> Iterator[Item]:
+    """Yield the scores of whole arms, where a results file has no samples, nor beside it.
 
     Args:
         file: a results file.
-        sampled: tasks of which samples are beside it; None if there are none at all.
+        results: what is in it.
+        sampled: tasks of which there are samples; None if there are none at all.
 
     """
-    results = read_results(file)
     time = task_and_time(file.name)[1]
     if sampled is not None:
-        yield Companion("the samples beside it")
         groups = {group for group, parts in results.group_subtasks.items() if parts}
         left = [task for task in results.results if task not in sampled | groups]
         if left:
@@ -261,8 +294,10 @@ def items_of_results(file: ToolFile, sampled: set[str] | None) -> Iterator[Item]
     yield Noted(_NO_SAMPLES)
 
 
-def _iso_date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+def _iso_date(seconds: float) -> str | None:
+    with suppress(OverflowError, ValueError, OSError):
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    return None
 
 
 def iso_time(time: str | None) -> str | None:

@@ -24,11 +24,10 @@ from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
 from loader.sources.delimited import Table
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
-from loader.sources.tools import FileBroken, Rejected
+from loader.sources.tools import FileBroken, Rejected, zstd_members
 from loader.sources.tools.document import Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
 from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
-from loader.sources.tools.zstd_members import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -345,16 +344,33 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
             a password, or an algorithm that is not installed.
 
     """
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
-    _refuse_large(info)
+    info = _info(archive, name)
+    if info.file_size > LARGEST_PART:
+        told = oversized(info.file_size, LARGEST_PART)
+        raise InvalidRecord("", "record_too_large", f"{shown(name)}: {told}")
+    return b"".join(member_blocks(archive, name))
+
+
+def member_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
+    """Yield what is in a member of an archive, however long it is.
+
+    Raises:
+        InvalidRecord: as `member`, but for its length.
+
+    """
+    info = _info(archive, name)
+    if info.file_size > max(_FEW_BYTES, _MOST_EXPANSION * info.compress_size):
+        reason = (
+            f"{shown(name)} unpacks to more than {_MOST_EXPANSION:,} times its size; it is not read"
+        )
+        raise InvalidRecord("", "expansion_too_large", reason)
     try:
         if info.compress_type == ZSTANDARD and archive.filename:
-            return unpacked(Path(archive.filename), info)
+            yield from zstd_members.blocks(Path(archive.filename), info)
+            return
         with archive.open(info) as stream:
-            return stream.read(LARGEST_PART + 1)
+            while block := stream.read(BLOCK_BYTES):
+                yield block
     except (NotImplementedError, RuntimeError) as error:
         reason = f"{shown(name)} cannot be unpacked here ({error}); pack it as plain zip"
         raise InvalidRecord("", "corrupt_zip", reason) from None
@@ -363,14 +379,11 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
         raise InvalidRecord("", "corrupt_zip", reason) from None
 
 
-def _refuse_large(info: zipfile.ZipInfo) -> None:
-    name = shown(info.filename)
-    if info.file_size > LARGEST_PART:
-        told = oversized(info.file_size, LARGEST_PART)
-        raise InvalidRecord("", "record_too_large", f"{name}: {told}")
-    if info.file_size > max(_FEW_BYTES, _MOST_EXPANSION * info.compress_size):
-        reason = f"{name} unpacks to more than {_MOST_EXPANSION:,} times its size; it is not read"
-        raise InvalidRecord("", "expansion_too_large", reason)
+def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(name)
+    except KeyError:
+        raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
 
 
 def each(

@@ -27,13 +27,15 @@ _TASKS: Final = (
     "test.case.id", "test.case.name", "gen_ai.dataset.item.id", "dataset.item.id",
     "dataset_item_id", "eval.case.id", "task.id", "task_id",
 )  # fmt: skip
-_EXPERIMENTS: Final = ("test.suite.name", "gen_ai.dataset.name", "dataset.name", "service.name")
-_VERSIONS: Final = ("gen_ai.agent.version", "service.version")
+_EXPERIMENTS: Final = ("test.suite.name", "gen_ai.dataset.name", "dataset.name")
 _INPUTS: Final = ("gen_ai.input.messages", "gen_ai.prompt")
 _OUTPUTS: Final = ("gen_ai.output.messages", "gen_ai.completion")
 _BODIES: Final = frozenset({
     *_INPUTS, *_OUTPUTS, "gen_ai.system_instructions", "gen_ai.tool.definitions",
 })  # fmt: skip
+
+_NO_ARM: Final = ("gen_ai.usage.", "gen_ai.response.id", "gen_ai.tool.")
+"""Beginnings of attributes that no arm is told by: each call has its own."""
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode_span = msgspec.json.Decoder(Span).decode
@@ -130,10 +132,13 @@ def _run(unit: Unit, gathered: Gathered, names: Names) -> Run:
     if task is None and asked is not None:
         task = named_by_content("input", asked)
     record: dict[str, Any] = {
-        "experiment_id": _first(told, _EXPERIMENTS) or "otel",
+        "experiment_id": _first(told, _EXPERIMENTS)
+        or _first(unit.service, ("service.name",))
+        or "otel",
         "task_id": task or unit.key,
         "source_run_id": unit.key,
-        "extension_version": _first(told, _VERSIONS),
+        "extension_version": _first(told, ("gen_ai.agent.version",))
+        or _first(unit.service, ("service.version",)),
         "agent_name": _first(told, ("gen_ai.agent.name",)),
         "model_version": unit.model,
         "recorded_at": iso(unit.began),
@@ -152,7 +157,11 @@ def _run(unit: Unit, gathered: Gathered, names: Names) -> Run:
         kept["earlier_scores"] = unit.superseded
     if kept:
         record["metadata"] = kept
-    shown = {name: value for name, value in told.items() if name not in _BODIES}
+    shown = {
+        name: value
+        for name, value in told.items()
+        if name not in _BODIES and not name.startswith(_NO_ARM)
+    }
     if unit.model is not None:
         shown["model"] = unit.model
     return Run(

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import InvalidRecord
-from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.document import BREAKS_OFF
-from loader.sources.tools.json_values import decode
+from loader.sources.tools.json_lines import has_lines
 from loader.sources.tools.otel_records import (
     Request,
     ResourceLogs,
@@ -21,6 +18,7 @@ from loader.sources.tools.otel_records import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from loader.sources.tools import Rejected
     from loader.sources.tools.opened import Part, ToolFile
     from loader.sources.tools.otel_records import Place, Result
 
@@ -52,38 +50,19 @@ def parts_of(
         FileBroken: the document breaks off.
 
     """
-    if not _is_lines(file):
-        try:
-            lists = [name for name in _LISTS if name in file.outline(*_LISTS).counts]
-        except FileBroken as broken:
-            if broken.rejection.reason == BREAKS_OFF.reason:
-                raise  # else a line longer than the head, and others behind it
-        else:
-            for name in lists:
-                if name == "resourceSpans":
-                    yield from file.parts(name, ResourceSpans)
-                else:
-                    yield from file.parts(name, ResourceLogs)
-            return
+    if not file.is_list and not has_lines(file):
+        lists = [name for name in _LISTS if name in file.outline(*_LISTS).counts]
+        for name in lists:
+            if name == "resourceSpans":
+                yield from file.parts(name, ResourceSpans)
+            else:
+                yield from file.parts(name, ResourceLogs)
+        return
     if file.is_list:
         file.count()  # a list that breaks off is refused before its first run
         yield from file.parts("", Request)
     else:
         yield from file.lines(Request)
-
-
-def _is_lines(file: ToolFile) -> bool:
-    """Whether a document ends with its line, and another follows; or a list holds them."""
-    first, _, rest = file.head.lstrip().partition(b"\n")
-    if file.is_list:
-        return True
-    if not rest.strip():
-        return False
-    try:
-        decode(first, object)
-    except InvalidRecord:
-        return False
-    return True
 
 
 def found_in(

@@ -67,6 +67,11 @@ class Unit:
         """Attributes of the span evaluated, or of its result where there is no span."""
         return self._top.attributes if self._top is not None else self.results[0].attributes
 
+    @property
+    def service(self) -> Attributes:
+        """What was evaluated, by its resource; that of a result may be the evaluator's own."""
+        return self._top.resource if self._top is not None else {}
+
     @cached_property
     def attributes(self) -> Attributes:
         """All that tells what was evaluated: of the service, of spans below, of the span."""
@@ -103,9 +108,10 @@ class Unit:
     def model(self) -> str | None:
         """The model that answered, if it was one only."""
         for name in ("gen_ai.response.model", "gen_ai.request.model"):
-            used = {span.attributes.get(name) for span in self._spans} - {None}
+            told = [span.attributes.get(name) for span in self._spans]
+            used = {model for model in told if isinstance(model, str) and model}
             if len(used) == 1:
-                return str(used.pop())
+                return used.pop()
             if used:
                 return None
         return None
@@ -136,7 +142,7 @@ class Unit:
 def units(key: str, spans: Sequence[Span], results: Sequence[tuple[int, Result]]) -> Iterator[Unit]:
     """Take a trace apart into what was evaluated.
 
-    A test case is a run of its own where the trace has any; else the trace is the run.
+    A test case is a run of its own where the trace has several; else the trace is the run.
 
     Args:
         key: of the trace, or of the response that results name.
@@ -155,16 +161,15 @@ def units(key: str, spans: Sequence[Span], results: Sequence[tuple[int, Result]]
         top = tops[span.id]
         if not _is_judged(span, top, by_id):
             below.setdefault(top.id, []).append(span)
+    cases = {top.id for top in tops.values() if _is_case(top)}
     by_top: dict[str, list[tuple[int, Result]]] = {}
     for place, result in results:
         evaluated = tops.get(result.span or "", root)
         top_id = evaluated.id if evaluated is not None else ""
         by_top.setdefault(top_id, []).append((place, result))
     for top_id, held in by_top.items():
-        evaluated = by_id.get(top_id)
-        is_case = evaluated is not None and _is_case(evaluated)
-        run_key = f"{key}/{top_id}" if is_case else key
-        yield Unit(run_key, evaluated, below.get(top_id, ()), held)
+        run_key = f"{key}/{top_id}" if top_id in cases and len(cases) > 1 else key
+        yield Unit(run_key, by_id.get(top_id), below.get(top_id, ()), held)
 
 
 def _above(span: Span, by_id: Mapping[str, Span]) -> Iterator[Span]:

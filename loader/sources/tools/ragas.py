@@ -6,13 +6,16 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.tools import About, FileBroken, Importer, Rejected, Run, Whole
 from loader.sources.tools.cells import body, is_absent, number
 from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.naming import Names, named_by_content, worth_keeping
+from loader.sources.tools.naming import Names, worth_keeping
 from loader.sources.tools.opened import Part, each
+from loader.sources.tools.task_names import task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,6 +56,8 @@ _VERDICTS: Final = frozenset({"pass", "fail", "correct", "incorrect", "passed", 
 _ROUNDED_ONE: Final = 1 + 1e-9
 _AGGREGATE: Final = ("metric", "score")
 _COLUMNWISE: Final = re.compile(rb'\s*\{\s*"[^"\\]*"\s*:\s*\{')
+
+_encode = msgspec.json.Encoder(order="sorted").encode
 
 
 @lru_cache(maxsize=1000)
@@ -159,7 +164,8 @@ def _run(part: Part[dict[str, Any]], gathered: Gathered, names: Names) -> Run:
         elif not _is_nothing(value):
             rest[column] = value
     told = names.of({name: value for name, value in rest.items() if isinstance(value, str)})
-    task = named_by_content("question", question)
+    asked = question.strip() if isinstance(question, str) else _encode(question).decode()
+    task = task_name(asked, asked)
     record: dict[str, Any] = {
         "experiment_id": "ragas",
         "task_id": task,

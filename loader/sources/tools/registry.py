@@ -31,6 +31,9 @@ KINDS: Final[Mapping[str, str]] = {
     "tau-bench": "tau_bench",
 }
 
+_OURS: Final = "experiment_group"
+"""A name that records have, and files of no tool."""
+
 
 @cache
 def importer_of(kind: str) -> Importer:
@@ -41,4 +44,6 @@ def importer_of(kind: str) -> Importer:
 
 def recognised(file: ToolFile) -> str | None:
     """Return the kind of a file by its content; None if it is of no tool that is known."""
+    if _OURS in file.keys or _OURS in file.columns:
+        return None  # no importer is imported for records
     return next((kind for kind in KINDS if importer_of(kind).recognises(file)), None)

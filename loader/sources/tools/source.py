@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from loader.errors import InvalidRecord, SourceUnavailable
+from loader.records.bounds import LARGEST_COUNT
 from loader.records.json_text import LARGEST_RECORD
-from loader.sources import ArmPlan, Rejection, SourceRow, Statement, SummaryScore
+from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Statement, SummaryScore
 from loader.sources.mapping import Mapping
 from loader.sources.tools import (
     Companion,
+    Directed,
     FileBroken,
     Noted,
     Planned,
@@ -41,7 +43,7 @@ _MOST_TOLD: Final = 20
 _MOST_ARMS: Final = 6
 _ARM: Final = ("experiment_id", GROUP, "extension_version")
 _Arm = tuple[str, str, str]
-_Beside = Planned | Whole | Companion
+_Beside = Planned | Whole | Directed | Companion
 """What a file has beside its runs."""
 
 _CONTENTS: Final = ("inputs", "outputs", "reference_outputs")
@@ -94,6 +96,8 @@ class ToolSource:
         self._plans: list[ArmPlan] = []
         self._wholes: dict[str, tuple[str, SummaryScore]] = {}
         """By their id, each with its file."""
+        self._directions: dict[tuple[str, str], str | None] = {}
+        """By experiment and key; None where files say both."""
         self._said: list[Statement] = []
         self._companions: dict[str, tuple[str, int]] = {}
         """By what they are read with: the first file that has no runs of its own, and how many."""
@@ -157,7 +161,7 @@ class ToolSource:
         broken: Rejection | None = None
         try:
             for item in self._importer.runs(file):
-                if isinstance(item, Planned | Whole | Companion):
+                if isinstance(item, _Beside):
                     beside.append(item)
                 elif isinstance(item, Said):
                     self._said += self._statements(identity, item)
@@ -251,6 +255,8 @@ class ToolSource:
                 planned = self._planned_arm(identity, item, arms)
                 if planned is not None:
                     self._plans.append(ArmPlan(*planned, item.repetitions, item.tasks))
+            elif isinstance(item, Directed):
+                self._keep_direction(identity, item)
             elif isinstance(item, Whole):
                 try:
                     whole = self._whole(identity, item)
@@ -259,6 +265,14 @@ class ToolSource:
                     self._told.append(f"{file.shown_name}: {told}")
                     continue
                 self._keep_whole(file.path, whole)
+
+    def _keep_direction(self, identity: Identity, item: Directed) -> None:
+        with suppress(InvalidRecord):
+            experiment, _, _ = self._arm(identity.record(item.record, item.names))
+            direction = "higher" if item.higher_is_better else "lower"
+            known = self._directions.setdefault((experiment, item.key), direction)
+            if known != direction:
+                self._directions[experiment, item.key] = None
 
     def _keep_whole(self, origin: str, whole: SummaryScore) -> None:
         """Keep the latest score of one arm and key: a load has one."""
@@ -321,11 +335,19 @@ class ToolSource:
                 planned_repetitions=_most(known.planned_repetitions, plan.planned_repetitions),
                 planned_tasks=_most(known.planned_tasks, plan.planned_tasks),
             )
-        return list(found.values())
+        return [plan for plan in found.values() if plan.planned_repetitions or plan.planned_tasks]
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
         return [score for _, score in self._wholes.values()]
+
+    def score_configs(self) -> Sequence[ScoreConfig]:
+        """Return which way scores are better, as far as files say it."""
+        return [
+            ScoreConfig(experiment, key, "continuous", None, None, direction)
+            for (experiment, key), direction in self._directions.items()
+            if direction is not None
+        ]
 
     def said(self) -> Sequence[Statement]:
         """Return what people said of runs."""
@@ -357,7 +379,9 @@ class ToolSource:
 
 
 def _most(*counts: int | None) -> int | None:
-    return max((count for count in counts if count is not None), default=None)
+    """Return the largest of some counts; what no arm can be planned to run is none."""
+    said = (count for count in counts if count is not None)
+    return max((count for count in said if 0 < count <= LARGEST_COUNT), default=None)
 
 
 def _time(text: str | None) -> str | None:

@@ -56,6 +56,7 @@ _OLD_LISTS: Final[Mapping[str, tuple[str, str | None]]] = {
     "test_timeout": ("error", "the tests took too long"),
     "resolved": ("resolved", None),
 }
+_BECAME: Final = {**_OLD_LISTS, **_LISTS}
 _TELLING_ALL: Final = {"completed_ids", "unresolved_ids", "generated", "with_logs", "applied"}
 """Lists of which at least one names what was not resolved."""
 _FAILURES: Final = {"infra_failure_ids": "infrastructure", "ambiguous_failure_ids": "ambiguous"}
@@ -88,16 +89,20 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     predictions = around.predictions_of(file)
     tells_all = bool(counts.keys() & _TELLING_ALL)
     _refuse_useless(outline.members, counts, tells_all=tells_all or predictions is not None)
-    outcomes = {instance: name for name in lists for instance in _ids(file, name)}
-    failures = {each: kind for name, kind in _FAILURES.items() for each in _ids(file, name)}
-    reasons = outline.members.get("failure_reasons") or {}
+    told = counts.keys()  # each list is a walk through the file
+    outcomes = {each: name for name in lists if name in told for each in _ids(file, name)}
+    failures = {
+        each: kind for name, kind in _FAILURES.items() if name in told for each in _ids(file, name)
+    }
+    said = outline.members.get("failure_reasons")
+    reasons = said if isinstance(said, dict) else {}
     model = around.model_of(predictions) if predictions else None
     place = around.place_of_report(file, model)
     singles = around.folder_of_singles(file, place)
     names = {"model": place.model, "run_id": place.run_id, "file": file.name}
 
     def run(number: int, instance: str, name: str, patch: str | None) -> Run:
-        record = _record(place, instance, lists[name], around.single_of(singles, instance))
+        record = _record(place, instance, _BECAME[name], around.single_of(singles, instance))
         if model is not None:
             record["model_version"] = model
         if instance in failures:
@@ -110,30 +115,37 @@ def _of_report(file: ToolFile) -> Iterator[Item]:
     total = outline.members.get("total_instances")
     if isinstance(total, int):
         yield Planned(total, None)
-    number = 0
-    tried = _tried(outcomes, predictions, None if tells_all else "applied")
-    for number, each in enumerate(tried, 1):
-        yield run(number, *each)
-    if (missing := counts.get("submitted_ids", 0) - number) > 0:
-        yield Noted(f"{counted(missing, 'instance')} submitted and not evaluated: no runs")
+    number = untold = 0
+    for instance, name, patch in _tried(outcomes, predictions, tells_all=tells_all):
+        number += 1
+        if name is None:
+            untold += 1
+        else:
+            yield run(number, instance, name, patch)
+    untold = max(untold, counts.get("submitted_ids", 0) - number)
+    if untold:
+        yield Noted(f"{counted(untold, 'instance')} submitted and not evaluated: no runs")
 
 
 def _tried(
-    outcomes: dict[str, str], predictions: ToolFile | None, otherwise: str | None
-) -> Iterator[tuple[str, str, str | None]]:
+    outcomes: dict[str, str], predictions: ToolFile | None, *, tells_all: bool
+) -> Iterator[tuple[str, str | None, str | None]]:
     """Yield each instance that was tried, once: which, the list that tells of it, and its patch.
 
     Args:
         outcomes: instance to list.
         predictions: of the report.
-        otherwise: the list for a patch that the report tells nothing of; None if it was not tried.
+        tells_all: whether an instance of no list was not evaluated; else it was not resolved.
 
     """
+    seen: set[str] = set()
     for prediction in around.each_prediction(predictions) if predictions else ():
-        patch = prediction.model_patch
-        name = outcomes.pop(prediction.instance_id, otherwise if patch else None)
-        if name is not None:
-            yield prediction.instance_id, name, patch
+        instance, patch = prediction.instance_id, prediction.model_patch
+        if instance in seen:
+            continue
+        seen.add(instance)
+        otherwise = None if tells_all else "applied" if patch else "no_generation"
+        yield instance, outcomes.pop(instance, otherwise), patch
     for instance, name in outcomes.items():
         yield instance, name, None
 
@@ -144,7 +156,8 @@ def _refuse_useless(
     """Raise FileBroken where a report does not say which instances were resolved and which not."""
     if not counts.keys() & {"resolved", "resolved_ids"}:
         version = members.get("schema_version")
-        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if version else ""
+        is_new = version is not None and version != _SCHEMA
+        known = f"; its schema_version is {version}, tried is {_SCHEMA}" if is_new else ""
         reason = f"the report has no list resolved_ids, only counts{known}; give the whole report"
         raise FileBroken(Rejection("no_results", reason))
     if not tells_all:

@@ -75,7 +75,7 @@ class Place(NamedTuple):
     """Which run of the harness a file is of, as its name and folders have it."""
 
     mark: str
-    """Names it: `<model>.<run id>`, or its folder and name where the name names nothing."""
+    """Names it: `<model>.<run id>`, or its two nearest folders where the name names nothing."""
     model: str | None
     run_id: str | None
 
@@ -101,7 +101,9 @@ def is_predictions(file: ToolFile) -> bool:
 
 def is_single(file: ToolFile) -> bool:
     """Whether a file is the report of single instances."""
-    return not file.is_list and bool(file.keys) and all(name in file.head for name in _SINGLE)
+    if file.is_list or not file.keys or not all(name in file.head for name in _SINGLE):
+        return False
+    return all(isinstance(file.shown(name), dict | None) for name in file.keys)
 
 
 def place_of_report(file: ToolFile, model: str | None) -> Place:
@@ -114,8 +116,7 @@ def place_of_report(file: ToolFile, model: str | None) -> Place:
     """
     stem = file.name.removesuffix(".json") or "report"
     if stem in _GENERIC:
-        above = (folder.name for folder in Path(file.path).absolute().parents)
-        return Place(next((name for name in above if name not in _GENERIC), stem), model, None)
+        return Place(_folders(file, 0) or stem, model, None)
     if model is not None and stem.startswith(f"{_as_name(model)}."):
         return Place(stem, model, stem[len(_as_name(model)) + 1 :])
     named, _, run_id = stem.rpartition(".")
@@ -131,8 +132,17 @@ def place_of_single(file: ToolFile) -> tuple[Place, str | None]:
         return Place(mark, folders[1], folders[2]), whole.name if whole else None
     if "logs" in folders[1:2]:
         whole = file.near("../../results/results.json")
-        return Place(folders[2], None, None), "results/results.json" if whole else None
-    return Place(folders[0] if folders else "report", None, None), None
+        return Place(_folders(file, 2), None, None), "results/results.json" if whole else None
+    return Place(_folders(file, 0) or "report", None, None), None
+
+
+def _folders(file: ToolFile, first: int) -> str:
+    """Return the names of the two nearest folders that name something, the outer one first."""
+    if not file.path:
+        return ""
+    above = [folder.name for folder in Path(file.path).absolute().parents][first:]
+    named = [name for name in above if name and name not in _GENERIC]
+    return "/".join(reversed(named[:2]))
 
 
 def folder_of_singles(file: ToolFile, place: Place) -> Path | None:

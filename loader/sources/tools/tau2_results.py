@@ -141,7 +141,7 @@ def runs_of_tau2(file: ToolFile) -> Iterator[Item]:
     try:
         info = msgspec.convert(outline.members.get("info"), _Info)
     except msgspec.ValidationError as error:
-        reason = f"info is not as τ² writes it: {error}; tried are its versions 0.1 to 1.0"
+        reason = f"info is not as τ² writes it: {error}; tried are its versions 0.1 to 1.0.1"
         raise FileBroken(Rejection("unexpected_form", reason)) from None
     shared, names = _shared(info, file.name)
     tasks = _held_tasks(file)

@@ -38,7 +38,7 @@ class _Simulation(msgspec.Struct):
     reward: float | None = None
     trial: int = 0
     info: dict[str, Any] | str | None = None
-    traj: msgspec.Raw = msgspec.Raw(b"null")
+    traj: list[msgspec.Raw] | None = None
 
     @property
     def details(self) -> dict[str, Any]:
@@ -46,19 +46,12 @@ class _Simulation(msgspec.Struct):
         return self.info if isinstance(self.info, dict) else {}
 
     @property
-    def told(self) -> msgspec.Raw | None:
-        """The messages, if there is one."""
-        if bytes(self.traj).strip(b"[] \r\n\t") in {b"", b"null"}:
-            return None
-        return self.traj
-
-    @property
     def error(self) -> str | None:
         """Why it ended before it could be scored; its reward of 0 then is none."""
         said = self.details.get("error") or self.details.get("traceback")
         if said is not None or "error" in self.details:
             return str(said or "it failed, and does not say why")
-        return self.info if isinstance(self.info, str) and self.told is None else None
+        return self.info if isinstance(self.info, str) and not self.traj else None
 
 
 def _recognises(file: ToolFile) -> bool:
@@ -85,16 +78,15 @@ def _simulations(file: ToolFile) -> Iterator[Item]:
 
     def run(part: Part[_Simulation]) -> Iterator[Run]:
         found = part.value
-        told = found.told
-        own = mark if told is None else _digest(told)
+        own = _digest(found.traj) if found.traj else mark
         record: dict[str, Any] = {
             **shared,
             "task_id": str(found.task_id),
             "source_run_id": f"{found.task_id}/{found.trial}/{own}",
             "repetition": found.trial + 1,
             "metadata": {**metadata, **_user(found)},
-            "measurements": _measured(found, told),
-            "outputs": told,
+            "measurements": _measured(found),
+            "outputs": found.traj or None,
             **_bodies(found),
             **_result(found),
         }
@@ -123,8 +115,8 @@ def _looked_through(file: ToolFile) -> tuple[str | None, str]:
             continue  # told when it is read as a run
         found = part.value
         domain = domain or _domain_of(found)
-        if (told := found.told) is not None:
-            mark = _digest(told)
+        if found.traj:
+            mark = _digest(found.traj)
             marks[found.trial] = min(mark, marks.get(found.trial, mark))
     return domain, marks[min(marks)] if marks else file.name
 
@@ -140,8 +132,9 @@ def _domain_of(found: _Simulation) -> str | None:
     return None
 
 
-def _digest(messages: msgspec.Raw) -> str:
-    return hashlib.sha256(msgspec.json.format(messages, indent=-1)).hexdigest()[:16]
+def _digest(messages: list[msgspec.Raw]) -> str:
+    told = msgspec.json.format(b"[" + b",".join(map(bytes, messages)) + b"]", indent=-1)
+    return hashlib.sha256(told).hexdigest()[:16]
 
 
 def _result(found: _Simulation) -> dict[str, Any]:
@@ -167,10 +160,10 @@ def _bodies(found: _Simulation) -> dict[str, Any]:
     return {"inputs": task.get("instruction"), "reference_outputs": wanted or None}
 
 
-def _measured(found: _Simulation, told: msgspec.Raw | None) -> dict[str, Any]:
+def _measured(found: _Simulation) -> dict[str, Any]:
     measured: dict[str, Any] = {}
-    if told is not None:
-        measured["messages"] = len(msgspec.json.decode(told, type=list[msgspec.Raw]))
+    if found.traj:
+        measured["messages"] = len(found.traj)
     cost = found.details.get("user_cost")
     if isinstance(cost, int | float):
         measured["user_cost_usd"] = cost
@@ -189,7 +182,7 @@ IMPORTER: Final = Importer(
         kind="tau-bench",
         tool="tau-bench, τ²-bench",
         files="results of `run.py` and of `tau2 run` (JSON; τ² as one file or as a folder)",
-        versions="tau-bench 2024, τ² 0.1 to 1.0",
+        versions="tau-bench of 2024, τ² 0.1 to 1.0.1",
         kept=(
             "reward and what it is made of as scores, success as the tool tells it (pass^k equals "
             "its), trial as repetition; an error has no score; of τ² cost, tokens of the agent's "

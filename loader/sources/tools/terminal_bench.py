@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loader.sources.tools.opened import Part, ToolFile
 
 _ATTEMPT: Final = re.compile(r"\.(\d+)-of-\d+(?:\.|$)")
+_ATTEMPTED: Final = {"trial_name", "task_id", "is_resolved"}
 _SOUND: Final = {None, "unset", "none"}
 """Values of failure_mode that are no failure."""
 
@@ -64,11 +65,7 @@ def is_of_terminal_bench(file: ToolFile) -> bool:
     if file.is_list:
         return False
     keys = file.keys
-    return (
-        _is_run(file)
-        or keys >= {"trial_name", "task_id", "is_resolved"}
-        or keys >= {"run_id", "agent_name", "no_rebuild"}
-    )
+    return _is_run(file) or keys >= _ATTEMPTED or keys >= {"run_id", "agent_name", "no_rebuild"}
 
 
 def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
@@ -87,7 +84,7 @@ def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
             yield Planned(tasks, metadata.n_attempts)
         mark = str((metadata and metadata.uuid) or outline.members.get("id") or file.name)
         yield from _trials(file, metadata, mark)
-    elif (whole := file.near("../../results.json")) is not None and _is_run(whole):
+    elif file.keys >= _ATTEMPTED and _has_run(file):
         yield Companion("../../results.json")
     else:
         metadata = _metadata(file.near("../../run_metadata.json"))
@@ -101,6 +98,12 @@ def _is_run(file: ToolFile) -> bool:
         (b'"trial_name"' in file.head and b'"is_resolved"' in file.head)
         or file.keys >= {"n_resolved", "accuracy"}
     )
+
+
+def _has_run(file: ToolFile) -> bool:
+    """Whether the run that the file of an attempt is of lies where it belongs."""
+    whole = file.near("../../results.json")
+    return whole is not None and _is_run(whole)
 
 
 def _metadata(file: ToolFile | None) -> _Metadata | None:

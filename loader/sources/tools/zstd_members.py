@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from loader.errors import InvalidRecord
+from loader.sources.blocks import BLOCK_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 METHOD: Final = 93
@@ -21,16 +23,17 @@ _WITHOUT: Final = (
 )
 
 
-def unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
-    """Return what is in a member, which may be of several frames.
+def blocks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Yield what is in a member, which may be of several frames.
 
     Args:
         path: of the archive.
-        info: what its directory says of the member, with a size that may be held.
+        info: what its directory says of the member.
 
     Raises:
         InvalidRecord: the package that unpacks it is not installed.
-        BadZipFile: it is not as long as the directory says, or has another checksum.
+        BadZipFile: it is not as long as the directory says, or has another checksum; where it
+            is longer, before more is yielded.
         OSError: the archive cannot be read.
 
     """
@@ -39,18 +42,35 @@ def unpacked(path: Path, info: zipfile.ZipInfo) -> bytes:
     except ImportError:
         reason = _WITHOUT.format(name=info.filename)
         raise InvalidRecord("", "missing_package", reason) from None
+    left, checksum = info.file_size, 0
     with path.open("rb") as archive:
         _go_to(archive, info)
-        packed = archive.read(info.compress_size)
-    reader = zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True)
-    try:
-        with reader:
-            text = reader.read(info.file_size + 1)
-    except zstandard.ZstdError as error:
-        raise zipfile.BadZipFile(str(error)) from None
-    if len(text) != info.file_size or zlib.crc32(text) != info.CRC:
+        packed: Any = _Part(archive, info.compress_size)
+        with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
+            try:
+                while block := reader.read(BLOCK_BYTES):
+                    left -= len(block)
+                    if left < 0:
+                        break
+                    checksum = zlib.crc32(block, checksum)
+                    yield block
+            except zstandard.ZstdError as error:
+                raise zipfile.BadZipFile(str(error)) from None
+    if left or checksum != info.CRC:
         raise zipfile.BadZipFile("it has another checksum than the directory says")
-    return text
+
+
+class _Part:
+    """The next bytes of a file, as if it ended behind them."""
+
+    def __init__(self, file: IO[bytes], count: int) -> None:
+        self._file = file
+        self._left = count
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, self._left) if size >= 0 else self._left)
+        self._left -= len(data)
+        return data
 
 
 def _go_to(archive: IO[bytes], info: zipfile.ZipInfo) -> None:

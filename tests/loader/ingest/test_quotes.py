@@ -67,9 +67,7 @@ def test_an_edit_is_stored_beside_the_scorers_value_and_said_once(
         each["uuid"]: letters[each["scores"]["match"]["value"]] for each in files.samples(4)
     }
     entries = select(database_url, ENTRIES)
-    for name in (path, path.rename(tmp_path / "moved.eval")):
-        del name
-    again = run(database_url, "ingest", tmp_path / "moved.eval", *GROUP)
+    again = run(database_url, "ingest", path.rename(tmp_path / "moved.eval"), *GROUP)
     assert "scores that people gave: read 8 · loaded 0 · unchanged 8" in again.output
     assert select(database_url, STORED) == stored
     assert [source for source, loaded, _ in select(database_url, ENTRIES) if loaded] == [

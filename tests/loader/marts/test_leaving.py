@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import pytest
 import every_eval_ever_schema as schema
 import left_runs
 import servers
+from loader.marts.leaving.runs import file_name
 from loader.sources.tools.registry import KINDS
 from loader.warehouse.connection import connect
 from sample_marts import build, loader
@@ -198,39 +201,67 @@ def test_a_log_of_openai_evals_gives_back_scores_texts_and_tokens(
 def test_what_people_said_of_inspects_runs_leaves_as_edits(
     postgres_server: str, tmp_path: Path
 ) -> None:
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps(_inspect_log()), encoding="utf-8")
+    own = {"experiment_id": "atlas", "task_id": "own", "experiment_group": "baseline",
+           "extension_version": "1", "scores": {"match": 1}}  # fmt: skip
+    (tmp_path / "own.jsonl").write_text(json.dumps(own), encoding="utf-8")
+    said = ("--experiment", "atlas", "--author", "ana", "--reason", "I looked, \u202e twice")
     with servers.fresh_database(postgres_server, servers.raw_template(postgres_server)) as other:
-        loader(other, "ingest", "--file", left_runs.write(tmp_path))
-        _as_if_of_inspect(other)
-        said = ("--experiment", left_runs.EXPERIMENT, "--author", "ana", "--reason", "I looked")
-        chosen = ("--task", "t-1", "--group", "baseline")
-        loader(other, "annotate", *said, *chosen, "--key", "judge", "--score", 5)
-        loader(other, "annotate", *said, "--task", "t-5", "--group", "code-chef",
-               "--key", "accuracy", "--score", 0)  # fmt: skip
+        for path in (log, tmp_path / "own.jsonl"):
+            loader(other, "ingest", "--file", path, "--experiment-group", "baseline")
+        loader(other, "annotate", *said, "--task", "7", "--key", "match", "--score", 0)
+        loader(other, "annotate", *said, "--task", "8", "--key", "grade.tone", "--score", 0.25)
+        loader(other, "annotate", *said, "--task", "8", "--key", "grade.fact", "--score", 1)
+        loader(other, "annotate", *said, "--task", "own", "--key", "match", "--score", 0)
         build(other)
-        told = export(other, tmp_path / "edits.jsonl", "inspect-score-edits")
-    assert "2 edits" in told
+        told = export(other, tmp_path / "edits.jsonl", "inspect-score-edits", "atlas")
+    assert "4 edits" in told
     assert "1 score of runs that did not come from Inspect, left out" in told
     found = [json.loads(line) for line in (tmp_path / "edits.jsonl").read_text().splitlines()]
-    assert [(each["sample_id"], each["epoch"], each["score_name"]) for each in found] == [
-        ("t-1", 1, "judge"), ("t-1", 2, "judge"),
+    assert [
+        (edit["run"], edit["sample_id"], edit["epoch"], edit["score_name"], edit["edit"]["value"])
+        for edit in found
+    ] == [
+        ("u7-1", "7", 1, "match", 0),
+        ("u7-2", "7", 2, "match", 0),
+        ("u8-1", "8", 1, "grade", {"tone": 0.25, "fact": 0.75}),
+        ("u8-1", "8", 1, "grade", {"tone": 0.25, "fact": 1}),
+    ]
+    assert {tuple(edit["logs"]) for edit in found} == {(str(log),)}
+    by = found[0]["edit"]["provenance"]
+    assert (by["author"], by["reason"]) == ("ana", "I looked, \u202e twice")
+    assert datetime.fromisoformat(by["timestamp"]).tzinfo is not None
+
+
+def _inspect_log() -> dict[str, Any]:
+    """Return a log of two samples, one in two epochs, one edited at the tool already."""
+    spec = {"task": "atlas", "model": "acme/small-1", "created": "2026-11-01T10:00:00+00:00",
+            "run_id": "r1", "dataset": {}, "config": {}}  # fmt: skip
+    before = {"value": {"tone": 0.5, "fact": 0.5}}
+    by = {"author": "bo", "reason": "typo", "timestamp": "2026-11-02T10:00:00+00:00"}
+    now = {"tone": 0.5, "fact": 0.75}
+    edited = {"value": now, "history": [before, {"value": now, "provenance": by}]}
+    samples = [
+        {"id": 7, "epoch": epoch, "uuid": f"u7-{epoch}", "input": "q", "target": "a",
+         "scores": {"match": {"value": "C"}}}
+        for epoch in (1, 2)
     ]  # fmt: skip
-    assert found[0]["logs"] == [str(tmp_path / "runs.jsonl")]
-    edit = found[0]["edit"]
-    assert (edit["value"], edit["provenance"]["author"]) == (5, "ana")
-    assert edit["provenance"]["reason"] == "I looked"
-    assert edit["provenance"]["timestamp"].startswith("20")
+    samples.append(
+        {"id": 8, "epoch": 1, "uuid": "u8-1", "input": "q", "target": "a",
+         "scores": {"grade": edited}}
+    )  # fmt: skip
+    return {"version": 2, "status": "success", "eval": spec, "samples": samples}
 
 
-def _as_if_of_inspect(url: str) -> None:
-    """Let the first arm's runs be of Inspect."""
-    with connect(url) as connection:
-        connection.execute("alter table raw_evals.evaluation_runs disable trigger user")
-        connection.execute(
-            "update raw_evals.evaluation_runs set source = 'inspect'"
-            " where experiment_group = 'baseline'"
-        )
-        connection.execute("alter table raw_evals.evaluation_runs enable trigger user")
-        connection.commit()
+def test_a_name_of_a_file_leads_nowhere_else_and_is_no_other_arms() -> None:
+    odd = ["..", ".", "../x", "/etc/passwd", "a\0b", "", "C:\\x", "\u202eb", "a" * 300, "-", "é"]
+    names = [file_name(each) for each in odd]
+    assert len(set(names)) == len(odd)
+    for name in names:
+        assert re.fullmatch(r"[A-Za-z0-9_=-][A-Za-z0-9._=-]{0,80}", name), name
+    assert file_name("exp-1.2") == "exp-1.2"
+    assert file_name("a-b", "c") != file_name("a", "b-c")
 
 
 @pytest.mark.parametrize(

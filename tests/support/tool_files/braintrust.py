@@ -59,6 +59,8 @@ def spans(truth: Truth, seed: int) -> Iterator[dict[str, Any]]:
     at = datetime.fromisoformat(truth.created).timestamp()
     common = {
         "project_id": "0b8e2f34-0000-4000-8000-00000000000a",
+        "project_name": "Sums",
+        "experiment_name": f"sums-{seed}",
         "experiment_id": f"5c1d9a70-0000-4000-8000-{seed:012d}",
         "root_span_id": f"span-{truth.id}",
         "created": truth.created,

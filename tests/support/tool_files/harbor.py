@@ -14,18 +14,22 @@ AGENT: Final = "made-agent"
 MODEL: Final = "made-1"
 DATASET: Final = "made-tasks"
 _ATTEMPTS: Final = 2
+_MOST_TRIALS: Final = 4
+"""Of a job, each in a folder of its own."""
 
 
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
-    """Write a run of Terminal-Bench of so many trials, and what holds of it beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write a run of Terminal-Bench, what holds of it, and a small job of Harbor."""
     chosen = random.Random(seed)  # noqa: S311  of a test
-    trials = [attempt(number, chosen) for number in range(runs)]
-    path = folder / "results.json"
+    few = min(runs // 2, _MOST_TRIALS)
+    trials = [attempt(number, chosen) for number in range(runs - few)]
+    path = folder / "run" / "results.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results(trials), indent=4), encoding="utf-8")
-    beside = folder / "run_metadata.json"
+    beside = folder / "run" / "run_metadata.json"
     beside.write_text(json.dumps(metadata(trials), indent=4), encoding="utf-8")
-    return [path, beside]
+    job = [trial(number, {"reward": float(chosen.random() < 0.5)}) for number in range(few)]
+    return [path, beside, *(write_job(folder / "job", job) if job else ())]
 
 
 def attempt(number: int, chosen: random.Random, **fields: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -191,7 +191,9 @@ def _sample(task: int, epoch: int, seed: int, model: str) -> dict[str, Any]:
             {
                 "timestamp": f"2026-03-02T{second}.{place:06}+00:00",
                 "event": "state",
-                "changes": [{"op": "add", "path": f"/notes/{place}", "value": "x" * 40}],
+                "changes": [
+                    {"op": "add", "path": f"/notes/{place}", "value": chosen.randbytes(60).hex()}
+                ],
             }
             for place in range(12)
         ],

@@ -48,7 +48,7 @@ def truths(runs: int, seed: int) -> Iterator[Truth]:
 def scores(truth: Truth) -> Iterator[dict[str, Any]]:
     """Yield the scores of a trace as the API answers them: one of each type, one corrected."""
     common = {
-        "traceId": truth.trace, "sessionId": None, "observationId": None, "datasetRunId": None,
+        "traceId": truth.trace, "sessionId": "chat 3", "observationId": None, "datasetRunId": None,
         "timestamp": truth.at, "environment": "default", "authorUserId": None, "comment": None,
     }  # fmt: skip
     yield {
@@ -81,7 +81,10 @@ def write_table(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
         table = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
         table.writerow(names)
         for row in rows:
-            told = {"traceName": "answer", "traceTags": '["nightly"]', "metadata": "{}", **row}
+            told = {
+                "traceName": "answer", "traceTags": '["nightly"]', "metadata": "{}",
+                "userId": "user 7", **row,
+            }  # fmt: skip
             table.writerow(["" if told.get(name) is None else told[name] for name in names])
     return path
 
@@ -154,10 +157,30 @@ def experiment_items(runs: int, seed: int) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
 
 
+def traces(runs: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield traces with all that is below them, as the API answers one."""
+    for truth in truths(runs, seed):
+        yield {
+            "id": truth.trace, "timestamp": truth.at, "name": "answer", "sessionId": "chat 3",
+            "userId": "user 7", "release": "1c6640", "version": "2", "environment": "default",
+            "tags": ["nightly"], "public": False, "htmlPath": f"/project/p/traces/{truth.trace}",
+            "input": {"question": truth.item}, "output": "an answer", "latency": 1.5,
+            "totalCost": 0.002, "metadata": {"topic": "sums"},
+            "observations": [{
+                "id": "o1", "type": "GENERATION", "model": "small-1", "level": "DEFAULT",
+                "parentObservationId": None, "usageDetails": {"input": 9, "output": 2, "total": 11},
+            }],
+            "scores": list(scores(truth)),
+        }  # fmt: skip
+
+
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
-    """Write a table of scores and an answer with experiment items, as many traces as asked."""
-    half = runs // 2
-    return [
-        write_table(folder / f"{seed}-lf-scores-export.csv", all_scores(runs - half, 2 * seed)),
-        write_answer(folder / f"{seed}-items.json", experiment_items(half, 2 * seed + 1)),
-    ]
+    """Write scores, experiment items and traces, as many traces as asked in all."""
+    third = runs // 3
+    paths = [folder / f"{seed}-{name}" for name in ("scores.csv", "items.json", "traces.jsonl")]
+    write_table(paths[0], all_scores(runs - 2 * third, 3 * seed))
+    write_answer(paths[1], experiment_items(third, 3 * seed + 1))
+    with paths[2].open("w", encoding="utf-8") as file:
+        for trace in traces(third, 3 * seed + 2):
+            file.write(json.dumps(trace) + "\n")
+    return paths

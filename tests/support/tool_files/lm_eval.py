@@ -84,6 +84,36 @@ def write_old(folder: Path, docs: int = 20, *, seed: int = 1) -> list[Path]:
     return [old]
 
 
+def write_returned(folder: Path, docs: int = 20, *, seed: int = 1) -> list[Path]:
+    """Write what `simple_evaluate` returns: results, with the samples of two tasks in them."""
+    made = [*write(folder, docs, seed=seed), *write_filters(folder, docs, seed=seed + 1)]
+    every: dict[str, Any] = {}
+    for samples in made:
+        beside = results_beside(samples)
+        results = json.loads(beside.read_text(encoding="utf-8"))
+        lines = [json.loads(line) for line in samples.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            line["arguments"] = [[*each.values()] for each in line["arguments"].values()]
+        [task] = results["results"]
+        for name in (
+            "results",
+            "configs",
+            "versions",
+            "n-shot",
+            "n-samples",
+            "group_subtasks",
+            "higher_is_better",
+        ):
+            every.setdefault(name, {}).update(results[name])
+        every.setdefault("samples", {})[task] = lines
+        every |= {name: results[name] for name in ("config", "git_hash", "date")}
+        samples.unlink()
+        beside.unlink()
+    path = folder / "evaluated.json"
+    path.write_text(json.dumps(every), encoding="utf-8")
+    return [path]
+
+
 def results_beside(samples: Path) -> Path:
     """Return the results file that `write` put beside samples."""
     time = samples.stem.rpartition("_")[2]
@@ -202,6 +232,7 @@ def _written(  # noqa: PLR0913, PLR0917  what makes a file
         "configs": {task: config},
         "versions": {task: 2.0},
         "n-shot": {task: 0},
+        "higher_is_better": {task: {metric: metric not in _AGGREGATIONS for metric in metrics}},
         "n-samples": {task: {"original": 1000, "effective": len(docs)}},
         "config": {
             "model": "hf",

@@ -109,6 +109,7 @@ def spans(truth: Truth) -> list[dict[str, Any]]:
             "status": status, "attributes": attributes(
                 gen_ai__operation__name="invoke_agent", gen_ai__agent__name="desk",
                 test__case__name=truth.case, test__suite__name="desk suite",
+                gen_ai__conversation__id="chat 3",
                 gen_ai__input__messages=json.dumps(messages), **usage,
             ),
         },

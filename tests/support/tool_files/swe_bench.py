@@ -13,7 +13,10 @@ MODEL: Final = "made/model-1.5"
 RUN_ID: Final = "first"
 STEM: Final = f"made__model-1.5.{RUN_ID}"
 _OUTCOMES: Final = ("resolved", "unresolved", "empty_patch", "error")
-_PATCH: Final = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +1 @@\n-a\n+{}\n"
+_PATCH: Final = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1 +60 @@\n-a\n+{}\n" + (
+    "+        return self.made.of(nothing)\n" * 60
+)
+"""As long as patches are: of a large file, most is patches."""
 
 
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:

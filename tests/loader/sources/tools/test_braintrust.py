@@ -52,7 +52,7 @@ def test_every_form_of_an_experiment_gives_the_same_runs(tmp_path: Path, write: 
         assert run.repetition == 1
         if truth.error:
             assert (run.success, run.error_message) == (False, truth.error)
-            assert not run.scores
+            assert not any((run.scores or {}).values())
         else:
             assert run.scores == {"Closeness": truth.score}
     scored = [run.scores["Closeness"] for run in found.values() if run.scores]
@@ -102,6 +102,18 @@ def test_what_scorers_called_is_no_cost_of_the_run(tmp_path: Path) -> None:
     assert "model_version" not in run
 
 
+@pytest.mark.parametrize("model", [{"name": "small"}, ["small"], 7, ""])
+def test_a_model_that_is_no_text_is_not_told(tmp_path: Path, model: object) -> None:
+    below = {"is_root": False, "span_parents": ["s1"], "scores": None}
+    call = {"type": "llm"}
+    path = lines(
+        tmp_path / "a.jsonl", row(metadata={"model": model}),
+        row(id="c1", span_id="c1", span_attributes=call, metadata={"model": model}, **below),
+    )  # fmt: skip
+    [run] = records(source_of(path))
+    assert run.model_version == "unknown"
+
+
 def test_a_scorer_that_crashed_leaves_a_score_without_a_value(tmp_path: Path) -> None:
     crashed = {"scorer_errors": {"Judge": "TypeError: no text"}}
     [run] = runs_of(lines(tmp_path / "a.jsonl", row(metadata=crashed)))
@@ -109,12 +121,12 @@ def test_a_scorer_that_crashed_leaves_a_score_without_a_value(tmp_path: Path) ->
     assert run["comments"] == {"Judge": "TypeError: no text"}
 
 
-def test_the_zeros_given_to_an_error_are_no_scores(tmp_path: Path) -> None:
-    path = lines(tmp_path / "a.jsonl", row(error={"message": "cut off"}, scores={"Exact": 0}))
+def test_scores_of_a_run_that_failed_count_as_they_do_at_braintrust(tmp_path: Path) -> None:
+    """A test that fails logs both; whoever gives an error zeros asked for them to count."""
+    path = lines(tmp_path / "a.jsonl", row(error={"message": "cut off"}, scores={"pass": 0}))
     [run] = records(source_of(path))
-    assert not run.scores
-    assert run.error_message == '{"message":"cut off"}'
-    assert run.metadata["scores_of_the_error"] == {"Exact": 0}
+    assert run.scores == {"pass": 0}
+    assert (run.success, run.error_message) == (False, '{"message":"cut off"}')
 
 
 def test_an_input_that_was_tried_again_is_a_repetition(tmp_path: Path) -> None:

@@ -141,6 +141,15 @@ def test_a_sample_that_comes_again_is_the_next_repetition(tmp_path: Path) -> Non
     assert len(set(ids)) == 4
 
 
+def test_an_evaluation_without_a_name_of_its_own_is_told_by_its_model(tmp_path: Path) -> None:
+    one, two = (
+        records(instances(tmp_path / f"{model}.jsonl", line(evaluation_id="run", model_id=model)))
+        for model in ("a", "b")
+    )
+    assert one[0]["source_run_id"] != two[0]["source_run_id"]
+    assert one[0]["task_id"] == two[0]["task_id"]
+
+
 def test_samples_of_two_evaluations_are_two_tasks(tmp_path: Path) -> None:
     path = instances(
         tmp_path / "s.jsonl", line(evaluation_name="law"), line(evaluation_name="art"), line()
@@ -201,6 +210,23 @@ def test_the_scale_of_an_aggregate_counts_where_lines_are_on_it(  # noqa: PLR091
     assert found == [scale, scale]
 
 
+@pytest.mark.parametrize(
+    ("ids", "keys"),
+    [
+        (["e::f1"], {"f1"}),
+        (["e_small_1"], {"score"}),  # may name the model, which arms do not share
+        (["one", "two"], {"one", "two"}),
+        ([None], {"score"}),
+    ],
+)
+def test_without_an_aggregate_a_score_is_called_what_arms_may_share(
+    tmp_path: Path, ids: list[str | None], keys: set[str]
+) -> None:
+    path = instances(tmp_path / "s.jsonl", *(line(evaluation_result_id=each) for each in ids))
+    (only,) = records(path)
+    assert set(only["scores"]) == keys
+
+
 def test_earlier_schemas_are_read(tmp_path: Path) -> None:
     older = line(
         schema_version="instance_level_eval_0.2.1", sample_id=7,
@@ -235,6 +261,11 @@ def test_a_broken_line_is_rejected_alone(tmp_path: Path) -> None:
 def test_an_aggregate_alone_is_scores_of_the_arm(tmp_path: Path) -> None:
     aggregate, samples = made.write(tmp_path, 10)
     samples.unlink()
+    told = json.loads(aggregate.read_text())
+    told["evaluation_results"][0]["score_details"]["uncertainty"] = {
+        "standard_error": {"value": 0.125}, "num_samples": 9,
+    }  # fmt: skip
+    aggregate.write_text(json.dumps(told))
     source, rows = read(aggregate)
     assert [row.rejection and row.rejection.reason_code for row in rows] == ["without_runs"]
     truth = json.loads(aggregate.read_text())["evaluation_results"]
@@ -242,6 +273,8 @@ def test_an_aggregate_alone_is_scores_of_the_arm(tmp_path: Path) -> None:
         (f"capitals: {name}", result["score_details"]["score"])
         for name, result in zip(("accuracy", "judge"), truth, strict=True)
     ]
+    assert source.summary_scores()[0].comment == "standard error 0.125, of 9 samples"
+    assert source.summary_scores()[1].comment is None
     assert source.summary_scores()[0].scored_at == "2025-11-24T16:00:00+00:00"
 
 

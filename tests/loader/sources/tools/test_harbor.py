@@ -63,7 +63,7 @@ def test_an_attempt_of_terminal_bench_becomes_a_run_with_all_that_it_says(tmp_pa
 
 
 def test_the_mean_of_resolved_is_the_accuracy_in_the_file(tmp_path: Path) -> None:
-    path, beside = made.write(tmp_path, 200)
+    path, beside, *_ = made.write(tmp_path, 204)
     sums = json.loads(path.read_text(encoding="utf-8"))
     found = read(path, beside)
     assert not found.rejections
@@ -196,6 +196,11 @@ def test_two_jobs_of_one_arm_plan_it_once_with_the_most_of_both(tmp_path: Path) 
     trials = [made.trial(1, {"reward": 1.0}), made.trial(2, {"reward": 1.0})]
     (plan,) = read(*one, *made.write_job(tmp_path / "two", trials)).source.plans()
     assert (plan.planned_tasks, plan.planned_repetitions) == (2, 4)
+
+
+def test_a_plan_of_nothing_and_of_more_than_can_be_is_none(tmp_path: Path) -> None:
+    path = a_run(tmp_path, made.attempt(0, chooser()), dataset_size=10**18, n_attempts=0)
+    assert read(path).source.plans() == []
 
 
 def test_a_trial_that_raised_has_what_the_verifier_gave_and_the_exception(tmp_path: Path) -> None:

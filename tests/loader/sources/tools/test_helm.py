@@ -285,6 +285,17 @@ def test_prompts_that_break_off_leave_the_scores_readable(tmp_path: Path) -> Non
     assert "prompts, answers and times are missing: scenario_state.json" in found.notes
 
 
+def test_a_prompt_that_is_not_as_the_tool_writes_it_is_told(tmp_path: Path) -> None:
+    [path] = helm.write(tmp_path)
+    state = tmp_path / "scenario_state.json"
+    states = json.loads(state.read_text(encoding="utf-8"))["request_states"]
+    states[4]["instance"]["references"] = "none"
+    changed(state, request_states=states)
+    found = made(path)
+    assert sum("inputs" in each for each in found.records) == 19
+    assert "cannot be read at 5 (not as this tool writes it: Expected `array`" in found.notes
+
+
 def test_an_entry_that_is_not_as_the_tool_writes_it_is_rejected_by_name(tmp_path: Path) -> None:
     path = entries(
         tmp_path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ def of_log(path: Path) -> dict[str, Any]:
     if path.suffix == ".eval":
         with zipfile.ZipFile(path) as archive:
             found: dict[str, Any] = json.loads(archive.read("header.json"))
+            if "reductions.json" in archive.namelist():
+                found["reductions"] = json.loads(archive.read("reductions.json"))
             return found
     found = json.loads(path.read_text())
     assert isinstance(found, dict)
@@ -126,7 +129,9 @@ def test_a_sample_becomes_a_record_field_by_field(tmp_path: Path) -> None:
                 "tags": ["nightly"],
                 "task_args": {"tone": "dry", "shots": 2, "strict": False},
                 "model_args": {"region": "eu"},
+                "model_roles": {"grader": "acme/judge"},
                 "generate_config": {"temperature": 0.5},
+                "packages": {"inspect_ai": "0.3.285"},
                 "tokens_by_model": {
                     model: of["total_tokens"] for model, of in sample["model_usage"].items()
                 },
@@ -215,6 +220,14 @@ def test_a_log_that_has_not_ended_is_read_by_its_journal(tmp_path: Path) -> None
     ended = read(files.write_archive(tmp_path / "b.eval", 8))
     assert found.records == ended.records
     assert any("had not ended" in note for note in found.notes)
+
+
+def test_samples_that_were_not_wanted_any_more_are_not_missed(tmp_path: Path) -> None:
+    def change(log: dict[str, Any]) -> None:
+        log["results"]["early_stopping"] = {"manager": "enough", "early_stops": []}
+        log["eval"]["dataset"]["sample_ids"] = list(range(50))
+
+    assert read(files.write_json(tmp_path / "a.json", 8, change=change)).source.plans() == []
 
 
 def test_what_was_planned_is_not_told_of_a_whole_log(tmp_path: Path) -> None:
@@ -418,7 +431,7 @@ def test_what_is_not_there_is_absent_and_not_zero(tmp_path: Path) -> None:
             "model_version": "acme/large",
             "dataset_version": "likes@0",
             "task_id": "1",
-            "source_run_id": "likes//1/1",
+            "source_run_id": "likes/acme/large/1/1",
             "repetition": 1,
             "recorded_at": None,
             "scores": {},
@@ -427,13 +440,52 @@ def test_what_is_not_there_is_absent_and_not_zero(tmp_path: Path) -> None:
     ]
 
 
+def test_null_is_the_same_as_absent_everywhere(tmp_path: Path) -> None:
+    """Of what a log may lack, every member is tried, in the log and in its samples."""
+
+    def told(form: str, change: str, value: dict[str, Any]) -> None:
+        needed = {"eval", "version", "task", "model", "id", "epoch"}
+        for name in value.keys() - needed:
+            if change == "null":
+                value[name] = None
+            else:
+                del value[name]
+        if form == "log":
+            value["status"] = "success"
+            spec = value["eval"]
+            for name in spec.keys() - needed:
+                spec[name] = None
+                if change != "null":
+                    del spec[name]
+
+    found = [
+        read(
+            files.write_json(
+                tmp_path / f"{change}.json",
+                2,
+                change=lambda log, change=change: told("log", change, log),
+                changes=lambda sample, change=change: told("sample", change, sample),
+            )
+        ).records
+        for change in ("null", "gone")
+    ]
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
 def test_the_arm_may_be_told_by_any_name_of_the_log(tmp_path: Path) -> None:
     paths = files.write(tmp_path, 8)
-    groups = [
-        {each["experiment_group"] for each in read(*paths, maps=f"experiment_group={name}").records}
-        for name in ("model", "task_args.tone", "model_args.region", "revision", "file")
-    ]
-    assert groups == [set(files.MODELS), {"dry"}, {"eu"}, {"abc123"}, {"large.eval", "small.json"}]
+    told = {
+        "model": set(files.MODELS),
+        "task_args.tone": {"dry"},
+        "model_args.region": {"eu"},
+        "model_roles.grader": {"acme/judge"},
+        "revision": {"abc123"},
+        "file": {"large.eval", "small.json"},
+    }
+    for name, groups in told.items():
+        found = read(*paths, maps=f"experiment_group={name}")
+        assert {each["experiment_group"] for each in found.records} == groups
 
 
 def test_names_are_told_where_nothing_says_the_arm(tmp_path: Path) -> None:
@@ -508,6 +560,24 @@ def test_a_member_that_claims_to_be_small_is_not_unpacked_past_that(tmp_path: Pa
         archive.getinfo("samples/1_epoch_1.json").file_size = 1000
     [(_, rejection)] = read(path).rejections
     assert rejection.reason_code == "corrupt_zip"
+
+
+@pytest.mark.parametrize("method", [files.ZSTANDARD, zipfile.ZIP_DEFLATED])
+def test_of_a_very_long_sample_all_but_its_transcript_is_read(tmp_path: Path, method: int) -> None:
+    noise = random.Random(1).randbytes(17_000_000).hex()  # noqa: S311  of a test
+
+    def change(sample: dict[str, Any]) -> None:
+        if sample["id"] == 1:
+            texts = {"a": noise, "b": 'brackets ]}" and more'}
+            sample["events"] = [{"event": "tool", "result": texts}]
+            sample["input"] = "attachment://gone"
+
+    brief = read(files.write_json(tmp_path / "a.json", 3))
+    found = read(files.write_archive(tmp_path / "a.eval", 3, method=method, changes=change))
+    assert not found.rejections
+    for record in (*found.records, *brief.records):
+        del record["inputs"]
+    assert found.records == brief.records
 
 
 def test_without_the_package_for_zstandard_it_is_named(

@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+import servers
 from ingest_support import line, record, select
 from loader.cli import cli
 from loader.errors import ConfigurationError
@@ -279,3 +282,21 @@ def test_an_archive_of_no_tool_is_told_from_a_workbook(tmp_path: Path) -> None:
     [source] = chosen(*(folder / name for name in files)).sources
     codes = [row.rejection and row.rejection.reason_code for row in source.rows()]
     assert codes == ["archive", "workbook"]
+
+
+def test_no_importer_is_imported_for_records(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.csv", tmp_path / "c.json"]
+    paths[0].write_bytes(line())
+    paths[1].write_bytes(b"task_id,experiment_group,accuracy\nt,baseline,1\n")
+    paths[2].write_bytes(json.dumps([record()]).encode())
+    program = (
+        "import sys; from loader.sources.tools import registry, opened; "
+        "assert not any(registry.recognised(opened.ToolFile(path)) for path in sys.argv[1:]); "
+        "loaded = {f'loader.sources.tools.{name}' for name in registry.KINDS.values()}; "
+        "assert not loaded & set(sys.modules), loaded & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", program, *map(str, paths)]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=servers.REPOSITORY
+    )
+    assert done.returncode == 0, done.stderr

@@ -166,8 +166,10 @@ def test_text_is_a_comment_and_a_correction_what_should_have_been_answered(tmp_p
         tmp_path / "a.json",
         score(id="s2", name="why", dataType="TEXT", value=None, stringValue="too long"),
         score(id="s3", name="output", dataType="CORRECTION", value=0, stringValue="Paris"),
+        score(id="s4", traceId="t2", name="output", dataType="CORRECTION", value="Rome"),
     )
-    [run] = records(source_of(path))
+    run, newer = records(source_of(path))
+    assert newer.reference_outputs == "Rome"
     assert not run.scores
     assert run.comments == {"why": "too long"}
     assert run.reference_outputs == "Paris"
@@ -239,6 +241,19 @@ def test_a_whole_trace_has_its_tokens_cost_model_and_error(tmp_path: Path) -> No
     assert (run.prompt_tokens, run.completion_tokens, run.tokens_used) == (11, 4, 15)
     assert (run.success, run.error_message) == (False, "cut")
     assert run.metadata["topic"] == "sums"
+
+
+@pytest.mark.parametrize(
+    "observations", [7, "none", {}, [7], [{"usageDetails": 7, "model": ["small"]}]]
+)
+def test_observations_that_are_none_leave_the_scores(tmp_path: Path, observations: object) -> None:
+    path = tmp_path / "trace.json"
+    trace = {"id": "t1", "timestamp": "2026-04-02T08:00:00Z", "htmlPath": "/t1"}
+    told = {**trace, "observations": observations, "scores": [score()]}
+    path.write_text(json.dumps(told), encoding="utf-8")
+    [run] = records(source_of(path))
+    assert run.scores == {"good": 0.5}
+    assert run.model_version == "unknown"
 
 
 def test_a_table_of_traces_has_a_column_for_each_score(tmp_path: Path) -> None:

@@ -167,6 +167,8 @@ def test_perplexities_are_kept_as_what_they_are_made_of_and_of_the_whole(tmp_pat
         ([["?", " a"], ["?", " b"]], {"prompt": "?", "choices": [" a", " b"]}),
         ([[['[{"role": "user", "content": "?"}]'], {}]], [{"role": "user", "content": "?"}]),
         ([['[{"role": broken', {}]], '[{"role": broken'),
+        ([["?"], None, []], "?"),
+        ("odd", {"question": "1 + 1 = ?"}),
         ([], {"question": "1 + 1 = ?"}),
         (None, {"question": "1 + 1 = ?"}),
     ],
@@ -305,6 +307,16 @@ def test_the_model_stands_in_the_arguments_of_old_results(tmp_path: Path) -> Non
     assert made(path).records[0]["model_version"] == "acme/tuned"  # as the tool looks for it
 
 
+def test_a_model_name_that_the_tool_made_up_is_none(tmp_path: Path) -> None:
+    path = lines(tmp_path, sample())
+    config: dict[str, object] = {"model": "dummy", "model_args": {}}
+    results(tmp_path, {"acc,none": 1.0}, config=config, model_name="41pjso2k")
+    assert made(path).records[0]["model_version"] == "dummy"
+    config["model_args"] = {"pretrained": "41pjso2k"}
+    results(tmp_path, {"acc,none": 1.0}, config=config, model_name="41pjso2k")
+    assert made(path).records[0]["model_version"] == "41pjso2k"
+
+
 def test_results_that_break_off_leave_the_samples_readable(tmp_path: Path) -> None:
     [path] = lm_eval.write(tmp_path)
     beside = lm_eval.results_beside(path)
@@ -346,7 +358,40 @@ def test_a_task_without_samples_beside_one_with_them_is_told(tmp_path: Path) -> 
     beside = results(tmp_path, {}, results=both, group_subtasks=groups)
     found = made(path, beside)
     assert (len(found.records), found.reasons) == (1, [])
-    assert "its scores of u are left out: no samples of them are beside it" in found.notes
+    assert "its scores of u are left out: no samples of them are there" in found.notes
+
+
+def test_samples_inside_the_results_are_read_as_those_beside_them(tmp_path: Path) -> None:
+    [path] = lm_eval.write_returned(tmp_path / "one", 30)
+    apart = [*lm_eval.write(tmp_path / "a", 30), *lm_eval.write_filters(tmp_path / "b", 30, seed=2)]
+    found, wanted = made(path), made(*apart)
+    for name in ("experiment_id", "task_id", "scores", "inputs", "outputs", "model_version"):
+        assert [each[name] for each in found.records] == [each[name] for each in wanted.records]
+    assert len({each["source_run_id"] for each in found.records}) == 60
+    assert [row.row_number for row in found.rows] == [*range(1, 31), *range(31, 61)]
+    planned = {plan.experiment_id: plan.planned_tasks for plan in found.source.plans()}
+    assert planned == {"sums": 30, "words": 30}
+    path.write_bytes(path.read_bytes()[:-3000])
+    assert made(path).reasons == [
+        "the document breaks off; copy the file again, its end is missing"
+    ]
+
+
+def test_which_way_a_score_is_better_is_what_the_results_say(tmp_path: Path) -> None:
+    path = lines(tmp_path, sample(metrics=["acc", "ter", "odd"], ter=30.0, odd=1.0, filter="first"))
+    results(tmp_path, {"acc,first": 1.0}, higher_is_better={"t": {"acc": True, "ter": False}})
+    configs = made(path).source.score_configs()
+    assert [(each.experiment_id, each.evaluator_key, each.direction) for each in configs] == [
+        ("t", "acc,first", "higher"), ("t", "ter,first", "lower"),
+    ]  # fmt: skip
+
+
+def test_where_files_differ_over_which_way_is_better_nothing_is_said(tmp_path: Path) -> None:
+    paths = [lines(tmp_path / name, sample()) for name in ("a", "b")]
+    for is_higher, path in zip((True, False), paths, strict=True):
+        results(path.parent, {"acc,none": 1.0}, higher_is_better={"t": {"acc": is_higher}})
+    assert len(made(paths[0]).source.score_configs()) == 1
+    assert made(*paths).source.score_configs() == []
 
 
 def test_files_of_one_arm_plan_it_once(tmp_path: Path) -> None:
@@ -442,6 +487,10 @@ def test_a_folder_loads_once_and_a_score_that_changed_is_a_new_version(
         database_url,
         "select experiment_id, evaluator_key from raw_evals.summary_scores order by 2",
     )
+    assert select(
+        database_url,
+        "select distinct evaluator_key, direction from raw_evals.score_configs order by 1",
+    ) == [(f"exact_match,{name}", "higher") for name in sorted(lm_eval.FILTERS)]
     names = ["bits_per_byte", "byte_perplexity", "word_perplexity"]
     assert told == [("pages", name) for name in names]
 

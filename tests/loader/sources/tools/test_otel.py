@@ -51,7 +51,7 @@ def test_every_form_gives_the_same_runs(tmp_path: Path, write: Callable[..., Pat
     assert found.keys() == wanted.keys()
     for case, truth in wanted.items():
         run = found[case]
-        assert run.source_run_id == f"{truth.trace}/{truth.trace[-8:]}00000000"
+        assert run.source_run_id == truth.trace
         assert run.experiment_id == "desk suite"
         assert run.extension_version == "1.0.0"
         assert (run.model_version, run.agent_name) == ("small-1", "desk")
@@ -146,6 +146,15 @@ def test_the_latest_result_of_a_span_counts_and_several_spans_the_mean(tmp_path:
     [run] = runs_of(path)
     assert run["scores"] == {"good": pytest.approx(0.6)}
     assert run["metadata"]["earlier_scores"] == 1
+
+
+def test_the_service_of_an_evaluator_is_not_what_was_evaluated(tmp_path: Path) -> None:
+    request = log_request([log(result("good", 1.0))])
+    [service] = request["resourceLogs"]
+    service["resource"] = {"attributes": attributes(service__name="evals", service__version="9")}
+    [run] = runs_of(lines(tmp_path / "a.jsonl", request))
+    assert run["experiment_id"] == "otel"
+    assert "extension_version" not in run
 
 
 def test_an_evaluation_that_failed_is_no_zero(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def test_the_question_names_the_task_in_every_form(tmp_path: Path) -> None:
     tasks = [[run["task_id"] for run in runs_of(write(tmp_path / "r", 9, 2))] for write in WRITERS]
     assert tasks[0] == tasks[1] == tasks[2] == tasks[3]
     assert len({*tasks[0]}) == 9
+    assert tasks[0][3].startswith("Which of 3 houses, in street 2, is blue? #")
 
 
 def test_older_names_of_the_columns_are_the_same_task(tmp_path: Path) -> None:

@@ -136,23 +136,25 @@ def test_single_reports_give_their_report_the_numbers_of_tests(tmp_path: Path) -
 
 
 def test_a_collection_of_results_is_read_with_its_predictions_and_logs(tmp_path: Path) -> None:
-    folder = tmp_path / "20240402_made"
+    folder = tmp_path / "verified" / "20240402_made"
     lists = {"no_generation": ["a__b-3"], "no_logs": ["a__b-4"], "resolved": ["a__b-1"]}
     report = written(folder / "results" / "results.json", lists)
     found = read(report)
     assert not found.records
     assert "all_preds.jsonl" in found.rejections[0].reason
     lines = [json.dumps(made.prediction(name, outcome)) for name, outcome in FOUR.items()]
-    predictions = written(folder / "all_preds.jsonl", "\n".join(lines))
+    predictions = written(folder / "all_preds.jsonl", "\n".join([*lines, lines[1]]))
     single = written(
         folder / "logs" / "a__b-1" / "report.json", made.single("a__b-1", is_resolved=True)
     )
     whole = read(report, predictions, single)
     runs = by_task(whole.records)
     assert {name: run["labels"]["outcome"] for name, run in runs.items()} == FOUR
-    assert runs["a__b-1"]["source_run_id"] == "20240402_made/a__b-1"
+    assert runs["a__b-1"]["source_run_id"] == "verified/20240402_made/a__b-1"
     assert runs["a__b-1"]["measurements"]["pass_to_pass_passed"] == 2
     assert runs["a__b-1"]["model_version"] == made.MODEL
+    report.unlink()
+    assert read(single).only()["source_run_id"] == "verified/20240402_made/a__b-1"
 
 
 def test_lists_of_old_reports_are_told_apart_by_what_became_of_an_instance(tmp_path: Path) -> None:
@@ -200,6 +202,32 @@ def test_what_was_submitted_and_not_evaluated_is_no_run_and_is_told(tmp_path: Pa
     assert any("2 instances submitted and not evaluated" in note for note in found.notes)
 
 
+def test_predictions_of_which_a_report_tells_nothing_are_no_runs_and_are_told(
+    tmp_path: Path,
+) -> None:
+    report = written(tmp_path / f"{made.STEM}.json", made.report(FOUR))
+    names = [*FOUR, "a__b-5"]
+    lines = [json.dumps(made.prediction(name, "resolved")) for name in names]
+    written(tmp_path / "all_preds.jsonl", "\n".join(lines))
+    found = read(report)
+    assert sorted(by_task(found.records)) == sorted(FOUR)
+    assert any("1 instance submitted and not evaluated" in note for note in found.notes)
+
+
+def test_a_report_of_what_was_resolved_alone_takes_the_rest_of_its_predictions(
+    tmp_path: Path,
+) -> None:
+    _, predictions = made.write(tmp_path, 9)
+    tried = [json.loads(line) for line in predictions.read_text(encoding="utf-8").splitlines()]
+    ids = [each["instance_id"] for each in tried]
+    lists = {"total_instances": 9, "submitted_ids": ids, "resolved_ids": ids[:2]}
+    runs = by_task(read(written(tmp_path / f"{made.STEM}.json", lists)).records)
+    assert sorted(runs) == sorted(ids)
+    assert sum(run["scores"]["resolved"] for run in runs.values()) == 2
+    empty = {each["instance_id"] for each in tried[2:] if not each["model_patch"]}
+    assert {i for i, run in runs.items() if run["labels"]["outcome"] == "empty_patch"} == empty
+
+
 def test_counts_without_lists_are_refused_with_the_version(tmp_path: Path) -> None:
     counts = {k: v for k, v in made.report(FOUR).items() if not k.endswith("_ids")}
     found = read(written(tmp_path / "m.r.json", {**counts, "schema_version": 3}))
@@ -229,6 +257,12 @@ def test_model_and_run_of_the_name_make_arms_by_map(tmp_path: Path) -> None:
     names = [("experiment_group", "model"), ("extension_version", "run_id")]
     found = read(path, names=names).only()
     assert (found["experiment_group"], found["extension_version"]) == ("gpt-4.1", "night-7")
+
+
+def test_a_log_that_quotes_a_single_report_is_none(tmp_path: Path) -> None:
+    quoted = made.single("a__b-1", is_resolved=True)
+    path = written(tmp_path / "log.json", {"version": 2, "samples": [], "quoted": quoted})
+    assert recognised(ToolFile(str(path))) is None
 
 
 def test_instances_of_the_dataset_are_no_predictions(tmp_path: Path) -> None:
