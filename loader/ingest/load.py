@@ -20,7 +20,7 @@ from loader.ingest.told import told_by
 from loader.ingest.writer import LoadWriter
 from loader.records.checker import Checker
 from loader.records.json_text import LARGEST_RECORD, decode_object
-from loader.sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow
+from loader.sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow, Summarising
 from loader.sources.blocks import KEPT_BYTES
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def _load_once(
         tally = _transfer(source, checks, writer, strict=strict, on_progress=options.on_progress)
         is_refused = strict and (tally.rejected > 0 or tally.records_aside > 0)
         writer.seen.end(source, again=options.again)
-        has_news = isinstance(source, Resuming) and source.has_news()
+        kept_alone = _kept_alone(source)
+        has_news = kept_alone > 0 or (isinstance(source, Resuming) and source.has_news())
         if options.dry_run or (tally.read == 0 and not has_news):
             outcome = writer.preview(tally.counts(), refuse=is_refused)
             raise psycopg.Rollback
@@ -176,7 +177,13 @@ def _load_once(
     if is_refused:
         return summary
     told = writer.seen.notes(loaded=outcome.loaded)
-    return replace(summary, notes=(*summary.notes, *told))
+    return replace(summary, notes=(*summary.notes, *told), arm_scores=kept_alone)
+
+
+def _kept_alone(source: Source) -> int:
+    """Return how many scores of arms there are that are kept though no run of the arm is."""
+    scores = source.summary_scores() if isinstance(source, Summarising) else ()
+    return sum(score.is_kept_alone for score in scores)
 
 
 def _transfer(

@@ -75,11 +75,13 @@ class LoadSummary:
     """The load up to which those are known."""
     rejects_left_out: int = 0
     """Of the rejected: rows that are counted and not kept in `raw_evals.rejected_rows`."""
+    arm_scores: int = 0
+    """Scores of whole arms that are kept, whether or not runs of the arm are."""
 
     @property
     def has_nothing(self) -> bool:
         """Whether there was nothing that could be loaded."""
-        return self.loaded == 0 and self.unchanged == 0 and self.standing == 0
+        return not (self.loaded or self.unchanged or self.standing or self.arm_scores)
 
     @property
     def troubled_share(self) -> float:

@@ -20,7 +20,8 @@ def insert(connection: Connection, load_id: int, scores: Sequence[SummaryScore])
     Args:
         connection: inside the transaction of the load.
         load_id: the load.
-        scores: each with an id of its own; left out where the arm has no run.
+        scores: each with an id of its own; left out where the arm has no run, unless it is
+            kept alone.
 
     """
     rows = connection.execute(
@@ -37,6 +38,7 @@ def insert(connection: Connection, load_id: int, scores: Sequence[SummaryScore])
             "comments": [_text(each.comment) for each in scores],
             "authors": [each.author_kind for each in scores],
             "times": [each.scored_at for each in scores],
+            "alone": [each.is_kept_alone for each in scores],
         },
     ).fetchall()
     return {str(experiment_id) for (experiment_id,) in rows}

@@ -93,6 +93,8 @@ class SummaryScore(NamedTuple):
     """`evaluator`, or `person` for what was said on the service's page."""
     scored_at: str | None
     """ISO 8601, UTC."""
+    is_kept_alone: bool = False
+    """Whether it is kept of an arm without runs: it was asked for by itself."""
 
 
 class Statement(NamedTuple):

@@ -95,7 +95,7 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
         supplied.keys(),
     )
     sources += [
-        ToolSource(files, importer, supplied=supplied, mapping=mapping)
+        ToolSource(files, importer, supplied=supplied, mapping=mapping, groups=groups)
         for _, importer, files in tools
     ]
     return Chosen(sources, left_out)

@@ -25,7 +25,7 @@ from loader.sources.tools.opened import Part, ToolFile, each
 from loader.sources.tools.source import ToolSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 
@@ -100,7 +100,12 @@ def mapped(*entries: str) -> Mapping:
 
 
 def source_of(
-    files: Sequence[ToolFile], *entries: str, supplied: dict[str, str] | None = None
+    files: Sequence[ToolFile],
+    *entries: str,
+    supplied: dict[str, str] | None = None,
+    groups: Collection[str] = (),
 ) -> ToolSource:
     """Make a source of such files."""
-    return ToolSource(files, PLAIN, supplied=supplied or {}, mapping=mapped(*entries))
+    return ToolSource(
+        files, PLAIN, supplied=supplied or {}, mapping=mapped(*entries), groups=groups
+    )

@@ -1,6 +1,7 @@
 -- Scores of arms as a whole. A row that is as it was is not written again, unless it was
 -- withdrawn, or the load brings runs of the arm: they keep it when the load that said it first is
--- withdrawn. Nor is, at all, the score of an arm of which nothing could be loaded.
+-- withdrawn. Nor is, at all, the score of an arm of which
+-- nothing could be loaded, unless it was asked for by itself.
 with
 
 scores as (
@@ -16,7 +17,8 @@ scores as (
             %(labels)s::text[],
             %(comments)s::text[],
             %(authors)s::text[],
-            %(times)s::timestamptz[]
+            %(times)s::timestamptz[],
+            %(alone)s::boolean[]
         ) as given (
             experiment_id,
             experiment_group,
@@ -27,7 +29,8 @@ scores as (
             label,
             comment,
             author_kind,
-            scored_at
+            scored_at,
+            is_kept_alone
         )
 ),
 
@@ -48,7 +51,16 @@ insert into raw_evals.summary_scores (
 )
 select
     %(load_id)s,
-    scores.*
+    scores.experiment_id,
+    scores.experiment_group,
+    scores.extension_version,
+    scores.feedback_id,
+    scores.evaluator_key,
+    scores.score,
+    scores.label,
+    scores.comment,
+    scores.author_kind,
+    scores.scored_at
 from scores
 left join latest
     on
@@ -56,7 +68,8 @@ left join latest
         and scores.feedback_id = latest.feedback_id
 where
     (
-        to_jsonb(scores) is distinct from to_jsonb(latest) - 'load_id'
+        to_jsonb(scores) - 'is_kept_alone'
+        is distinct from to_jsonb(latest) - 'load_id'
         or exists (
             select from raw_evals.evaluation_runs as runs
             where
@@ -66,11 +79,14 @@ where
                 and runs.load_id = %(load_id)s
         )
     )
-    and exists (
-        select from raw_evals.evaluation_runs as runs
-        where
-            runs.experiment_id = scores.experiment_id
-            and runs.experiment_group = scores.experiment_group
-            and runs.extension_version = scores.extension_version
+    and (
+        scores.is_kept_alone
+        or exists (
+            select from raw_evals.evaluation_runs as runs
+            where
+                runs.experiment_id = scores.experiment_id
+                and runs.experiment_group = scores.experiment_group
+                and runs.extension_version = scores.extension_version
+        )
     )
 returning experiment_id

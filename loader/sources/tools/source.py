@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import groupby
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -28,11 +27,12 @@ from loader.sources.tools import (
     Whole,
 )
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
+from loader.sources.tools.wholes import Wholes
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     import collections.abc
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from loader.sources.digests import FileRead
     from loader.sources.tools import Importer
@@ -47,7 +47,6 @@ _Beside = Planned | Whole | Directed | Companion
 """What a file has beside its runs."""
 
 _CONTENTS: Final = ("inputs", "outputs", "reference_outputs")
-_MOST_SCORES: Final = 8
 _NOTHING_SAID: Final = Mapping()
 _NOTHING_SUPPLIED: Final = MappingProxyType[str, str]({})
 
@@ -71,6 +70,7 @@ class ToolSource:
         *,
         supplied: collections.abc.Mapping[str, str] = _NOTHING_SUPPLIED,
         mapping: Mapping = _NOTHING_SAID,
+        groups: Collection[str] = (),
     ) -> None:
         """Take files that the importer recognised; none is read yet.
 
@@ -79,6 +79,8 @@ class ToolSource:
             importer: of the tool.
             supplied: fields that options fill, with their values.
             mapping: `--map`, over the names that the importer tells.
+            groups: the known experiment groups, which a score of a whole arm may name; any
+                if there are none.
 
         """
         self.name = importer.about.kind
@@ -87,6 +89,7 @@ class ToolSource:
         self._importer = importer
         self._supplied = supplied
         self._mapping = mapping
+        self._groups = groups
         self._begin()
         self.total_bytes = sum(file.byte_count for file in files)
 
@@ -94,8 +97,7 @@ class ToolSource:
         self._files_read: list[FileRead] = []
         self._told: list[str] = []
         self._plans: list[ArmPlan] = []
-        self._wholes: dict[str, tuple[str, SummaryScore]] = {}
-        """By their id, each with its file."""
+        self._wholes = Wholes(self._groups)
         self._directions: dict[tuple[str, str], str | None] = {}
         """By experiment and key; None where files say both."""
         self._said: list[Statement] = []
@@ -103,9 +105,7 @@ class ToolSource:
         """By what they are read with: the first file that has no runs of its own, and how many."""
         self._arms: set[_Arm] = set()
         """Those that have runs."""
-        self._only_wholes: set[str] = set()
-        """Files that have nothing but scores of whole arms."""
-        self._unversioned = self._without_contents = self._twice = 0
+        self._unversioned = self._without_contents = 0
         self._finished_bytes = 0
         self._current: ToolFile | None = None
 
@@ -151,7 +151,11 @@ class ToolSource:
                 ) from error
             self._current = None
             self._finished_bytes += file.byte_count
-        yield from self._lone_wholes()
+        for told in self._wholes.lone(self._arms):
+            if isinstance(told, SourceRow):
+                yield told
+            else:
+                self._told.append(told)
 
     def _rows_of(self, file: ToolFile) -> Iterator[SourceRow]:
         identity = Identity(self._mapping, self._supplied, file.path)
@@ -187,7 +191,6 @@ class ToolSource:
         if is_without_runs and kinds <= {Planned}:
             reason = f"no run is in this {tool} file; check that it was written"
             yield SourceRow(1, file.path, b"", None, Rejection("empty_file", reason))
-        self._only_wholes |= {file.path} if is_without_runs and Companion not in kinds else set()
         self._keep_beside(file, identity, beside, arms)
         if file.not_numbers:
             absent = f"{counted(file.not_numbers, 'number')} NaN or infinite, read as absent"
@@ -264,7 +267,7 @@ class ToolSource:
                     told = f"{item.key} of a whole arm is left out: {error.reason}"
                     self._told.append(f"{file.shown_name}: {told}")
                     continue
-                self._keep_whole(file.path, whole)
+                self._wholes.keep(file.path, whole)
 
     def _keep_direction(self, identity: Identity, item: Directed) -> None:
         with suppress(InvalidRecord):
@@ -274,45 +277,12 @@ class ToolSource:
             if known != direction:
                 self._directions[experiment, item.key] = None
 
-    def _keep_whole(self, origin: str, whole: SummaryScore) -> None:
-        """Keep the latest score of one arm and key: a load has one."""
-        _, known = self._wholes.get(whole.feedback_id, ("", None))
-        self._twice += known is not None
-        if known is None or (known.scored_at or "") <= (whole.scored_at or ""):
-            self._wholes.pop(whole.feedback_id, None)
-            self._wholes[whole.feedback_id] = origin, whole
-
     def _whole(self, identity: Identity, item: Whole) -> SummaryScore:
         arm = self._arm(identity.record(item.record, item.names))
         return SummaryScore(
             *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score, None,
-            item.comment, "evaluator", _time(item.recorded_at),
+            item.comment, "evaluator", _time(item.recorded_at), is_kept_alone=True,
         )  # fmt: skip
-
-    def _lone_wholes(self) -> Iterator[SourceRow]:
-        """Yield a row for each file that has only scores of arms of which no run is read.
-
-        Such a score is kept where the runs of its arm are loaded, and else would be gone without
-        a word. Of a file that has something else, it is a note.
-        """
-        lone = [each for each in self._wholes.values() if each[1][:3] not in self._arms]
-        for origin, found in groupby(lone, key=lambda each: each[0]):
-            scores = [score for _, score in found]
-            told = ", ".join(
-                f"{score.evaluator_key} {'absent' if score.score is None else f'{score.score:g}'}"
-                for score in scores[:_MOST_SCORES]
-            )
-            more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
-            reason = (
-                f"{counted(len(scores), 'score')} of a whole arm ({told}{more}) and none of its "
-                "runs; they are kept only where those are loaded: give the file of its samples in "
-                "the same command"
-            )
-            if origin in self._only_wholes:
-                original = _encode([score._asdict() for score in scores])
-                yield SourceRow(1, origin, original, None, Rejection("without_runs", reason))
-            else:
-                self._told.append(f"{origin or 'standard input'}: {reason}")
 
     def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
         if item.record is None:
@@ -339,7 +309,7 @@ class ToolSource:
 
     def summary_scores(self) -> Sequence[SummaryScore]:
         """Return the scores of arms as a whole; the latest, where several files have one."""
-        return [score for _, score in self._wholes.values()]
+        return self._wholes.scores()
 
     def score_configs(self) -> Sequence[ScoreConfig]:
         """Return which way scores are better, as far as files say it."""
@@ -371,10 +341,10 @@ class ToolSource:
                 f"{counted(self._without_contents, 'run')} with inputs and outputs of more than "
                 f"{LARGEST_RECORD:,} bytes: loaded without them"
             )
-        if self._twice:
+        if self._wholes.twice:
             yield (
-                f"{counted(self._twice, 'score')} of a whole arm told again for the same arm: "
-                "the latest counts"
+                f"{counted(self._wholes.twice, 'score')} of a whole arm told again for the same "
+                "arm: the latest counts"
             )
 
 

@@ -172,7 +172,8 @@ def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     }
     assert {each.record["experiment_id"] for each in wholes} == {helm.SCENARIO}
     found = made(stats)
-    assert "3 scores of a whole arm" in found.reasons[0]
+    assert found.reasons == []
+    assert "3 scores of a whole arm (" in found.notes
     assert "only scores of the whole arm are there" in found.notes
 
 

@@ -133,47 +133,61 @@ def test_a_score_of_a_whole_arm_is_kept_beside_its_runs_wherever_they_stand(
     assert source.summary_scores() == [
         SummaryScore(
             "e", "baseline", "1", "plain:e/baseline/1:accuracy", "accuracy", 0.5, None, "± 0.1",
-            "evaluator", "2026-11-01T10:00:00+00:00",
+            "evaluator", "2026-11-01T10:00:00+00:00", is_kept_alone=True,
         ),
         SummaryScore(
-            "e", "baseline", "1", "plain:e/baseline/1:f1", "f1", 0.5, None, None, "evaluator", None
+            "e", "baseline", "1", "plain:e/baseline/1:f1", "f1", 0.5, None, None, "evaluator",
+            None, is_kept_alone=True,
         ),
     ]  # fmt: skip
 
 
-def test_scores_of_an_arm_without_runs_are_one_rejected_row(tmp_path: Path) -> None:
+def test_scores_of_an_arm_without_runs_are_kept_and_told(tmp_path: Path) -> None:
     lone = {**WHOLE, "experiment_group": "code-chef"}
     files = [
         write_lines(tmp_path / "a", lone, {**lone, "key": "f1", "score": None}),
         write_lines(tmp_path / "b", run(), WHOLE),
     ]
     source = source_of(files)
-    *_, last = source.rows()
-    assert last.rejection is not None
-    assert last.rejection.reason == (
-        "2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs; they are kept "
-        "only where those are loaded: give the file of its samples in the same command"
-    )
-    assert last.origin == str(tmp_path / "a")
+    assert read(source) == [run()]
     groups = [score.experiment_group for score in source.summary_scores()]
     assert groups == ["code-chef", "code-chef", "baseline"]
-    beside = write_lines(tmp_path / "c", {**lone, "key": "f2"}, {"kind": "companion", "of": "b"})
-    source = source_of([files[1], beside])
-    assert read(source) == [run()]
-    assert notes(source, tmp_path)[-1].startswith("c: 1 score of a whole arm (f2 0.5) and none")
+    assert notes(source, tmp_path)[-1] == (
+        "a: 2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs: kept in the "
+        "mart summary_scores, and nothing is compared by them; give the file of its samples for "
+        "that"
+    )
 
 
-def test_a_score_of_a_whole_arm_is_kept_where_its_runs_were_loaded(
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [({"experiment_group": "nobody"}, "unknown_group"), ({"experiment_id": ""}, "missing_field")],
+)
+def test_scores_of_an_arm_that_no_run_can_be_of_are_one_rejected_row(
+    tmp_path: Path, said: dict[str, str], code: str
+) -> None:
+    path = write_lines(tmp_path / "a", {**WHOLE, **said}, {**WHOLE, **said, "key": "f1"})
+    source = source_of([path], groups={"baseline", "code-chef"})
+    [row] = source.rows()
+    assert row.rejection is not None
+    assert row.rejection.reason_code == code
+    assert json.loads(row.original)[1]["evaluator_key"] == "f1"
+    assert source.summary_scores() == []
+
+
+def test_a_score_of_a_whole_arm_is_kept_with_and_without_its_runs(
     tmp_path: Path, shared_url: str
 ) -> None:
     named = {"experiment_id": "before"}
     lone = write_lines(tmp_path / "a", {**WHOLE, **named})
-    stored = "select score from raw_evals.summary_scores where experiment_id = 'before'"
+    stored = "select score, load_id from raw_evals.summary_scores where experiment_id = 'before'"
+    first = run_load(shared_url, source_of([lone]))
+    assert (first.read, first.arm_scores, first.has_nothing) == (0, 1, False)
+    assert select(shared_url, stored) == [(0.5, first.load_id)]
     run_load(shared_url, source_of([lone]))
-    assert select(shared_url, stored) == []
     run_load(shared_url, source_of([write_lines(tmp_path / "b", run(**named))]))
     run_load(shared_url, source_of([lone]))
-    assert select(shared_url, stored) == [(0.5,)]
+    assert select(shared_url, stored) == [(0.5, first.load_id)]
 
 
 def test_the_last_of_two_scores_of_one_arm_counts(tmp_path: Path, shared_url: str) -> None:
@@ -187,15 +201,6 @@ def test_the_last_of_two_scores_of_one_arm_counts(tmp_path: Path, shared_url: st
     stored = "select score from raw_evals.summary_scores where experiment_id = 'w'"
     assert select(shared_url, stored) == [(0.75,)]
     assert any("2 scores of a whole arm told again" in note for note in source.notes())
-
-
-def test_a_load_of_scores_of_whole_arms_alone_says_why_it_keeps_none(
-    tmp_path: Path, shared_url: str
-) -> None:
-    lone = {**WHOLE, "experiment_id": "only wholes"}
-    summary = run_load(shared_url, source_of([write_lines(tmp_path / "a", lone)]))
-    assert (summary.read, summary.rejected) == (1, 1)
-    assert [reason.reason_code for reason in summary.reasons] == ["without_runs"]
 
 
 def test_inputs_and_outputs_that_are_too_long_cost_no_run(tmp_path: Path, shared_url: str) -> None:

@@ -1,0 +1,99 @@
+"""Scores of whole arms in the files of one load, and which of them are of arms without runs."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from loader.records.json_text import shown
+from loader.sources import Rejection, SourceRow
+from loader.tools.counts import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from loader.sources import SummaryScore
+
+_MOST_SCORES: Final = 8
+_ARM: Final = ("experiment_id", "experiment_group", "extension_version")
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Wholes:
+    """The latest score of each arm and key, with the file that has it."""
+
+    def __init__(self, groups: Collection[str]) -> None:
+        """Begin with none.
+
+        Args:
+            groups: those that a score may be of; any if there are none.
+
+        """
+        self._groups = groups
+        self._kept: dict[str, tuple[str, SummaryScore]] = {}
+        self.twice = 0
+        """Scores of an arm and key that had one."""
+
+    def keep(self, origin: str, score: SummaryScore) -> None:
+        """Keep a score, unless a later one of its arm and key is kept."""
+        _, known = self._kept.get(score.feedback_id, ("", None))
+        self.twice += known is not None
+        if known is None or (known.scored_at or "") <= (score.scored_at or ""):
+            self._kept.pop(score.feedback_id, None)
+            self._kept[score.feedback_id] = origin, score
+
+    def scores(self) -> Sequence[SummaryScore]:
+        """Return what is kept."""
+        return [score for _, score in self._kept.values()]
+
+    def lone(self, arms: Collection[tuple[str, str, str]]) -> Iterator[SourceRow | str]:
+        """Yield a note for each file with scores of arms that have no run in the load.
+
+        A row instead where no run could be of such an arm; its scores are not kept.
+
+        Args:
+            arms: those that have runs.
+
+        """
+        found = [each for each in self._kept.values() if each[1][:3] not in arms]
+        for origin, part in groupby(found, key=lambda each: each[0]):
+            scores = [score for _, score in part]
+            rejection = next(filter(None, map(self._fault, scores)), None)
+            if rejection is None:
+                yield _note(origin, scores)
+                continue
+            for score in scores:
+                del self._kept[score.feedback_id]
+            original = _encode([score._asdict() for score in scores])
+            yield SourceRow(1, origin, original, None, rejection)
+
+    def _fault(self, score: SummaryScore) -> Rejection | None:
+        """Say why no run can be of the arm of a score."""
+        missing = [name for name, value in zip(_ARM, score[:3], strict=True) if not value]
+        if missing:
+            option = f"--{missing[0].replace('_', '-')}"
+            return Rejection("missing_field", f"{missing[0]} is missing; give {option}")
+        group = score.experiment_group
+        if not self._groups or group in self._groups:
+            return None
+        known = ", ".join(sorted(self._groups))
+        reason = (
+            f"experiment_group is {shown(group)}; known are {known}: use one of them, or name it "
+            "by --control or --treatment"
+        )
+        return Rejection("unknown_group", reason)
+
+
+def _note(origin: str, scores: Sequence[SummaryScore]) -> str:
+    told = ", ".join(
+        f"{score.evaluator_key} {'absent' if score.score is None else f'{score.score:g}'}"
+        for score in scores[:_MOST_SCORES]
+    )
+    more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
+    return (
+        f"{origin or 'standard input'}: {counted(len(scores), 'score')} of a whole arm "
+        f"({told}{more}) and none of its runs: kept in the mart summary_scores, and nothing is "
+        "compared by them; give the file of its samples for that"
+    )
