@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +18,8 @@ _CATEGORICAL: Final = frozenset({"frequency"})
 _GRADED_BY_ROLE: Final = "model_graded"
 """Scorers of such a name ask the model that has the role of the grader."""
 _LONGEST_NAME: Final = 200
+_SECRET: Final = re.compile(r"key$|token$|secret|passw|credential", re.IGNORECASE)
+"""Names of arguments whose texts are nobody's to read."""
 
 
 class _Dataset(msgspec.Struct):
@@ -262,10 +265,10 @@ def _text(value: object) -> object:
 
 
 def _scalars(values: Mapping[str, Any] | None) -> Iterator[tuple[str, object]]:
+    """Yield arguments that are short; never one that is a secret by its name."""
     for name, value in (values or {}).items():
-        if isinstance(value, bool | int | float) or (
-            isinstance(value, str) and len(value) <= _LONGEST_NAME
-        ):
+        is_text = isinstance(value, str) and len(value) <= _LONGEST_NAME
+        if isinstance(value, bool | int | float) or (is_text and not _SECRET.search(name)):
             yield name, value
 
 

@@ -488,6 +488,20 @@ def test_the_arm_may_be_told_by_any_name_of_the_log(tmp_path: Path) -> None:
         assert {each["experiment_group"] for each in found.records} == groups
 
 
+def test_a_secret_among_the_arguments_goes_nowhere(tmp_path: Path) -> None:
+    def change(log: dict[str, Any]) -> None:
+        secrets = {"api_key": "sk-hidden", "hub_token": "hf-hidden", "db_password": "hidden"}
+        log["eval"]["model_args"] = {"max_tokens": 5, "region": "eu", **secrets}
+        log["eval"]["task_args"] = {"secret_word": "hidden"}
+
+    path = files.write_json(tmp_path / "a.json", 2, change=change)
+    items = list(importer_of("inspect").runs(ToolFile(str(path))))
+    assert "hidden" not in repr(items)
+    names = next(item.names for item in items if isinstance(item, Run))
+    assert names["model_args.max_tokens"] == 5
+    assert names["model_args.region"] == "eu"
+
+
 def test_names_are_told_where_nothing_says_the_arm(tmp_path: Path) -> None:
     importer = importer_of("inspect")
     logs = [(ToolFile(str(path)), importer) for path in files.write(tmp_path, 4)]
