@@ -54,6 +54,8 @@ _COMPANIONS: Final = (
     frozenset({"name", "tags", "definition_path"}),  # scenario.json
     frozenset({"instance_id", "train_trial_index", "predicted_text"}),  # display_predictions.json
     frozenset({"instance_id", "train_trial_index", "request"}),  # display_requests.json
+    frozenset({"run_path", "run_spec"}),  # runs.json of a suite
+    frozenset({"run_groups", "metric_groups"}),  # schema.json of a suite
 )
 _INSTANCE: Final = frozenset(
     {
@@ -61,6 +63,7 @@ _INSTANCE: Final = frozenset(
         "contrast_references", "extra_data",
     }
 )  # fmt: skip
+_TABLE: Final = frozenset({"title", "header", "rows"})
 _STATE: Final = frozenset({"adapter_spec", "request_states", "annotator_specs"})
 _OF_MODEL: Final = ("model=", "model_deployment=")
 _MOST_TOLD: Final = 3
@@ -86,12 +89,21 @@ def _is_companion(file: ToolFile) -> bool:
     keys = file.keys
     if any(keys >= companion for companion in _COMPANIONS):
         return True
+    if keys >= _TABLE:  # groups.json, and those below groups/
+        header = file.shown("header")
+        cells = header if isinstance(header, list) else []
+        return bool(cells) and all(isinstance(cell, dict) and "value" in cell for cell in cells)
     if file.is_list:  # instances.json
         given = file.shown("input")
         is_instance = keys >= {"input", "references", "split", "id"} and keys <= _INSTANCE
         return is_instance and isinstance(given, dict) and "text" in given
     adapter = file.shown("adapter_spec")  # scenario_state.json
     return bool(keys) and keys <= _STATE and isinstance(adapter, dict) and "method" in adapter
+
+
+def _folders(file: ToolFile) -> tuple[str, ...]:
+    """Return where the runs are, seen from a file of their suite or of its groups."""
+    return ("*", "../*", "../../*") if file.keys >= _TABLE else ("*",)
 
 
 def _runs(file: ToolFile) -> Iterator[Item]:
@@ -103,8 +115,8 @@ def _runs(file: ToolFile) -> Iterator[Item]:
         yield from run.beside()
     elif any(map(_is_stats, file.beside("*.json"))):
         yield Companion(f"{_STATS} beside it")
-    elif file.beside(f"*/{_STATS}"):
-        yield Companion(f"{_STATS} in the folders below it")
+    elif any(file.beside(f"{folder}/{_STATS}") for folder in _folders(file)):
+        yield Companion(f"{_STATS} in the folders of its suite")
     elif _is_aggregate(file):
         yield from run.wholes(file)
         yield Noted(f"no {_STATS} is beside it, so that only scores of the whole arm are there")

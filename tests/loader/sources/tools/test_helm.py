@@ -139,6 +139,28 @@ def test_files_that_summaries_add_are_read_with_the_runs(tmp_path: Path) -> None
     assert (len(found.records), found.reasons) == (20, [])
 
 
+def test_files_of_a_suite_are_read_with_its_runs(tmp_path: Path) -> None:
+    [path] = helm.write(tmp_path / "v1" / "run")
+    spec = json.loads((path.parent / "run_spec.json").read_text(encoding="utf-8"))
+    table = {"title": "Sums", "header": [{"value": "Model"}], "rows": [[{"value": "small"}]]}
+    more = {
+        "run_specs.json": [spec],
+        "runs.json": [{"run_path": "v1/run", "run_spec": spec, "stats": []}],
+        "schema.json": {"metrics": [], "metric_groups": [], "run_groups": []},
+        "groups.json": [table],
+        "groups/sums.json": [table],
+        "groups/json/sums_accuracy.json": table,
+    }
+    paths = [path]
+    for name, document in more.items():
+        paths.append(tmp_path / "v1" / name)
+        paths[-1].parent.mkdir(exist_ok=True, parents=True)
+        paths[-1].write_text(json.dumps(document), encoding="utf-8")
+    found = made(*paths)
+    assert (len(found.records), found.reasons) == (20, [])
+    assert "5 more: HELM, read with per_instance_stats.json in the folders of its" in found.notes
+
+
 def test_statistics_alone_are_scores_of_the_whole_arm(tmp_path: Path) -> None:
     [path] = helm.write(tmp_path)
     path.unlink()
