@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Noted, Run, Said
+from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected, Run, Said
 from loader.sources.tools.json_values import decode
 from loader.sources.tools.opened import each
 from loader.sources.tools.promptfoo_form import (
@@ -25,6 +25,7 @@ from loader.sources.tools.promptfoo_form import (
     Provider,
     Result,
     Row,
+    RowTest,
     Summary,
     Table,
     Test,
@@ -41,7 +42,7 @@ from loader.sources.tools.task_names import digest, in_short, task_name
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from loader.sources.tools import Item
     from loader.sources.tools.opened import Part, ToolFile
@@ -110,7 +111,10 @@ def _runs(file: ToolFile) -> Iterator[Item]:
         )
         raise FileBroken(Rejection("unknown_version", reason))
     reader = _Reader(_evaluation(file, document, summary))
-    if outline.counts.get(f"{outer}results") or not outline.counts.get(f"{outer}table.body"):
+    has_rows = outline.counts.get(f"{outer}table.body")
+    if outline.counts.get(f"{outer}results") or not has_rows:
+        if has_rows:
+            reader.take_descriptions(file.parts(f"{outer}table.body", RowTest))
         yield from each(file.parts(f"{outer}results", Result), reader.runs)
     else:
         rows = file.parts(f"{outer}table.body", Row)
@@ -141,9 +145,22 @@ class _Reader:
         self._evaluation = evaluation
         self._names: dict[tuple[object, ...], dict[str, object]] = {}
         self._seen: Counter[int] = Counter()
+        self._descriptions: dict[str, str] = {}
         self._grader_errors = 0
         self.are_unnamed = False
         """Whether there are results that no evaluation is named with."""
+
+    def take_descriptions(self, rows: Iterable[Part[RowTest] | Rejected]) -> None:
+        """Take the descriptions of tests from the table: results of version 2 have none."""
+        for row in rows:
+            if isinstance(row, Rejected):
+                continue
+            test = row.value.test or Test()
+            description = test.description or row.value.description or ""
+            asked = digest(_variables(test.vars))
+            known = self._descriptions.setdefault(asked, description)
+            if known != description:  # tests that ask the same cannot be told apart by results
+                self._descriptions[asked] = ""
 
     def runs(self, part: Part[Result]) -> Iterator[Run | Said]:
         """Yield the run of one result, and what a person said of it."""
@@ -172,7 +189,10 @@ class _Reader:
         evaluation = self._evaluation
         arm, names = self._names_of(result)
         test = result.test_case or Test()
-        task_id = _task_id(result, test)
+        description = test.description or result.description or ""
+        if self._descriptions and not description:
+            description = self._descriptions.get(digest(_variables(result.vars)), "")
+        task_id = _task_id(result, test, description)
         alike = hash((arm, task_id))
         self._seen[alike] += 1
         record: dict[str, Any] = {
@@ -239,14 +259,12 @@ class _Reader:
         return arm, self._names[arm]
 
 
-def _task_id(result: Result, test: Test) -> str:
-    variables = {
-        name: value
-        for name, value in (test.vars or result.vars or {}).items()
-        if name not in _OF_RUNTIME
-    }
-    description = test.description or result.description or ""
-    if variables:
+def _variables(found: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (found or {}).items() if name not in _OF_RUNTIME}
+
+
+def _task_id(result: Result, test: Test, description: str) -> str:
+    if variables := _variables(test.vars or result.vars):
         text = description or ", ".join(f"{name}={value}" for name, value in variables.items())
         return task_name(text, variables)
     if test.vars is None and result.test_idx is not None:  # left out of the file: only its number

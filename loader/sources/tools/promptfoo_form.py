@@ -131,6 +131,13 @@ class Row(msgspec.Struct, rename="camel"):
     test_idx: int | None = None
 
 
+class RowTest(msgspec.Struct):
+    """The test of a row of the table."""
+
+    test: Test | None = None
+    description: str | None = None
+
+
 class HeadPrompt(msgspec.Struct):
     """The head of a column of the table."""
 

@@ -272,11 +272,20 @@ def test_version_2_is_read_from_its_results_or_its_table(
     assert found.total("cost_usd") == pytest.approx(newer.total("cost_usd"))
     answers = {each["outputs"] for each in found.records if "scores" in each}
     assert answers == {each["outputs"] for each in newer.records if "scores" in each}
-    if only_table:
-        assert [each["task_id"] for each in found.records] == sorted(
-            (each["task_id"] for each in newer.records),
-            key=lambda name: int(name.split()[3]),
-        )
+    assert Counter(each["task_id"] for each in found.records) == Counter(
+        each["task_id"] for each in newer.records
+    )
+
+
+def test_tests_of_version_2_that_ask_the_same_are_named_by_what_they_ask(tmp_path: Path) -> None:
+    path = files.write_old(tmp_path, 4)
+    document = json.loads(path.read_text())
+    rows = document["results"]["table"]["body"]
+    rows[1]["test"]["description"] = rows[1]["description"] = "another test of the same"
+    path.write_text(json.dumps(document))
+    assert {each["task_id"].split(" #")[0] for each in read(path).records} == {
+        "city=City 0, hint=in country 0"
+    }
 
 
 def test_a_summary_without_its_document_is_read(tmp_path: Path) -> None:
