@@ -129,7 +129,8 @@ def is_of_tau2(file: ToolFile) -> bool:
 def runs_of_tau2(file: ToolFile) -> Iterator[Item]:
     """Yield what is in a file of τ²; raises FileBroken where it is none, or breaks off."""
     if file.keys >= _SINGLE:
-        if file.near("../results.json") is not None:
+        whole = file.near("../results.json")
+        if whole is not None and is_of_tau2(whole):
             yield Companion("../results.json")
             return
         reason = (
