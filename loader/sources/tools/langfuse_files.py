@@ -131,7 +131,7 @@ def _of_cells(part: Part[dict[str, str]] | Rejected) -> Part[dict[str, Any]] | R
 
 def _whole_trace(file: ToolFile) -> dict[str, Any]:
     """Return a trace with its observations and scores; its page downloads these alone."""
-    trace = file.outline().members
+    trace = file.document(dict[str, Any])
     if "id" in trace:
         return trace
     parts = [*trace.get("observations", ()), *trace.get("scores", ())]

@@ -120,7 +120,7 @@ def _rows(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:
         file.count()  # a list that breaks off is refused before its first run
         yield from file.parts("", dict[str, Any])
     elif _COLUMNWISE.match(file.head):
-        yield from _turned(file.outline().members)
+        yield from _turned(file.document(dict[str, Any]))
     else:
         yield from file.lines(dict[str, Any])
 

@@ -175,9 +175,15 @@ def traces(runs: int, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def write(folder: Path, runs: int = 20, *, seed: int = 1) -> list[Path]:
-    """Write scores, experiment items and traces, as many traces as asked in all."""
+    """Write scores, experiment items and traces, as many traces as asked in all.
+
+    Each in a folder of its own: files of one folder are read together.
+    """
     third = runs // 3
-    paths = [folder / f"{seed}-{name}" for name in ("scores.csv", "items.json", "traces.jsonl")]
+    paths = [folder / name for name in ("page/scores.csv", "api/items.json", "blob/traces.jsonl")]
+    paths = [path.with_stem(f"{path.stem}-{seed}") for path in paths]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
     write_table(paths[0], all_scores(runs - 2 * third, 3 * seed))
     write_answer(paths[1], experiment_items(third, 3 * seed + 1))
     with paths[2].open("w", encoding="utf-8") as file:
