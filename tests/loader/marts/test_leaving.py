@@ -216,6 +216,10 @@ def test_what_people_said_of_inspects_runs_leaves_as_edits(
         loader(other, "annotate", *said, "--task", "own", "--key", "match", "--score", 0)
         build(other)
         told = export(other, tmp_path / "edits.jsonl", "inspect-score-edits", "atlas")
+        shown = loader(
+            other, "export", "-", "--experiment", "atlas", "--format", "inspect-score-edits"
+        ).stdout
+    assert shown == (tmp_path / "edits.jsonl").read_text(encoding="utf-8")
     assert "4 edits" in told
     assert "1 score of runs that did not come from Inspect, left out" in told
     found = [json.loads(line) for line in (tmp_path / "edits.jsonl").read_text().splitlines()]
