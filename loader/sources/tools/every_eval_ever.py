@@ -150,9 +150,14 @@ def _refuse_version(version: str, reason: str) -> None:
         )
 
 
+_LONGEST_EPOCH: Final = 9
+"""Digits of one."""
+
+
 def _epoch(metadata: dict[str, Any] | None) -> int | None:
-    told = (metadata or {}).get("epoch")
-    return int(told) if str(told).isdecimal() and int(told) > 0 else None  # type: ignore[arg-type]
+    told = str((metadata or {}).get("epoch"))
+    is_number = told.isdecimal() and len(told) <= _LONGEST_EPOCH
+    return int(told) or None if is_number else None
 
 
 def _object(members: dict[str, Any], name: str) -> dict[str, Any]:

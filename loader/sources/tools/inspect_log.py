@@ -14,11 +14,12 @@ from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.blocks import KEPT_BYTES
 from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
+from loader.sources.tools.archives import member, member_blocks
 from loader.sources.tools.excerpt import excerpt
 from loader.sources.tools.inspect_header import Header, arm_of, planned, story, wholes
 from loader.sources.tools.inspect_samples import Sample, runs
 from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import LARGEST_PART, Part, each, member, member_blocks
+from loader.sources.tools.opened import LARGEST_PART, Part, each
 
 if TYPE_CHECKING:
     import zipfile

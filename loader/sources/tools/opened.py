@@ -5,31 +5,28 @@ from __future__ import annotations
 import errno
 import io
 import shutil
-import struct
 import tempfile
-import zipfile
-import zlib
 from contextlib import closing, suppress
 from functools import cached_property
-from lzma import LZMAError
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
-from loader.records.json_text import oversized, shown
+from loader.records.json_text import oversized
 from loader.sources import Rejection, SourceRow
 from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
 from loader.sources.delimited import Table
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
-from loader.sources.tools import FileBroken, Rejected, zstd_members
-from loader.sources.tools.document import Outline, read_outline, walk_list
+from loader.sources.tools import FileBroken, Rejected
+from loader.sources.tools.archives import open_archive
+from loader.sources.tools.document import LARGEST_ELEMENT, Outline, read_outline, walk_list
 from loader.sources.tools.json_values import decode
-from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
 
 if TYPE_CHECKING:
+    import zipfile
     from collections.abc import Callable, Iterable, Iterator
 
     from loader.sources.digests import FileRead
@@ -37,17 +34,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LARGEST_PART: Final = 32 * 1024 * 1024
+LARGEST_PART: Final = LARGEST_ELEMENT
 """Bytes of the largest sample: transcripts are long, and most of one is passed over."""
-_MOST_EXPANSION: Final = 1000
 _ZIP: Final = b"PK\x03\x04"
-_FEW_BYTES: Final = 1024 * 1024
 _WITHOUT_CELLS: Final = Rejection("invalid_csv", "the row has no cells; write the file anew")
-_DAMAGED: Final = (
-    zipfile.BadZipFile, zlib.error, LZMAError, struct.error, EOFError, OSError, ValueError,
-    OverflowError,
-)  # fmt: skip
-"""What Python raises of an archive whose bytes are not as they were."""
 
 
 class Part(NamedTuple, Generic[T]):
@@ -308,14 +298,7 @@ class ToolFile:
             FileBroken: it is none, or breaks off: its table of contents stands at its end.
 
         """
-        try:
-            return zipfile.ZipFile(self._on_disk)
-        except NotImplementedError as error:
-            reason = f"the archive is of a kind that is not read ({error}); pack it as plain zip"
-            raise FileBroken(Rejection("corrupt_zip", reason)) from None
-        except _DAMAGED as error:
-            reason = f"the archive cannot be read ({error}); copy it again, its end is missing"
-            raise FileBroken(Rejection("corrupt_zip", reason)) from None
+        return open_archive(self._on_disk)
 
     def near(self, path: str) -> ToolFile | None:
         """Return the file at a path that is told from this one's folder: `../run.json`, if any."""
@@ -334,56 +317,6 @@ class ToolFile:
             for path in sorted(here.parent.glob(pattern))
             if path.is_file() and path != here
         ]
-
-
-def member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return what is in a member of an archive, unpacked.
-
-    Raises:
-        InvalidRecord: it is not there, is damaged, longer than a sample may be, or packed with
-            a password, or an algorithm that is not installed.
-
-    """
-    info = _info(archive, name)
-    if info.file_size > LARGEST_PART:
-        told = oversized(info.file_size, LARGEST_PART)
-        raise InvalidRecord("", "record_too_large", f"{shown(name)}: {told}")
-    return b"".join(member_blocks(archive, name))
-
-
-def member_blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
-    """Yield what is in a member of an archive, however long it is.
-
-    Raises:
-        InvalidRecord: as `member`, but for its length.
-
-    """
-    info = _info(archive, name)
-    if info.file_size > max(_FEW_BYTES, _MOST_EXPANSION * info.compress_size):
-        reason = (
-            f"{shown(name)} unpacks to more than {_MOST_EXPANSION:,} times its size; it is not read"
-        )
-        raise InvalidRecord("", "expansion_too_large", reason)
-    try:
-        if info.compress_type == ZSTANDARD and archive.filename:
-            yield from zstd_members.blocks(Path(archive.filename), info)
-            return
-        with archive.open(info) as stream:
-            while block := stream.read(BLOCK_BYTES):
-                yield block
-    except (NotImplementedError, RuntimeError) as error:
-        reason = f"{shown(name)} cannot be unpacked here ({error}); pack it as plain zip"
-        raise InvalidRecord("", "corrupt_zip", reason) from None
-    except _DAMAGED as error:
-        reason = f"{shown(name)} cannot be unpacked ({error}); copy the file again"
-        raise InvalidRecord("", "corrupt_zip", reason) from None
-
-
-def _info(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    try:
-        return archive.getinfo(name)
-    except KeyError:
-        raise InvalidRecord("", "corrupt_zip", f"the archive has no {shown(name)}") from None
 
 
 def each(

@@ -14,7 +14,8 @@ import pytest
 
 from loader.errors import ConfigurationError, InvalidRecord
 from loader.sources.tools import FileBroken, Rejected, Run
-from loader.sources.tools.opened import LARGEST_PART, Part, ToolFile, each, member, stored
+from loader.sources.tools.archives import member
+from loader.sources.tools.opened import LARGEST_PART, Part, ToolFile, each, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
