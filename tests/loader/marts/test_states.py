@@ -154,7 +154,7 @@ def test_the_wait_ends_with_the_build(marts: str) -> None:
 def test_after_a_build_that_did_not_finish_nothing_is_mixed(marts: str, status: str) -> None:
     with psycopg.connect(marts, autocommit=True) as connection:
         load(connection, 2, "new")
-    build(marts, status, renewed="31s")
+    build(marts, status, renewed="58s")
     told = r"the last build did not finish \(by evalmart build, since .*\): run python -m loader"
     for asked in (("new",), ()):
         with pytest.raises(WarehouseUnavailable, match=told):
