@@ -94,6 +94,6 @@ def _note(origin: str, scores: Sequence[SummaryScore]) -> str:
     more = f" and {len(scores) - _MOST_SCORES} more" if len(scores) > _MOST_SCORES else ""
     return (
         f"{origin or 'standard input'}: {counted(len(scores), 'score')} of a whole arm "
-        f"({told}{more}) and none of its runs: kept in the mart summary_scores, and nothing is "
-        "compared by them; give the file of its samples for that"
+        f"({told}{more}) and none of its runs: they are kept, and nothing is compared by them; "
+        "give the file of its samples for that"
     )

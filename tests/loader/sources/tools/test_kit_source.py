@@ -153,9 +153,8 @@ def test_scores_of_an_arm_without_runs_are_kept_and_told(tmp_path: Path) -> None
     groups = [score.experiment_group for score in source.summary_scores()]
     assert groups == ["code-chef", "code-chef", "baseline"]
     assert notes(source, tmp_path)[-1] == (
-        "a: 2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs: kept in the "
-        "mart summary_scores, and nothing is compared by them; give the file of its samples for "
-        "that"
+        "a: 2 scores of a whole arm (accuracy 0.5, f1 absent) and none of its runs: they are "
+        "kept, and nothing is compared by them; give the file of its samples for that"
     )
 
 
