@@ -154,6 +154,7 @@ def test_every_metric_for_prometheus_that_a_guide_names_is_exposed() -> None:
     named = {
         name
         for guide in _GUIDES
+        if guide.name != "import.md"  # names that files of other tools have
         for name in re.findall(r"`(eval_\w+)`", guide.read_text(encoding="utf-8"))
     }
     assert {"eval_verdict", "eval_improvement", "eval_finding"} <= named
