@@ -109,4 +109,4 @@ def _edits(connection: Connection, path: str, experiment_id: str) -> Left:
 
 def _show(line: bytes) -> None:
     """Write to a terminal, what would move its cursor as an escape of JSON."""
-    sys.stdout.write(json_text(line.decode()))
+    sys.stdout.buffer.write(json_text(line.decode()).encode())
