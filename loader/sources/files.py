@@ -29,7 +29,7 @@ from loader.sources.blocks import Blocks, InputBroken
 from loader.sources.digests import Digested, FileRead
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
-from loader.sources.paths import STANDARD_INPUT, expand, open_input, size_of
+from loader.sources.paths import STANDARD_INPUT, expand, files_reference, open_input, size_of
 
 if TYPE_CHECKING:
     import collections.abc
@@ -51,8 +51,6 @@ WORKBOOK: Final = b"PK\x03\x04"
 _OF_WORKBOOK: Final = b"[Content_Types].xml"
 """A member that workbooks begin with."""
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
-_MOST_NAMED: Final = 100
-"""How many file names a load's ledger entry lists."""
 
 
 class FileSource:
@@ -149,14 +147,7 @@ class FileSource:
 
     def reference(self) -> collections.abc.Mapping[str, object]:
         """Name the files."""
-        named: dict[str, object] = {"files": self._paths[:_MOST_NAMED]}
-        if len(self._paths) > _MOST_NAMED:
-            named["file_count"] = len(self._paths)
-        if self._format:
-            named["format"] = self._format
-        if self._mapping.entries:
-            named["mapping"] = [entry.text for entry in self._mapping.entries[:_MOST_NAMED]]
-        return named
+        return files_reference(self._paths, self._format, self._mapping)
 
     def files_read(self) -> Sequence[FileRead]:
         """Return, once read, what was in each file."""

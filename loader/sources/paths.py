@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
+    from loader.sources.mapping import Mapping
+
 STANDARD_INPUT: Final = "-"
 MOST_FILES: Final = 100_000
 """Files of a pattern or a folder."""
+_MOST_NAMED: Final = 100
+"""How many file names a load's ledger entry lists."""
 
 
 def expand(paths: Sequence[str]) -> list[str]:
@@ -96,6 +100,22 @@ def _bounded(found: Iterator[str], where: str) -> list[str]:
             f"more than {MOST_FILES:,} files {where}; load them in several commands"
         )
     return sorted(some)
+
+
+def files_reference(
+    paths: Sequence[str],
+    format: str | None,
+    mapping: Mapping,  # noqa: A002  the option's name
+) -> dict[str, object]:
+    """Return what a load's ledger entry says of the files that it reads."""
+    named: dict[str, object] = {"files": list(paths[:_MOST_NAMED])}
+    if len(paths) > _MOST_NAMED:
+        named["file_count"] = len(paths)
+    if format:
+        named["format"] = format
+    if mapping.entries:
+        named["mapping"] = [entry.text for entry in mapping.entries[:_MOST_NAMED]]
+    return named
 
 
 def open_input(path: str) -> AbstractContextManager[IO[bytes]]:

@@ -15,6 +15,7 @@ from loader.records.bounds import LARGEST_COUNT
 from loader.records.json_text import LARGEST_RECORD
 from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Statement, SummaryScore
 from loader.sources.mapping import Mapping
+from loader.sources.paths import files_reference
 from loader.sources.tools import (
     Companion,
     Directed,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from loader.sources.tools import Importer
     from loader.sources.tools.opened import ToolFile
 
-_MOST_NAMED: Final = 100
 _MOST_TOLD: Final = 20
 _MOST_ARMS: Final = 6
 _ARM: Final = ("experiment_id", GROUP, "extension_version")
@@ -116,15 +116,7 @@ class ToolSource:
 
     def reference(self) -> collections.abc.Mapping[str, object]:
         """Name the files."""
-        named: dict[str, object] = {
-            "files": [file.path for file in self._files[:_MOST_NAMED]],
-            "format": self.name,
-        }
-        if len(self._files) > _MOST_NAMED:
-            named["file_count"] = len(self._files)
-        if self._mapping.entries:
-            named["mapping"] = [entry.text for entry in self._mapping.entries[:_MOST_NAMED]]
-        return named
+        return files_reference([file.path for file in self._files], self.name, self._mapping)
 
     def files_read(self) -> Sequence[FileRead]:
         """Return, once read, what was in each file."""
