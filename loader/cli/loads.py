@@ -71,9 +71,9 @@ def load_all(
                 say(f"note: {note}", err=True)
             if manner.is_sync and not manner.dry_run and not summary.is_refused:
                 withdraw_gone(source, manner.database_url)
-            if not manner.dry_run and not summary.is_refused:
-                quote(source, manner)
-            absent = source.failures() if isinstance(source, Failing) else ()
+            absent = list(source.failures()) if isinstance(source, Failing) else []
+            if not manner.dry_run and not summary.is_refused and (refused := quote(source, manner)):
+                absent.append(f"{counted(refused, 'score')} that people gave could not be stored")
             missing += [f"{name}: {text}" if name else text for text in absent]
             summaries.append(summary)
     refuse(summaries, manner.max_rejected, missing)
@@ -176,17 +176,19 @@ def withdraw_gone(source: Source, database_url: str | None) -> None:
     say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
 
 
-def quote(source: Source, manner: Manner) -> None:
-    """Store what people said of the runs that a source holds, and say what became of it."""
+def quote(source: Source, manner: Manner) -> int:
+    """Store what people said of the runs that a source holds; return how much was rejected."""
     statements = source.said() if isinstance(source, Quoting) else ()
     if not statements:
-        return
+        return 0
+    rejected = 0
     from loader.ingest import quotes
     from loader.warehouse.connection import connect  # keep --help quick
 
     with connect(manner.database_url) as connection:
         for outcome in quotes.store(connection, statements, manner.vocabulary, again=manner.again):
             counts = outcome.counts
+            rejected += counts.rejected
             entry = "" if outcome.load_id is None else f" (entry {outcome.load_id})"
             say(
                 f"scores that people gave: read {counts.read} · loaded {counts.loaded} · "
@@ -197,6 +199,7 @@ def quote(source: Source, manner: Manner) -> None:
                 say(f"  {fault.origin}, score {fault.row}: {fault.reason}", err=True)
             if len(outcome.faults) > _MOST_FAULTS:
                 say(f"  and {len(outcome.faults) - _MOST_FAULTS:,} more", err=True)
+    return rejected
 
 
 def own_name() -> str | None:

@@ -102,17 +102,13 @@ def _bounded(found: Iterator[str], where: str) -> list[str]:
     return sorted(some)
 
 
-def files_reference(
-    paths: Sequence[str],
-    format: str | None,
-    mapping: Mapping,  # noqa: A002  the option's name
-) -> dict[str, object]:
-    """Return what a load's ledger entry says of the files that it reads."""
+def files_reference(paths: Sequence[str], kind: str | None, mapping: Mapping) -> dict[str, object]:
+    """Return what a load's ledger entry says of the files that it reads, and of what kind."""
     named: dict[str, object] = {"files": list(paths[:_MOST_NAMED])}
     if len(paths) > _MOST_NAMED:
         named["file_count"] = len(paths)
-    if format:
-        named["format"] = format
+    if kind:
+        named["format"] = kind
     if mapping.entries:
         named["mapping"] = [entry.text for entry in mapping.entries[:_MOST_NAMED]]
     return named

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _FOLDERS: Final = ("models", "macros", "functions", "seeds", "tests")
-_SUFFIXES: Final = {".sql", ".yml", ".md", ".csv"}
+_SUFFIXES: Final = {".sql", ".yml", ".yaml", ".md", ".csv"}
 
 
 def add_files(digest: _Hash, project: Path, seeds: str | None) -> None:
@@ -25,8 +25,15 @@ def add_files(digest: _Hash, project: Path, seeds: str | None) -> None:
 
     """
     folders = [*(project / name for name in _FOLDERS), *([Path(seeds)] if seeds else [])]
-    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in _SUFFIXES]
-    for path in (project / "dbt_project.yml", *sorted(files)):
+    found = [
+        (str(path.relative_to(folder.parent)), path)
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in _SUFFIXES
+    ]
+    # dbt_project.yml, and what selects, packages and profiles may stand beside it
+    found += [(path.name, path) for path in project.glob("*.yml")]
+    for name, path in sorted(found):
         content = path.read_bytes()
-        digest.update(f"\0{path}\0{len(content)}\0".encode())
+        digest.update(f"\0{name}\0{len(content)}\0".encode())
         digest.update(content)

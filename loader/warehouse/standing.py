@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -32,6 +33,8 @@ STAMP: Final = "EVALMART_STAMP"
 """The environment variable by which a build is told what it is made of."""
 _WITH_A_VALUE: Final = frozenset({"--vars", "--threads", "--project-dir", "--log-level"})
 _ALONE: Final = frozenset({"build", "--quiet", "-q"})
+_ASK_FOR_MORE: Final = ("DBT_FULL_REFRESH", "DBT_EMPTY", "DBT_SELECT", "DBT_EXCLUDE")
+_ENV_VAR: Final = re.compile(r"env_var\(\s*['\"](\w+)")
 # Where dbt writes, and how much: no part of what it makes.
 _UNRELATED: Final = frozenset(
     {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_LOG_LEVEL", "DBT_LOG_LEVEL_FILE"}
@@ -69,19 +72,28 @@ def inputs_of(arguments: Sequence[str], variables: Mapping[str, str]) -> str | N
                 del waiting[:1]
         elif word not in _ALONE:
             return None
-    named = {
-        name: value
-        for name, value in variables.items()
-        if name.startswith("DBT_") and name not in _UNRELATED
-    }
-    told = [word for word in arguments if word not in _ALONE]
+    if any(variables.get(name) for name in _ASK_FOR_MORE):
+        return None
+    project = project_directory()
+    told = [word for word in arguments if word not in {*_ALONE, str(project)}]
     versions = [version("dbt-core"), version("dbt-postgres")]
-    digest = hashlib.sha256(json.dumps([versions, told, sorted(named.items())]).encode())
+    digest = hashlib.sha256(json.dumps([versions, told]).encode())
     try:
-        add_files(digest, project_directory(), variables.get("EVALMART_SEEDS"))
-        digest.update((Path(variables["DBT_PROFILES_DIR"]) / "profiles.yml").read_bytes())
+        profile = (Path(variables["DBT_PROFILES_DIR"]) / "profiles.yml").read_bytes()
+        add_files(digest, project, variables.get("EVALMART_SEEDS"))
     except OSError:
         return None  # dbt says what is wrong
+    digest.update(profile)
+    # by whatever name a profile of one's own calls schema or target; the server's is where the
+    # stamp is, and a password is nobody's business
+    asked = {*_ENV_VAR.findall(profile.decode("utf-8", "replace"))}
+    asked = {name for name in asked if not name.startswith("PG") and "PASS" not in name.upper()}
+    named = {
+        name: variables.get(name)
+        for name in asked | {name for name in variables if name.startswith("DBT_")}
+        if name not in _UNRELATED
+    }
+    digest.update(json.dumps(sorted(named.items())).encode())
     return digest.hexdigest()
 
 

@@ -32,14 +32,18 @@
             {% endif %}
         {% endfor %}
         {% if not bad %}
+            delete from {{ build_stamps() }};
+
             insert into {{ build_stamps() }} (
-                inputs_hash, raw_state, warned
+                build_id, inputs_hash, raw_state, warned
             )
-            values (
-                '{{ stamp.inputs }}',
-                '{{ stamp.raw }}',
-                {{ warned | length }}
-            );
+            select
+                builds.build_id,
+                '{{ stamp.inputs }}' as inputs_hash,
+                '{{ stamp.raw }}' as raw_state,
+                {{ warned | length }} as warned
+            from {{ adapter.quote(target.schema ~ '_staging') }}.builds as builds
+            where builds.holder ->> 'token' = '{{ build_token() }}';
         {% endif %}
     {% endif %}
 {% endmacro %}

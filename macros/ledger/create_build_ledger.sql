@@ -52,6 +52,7 @@
         );
 
         create table if not exists {{ build_stamps() }} (
+            build_id bigint not null,
             inputs_hash text not null,
             raw_state text not null,
             warned integer not null,

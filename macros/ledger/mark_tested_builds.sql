@@ -1,7 +1,8 @@
 {#
-    After a run: an incremental model whose data tests all passed in it need
-    not have those rows tested again. A run that was stopped, or that left a
-    test out, marks nothing, and the rows stay on the list.
+    After a run: an incremental model whose data tests all passed in it, or that
+    has none, need not have those rows tested again. A run that was stopped, or
+    that left a test out, marks nothing, and the rows stay on the list; so does
+    one of no test at all.
 #}
 {% macro mark_tested_builds(results) %}
     {% if execute %}
@@ -11,6 +12,9 @@
                 {% do passed.append(result.node.unique_id) %}
             {% endif %}
         {% endfor %}
+        {% if not passed %}
+            {{ return('') }}
+        {% endif %}
         {% set untested = [] %}
         {% set tests = graph.nodes.values()
             | selectattr('resource_type', 'equalto', 'test') %}

@@ -245,8 +245,10 @@ class fresh_database:  # noqa: N801  used as a context manager
         try:
             _door(self.conninfo).execute(statement)
         except psycopg.OperationalError:
-            if not _DOORS.pop(self.conninfo).broken:
+            door = _DOORS.get(self.conninfo)
+            if door is None or not door.broken:
                 raise
+            _DOORS.pop(self.conninfo).close()
             _door(self.conninfo).execute(statement)
 
 

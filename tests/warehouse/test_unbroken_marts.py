@@ -278,7 +278,6 @@ READ = """
 def test_readers_of_every_mart_find_it_there_and_filled_whatever_builds_do(
     url: str, dbt: Dbt
 ) -> None:
-    rng = random.Random(11)  # noqa: S311  a seeded test
     marts = [query for (query,) in ask(url, READ) if ask(url, query) != [(0,)]]
     assert len(marts) > 15
     history = ("select count(*) from evals.score_history",)
@@ -291,9 +290,15 @@ def test_readers_of_every_mart_find_it_there_and_filled_whatever_builds_do(
             load(url, range(first, first + 20))
             dbt.build(url, *MODELS)
         load(url, range(300, 320))
-        for _ in range(2):
-            moment = time.monotonic() + 0.5 + 2 * rng.random()
-            dbt.kill_while_building(url, lambda end=moment: time.monotonic() > end)
+        writes = "select from evals_staging.builds where status = 'running' and wrote_at < now()"
+        killed = []
+        for rest in (0.1, 0.4):
+
+            def is_time(rest: float = rest) -> bool:
+                return bool(ask(url, writes)) and time.sleep(rest) is None
+
+            killed.append(dbt.kill_while_building(url, is_time))
+        assert any(killed)
         dbt.build(url, *MODELS)
         dbt.build(url, *MODELS, "--full-refresh")
     assert readers.errors == states.errors == []

@@ -28,7 +28,7 @@ from loader.sources.tools import (
     Whole,
 )
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
-from loader.sources.tools.wholes import Wholes
+from loader.sources.tools.wholes import Wholes, score_id
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from loader.sources.tools.opened import ToolFile
 
 _MOST_TOLD: Final = 20
+_MOST_NOTES: Final = 200
 _MOST_ARMS: Final = 6
 _ARM: Final = ("experiment_id", GROUP, "extension_version")
 _Arm = tuple[str, str, str]
@@ -95,7 +96,10 @@ class ToolSource:
 
     def _begin(self) -> None:
         self._files_read: list[FileRead] = []
+        self._files_told: list[str] = []
+        """What each file is."""
         self._told: list[str] = []
+        """What is to be known of files beside that: what was left out, what was assumed."""
         self._plans: list[ArmPlan] = []
         self._wholes = Wholes(self._groups)
         self._directions: dict[tuple[str, str], str | None] = {}
@@ -177,6 +181,8 @@ class ToolSource:
             yield SourceRow(1, file.path, b"", None, broken)
             behind = f"broken off behind {_arms(arms)}" if arms else "not read"
             self._told.append(f"{file.shown_name}: {tool}, {behind}")
+            # what is missing is missed only against what was planned
+            self._keep_beside(file, identity, beside, arms)
             return
         is_without_runs = not arms and not rejected
         kinds = set(map(type, beside))
@@ -199,7 +205,7 @@ class ToolSource:
             self._companions[companions[0]] = first, count + 1
             return
         told = ", ".join(_found(arms, rejected, beside))
-        self._told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
+        self._files_told.append(f"{file.shown_name}: {self._importer.about.tool}, {told}")
 
     def _statements(self, identity: Identity, item: Said) -> Iterator[Statement]:
         """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
@@ -272,7 +278,7 @@ class ToolSource:
     def _whole(self, identity: Identity, item: Whole) -> SummaryScore:
         arm = self._arm(identity.record(item.record, item.names))
         return SummaryScore(
-            *arm, f"{self.name}:{'/'.join(arm)}:{item.key}", item.key, item.score, None,
+            *arm, score_id(self.name, *arm, item.key), item.key, item.score, None,
             item.comment, "evaluator", _time(item.recorded_at), is_kept_alone=True,
         )  # fmt: skip
 
@@ -317,12 +323,15 @@ class ToolSource:
 
     def notes(self) -> Iterator[str]:
         """Say what each file is, how many runs of which arms it has, and what is assumed."""
-        yield from self._told[:_MOST_TOLD]
-        if len(self._told) > _MOST_TOLD:
-            yield f"and {len(self._told) - _MOST_TOLD} more {self._importer.about.tool} files"
+        yield from self._files_told[:_MOST_TOLD]
+        if len(self._files_told) > _MOST_TOLD:
+            yield f"and {len(self._files_told) - _MOST_TOLD} more {self._importer.about.tool} files"
         for of, (first, count) in self._companions.items():
             which = f"{first} and {count - 1:,} more" if count > 1 else first
             yield f"{which}: {self._importer.about.tool}, read with {of}"
+        yield from self._told[:_MOST_NOTES]
+        if len(self._told) > _MOST_NOTES:
+            yield f"and {len(self._told) - _MOST_NOTES:,} more of that kind"
         if self._unversioned:
             yield (
                 f"{counted(self._unversioned, 'run')} of files that tell no version: "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from loader.records.bounds import LONGEST_IDENTIFIER
 from loader.records.json_text import shown
 from loader.sources import Rejection, SourceRow
 from loader.tools.counts import counted
@@ -51,23 +53,27 @@ class Wholes:
     def lone(self, arms: Collection[tuple[str, str, str]]) -> Iterator[SourceRow | str]:
         """Yield a note for each file with scores of arms that have no run in the load.
 
-        A row instead where no run could be of such an arm; its scores are not kept.
+        And a row for those of arms of which no run could be: they are not kept.
 
         Args:
             arms: those that have runs.
 
         """
-        found = [each for each in self._kept.values() if each[1][:3] not in arms]
-        for origin, part in groupby(found, key=lambda each: each[0]):
+        for origin, part in groupby([*self._kept.values()], key=lambda each: each[0]):
             scores = [score for _, score in part]
-            rejection = next(filter(None, map(self._fault, scores)), None)
-            if rejection is None:
-                yield _note(origin, scores)
-                continue
-            for score in scores:
+            faults = [(score, fault) for score in scores if (fault := self._fault(score))]
+            for score, _ in faults:
                 del self._kept[score.feedback_id]
-            original = _encode([score._asdict() for score in scores])
-            yield SourceRow(1, origin, original, None, rejection)
+            if faults:
+                original = _encode([score._asdict() for score, _ in faults])
+                yield SourceRow(1, origin, original, None, faults[0][1])
+            lone = [
+                score
+                for score in scores
+                if score.feedback_id in self._kept and score[:3] not in arms
+            ]
+            if lone:
+                yield _note(origin, lone)
 
     def _fault(self, score: SummaryScore) -> Rejection | None:
         """Say why no run can be of the arm of a score."""
@@ -84,6 +90,15 @@ class Wholes:
             "by --control or --treatment"
         )
         return Rejection("unknown_group", reason)
+
+
+def score_id(kind: str, experiment: str, group: str, version: str, key: str) -> str:
+    """Return what names the score of an arm: its parts, or their hash where that is not certain."""
+    parts = (experiment, group, version, key)
+    name = f"{kind}:{experiment}/{group}/{version}:{key}"
+    if len(name.encode()) <= LONGEST_IDENTIFIER and not any({*"/:"} & {*part} for part in parts):
+        return name
+    return f"{kind}:{hashlib.sha256(_encode(parts)).hexdigest()}"
 
 
 def _note(origin: str, scores: Sequence[SummaryScore]) -> str:

@@ -1,4 +1,4 @@
--- The stamp of the last build, where it says what there is now, nobody builds,
+-- The stamp of a build, where it says what there is now, no build came after it,
 -- and every relation that was built is there.
 select
     stamps.finished_at,
@@ -10,7 +10,7 @@ where
     and not exists (
         select
         from {builds} as builds
-        where builds.status = 'running' or builds.started_at > stamps.finished_at
+        where builds.build_id > stamps.build_id
     )
     and not exists (
         select

@@ -5,5 +5,5 @@ where
     changes.load_id > (
         select max(builds.built_load_id)
         from {builds} as builds
-        where builds.status = 'complete'
+        where builds.status = 'complete' and builds.is_whole
     )

@@ -127,9 +127,35 @@ def test_a_build_of_something_else_is_never_taken_for_one_of_everything(
     assert found(url, *words) is None
 
 
-def test_a_part_built_by_dbt_itself_takes_the_stamp_away(url: str) -> None:
+def test_a_part_built_by_dbt_itself_takes_the_stamp_away_and_takes_no_load_in(url: str) -> None:
     assert found(url) is not None
-    loader(url, "build", "--quiet", "--select", "stg_loads")
+    ingest(url, "t-3")
+    loader(
+        url, "build", "--quiet", "--select", "+evaluation_trials", "--exclude-resource-type", "test"
+    )
+    assert found(url) is None
+    with connect(url) as connection:
+        assert waiting(connection) == 1  # summaries lack it still
+
+
+def test_a_stamp_is_of_the_last_build_and_of_the_roles_that_read(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connect(url) as connection:
+        roles = connection.execute(
+            "select oid::text from pg_roles where rolname ~ '^evals_' order by oid"
+        ).fetchall()
+        stamp = stamp_of(connection, "")
+        assert stamp is not None
+        assert f"roles {','.join(oid for (oid,) in roles)}" in str(stamp["raw"])
+    monkeypatch.setenv("DBT_FULL_REFRESH", "1")
+    assert found(url) is None
+    monkeypatch.delenv("DBT_FULL_REFRESH")
+    assert found(url) is not None
+    with connect(url) as connection:
+        connection.execute(
+            "insert into evals_staging.builds (status, holder) values ('failed', '{}')"
+        )
     assert found(url) is None
 
 

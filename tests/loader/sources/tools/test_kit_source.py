@@ -13,6 +13,7 @@ from loader.errors import SourceUnavailable
 from loader.records.json_text import LARGEST_RECORD
 from loader.sources import ArmPlan, SummaryScore
 from loader.sources.tools.opened import ToolFile
+from loader.sources.tools.wholes import score_id
 from plain_tool import run, source_of, write_lines
 
 if TYPE_CHECKING:
@@ -68,11 +69,11 @@ def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
     *told, unversioned = notes(source, tmp_path)
     assert told == [
         "a: Plain, 4 runs: 3 of baseline 1 in s, 1 of code-chef 1 in s",
-        "b: odd",
         "b: Plain, 1 run: 1 of baseline 1 in s",
         "d: Plain, 1 run: 1 of baseline 1 in s, 1 score of a whole arm",
         "e: Plain, 1 run: 1 of baseline unversioned in s",
         "c0 and 2 more: Plain, read with a",
+        "b: odd",
     ]
     assert unversioned.startswith("1 run of files that tell no version: extension_version is")
 
@@ -83,7 +84,10 @@ def test_a_file_that_cannot_be_read_is_one_rejected_row(tmp_path: Path, kind: st
     files = [write_lines(tmp_path / "a", first, run()), write_lines(tmp_path / "b", run())]
     source = source_of(files)
     assert read(source) == ["odd_file", run()]
-    assert notes(source, tmp_path)[0] == "a: Plain, not read"
+    assert notes(source, tmp_path) == [
+        "b: Plain, 1 run: 1 of baseline 1 in e",
+        "a: Plain, not read",
+    ]
 
 
 def test_a_file_without_runs_is_one_rejected_row(tmp_path: Path) -> None:
@@ -187,6 +191,45 @@ def test_a_score_of_a_whole_arm_is_kept_with_and_without_its_runs(
     run_load(shared_url, source_of([write_lines(tmp_path / "b", run(**named))]))
     run_load(shared_url, source_of([lone]))
     assert select(shared_url, stored) == [(0.5, first.load_id)]
+
+
+def test_a_score_that_no_run_can_be_of_takes_none_of_its_file_along(tmp_path: Path) -> None:
+    nobody = {**WHOLE, "experiment_group": "nobody", "key": "f1"}
+    path = write_lines(tmp_path / "a", run(), WHOLE, nobody, {**WHOLE, "key": "f2"})
+    source = source_of([path], groups={"baseline", "code-chef"})
+    *_, last = source.rows()
+    assert last.rejection is not None
+    assert [each["evaluator_key"] for each in json.loads(last.original)] == ["f1"]
+    assert [each.evaluator_key for each in source.summary_scores()] == ["accuracy", "f2"]
+
+
+def test_scores_of_arms_whose_names_run_together_or_are_long_stay_apart() -> None:
+    arms = [("e", "a/b", "c"), ("e", "a", "b/c"), ("e" * 500, "g", "v"), ("e" * 501, "g", "v")]
+    ids = {score_id("plain", *arm, "accuracy") for arm in arms}
+    assert len(ids) == 4
+    assert max(map(len, ids)) < 512
+    assert score_id("plain", "e", "g", "1", "accuracy") == "plain:e/g/1:accuracy"
+
+
+def test_what_was_planned_of_a_file_that_breaks_off_behind_its_runs_is_kept(
+    tmp_path: Path,
+) -> None:
+    planned = {"kind": "planned", "tasks": 9, "repetitions": None}
+    source = source_of([write_lines(tmp_path / "a", planned, run(), {"kind": "broken"})])
+    assert read(source) == [run(), "odd_file"]
+    assert source.plans() == [ArmPlan("e", "baseline", "1", None, 9)]
+
+
+def test_what_was_left_out_is_told_however_many_files_there_are(tmp_path: Path) -> None:
+    files = [
+        write_lines(tmp_path / f"a{n}", run(), {"kind": "noted", "text": f"odd {n}"})
+        for n in range(30)
+    ]
+    source = source_of(files)
+    read(source)
+    told = notes(source, tmp_path)
+    assert [f"a{n}: odd {n}" in told for n in range(30)] == [True] * 30
+    assert "and 10 more Plain files" in told
 
 
 def test_the_last_of_two_scores_of_one_arm_counts(tmp_path: Path, shared_url: str) -> None:
