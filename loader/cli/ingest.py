@@ -252,16 +252,16 @@ def ingest(  # noqa: PLR0913  one for each option
         )
     load_all(
         sources,
-        lambda source: _load(
+        lambda source, *, is_trial: _load(
             source, vocabulary, defaults, database_url,
-            strict=strict, again=again, dry_run=dry_run, accept_feedback=not (files or paths),
+            strict=strict, again=again, dry_run=is_trial, accept_feedback=not (files or paths),
             roles=roles, keep_contents=with_io, first_repetition=first_repetition,
             keep_rejects=keep_rejects,
         ),
         Manner(
             summary_format, max_rejected, database_url,
             dry_run=dry_run, goes_on=all_experiments, is_sync=is_sync, again=again,
-            vocabulary=vocabulary,
+            vocabulary=vocabulary, strict=strict,
         ),
     )  # fmt: skip
     if build and not dry_run:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from loader.cli.say import say, say_json
 from loader.errors import InputRejected
 from loader.show.asides import sentence, sentences
+from loader.show.escape import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,7 +75,7 @@ def _lines(summary: LoadSummary) -> Iterator[str]:
     if summary.replaced:
         yield f"{summary.replaced} of the loaded replaced what was loaded before"
     for note in summary.notes:
-        yield f"note: {note}"
+        yield f"note: {terminal(note)}"
 
 
 def stand(runs: int) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import getpass
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from loader.cli.group_options import say_unknown_groups
 from loader.cli.ingest_summary import print_summary, refuse
 from loader.cli.say import say
 from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
+from loader.show.escape import terminal
 from loader.sources import Failing, Losing, Noting, Quoting
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from loader.ingest.summary import LoadSummary
     from loader.records.vocabulary import Vocabulary
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 _PATIENCE: Final = 3
 """Experiments in a row for which the service did not answer: then the rest is not tried."""
 _MOST_FAULTS: Final = 10
+
+
+class Load(Protocol):
+    """Loads one source."""
+
+    def __call__(self, source: Source, *, is_trial: bool) -> LoadSummary:
+        """Load it, or say what would become of it."""
 
 
 class Manner(NamedTuple):
@@ -39,12 +47,17 @@ class Manner(NamedTuple):
     again: bool
     """Whether what files said before is said again."""
     vocabulary: Vocabulary
+    strict: bool = False
+    """Whether trouble with one source keeps all of them back."""
 
 
-def load_all(
-    sources: Sequence[Source], load: Callable[[Source], LoadSummary], manner: Manner
-) -> None:
+def load_all(sources: Sequence[Source], load: Load, manner: Manner) -> None:
     """Load sources one after the other, and say what became of each.
+
+    Args:
+        sources: each a load of its own.
+        load: loads one, or tries it only.
+        manner: how.
 
     Raises:
         LoaderError: what one met, where the others do not go on, or all met it.
@@ -54,9 +67,10 @@ def load_all(
     summaries = []
     missing: list[str] = []
     failures = Failures(len(sources) if manner.goes_on else 0)
-    for source in sources:
+    troubled = _troubled(sources, load) if manner.strict and not manner.dry_run else None
+    for source in troubled or sources:
         with failures.told(source):
-            summary = load(source)
+            summary = load(source, is_trial=manner.dry_run)
             name = _name(source) if len(sources) > 1 else ""
             notes = list(source.notes()) if isinstance(source, Noting) else []
             print_summary(
@@ -68,7 +82,7 @@ def load_all(
             )
             say_unknown_groups(summary)
             for note in notes:
-                say(f"note: {note}", err=True)
+                say(f"note: {terminal(note)}", err=True)
             if manner.is_sync and not manner.dry_run and not summary.is_refused:
                 withdraw_gone(source, manner.database_url)
             absent = list(source.failures()) if isinstance(source, Failing) else []
@@ -78,6 +92,17 @@ def load_all(
             summaries.append(summary)
     refuse(summaries, manner.max_rejected, missing)
     failures.refuse()
+
+
+def _troubled(sources: Sequence[Source], load: Load) -> Sequence[Source]:
+    """Return those of several sources that a strict load refuses; the others are not loaded."""
+    if len(sources) == 1:
+        return sources
+    found = [source for source in sources if load(source, is_trial=True).is_refused]
+    if found:
+        others = ", ".join(_name(source) for source in sources if source not in found)
+        say(f"not loaded, since others have faults (--strict): {others}", err=True)
+    return found
 
 
 def _name(source: Source) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -84,8 +85,11 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
     if records:
         own = None if format == "records" else cast("Format | None", format)
         sources.append(
-            FileSource(records, own, groups=groups, supplied=supplied.keys(), mapping=mapping)
-        )
+            FileSource(
+                records, own, groups=groups, supplied=supplied.keys(),
+                mapping=_where_it_holds(mapping) if kinds else mapping,
+            )
+        )  # fmt: skip
     tools = [(kind, importer_of(kind), files) for kind, files in kinds.items()]
     for _, importer, _ in tools:
         refuse_unknown_names(mapping, importer)
@@ -128,6 +132,11 @@ def _may_be_records(file: ToolFile, *, is_mixed: bool) -> bool:
     if not is_mixed or file.head.startswith(parquet.MAGIC):
         return True
     return not _OF_RECORDS.isdisjoint({*file.keys, *file.columns})
+
+
+def _where_it_holds(mapping: Mapping) -> Mapping:
+    """Return a mapping that is said for tools' files: a record that has the field keeps its own."""
+    return replace(mapping, entries=[replace(entry, is_optional=True) for entry in mapping.entries])
 
 
 def _says_what_records_are(mapping: Mapping) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _ONE: Final = Decimal(1)
 _NUMERIC: Final = ("number", "integer", "numbers", "scores")
 _MOST_TOLD: Final = 10
+# a word and its meaning; one with a colon in it stands in quotation marks
+_PAIR: Final = re.compile(r"""\s*("[^"]*"|'[^']*'|[^:]*?)\s*:(.*)""", re.DOTALL)
 
 
 class Scaling(NamedTuple):
@@ -104,8 +107,11 @@ def steps_of(column: str, place: Target, operations: Sequence[Operation]) -> tup
 def _words(said: str) -> Words:
     meanings: dict[str, str] = {}
     for pair in said.split(","):
-        word, colon, meaning = (part.strip().strip("'\"") for part in pair.partition(":"))
-        if not (word and colon):
+        found = _PAIR.fullmatch(pair)
+        word, meaning = (
+            (part.strip().strip("'\"") for part in found.groups()) if found else ("", "")
+        )
+        if not word:
             raise ConfigurationError(
                 f"{pair.strip() or 'nothing'} stands between braces; write {{word:meaning,…}}"
             )

@@ -141,10 +141,12 @@ def refuse_without_arm(
         return
     found: dict[str, _Values] = {}
     lacking: list[str] = []
+    kinds: dict[str, Importer] = {}
     for file, importer in files:
         told = [each.names for each in _first_runs(file, importer) if GROUP not in each.record]
         if told:
             lacking.append(file.shown_name)
+            kinds[importer.about.kind] = importer
         for names in told:
             for name in _listed(importer.about.names, names):
                 value = names.get(name)
@@ -152,7 +154,12 @@ def refuse_without_arm(
                     places = found.setdefault(name, {}).setdefault(str(value), {})
                     places[file.shown_name] = None
     if lacking:
-        raise ConfigurationError(_told(lacking, len(files), found))
+        shared = {
+            name
+            for name in found
+            if all(_is_known(name, importer.about.names) for importer in kinds.values())
+        }
+        raise ConfigurationError(_told(lacking, len(files), found, shared, [*kinds]))
 
 
 _Values = dict[str, dict[str, None]]
@@ -171,7 +178,13 @@ def _first_runs(file: ToolFile, importer: Importer) -> Iterator[Run | Whole]:
         return
 
 
-def _told(lacking: Sequence[str], count: int, found: collections.abc.Mapping[str, _Values]) -> str:
+def _told(
+    lacking: Sequence[str],
+    count: int,
+    found: collections.abc.Mapping[str, _Values],
+    shared: Collection[str],
+    kinds: Sequence[str],
+) -> str:
     which = "the file does" if count == 1 else f"{len(lacking)} of {count} files do"
     lines = [f"{which} not say which arm the runs are of; what is there to tell arms apart:"]
     lines += [
@@ -182,7 +195,7 @@ def _told(lacking: Sequence[str], count: int, found: collections.abc.Mapping[str
     by_name = {
         name: list(values)
         for name, values in found.items()
-        if len(values) > 1 and not (name == _FILE and len(stems) > 1)
+        if name in shared and len(values) > 1 and not (name == _FILE and len(stems) > 1)
     }
     telling = min(by_name, key=lambda name: len(by_name[name]), default=None)
     if telling is not None:
@@ -190,7 +203,9 @@ def _told(lacking: Sequence[str], count: int, found: collections.abc.Mapping[str
         lines.append(f"or --map {_mapped_to(column)} {_roles(by_name[telling])}")
     if len(stems) > 1 and (telling is None or len(by_name[telling]) > _MOST_SHOWN):
         lines.append(f"or, if each file is an arm: --map {_mapped_to(FILE)} {_roles(stems)}")
-    elif telling is None and len(lacking) > 1:
+    if len(kinds) > 1:
+        lines.append(f"or load each tool's files in a command of their own: {', '.join(kinds)}")
+    elif telling is None and len(stems) <= 1 < len(lacking):
         lines.append("or load the files of each arm in a command of their own")
     return "\n".join(lines)
 

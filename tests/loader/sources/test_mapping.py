@@ -62,6 +62,12 @@ def header_fault(folder: Path, text: str, said: Mapping | None = None) -> str:
         ("success=x{pass:true,'timed out':false}", "timed out", {"success": False}),
         ("success=x", "t", {"success": True}),
         ("experiment_group=x{A:baseline,B:code-chef}", "B", {"experiment_group": "code-chef"}),
+        (
+            "experiment_group=x{'openai:gpt-5':baseline, \"o:4\": code-chef}",
+            "o:4",
+            {"experiment_group": "code-chef"},
+        ),
+        ("metadata.at=x{A:12:30}", "A", {"metadata": {"at": "12:30"}}),
         ("task_id=x", "007", {"task_id": "007"}),
         ("recorded_at=x:epoch", "1738331100", {"recorded_at": "2025-01-31T13:45:00+00:00"}),
         (

@@ -254,6 +254,55 @@ def test_a_dry_run_and_a_strict_one_write_nothing_of_a_tool(
     assert select(database_url, "select count(*) from raw_evals.evaluation_runs") == [(2,)]
 
 
+def test_a_strict_load_of_several_kinds_loads_all_of_them_or_none(
+    tmp_path: Path, database_url: str
+) -> None:
+    (tmp_path / "sim.json").write_bytes(simulations(1, 0))
+    own = tmp_path / "own.jsonl"
+    own.write_bytes(line() + b'\n{"bad": 1}\n')
+    command = (str(tmp_path), *ARM, "--strict")
+    refused = ingest(database_url, *command)
+    assert refused.exit_code == 3
+    assert "not loaded, since others have faults (--strict): tau-bench" in refused.stderr
+    assert select(database_url, "select count(*) from raw_evals.evaluation_runs") == [(0,)]
+    kept = select(database_url, "select reason_code from raw_evals.rejected_rows order by 1")
+    assert kept == [("unknown_field",), ("withheld",)]
+    own.write_bytes(line())
+    assert ingest(database_url, *command).exit_code == 0
+    assert select(database_url, "select count(*) from raw_evals.evaluation_runs") == [(3,)]
+
+
+def test_a_mapping_for_files_of_a_tool_leaves_what_records_beside_them_say(
+    tmp_path: Path, database_url: str
+) -> None:
+    (tmp_path / "sim.json").write_bytes(simulations(1, 0))
+    (tmp_path / "own.jsonl").write_bytes(line())
+    said = (
+        "--map",
+        "experiment_group=domain",
+        "--control",
+        "airline",
+        "--map",
+        "metadata.d=domain",
+    )
+    done = ingest(database_url, str(tmp_path), *said)
+    found = select(
+        database_url, "select source, experiment_group from raw_evals.evaluation_runs order by 1"
+    )
+    assert ("file", record()["experiment_group"]) in found, done.output
+
+
+def test_the_command_that_is_advised_holds_for_every_kind_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "sim.json").write_bytes(simulations(1, 0))
+    (tmp_path / "b.csv").write_text("metric,score\nfaithfulness,1.0\n")
+    refused = ingest("postgresql://nobody@127.0.0.1:9/none", str(tmp_path))
+    assert refused.exit_code == 2
+    *_, by_file, by_kind = refused.stderr.splitlines()
+    assert "--map experiment_group=@file" in by_file
+    assert by_kind.endswith(("tau-bench, ragas", "ragas, tau-bench"))
+
+
 def test_a_load_of_a_tool_can_be_withdrawn(tmp_path: Path, database_url: str) -> None:
     path = str(written(tmp_path, {"tau.json": simulations(1.0, 0.0)}) / "tau.json")
     told = (path, *ARM, "--summary-format", "json")
