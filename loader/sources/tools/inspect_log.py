@@ -48,9 +48,14 @@ class _Version(msgspec.Struct):
     version: int = 1
 
 
+def _has_spec(file: ToolFile) -> bool:
+    """Whether `eval` says what was evaluated, as far as the head shows it."""
+    return not file.keys_within("eval").isdisjoint({"task", "model"})
+
+
 def _recognises(file: ToolFile) -> bool:
     if not file.is_zip:
-        return not file.is_list and file.keys >= {"version", "status", "eval"}
+        return not file.is_list and file.keys >= {"version", "status", "eval"} and _has_spec(file)
     if file.head.startswith(_START.encode(), _FIRST_NAME):
         return True  # also where the archive breaks off
     with suppress(FileBroken), file.archive() as archive:

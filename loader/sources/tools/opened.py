@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import re
 import shutil
 import tempfile
 from contextlib import closing, suppress
@@ -149,6 +150,22 @@ class ToolFile:
             return read_outline(iter([start]), (), is_whole=False).members
         except InvalidRecord:
             return {}
+
+    def keys_within(self, name: str) -> frozenset[str]:
+        """Names of the first object in the list of a name, as far as the head shows them.
+
+        Where the name is that of an object, they are those of the object.
+        """
+        if name not in self.keys:
+            return frozenset()
+        begun = re.search(rb'"%s"\s*:\s*\[?\s*(?=\{)' % re.escape(name.encode()), self.head)
+        if begun is None:
+            return frozenset()
+        rest = self.head[begun.end() :]
+        try:
+            return frozenset(read_outline(iter([rest]), (), is_whole=False).members)
+        except InvalidRecord:
+            return frozenset()
 
     @cached_property
     def is_list(self) -> bool:

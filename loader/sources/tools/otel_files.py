@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from loader.sources.tools.json_lines import has_lines
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from loader.sources.tools.otel_records import Place, Result
 
 _LISTS: Final = ("resourceSpans", "resourceLogs")
+_BEGUN: Final = re.compile(rb'"(?:resourceSpans|resourceLogs)"\s*:\s*\[')
 _MOST_BESIDE: Final = 100
 _SUFFIXES: Final = (".json", ".jsonl", ".ndjson")
 
 
 def is_otlp(file: ToolFile) -> bool:
     """Whether a file is one of spans or logs, by its beginning."""
-    return bool(file.keys & {*_LISTS})
+    return bool(file.keys & {*_LISTS}) and _BEGUN.search(file.head) is not None
 
 
 def beside(file: ToolFile) -> list[ToolFile]:

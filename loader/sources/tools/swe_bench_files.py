@@ -93,10 +93,12 @@ def is_report(file: ToolFile) -> bool:
 
 def is_predictions(file: ToolFile) -> bool:
     """Whether a file has predictions: lines, a list, or an object by instance."""
-    if file.keys >= {"instance_id", "model_patch"}:
+    if file.keys >= {"instance_id", "model_patch", "model_name_or_path"}:
         return True
-    members = map(file.shown, file.keys)
-    return not file.is_list and any(isinstance(m, dict) and "model_patch" in m for m in members)
+    if file.is_list or not file.keys:
+        return False
+    members = [found for found in map(file.shown, file.keys) if found is not None]
+    return bool(members) and all(isinstance(m, dict) and "model_patch" in m for m in members)
 
 
 def is_single(file: ToolFile) -> bool:

@@ -96,7 +96,7 @@ def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
 def _is_run(file: ToolFile) -> bool:
     return "results" in file.keys and (
         (b'"trial_name"' in file.head and b'"is_resolved"' in file.head)
-        or file.keys >= {"n_resolved", "accuracy"}
+        or file.keys >= {"n_resolved", "resolved_ids", "accuracy"}
     )
 
 
