@@ -199,8 +199,8 @@ def ingest(  # noqa: PLR0913  one for each option
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
         mapping = agreed_mapping(
-            (*files, *paths), _format_of_records((*files, *paths), input_format), mapping_options,
-            given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
+            (*files, *paths), _format_of_records((*files, *paths), input_format, mapping_options),
+            mapping_options, given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
             roles=roles_of(controls, treatments),
         )  # fmt: skip
         if mapping is None:
@@ -281,11 +281,13 @@ def schema() -> None:
     say_json(json_schema(), indent=2)
 
 
-def _format_of_records(paths: Sequence[str], input_format: str | None) -> Format | None:
+def _format_of_records(
+    paths: Sequence[str], input_format: str | None, options: MappingOptions
+) -> Format | None:
     from loader.sources.chosen import refuse_guess  # keep --help quick
 
     if input_format is None and paths:
-        refuse_guess(paths)
+        refuse_guess(paths, options.mapping())
     if input_format in KINDS:
         raise ConfigurationError(
             f"--guess is for records; what {input_format} files say is known, leave it out"

@@ -101,14 +101,23 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
     return Chosen(sources, left_out)
 
 
-def refuse_guess(paths: Sequence[str]) -> None:
-    """Raise ConfigurationError where a file is of a tool, so that there is nothing to guess."""
+def refuse_guess(paths: Sequence[str], mapping: Mapping) -> None:
+    """Raise ConfigurationError where a file is of a tool, so that there is nothing to guess.
+
+    Args:
+        paths: files, folders, patterns, or `-`.
+        mapping: what was said of the columns; where it says what a record is, none is of a tool.
+
+    """
+    if _says_what_records_are(mapping):
+        return
     for path in expand(paths):
         kind = recognised(ToolFile(path)) if size_of(path) is not None else None
         if kind is not None:
             raise ConfigurationError(
                 f"{path} is a file of {importer_of(kind).about.tool}, and what it says is known; "
-                "leave --guess out"
+                "leave --guess out, or give --format csv, json or jsonl if it holds records of "
+                "your own"
             )
 
 

@@ -222,6 +222,26 @@ def test_what_is_known_is_not_guessed(tmp_path: Path, database_url: str) -> None
     assert "leave it out" in told.stderr
 
 
+@pytest.mark.parametrize(
+    "said", [("--map", "task_id=task"), ("--records", "runs"), ("--format", "json")]
+)
+def test_a_file_like_a_tools_is_guessed_where_records_of_ones_own_are_meant(
+    tmp_path: Path,
+    monkeypatch: Any,
+    said: tuple[str, str],  # noqa: ANN401
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"task": f"q{n}", "arm": arm, "ok": n % 2} for n in range(5) for arm in ("a", "b")]
+    document: dict[str, Any] = {"testRunData": {}, "runs": rows}
+    written(tmp_path, {"r.json": json.dumps(document).encode()})
+    refused = CliRunner().invoke(cli, ["ingest", "--guess", "r.json"])
+    assert refused.exit_code == 2
+    assert "or give --format csv, json or jsonl if it holds records of your own" in refused.stderr
+    guessed = CliRunner().invoke(cli, ["ingest", "--guess", *said, "r.json"])
+    assert guessed.exit_code == 0, guessed.output
+    assert "task_id: task" in Path("evalmart-mapping.yml").read_text(encoding="utf-8")
+
+
 def test_files_without_arm_are_told_before_anything_is_loaded(
     tmp_path: Path, database_url: str
 ) -> None:
