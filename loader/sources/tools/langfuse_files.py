@@ -138,9 +138,7 @@ def _whole_trace(file: ToolFile) -> dict[str, Any]:
 
 def beside(file: ToolFile) -> list[tuple[Role, ToolFile]]:
     """Return Langfuse's other files of the same folder, at most a hundred are looked at."""
-    looked_at = [
-        each for each in file.beside("*") if each.name.lower().endswith(_SUFFIXES)
-    ][:_MOST_BESIDE]  # fmt: skip
+    looked_at = file.beside("*", _SUFFIXES)[:_MOST_BESIDE]
     return [(role, each) for each in looked_at if (role := role_of(each)) is not None]
 
 

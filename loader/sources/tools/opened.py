@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import re
 import shutil
 import tempfile
@@ -58,6 +59,7 @@ class ToolFile:
         path: where it is; empty for standard input.
         name: its name without folder, and without `.gz`.
         not_numbers: values read so far that were NaN or infinite, and count as absent.
+        unread: files beside it that were looked for and may not be read.
 
     """
 
@@ -72,6 +74,7 @@ class ToolFile:
         self.path = "" if path == "-" else path
         self._on_disk = stored or Path(path)
         self.not_numbers = 0
+        self.unread: set[str] = set()
         self._stream: IO[bytes] | None = None
         name = Path(self.path).name
         self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
@@ -324,16 +327,31 @@ class ToolFile:
         found = Path(self.path).parent / path
         return ToolFile(str(found)) if found.is_file() else None
 
-    def beside(self, pattern: str) -> list[ToolFile]:
-        """Return the files of the same folder that a pattern matches, by name; not this one."""
+    def beside(self, pattern: str, suffixes: tuple[str, ...] = ("",)) -> list[ToolFile]:
+        """Return the files of the same folder that a pattern matches, by name; not this one.
+
+        Those that nobody lets us read are left out, and in `unread` from then on.
+
+        Args:
+            pattern: told from the folder, dots and slashes included.
+            suffixes: of their names without `.gz`, in small letters; any, if none is given.
+
+        """
         if not self.path:
             return []
         here = Path(self.path)
-        return [
-            ToolFile(str(path))
-            for path in sorted(here.parent.glob(pattern))
-            if path.is_file() and path != here
-        ]
+        found: list[ToolFile] = []
+        for path in sorted(here.parent.glob(pattern)):
+            if path == here or not path.is_file():
+                continue
+            other = ToolFile(str(path))
+            if not other.name.lower().endswith(suffixes):
+                continue
+            if os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+                found.append(other)
+            else:
+                self.unread.add(other.path)
+        return found
 
 
 def each(

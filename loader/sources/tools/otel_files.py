@@ -35,12 +35,8 @@ def is_otlp(file: ToolFile) -> bool:
 
 
 def beside(file: ToolFile) -> list[ToolFile]:
-    """Return the other files of the folder; at most a hundred are looked at."""
-    return [
-        each
-        for each in file.beside("*")[:_MOST_BESIDE]
-        if each.name.lower().endswith(_SUFFIXES) and is_otlp(each)
-    ]
+    """Return the other such files of the folder; at most a hundred are looked at."""
+    return [each for each in file.beside("*", _SUFFIXES)[:_MOST_BESIDE] if is_otlp(each)]
 
 
 def parts_of(
