@@ -314,13 +314,18 @@ def _file_sources(
         mapping=mapping,
         scratch=_scratch,
     )
-    for path in chosen.left_out[:_MOST_LEFT_OUT]:
-        say(f"left out: {path}: no results, as far as its name and content tell", err=True)
-    if len(chosen.left_out) > _MOST_LEFT_OUT:
-        say(f"left out: {len(chosen.left_out) - _MOST_LEFT_OUT} more files", err=True)
+    _say_left_out(chosen.left_out, "no results, as far as its name and content tell")
+    _say_left_out(chosen.dangling, "a link to a file that is not there")
     if not chosen.sources:
         raise ConfigurationError("none of the files holds results; name them one by one")
     return chosen.sources
+
+
+def _say_left_out(paths: Sequence[str], why: str) -> None:
+    for path in paths[:_MOST_LEFT_OUT]:
+        say(f"left out: {path}: {why}", err=True)
+    if len(paths) > _MOST_LEFT_OUT:
+        say(f"left out: {len(paths) - _MOST_LEFT_OUT} more files", err=True)
 
 
 def _scratch() -> str:

@@ -9,7 +9,7 @@ from loader.errors import ConfigurationError
 from loader.sources import parquet
 from loader.sources.files import FileSource, has_known_suffix
 from loader.sources.json_document import RESULTS
-from loader.sources.paths import STANDARD_INPUT, expand, open_input, size_of
+from loader.sources.paths import STANDARD_INPUT, dangling_in, expand, open_input, size_of
 from loader.sources.tools.identity import refuse_unknown_names, refuse_without_arm
 from loader.sources.tools.opened import ToolFile, stored
 from loader.sources.tools.registry import KINDS, importer_of, recognised
@@ -32,6 +32,8 @@ class Chosen(NamedTuple):
     sources: Sequence[Source]
     left_out: Sequence[str]
     """Files of folders that are no results, as far as their names and content tell."""
+    dangling: Sequence[str] = ()
+    """Links in folders to files that are not there."""
 
 
 def file_sources(  # noqa: PLR0913  what options say of files, by name
@@ -98,7 +100,7 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
         ToolSource(files, importer, supplied=supplied, mapping=mapping, groups=groups)
         for _, importer, files in tools
     ]
-    return Chosen(sources, left_out)
+    return Chosen(sources, left_out, [path for each in folders for path in dangling_in(each)])
 
 
 def refuse_guess(paths: Sequence[str], mapping: Mapping) -> None:

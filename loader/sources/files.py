@@ -25,7 +25,7 @@ from loader.sources import (
     run_results,
 )
 from loader.sources.binding import MOST_COLUMNS, advised, told_lacking, too_many
-from loader.sources.blocks import Blocks, InputBroken
+from loader.sources.blocks import ZIP, ZIP_WITHIN_GZIP, Blocks, InputBroken
 from loader.sources.digests import Digested, FileRead
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
@@ -47,7 +47,6 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
 }
 _NOTHING_SAID: Final = Mapping()
 _DELIMITERS: Final = (b",", b"\t", b";")
-WORKBOOK: Final = b"PK\x03\x04"
 _OF_WORKBOOK: Final = b"[Content_Types].xml"
 """A member that workbooks begin with."""
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
@@ -213,8 +212,10 @@ class FileSource:
         chosen, mapping = self._format, self._mapping
         named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
-        if head.startswith(WORKBOOK):
+        if head.startswith(ZIP):
             is_workbook = _OF_WORKBOOK in head or Path(origin).suffix.lower() in _WORKBOOKS
+            if blocks.is_packed and not is_workbook:
+                return iter([SourceRow(1, origin, b"", None, ZIP_WITHIN_GZIP)])
             return iter([_archive(origin, is_workbook=is_workbook)])
         if inner == "csv":
             rows: Iterator[JsonBatch | SourceRow] = delimited.read(

@@ -12,7 +12,7 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
-from loader.sources.blocks import KEPT_BYTES
+from loader.sources.blocks import KEPT_BYTES, ZIP, ZIP_WITHIN_GZIP
 from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
 from loader.sources.tools.archives import member, member_blocks
 from loader.sources.tools.excerpt import excerpt
@@ -68,6 +68,8 @@ def _runs(file: ToolFile) -> Iterator[Item]:
 
 
 def _of_document(file: ToolFile) -> Iterator[Item]:
+    if file.head.startswith(ZIP):
+        raise FileBroken(ZIP_WITHIN_GZIP)
     outline = file.outline(*_LISTS)
     try:
         _refuse_newer(msgspec.convert(outline.members, _Version))

@@ -18,7 +18,7 @@ import msgspec
 from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
 from loader.records.json_text import oversized
 from loader.sources import Rejection, SourceRow
-from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
+from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, ZIP, Blocks, InputBroken
 from loader.sources.delimited import Table
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
@@ -38,7 +38,6 @@ T = TypeVar("T")
 
 LARGEST_PART: Final = LARGEST_ELEMENT
 """Bytes of the largest sample: transcripts are long, and most of one is passed over."""
-_ZIP: Final = b"PK\x03\x04"
 _WITHOUT_CELLS: Final = Rejection("invalid_csv", "the row has no cells; write the file anew")
 
 
@@ -134,7 +133,7 @@ class ToolFile:
     def is_zip(self) -> bool:
         """Whether it is a zip archive."""
         with self.opened() as stream:
-            return stream.read(len(_ZIP)) == _ZIP
+            return stream.read(len(ZIP)) == ZIP
 
     @cached_property
     def keys(self) -> frozenset[str]:
