@@ -407,6 +407,7 @@ LIKE_TOOLS: dict[str, str] = {
     "inspect.object.jsonl": _lines({"version": 2, "status": "ok", "eval": {"f1": 1}, "arm": "a"}),
     "langfuse.table.csv": "name,source,timestamp,data_type\nq1,web,2026-03-01,text\n",
     "langfuse.value.csv": "name,source,timestamp,value,variant\nq1,web,2026-03-01,1,a\n",
+    "langfuse.session.csv": "id,sessionId,name,source,timestamp,value\nq1,s,f1,a,2026-03-01,1\n",
     "langfuse.item.jsonl": _lines({"datasetItemId": "i-1", "variant": "a", "correct": 1}),
     "langfuse.trace.jsonl": _lines(
         {"name": "q", "timestamp": "2026-03-01", "tags": [], "bookmarked": True, "score": 1}
@@ -417,6 +418,7 @@ LIKE_TOOLS: dict[str, str] = {
     "openai-evals.spec.jsonl": _lines({"spec": {"model_name": "m"}, "score": 1, "variant": "a"}),
     "openai-evals.record.jsonl": _lines(_RECORD | {"spec": {"model_name": "m"}}),
     "otel.count.jsonl": _lines({"resourceSpans": 7, "variant": "a", "score": 1}),
+    "otel.trace.jsonl": _lines({"resourceSpans": [{"scopeSpans": []}], "arm": "a", "score": 1}),
     "otel.object.jsonl": _lines({"resourceLogs": {"errors": 0}, "variant": "a", "score": 1}),
     "promptfoo.id.json": json.dumps({"evalId": "e1", "results": [_RECORD]}),
     "promptfoo.time.json": json.dumps(
@@ -435,6 +437,7 @@ LIKE_TOOLS: dict[str, str] = {
             "answer_correct", "answer_correctness", "faithfulness",
         )
     },
+    "ragas.input.csv": "id,user_input,response,variant,correctness\nq1,1+1,2,a,1\n",
     "ragas.contexts.csv": "id,question,answer,contexts,variant,accuracy\nq1,1+1,2,[],a,1\n",
     "ragas.means.csv": "metric,score\naccuracy,0.5\ncorrectness,0.25\n",
     "swe-bench.outputs.jsonl": _lines(_RECORD | {"outputs": {"model_patch": "diff"}}),

@@ -30,8 +30,6 @@ _SNAKE: Final[Mapping[str, str]] = {
     "config_id": "configId", "start_time": "startTime", "end_time": "endTime",
 }  # fmt: skip
 """Names of the export to blob storage, which is written by the database → all others'."""
-_SUBJECTS: Final = frozenset({"traceId", "sessionId", "datasetRunId", "subject"})
-"""What a score is of, under any of the names that versions have."""
 _OF_RUN: Final = frozenset({"datasetRunId", "datasetRunName"})
 _OF_TRACE: Final = frozenset({"userId", "sessionId", "public", "projectId"})
 _OBJECTS: Final = frozenset({"metadata", "tags", "traceTags", "input", "output", "comments"})
@@ -52,7 +50,7 @@ def role_of(file: ToolFile) -> Role | None:
     """Tell by its beginning what a file holds; None if it is none of Langfuse's."""
     names = _names(file)
     is_valued = bool(names & {"dataType", "value", "stringValue"})
-    if names >= {"name", "source", "timestamp"} and names & _SUBJECTS and is_valued:
+    if names >= {"name", "source", "timestamp"} and names & {"traceId", "subject"} and is_valued:
         return Role.SCORES
     if names >= {"experimentItemId", "experimentId", "traceId"}:
         return Role.EXPERIMENT

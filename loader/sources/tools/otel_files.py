@@ -31,7 +31,8 @@ _SUFFIXES: Final = (".json", ".jsonl", ".ndjson")
 
 def is_otlp(file: ToolFile) -> bool:
     """Whether a file is one of spans or logs, by its beginning."""
-    return bool(file.keys & {*_LISTS}) and _BEGUN.search(file.head) is not None
+    is_request = bool(file.keys) and file.keys <= {*_LISTS, "resourceMetrics"}
+    return is_request and _BEGUN.search(file.head) is not None
 
 
 def beside(file: ToolFile) -> list[ToolFile]:

@@ -56,9 +56,13 @@ _THEIRS: Final = re.compile(
 )
 """Those of them that are nobody else's; others, such as accuracy, are anybody's."""
 _BODIES: Final = frozenset({"user_input", "retrieved_contexts", "reference_contexts"})
+_WITH_ID: Final = frozenset({"retrieved_contexts", "reference_contexts"})
+"""Those that tables of others, which have an id, do not."""
 _OLD_BODIES: Final = frozenset({"contexts", "ground_truth", "ground_truths"})
 """What a row of 0.1 has; others have it too."""
-_WITH_BODIES: Final = frozenset({"answer_correctness", "answer_accuracy"})
+_WITH_BODIES: Final = frozenset(
+    {"answer_correctness", "answer_accuracy", "harmfulness", "maliciousness"}
+)
 _MEASURED: Final = re.compile(
     r"(?:.*_)?(?:time|latency|duration|seconds|secs?|ms|tokens?|cost|price|count|length|size|"
     r"chars|rank|num|number|year|page|idx|index|id)(?:_.*)?",
@@ -91,9 +95,9 @@ def _recognises(file: ToolFile) -> bool:
     has_bodies = bool(names & {*_QUESTIONS[:2]}) and bool(names & {*_ANSWERS[:2], *_CONTEXTS[:2]})
     if not has_bodies or "task_id" in names:
         return False
-    if names & _BODIES:
+    if names & _BODIES and ("id" not in names or names & _WITH_ID):
         return any(map(_METRIC.fullmatch, names))
-    if names & _OLD_BODIES:
+    if names & {*_BODIES, *_OLD_BODIES}:
         return any(_THEIRS.fullmatch(name) or name in _WITH_BODIES for name in names)
     # rows with an id are of somebody who judged them with metrics of ragas
     return "id" not in names and any(map(_THEIRS.fullmatch, names))
