@@ -395,6 +395,12 @@ LIKE_TOOLS: dict[str, str] = {
         {"results": [{"id": "q1", "arm": "a", "score": 1}], "n_resolved": 1, "accuracy": 1}
     ),
     "harbor.attempt.jsonl": _lines(_RECORD | {"trial_name": "q1.1-of-2", "is_resolved": True}),
+    "harbor.resolved.jsonl": _lines(
+        {"trial_name": "q1", "task_id": "q1", "is_resolved": True, "variant": "a"}
+    ),
+    "harbor.agent.jsonl": _lines(
+        {"trial_name": "q1", "task_name": "q", "agent_info": "m", "variant": "a"}
+    ),
     "helm.instance.json": json.dumps(
         [{"instance_id": "q1", "stats": {"f1": 1}, "train_trial_index": 0, "variant": "a"}]
     ),
@@ -446,5 +452,8 @@ LIKE_TOOLS: dict[str, str] = {
     "swe-bench.resolved.jsonl": _lines({"resolved": True, "applied": True, "variant": "a"}),
     "tau-bench.reward.json": json.dumps([_RECORD | {"reward": 1, "info": {}, "trial": 0}]),
     "tau-bench.task.json": json.dumps([{"task_id": 1, "reward": 1, "trial": 0, "arm": "a"}]),
+    "tau-bench.ended.jsonl": _lines(
+        {"task_id": "q1", "termination_reason": "done", "start_time": 1, "variant": "a"}
+    ),
     "tau-bench.info.jsonl": _lines({"info": {"arm": "a"}, "agent_info": {}, "reward": 1}),
 }  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ATTEMPT: Final = re.compile(r"\.(\d+)-of-\d+(?:\.|$)")
 _ATTEMPTED: Final = {"trial_name", "task_id", "is_resolved"}
+_OF_ATTEMPT: Final = {"failure_mode", "parser_results", "recording_path"}
 _SOUND: Final = {None, "unset", "none"}
 """Values of failure_mode that are no failure."""
 
@@ -65,7 +66,8 @@ def is_of_terminal_bench(file: ToolFile) -> bool:
     if file.is_list:
         return False
     keys = file.keys
-    return _is_run(file) or keys >= _ATTEMPTED or keys >= {"run_id", "agent_name", "no_rebuild"}
+    is_attempt = keys >= _ATTEMPTED and not keys.isdisjoint(_OF_ATTEMPT)
+    return _is_run(file) or is_attempt or keys >= {"run_id", "agent_name", "no_rebuild"}
 
 
 def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
