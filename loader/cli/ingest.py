@@ -287,7 +287,7 @@ def _format_of_records(
     from loader.sources.chosen import refuse_guess  # keep --help quick
 
     if input_format is None and paths:
-        refuse_guess(paths, options.mapping())
+        refuse_guess(paths, options._replace(path=None).mapping())  # --mapping is refused later
     if input_format in KINDS:
         raise ConfigurationError(
             f"--guess is for records; what {input_format} files say is known, leave it out"
