@@ -358,9 +358,42 @@ def columnar() -> Shape:
     return Shape({"table.parquet": stream.getvalue()}, truth, {"judge": [1, 5]})
 
 
+def questions() -> Shape:
+    """Give a table with the names that files of tools have too."""
+    rows, truth = [], []
+    for run in runs(["baseline", "candidate"]):
+        rows.append(
+            {
+                "id": f"q{run.task}",
+                "question": f"What is {run.task}?",
+                "answer": f"It is {run.share}.",
+                "variant": run.arm,
+                "accuracy": run.share,
+            }
+        )
+        truth.append(run.base | {"scores": {"accuracy": run.share}})
+    return Shape({"questions.csv": table(rows).encode()}, truth)
+
+
+def dotted() -> Shape:
+    """Give a table whose scores are named with a dot, two rows of each id."""
+    rows, truth = [], []
+    for run in runs(["baseline", "candidate"]):
+        rows.append(
+            {
+                "id": f"q{run.task}",
+                "input": f"{run.task} + 1",
+                "variant": run.arm,
+                "scores.correct": run.share,
+            }
+        )
+        truth.append(run.base | {"scores": {"correct": run.share}})
+    return Shape({"dotted.csv": table(rows).encode()}, truth)
+
+
 SHAPES: tuple[Callable[[], Shape], ...] = (
     ordinary, wide, nested, file_an_arm, percent, ten, words, epoch, without_ids, semicolons,
-    wide_characters, columnar,
+    wide_characters, columnar, questions, dotted,
 )  # fmt: skip
 
 

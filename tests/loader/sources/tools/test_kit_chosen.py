@@ -318,6 +318,9 @@ def test_an_archive_within_gzip_is_to_be_unpacked(tmp_path: Path) -> None:
         assert row.rejection is not None
         assert row.rejection.reason_code == "archive"
         assert row.rejection.reason.endswith("unpack the gzip: the archive inside is read as it is")
+    guessed = CliRunner().invoke(cli, ["ingest", "--guess", str(packed)])
+    assert guessed.exit_code == 2
+    assert "unpack the gzip: the archive inside is read as it is" in guessed.stderr
 
 
 def test_no_importer_is_imported_for_records(tmp_path: Path) -> None:
