@@ -199,8 +199,8 @@ def ingest(  # noqa: PLR0913  one for each option
         from loader.cli.guessing import agreed_mapping  # only where it is asked for
 
         mapping = agreed_mapping(
-            (*files, *paths), _format_of_records((*files, *paths), input_format), mapping_options,
-            given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
+            (*files, *paths), _format_of_records((*files, *paths), input_format, mapping_options),
+            mapping_options, given=given, vocabulary=vocabulary, stated=Reading(scales, measures),
             roles=roles_of(controls, treatments),
         )  # fmt: skip
         if mapping is None:
@@ -281,11 +281,13 @@ def schema() -> None:
     say_json(json_schema(), indent=2)
 
 
-def _format_of_records(paths: Sequence[str], input_format: str | None) -> Format | None:
+def _format_of_records(
+    paths: Sequence[str], input_format: str | None, options: MappingOptions
+) -> Format | None:
     from loader.sources.chosen import refuse_guess  # keep --help quick
 
     if input_format is None and paths:
-        refuse_guess(paths)
+        refuse_guess(paths, options._replace(path=None).mapping())  # --mapping is refused later
     if input_format in KINDS:
         raise ConfigurationError(
             f"--guess is for records; what {input_format} files say is known, leave it out"
@@ -312,13 +314,18 @@ def _file_sources(
         mapping=mapping,
         scratch=_scratch,
     )
-    for path in chosen.left_out[:_MOST_LEFT_OUT]:
-        say(f"left out: {path}: no results, as far as its name and content tell", err=True)
-    if len(chosen.left_out) > _MOST_LEFT_OUT:
-        say(f"left out: {len(chosen.left_out) - _MOST_LEFT_OUT} more files", err=True)
+    _say_left_out(chosen.left_out, "no results, as far as its name and content tell")
+    _say_left_out(chosen.dangling, "a link to a file that is not there")
     if not chosen.sources:
         raise ConfigurationError("none of the files holds results; name them one by one")
     return chosen.sources
+
+
+def _say_left_out(paths: Sequence[str], why: str) -> None:
+    for path in paths[:_MOST_LEFT_OUT]:
+        say(f"left out: {path}: {why}", err=True)
+    if len(paths) > _MOST_LEFT_OUT:
+        say(f"left out: {len(paths) - _MOST_LEFT_OUT} more files", err=True)
 
 
 def _scratch() -> str:

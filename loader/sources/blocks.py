@@ -20,6 +20,11 @@ MOST_EXPANSION: Final = 200
 _FEW_BYTES: Final = 1024 * 1024
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+ZIP: Final = b"PK\x03\x04"
+ZIP_WITHIN_GZIP: Final = Rejection(
+    "archive",
+    "this is a zip archive within gzip; unpack the gzip: the archive inside is read as it is",
+)
 _TWO_WIDE: Final = 4
 """Bytes of two characters in UTF-16."""
 _WIDE: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
@@ -52,6 +57,8 @@ class Blocks:
         self._stream = stream
         self._first: bytes | None = None
         self._rest: Iterator[bytes] = iter(())
+        self.is_packed = False
+        """Whether the stream is gzip; known once `peek` was called."""
 
     def peek(self) -> bytes:
         """Return the first block without consuming it; empty for an empty input.
@@ -62,8 +69,8 @@ class Blocks:
         """
         if self._first is None:
             head = self._stream.read(BLOCK_BYTES)
-            is_gzip = head.startswith(_GZIP_MAGIC)
-            self._rest = self._unpacked(head) if is_gzip else self._plain(head)
+            self.is_packed = head.startswith(_GZIP_MAGIC)
+            self._rest = self._unpacked(head) if self.is_packed else self._plain(head)
             first = next(self._rest, b"")
             encoding = _wide_encoding(first)
             if encoding:

@@ -10,7 +10,7 @@ from loader.errors import ConfigurationError
 from loader.sources import parquet
 from loader.sources.files import FileSource, has_known_suffix
 from loader.sources.json_document import RESULTS
-from loader.sources.paths import STANDARD_INPUT, expand, open_input, size_of
+from loader.sources.paths import STANDARD_INPUT, dangling_in, expand, open_input, size_of
 from loader.sources.tools.identity import refuse_unknown_names, refuse_without_arm
 from loader.sources.tools.opened import ToolFile, stored
 from loader.sources.tools.registry import KINDS, importer_of, recognised
@@ -33,6 +33,8 @@ class Chosen(NamedTuple):
     sources: Sequence[Source]
     left_out: Sequence[str]
     """Files of folders that are no results, as far as their names and content tell."""
+    dangling: Sequence[str] = ()
+    """Links in folders to files that are not there."""
 
 
 def file_sources(  # noqa: PLR0913  what options say of files, by name
@@ -102,17 +104,26 @@ def file_sources(  # noqa: PLR0913  what options say of files, by name
         ToolSource(files, importer, supplied=supplied, mapping=mapping, groups=groups)
         for _, importer, files in tools
     ]
-    return Chosen(sources, left_out)
+    return Chosen(sources, left_out, [path for each in folders for path in dangling_in(each)])
 
 
-def refuse_guess(paths: Sequence[str]) -> None:
-    """Raise ConfigurationError where a file is of a tool, so that there is nothing to guess."""
+def refuse_guess(paths: Sequence[str], mapping: Mapping) -> None:
+    """Raise ConfigurationError where a file is of a tool, so that there is nothing to guess.
+
+    Args:
+        paths: files, folders, patterns, or `-`.
+        mapping: what was said of the columns; where it says what a record is, none is of a tool.
+
+    """
+    if _says_what_records_are(mapping):
+        return
     for path in expand(paths):
         kind = recognised(ToolFile(path)) if size_of(path) is not None else None
         if kind is not None:
             raise ConfigurationError(
                 f"{path} is a file of {importer_of(kind).about.tool}, and what it says is known; "
-                "leave --guess out"
+                "leave --guess out, or give --format csv, json or jsonl if it holds records of "
+                "your own"
             )
 
 

@@ -25,7 +25,7 @@ from loader.sources import (
     run_results,
 )
 from loader.sources.binding import MOST_COLUMNS, advised, told_lacking, too_many
-from loader.sources.blocks import Blocks, InputBroken
+from loader.sources.blocks import ZIP, ZIP_WITHIN_GZIP, Blocks, InputBroken
 from loader.sources.digests import Digested, FileRead
 from loader.sources.mapped import Objects
 from loader.sources.mapping import Mapping
@@ -47,7 +47,6 @@ _FORMAT_OF_SUFFIX: Final[collections.abc.Mapping[str, Format]] = {
 }
 _NOTHING_SAID: Final = Mapping()
 _DELIMITERS: Final = (b",", b"\t", b";")
-WORKBOOK: Final = b"PK\x03\x04"
 _OF_WORKBOOK: Final = b"[Content_Types].xml"
 """A member that workbooks begin with."""
 _WORKBOOKS: Final = (".xlsx", ".xlsm", ".ods")
@@ -213,9 +212,9 @@ class FileSource:
         chosen, mapping = self._format, self._mapping
         named = None if chosen in ("baseline", "legacy") else chosen
         inner = named or guess_format(origin, head)
-        if head.startswith(WORKBOOK):
-            is_workbook = _OF_WORKBOOK in head or Path(origin).suffix.lower() in _WORKBOOKS
-            return iter([_archive(origin, is_workbook=is_workbook)])
+        if head.startswith(ZIP):
+            told = archive_told(origin, head, is_packed=blocks.is_packed)
+            return iter([SourceRow(1, origin, b"", None, told)])
         if inner == "csv":
             rows: Iterator[JsonBatch | SourceRow] = delimited.read(
                 blocks, origin, self._supplied, mapping
@@ -286,12 +285,16 @@ def _advised_row(row: SourceRow, supplied: Collection[str]) -> SourceRow:
     return row._replace(rejection=Rejection("unknown_field", told))
 
 
-def _archive(origin: str, *, is_workbook: bool) -> SourceRow:
-    if is_workbook:
-        reason = "this is a workbook; save its sheet as CSV (UTF-8), and load that"
-        return SourceRow(1, origin, b"", None, Rejection("workbook", reason))
+def archive_told(origin: str, head: bytes, *, is_packed: bool) -> Rejection:
+    """Return why a zip archive, of no tool, is not read: a workbook, one within gzip, another."""
+    if _OF_WORKBOOK in head or Path(origin).suffix.lower() in _WORKBOOKS:
+        return Rejection(
+            "workbook", "this is a workbook; save its sheet as CSV (UTF-8), and load that"
+        )
+    if is_packed:
+        return ZIP_WITHIN_GZIP
     reason = "this is a zip archive of no tool that is known; unpack it, and load what is in it"
-    return SourceRow(1, origin, b"", None, Rejection("archive", reason))
+    return Rejection("archive", reason)
 
 
 def _is_empty(batch: JsonBatch | SourceRow) -> bool:

@@ -89,6 +89,17 @@ def _files_of(folder: Path) -> list[str]:
     return matches
 
 
+def dangling_in(folder: Path) -> list[str]:
+    """Return the links of a folder, and below it, to what is not there; without hidden ones."""
+    return sorted(
+        str(path)
+        for path in folder.rglob("*")
+        if path.is_symlink()
+        and not path.exists()
+        and not any(map(_is_hidden, path.relative_to(folder).parts))
+    )
+
+
 def _is_hidden(name: str) -> bool:
     return name.startswith(".")
 

@@ -11,8 +11,8 @@ from loader.errors import ConfigurationError, InvalidRecord
 from loader.records.json_text import decode_object
 from loader.sources import delimited, json_document, jsonl, parquet
 from loader.sources.binding import MOST_COLUMNS, too_many
-from loader.sources.blocks import Blocks, InputBroken
-from loader.sources.files import WORKBOOK, guess_format, single_rows
+from loader.sources.blocks import ZIP, Blocks, InputBroken
+from loader.sources.files import archive_told, guess_format, single_rows
 from loader.sources.paths import open_input
 from loader.sources.targets import FREE
 from loader.sources.values import DATE, DecimalMark, iso_time, mark_of, number, truth
@@ -209,8 +209,9 @@ def _first_rows(
         head = blocks.peek()
     except InputBroken as end:
         raise ConfigurationError(f"{path}: {end.rejection.reason}") from None
-    if head.startswith(WORKBOOK):
-        raise ConfigurationError(f"{path} is a workbook; save its sheet as CSV (UTF-8)")
+    if head.startswith(ZIP):
+        told = archive_told(path, head, is_packed=blocks.is_packed)
+        raise ConfigurationError(f"{path}: {told.reason}")
     inner = chosen or guess_format(path, head)
     if inner == "csv":
         names, table = delimited.sample(blocks, most)

@@ -358,7 +358,135 @@ def columnar() -> Shape:
     return Shape({"table.parquet": stream.getvalue()}, truth, {"judge": [1, 5]})
 
 
+def questions() -> Shape:
+    """Give a table with the names that files of tools have too."""
+    rows, truth = [], []
+    for run in runs(["baseline", "candidate"]):
+        rows.append(
+            {
+                "id": f"q{run.task}",
+                "question": f"What is {run.task}?",
+                "answer": f"It is {run.share}.",
+                "variant": run.arm,
+                "accuracy": run.share,
+            }
+        )
+        truth.append(run.base | {"scores": {"accuracy": run.share}})
+    return Shape({"questions.csv": table(rows).encode()}, truth)
+
+
+def dotted() -> Shape:
+    """Give a table whose scores are named with a dot, two rows of each id."""
+    rows, truth = [], []
+    for run in runs(["baseline", "candidate"]):
+        rows.append(
+            {
+                "id": f"q{run.task}",
+                "input": f"{run.task} + 1",
+                "variant": run.arm,
+                "scores.correct": run.share,
+            }
+        )
+        truth.append(run.base | {"scores": {"correct": run.share}})
+    return Shape({"dotted.csv": table(rows).encode()}, truth)
+
+
 SHAPES: tuple[Callable[[], Shape], ...] = (
     ordinary, wide, nested, file_an_arm, percent, ten, words, epoch, without_ids, semicolons,
-    wide_characters, columnar,
+    wide_characters, columnar, questions, dotted,
 )  # fmt: skip
+
+
+_RECORD = {"task_id": "q1", "scores": {"correct": 1}, "latency_ms": 5}
+"""The group is told by an option."""
+
+
+def _lines(row: dict[str, Any]) -> str:
+    return "".join(json.dumps(row | {"id": f"q{number}"}) + "\n" for number in range(3))
+
+
+# Kind of a tool, what the file shares with its files, ending → a file of somebody's own
+LIKE_TOOLS: dict[str, str] = {
+    "braintrust.scores.csv": "id,input,variant,scores.correct\nq1,1+1,a,1\nq1,1+1,b,0\n",
+    "braintrust.output.csv": "id,input,output,expected,variant,scores.correct,created,metrics.s\n",
+    "braintrust.lines.jsonl": _lines(
+        {"input": "1+1", "scores": {"correct": 1}, "variant": "a", "created": "2026-03-01"}
+    ),
+    "braintrust.events.json": json.dumps({"events": [{"id": "q1", "input": "1", "scores": {}}]}),
+    "deepeval.cases.json": json.dumps(
+        {"testCases": [{"name": "q1", "success": True, "variant": "a", "score": 0.5}]}
+    ),
+    "deepeval.list.json": json.dumps([{"name": "q1", "success": True, "metrics": {"f1": 1}}]),
+    "every-eval-ever.sample.jsonl": _lines(
+        {"evaluation_id": 1, "evaluation_name": "e", "sample_id": 7, "score": 1, "variant": "a"}
+    ),
+    "every-eval-ever.schema.json": json.dumps(
+        {"schema_version": "1", "evaluation_id": 1, "results": [{"id": "q1", "score": 1}]}
+    ),
+    "harbor.trial.jsonl": _lines({"task_name": "q", "trial_name": "q__1", "reward": 1, "arm": "a"}),
+    "harbor.accuracy.json": json.dumps(
+        {"results": [{"id": "q1", "arm": "a", "score": 1}], "n_resolved": 1, "accuracy": 1}
+    ),
+    "harbor.attempt.jsonl": _lines(_RECORD | {"trial_name": "q1.1-of-2", "is_resolved": True}),
+    "harbor.resolved.jsonl": _lines(
+        {"trial_name": "q1", "task_id": "q1", "is_resolved": True, "variant": "a"}
+    ),
+    "harbor.agent.jsonl": _lines(
+        {"trial_name": "q1", "task_name": "q", "agent_info": "m", "variant": "a"}
+    ),
+    "helm.instance.json": json.dumps(
+        [{"instance_id": "q1", "stats": {"f1": 1}, "train_trial_index": 0, "variant": "a"}]
+    ),
+    "helm.statistic.json": json.dumps([{"name": "q1", "count": 3, "sum": 2, "variant": "a"}]),
+    "helm.table.json": json.dumps({"title": "t", "header": ["id", "arm"], "rows": [["q1", "a"]]}),
+    "inspect.text.json": json.dumps(
+        {"version": 2, "status": "success", "eval": "nightly", "results": [_RECORD]}
+    ),
+    "inspect.lines.jsonl": _lines({"version": "1.2", "status": "ok", "eval": "qa", "score": 1}),
+    "inspect.object.jsonl": _lines({"version": 2, "status": "ok", "eval": {"f1": 1}, "arm": "a"}),
+    "langfuse.table.csv": "name,source,timestamp,data_type\nq1,web,2026-03-01,text\n",
+    "langfuse.value.csv": "name,source,timestamp,value,variant\nq1,web,2026-03-01,1,a\n",
+    "langfuse.session.csv": "id,sessionId,name,source,timestamp,value\nq1,s,f1,a,2026-03-01,1\n",
+    "langfuse.item.jsonl": _lines({"datasetItemId": "i-1", "variant": "a", "correct": 1}),
+    "langfuse.trace.jsonl": _lines(
+        {"name": "q", "timestamp": "2026-03-01", "tags": [], "bookmarked": True, "score": 1}
+    ),
+    "langfuse.link.jsonl": _lines({"htmlPath": "/q1.html", "variant": "a", "score": 1}),
+    "lm-eval.doc.jsonl": _lines({"doc_id": 1, "doc": "1+1", "target": "2", "acc": 1, "arm": "a"}),
+    "lm-eval.results.json": json.dumps({"results": [_RECORD], "config": {}, "versions": {"a": 1}}),
+    "openai-evals.spec.jsonl": _lines({"spec": {"model_name": "m"}, "score": 1, "variant": "a"}),
+    "openai-evals.record.jsonl": _lines(_RECORD | {"spec": {"model_name": "m"}}),
+    "otel.count.jsonl": _lines({"resourceSpans": 7, "variant": "a", "score": 1}),
+    "otel.trace.jsonl": _lines({"resourceSpans": [{"scopeSpans": []}], "arm": "a", "score": 1}),
+    "otel.object.jsonl": _lines({"resourceLogs": {"errors": 0}, "variant": "a", "score": 1}),
+    "promptfoo.id.json": json.dumps({"evalId": "e1", "results": [_RECORD]}),
+    "promptfoo.time.json": json.dumps(
+        {"timestamp": "2026-03-01", "evalId": "e", "results": [{"id": "q1", "score": 1}]}
+    ),
+    "promptfoo.named.json": json.dumps(
+        {"createdAt": "2026-03-01", "results": [{"id": "q1", "namedScores": {"f1": 1}}]}
+    ),
+    "promptfoo.prompts.json": json.dumps(
+        {"evalId": "e", "prompts": ["Be brief."], "results": [{"id": "q1", "score": 1}]}
+    ),
+    **{
+        f"ragas.{metric}.csv": f"id,question,answer,variant,{metric}\nq1,1+1,2,a,1\n"
+        for metric in (
+            "accuracy", "exact_match", "correctness", "answer_length", "context_id",
+            "answer_correct", "answer_correctness", "faithfulness",
+        )
+    },
+    "ragas.input.csv": "id,user_input,response,variant,correctness\nq1,1+1,2,a,1\n",
+    "ragas.contexts.csv": "id,question,answer,contexts,variant,accuracy\nq1,1+1,2,[],a,1\n",
+    "ragas.means.csv": "metric,score\naccuracy,0.5\ncorrectness,0.25\n",
+    "swe-bench.outputs.jsonl": _lines(_RECORD | {"outputs": {"model_patch": "diff"}}),
+    "swe-bench.patch.jsonl": _lines({"answer": {"model_patch": "diff"}, "variant": "a"}),
+    "swe-bench.instance.jsonl": _lines({"instance_id": 1, "model_patch": "diff", "arm": "a"}),
+    "swe-bench.resolved.jsonl": _lines({"resolved": True, "applied": True, "variant": "a"}),
+    "tau-bench.reward.json": json.dumps([_RECORD | {"reward": 1, "info": {}, "trial": 0}]),
+    "tau-bench.task.json": json.dumps([{"task_id": 1, "reward": 1, "trial": 0, "arm": "a"}]),
+    "tau-bench.ended.jsonl": _lines(
+        {"task_id": "q1", "termination_reason": "done", "start_time": 1, "variant": "a"}
+    ),
+    "tau-bench.info.jsonl": _lines({"info": {"arm": "a"}, "agent_info": {}, "reward": 1}),
+}  # fmt: skip

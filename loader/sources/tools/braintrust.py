@@ -14,6 +14,7 @@ from loader.sources.tools.naming import Names, below, named_by_content, worth_ke
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from loader.sources.tools import Item
     from loader.sources.tools.gathered import Piece
@@ -33,20 +34,27 @@ _NOT_MEASURED: Final = {
     *(name for names in _TOKENS.values() for name in names),
 }  # fmt: skip
 _BODIES: Final = {"input": "inputs", "output": "outputs", "expected": "reference_outputs"}
+_OF_ROW: Final = frozenset({*Row.__struct_fields__, "comments", "facets", "classifications"})
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Row).decode
 
 
 def _recognises(file: ToolFile) -> bool:
-    columns = set(file.columns)
-    if columns:
-        has_scores = any(name.startswith("scores.") for name in columns) or "scores" in columns
-        return columns >= {"id", "input"} and has_scores and not columns & {"timestamp", "task_id"}
+    if file.columns:
+        return _is_row({name.partition(".")[0] for name in file.columns})
     keys = file.keys
     if keys & {*LISTS}:
         return b'"root_span_id"' in file.head and b'"experiment_id"' in file.head
     is_span = keys >= {"id", "root_span_id"} and bool(keys & {"span_attributes", "scores"})
-    return is_span or (keys >= {"id", "input", "scores", "created"} and "task_id" not in keys)
+    return is_span or _is_row(keys)
+
+
+def _is_row(names: AbstractSet[str]) -> bool:
+    """Whether names are those of a run summed up: theirs alone, or with one that only they have."""
+    if not names >= {"id", "input", "scores"} or "task_id" in names:
+        return False
+    is_theirs_alone = names >= {"output", "metrics"} and names <= _OF_ROW
+    return is_theirs_alone or bool(names & {"span_id", "root_span_id", "_xact_id"})
 
 
 def _runs(file: ToolFile) -> Iterator[Item]:

@@ -29,6 +29,10 @@ EXTRA: Final = "evalmart"
 """Key under an instance's metadata: as JSON, the fields that the format has no place for."""
 _KNOWN: Final = ("0.0.1", "0.1.0", "0.2.0", "0.2.1", "0.2.2", "0.2.3", "0.3.0")
 _OF_INSTANCE: Final = frozenset({"evaluation_id", "evaluation_name", "sample_id"})
+_WITH_INSTANCE: Final = frozenset(
+    {"schema_version", "model_id", "interaction_type", "evaluation", "sample_hash"}
+)
+"""Names of which a line has several beside those."""
 _OF_AGGREGATE: Final = frozenset({"schema_version", "evaluation_id", "retrieved_timestamp"})
 _EMBEDDED: Final = "detailed_evaluation_results_per_samples"
 _RESULTS: Final = "evaluation_results"
@@ -63,8 +67,10 @@ from counted order by place, number
 def _recognises(file: ToolFile) -> bool:
     if file.is_list or "task_id" in file.keys:
         return False
-    return file.keys >= _OF_INSTANCE or (
-        file.keys >= _OF_AGGREGATE and ("model_info" in file.keys or "source_metadata" in file.keys)
+    if file.keys >= _OF_INSTANCE:
+        return len(file.keys & _WITH_INSTANCE) > 1
+    return file.keys >= _OF_AGGREGATE and (
+        "model_info" in file.keys or "source_metadata" in file.keys
     )
 
 

@@ -118,8 +118,8 @@ def _recognises(file: ToolFile) -> bool:
 
 
 def _is_trial(file: ToolFile) -> bool:
-    told = {"task_checksum", "agent_info", "trial_uri", "verifier_result"}
-    return file.keys >= {"task_name", "trial_name"} and bool(file.keys & told)
+    told = file.keys & {"task_checksum", "agent_info", "trial_uri", "verifier_result", "config"}
+    return file.keys >= {"task_name", "trial_name"} and len(told) > 1
 
 
 def _is_job(file: ToolFile) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
-from loader.sources.blocks import KEPT_BYTES
+from loader.sources.blocks import KEPT_BYTES, ZIP, ZIP_WITHIN_GZIP
 from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
 from loader.sources.tools.archives import member, member_blocks
 from loader.sources.tools.excerpt import excerpt
@@ -48,9 +48,14 @@ class _Version(msgspec.Struct):
     version: int = 1
 
 
+def _has_spec(file: ToolFile) -> bool:
+    """Whether `eval` says what was evaluated, as far as the head shows it."""
+    return not file.keys_within("eval").isdisjoint({"task", "model"})
+
+
 def _recognises(file: ToolFile) -> bool:
     if not file.is_zip:
-        return not file.is_list and file.keys >= {"version", "status", "eval"}
+        return not file.is_list and file.keys >= {"version", "status", "eval"} and _has_spec(file)
     if file.head.startswith(_START.encode(), _FIRST_NAME):
         return True  # also where the archive breaks off
     with suppress(FileBroken), file.archive() as archive:
@@ -63,6 +68,8 @@ def _runs(file: ToolFile) -> Iterator[Item]:
 
 
 def _of_document(file: ToolFile) -> Iterator[Item]:
+    if file.head.startswith(ZIP):
+        raise FileBroken(ZIP_WITHIN_GZIP)
     outline = file.outline(*_LISTS)
     try:
         _refuse_newer(msgspec.convert(outline.members, _Version))

@@ -7,11 +7,9 @@ from enum import IntEnum
 from io import SEEK_END
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.tools import FileBroken, Rejected
 from loader.sources.tools.cells import body
-from loader.sources.tools.document import read_outline
 from loader.sources.tools.json_lines import has_lines
 from loader.sources.tools.opened import Part
 
@@ -32,6 +30,8 @@ _SNAKE: Final[Mapping[str, str]] = {
     "config_id": "configId", "start_time": "startTime", "end_time": "endTime",
 }  # fmt: skip
 """Names of the export to blob storage, which is written by the database → all others'."""
+_OF_RUN: Final = frozenset({"datasetRunId", "datasetRunName"})
+_OF_TRACE: Final = frozenset({"userId", "sessionId", "public", "projectId"})
 _OBJECTS: Final = frozenset({"metadata", "tags", "traceTags", "input", "output", "comments"})
 
 
@@ -49,14 +49,19 @@ class Role(IntEnum):
 def role_of(file: ToolFile) -> Role | None:
     """Tell by its beginning what a file holds; None if it is none of Langfuse's."""
     names = _names(file)
-    if names >= {"name", "source", "timestamp"} and names & {"traceId", "subject", "dataType"}:
+    is_valued = bool(names & {"dataType", "value", "stringValue"})
+    if names >= {"name", "source", "timestamp"} and names & {"traceId", "subject"} and is_valued:
         return Role.SCORES
     if names >= {"experimentItemId", "experimentId", "traceId"}:
         return Role.EXPERIMENT
-    if "datasetItemId" in names or "datasetRunItems" in names:
+    if names >= {"datasetItemId", "traceId"} and names & _OF_RUN:
         return Role.ITEMS
-    is_trace = "htmlPath" in names or names >= {"id", "timestamp", "name", "bookmarked", "tags"}
-    is_page_of_trace = bool(names) and names <= {"observations", "scores"}
+    if "datasetRunItems" in names and names & {"datasetId", "datasetName"}:
+        return Role.ITEMS
+    is_trace = names >= {"id", "timestamp"} and (
+        "htmlPath" in names or (names >= {"name", "bookmarked", "tags"} and names & _OF_TRACE)
+    )
+    is_page_of_trace = "observations" in names and names <= {"observations", "scores"}
     if is_trace or (is_page_of_trace and b'"traceId"' in file.head):
         return Role.TRACES
     return None
@@ -64,22 +69,8 @@ def role_of(file: ToolFile) -> Role | None:
 
 def _names(file: ToolFile) -> set[str]:
     """Return the names of a row, or of the members of a document that is one run."""
-    names = set(file.columns) or set(file.keys)
-    if "data" in names and not file.columns:
-        names = _names_of_first(file.head)
+    names = set(file.columns) or file.keys_within("data") or file.keys
     return {_SNAKE.get(name, name) for name in names}
-
-
-def _names_of_first(head: bytes) -> set[str]:
-    """Return the names of the first of `data`, as far as the head shows them."""
-    rest = head.partition(b'"data"')[2]
-    start = rest.find(b"{")
-    if start < 0 or rest[:start].strip(b": \t\r\n["):
-        return set()
-    try:
-        return set(read_outline(iter([rest[start:]]), (), is_whole=False).members)
-    except InvalidRecord:
-        return set()
 
 
 def rows_of(file: ToolFile) -> Iterator[Part[dict[str, Any]] | Rejected]:
@@ -145,9 +136,7 @@ def _whole_trace(file: ToolFile) -> dict[str, Any]:
 
 def beside(file: ToolFile) -> list[tuple[Role, ToolFile]]:
     """Return Langfuse's other files of the same folder, at most a hundred are looked at."""
-    looked_at = [
-        each for each in file.beside("*") if each.name.lower().endswith(_SUFFIXES)
-    ][:_MOST_BESIDE]  # fmt: skip
+    looked_at = file.beside("*", _SUFFIXES)[:_MOST_BESIDE]
     return [(role, each) for each in looked_at if (role := role_of(each)) is not None]
 
 

@@ -125,7 +125,7 @@ class _Log:
 
 
 def _recognises(file: ToolFile) -> bool:
-    spec = file.shown("spec")
+    spec = file.shown("spec") if file.keys == {"spec"} else None
     return not file.is_list and isinstance(spec, dict) and bool(_OF_SPEC & spec.keys())
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import os
+import re
 import shutil
 import tempfile
 from contextlib import closing, suppress
@@ -16,7 +18,7 @@ import msgspec
 from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
 from loader.records.json_text import oversized
 from loader.sources import Rejection, SourceRow
-from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, Blocks, InputBroken
+from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, ZIP, Blocks, InputBroken
 from loader.sources.delimited import Table
 from loader.sources.digests import Digested
 from loader.sources.jsonl import lines
@@ -36,7 +38,6 @@ T = TypeVar("T")
 
 LARGEST_PART: Final = LARGEST_ELEMENT
 """Bytes of the largest sample: transcripts are long, and most of one is passed over."""
-_ZIP: Final = b"PK\x03\x04"
 _WITHOUT_CELLS: Final = Rejection("invalid_csv", "the row has no cells; write the file anew")
 
 
@@ -57,6 +58,7 @@ class ToolFile:
         path: where it is; empty for standard input.
         name: its name without folder, and without `.gz`.
         not_numbers: values read so far that were NaN or infinite, and count as absent.
+        unread: files beside it that were looked for and may not be read.
 
     """
 
@@ -71,6 +73,7 @@ class ToolFile:
         self.path = "" if path == "-" else path
         self._on_disk = stored or Path(path)
         self.not_numbers = 0
+        self.unread: set[str] = set()
         self._stream: IO[bytes] | None = None
         name = Path(self.path).name
         self.name = name[: -len(".gz")] if name.lower().endswith(".gz") else name
@@ -130,7 +133,7 @@ class ToolFile:
     def is_zip(self) -> bool:
         """Whether it is a zip archive."""
         with self.opened() as stream:
-            return stream.read(len(_ZIP)) == _ZIP
+            return stream.read(len(ZIP)) == ZIP
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -149,6 +152,22 @@ class ToolFile:
             return read_outline(iter([start]), (), is_whole=False).members
         except InvalidRecord:
             return {}
+
+    def keys_within(self, name: str) -> frozenset[str]:
+        """Names of the first object in the list of a name, as far as the head shows them.
+
+        Where the name is that of an object, they are those of the object.
+        """
+        if name not in self.keys:
+            return frozenset()
+        begun = re.search(rb'"%s"\s*:\s*\[?\s*(?=\{)' % re.escape(name.encode()), self.head)
+        if begun is None:
+            return frozenset()
+        rest = self.head[begun.end() :]
+        try:
+            return frozenset(read_outline(iter([rest]), (), is_whole=False).members)
+        except InvalidRecord:
+            return frozenset()
 
     @cached_property
     def is_list(self) -> bool:
@@ -307,16 +326,31 @@ class ToolFile:
         found = Path(self.path).parent / path
         return ToolFile(str(found)) if found.is_file() else None
 
-    def beside(self, pattern: str) -> list[ToolFile]:
-        """Return the files of the same folder that a pattern matches, by name; not this one."""
+    def beside(self, pattern: str, suffixes: tuple[str, ...] = ("",)) -> list[ToolFile]:
+        """Return the files of the same folder that a pattern matches, by name; not this one.
+
+        Those that nobody lets us read are left out, and in `unread` from then on.
+
+        Args:
+            pattern: told from the folder, dots and slashes included.
+            suffixes: of their names without `.gz`, in small letters; any, if none is given.
+
+        """
         if not self.path:
             return []
         here = Path(self.path)
-        return [
-            ToolFile(str(path))
-            for path in sorted(here.parent.glob(pattern))
-            if path.is_file() and path != here
-        ]
+        found: list[ToolFile] = []
+        for path in sorted(here.parent.glob(pattern)):
+            if path == here or not path.is_file():
+                continue
+            other = ToolFile(str(path))
+            if not other.name.lower().endswith(suffixes):
+                continue
+            if os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+                found.append(other)
+            else:
+                self.unread.add(other.path)
+        return found
 
 
 def each(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from loader.sources.tools.json_lines import has_lines
@@ -23,22 +24,20 @@ if TYPE_CHECKING:
     from loader.sources.tools.otel_records import Place, Result
 
 _LISTS: Final = ("resourceSpans", "resourceLogs")
+_BEGUN: Final = re.compile(rb'"(?:resourceSpans|resourceLogs)"\s*:\s*\[')
 _MOST_BESIDE: Final = 100
 _SUFFIXES: Final = (".json", ".jsonl", ".ndjson")
 
 
 def is_otlp(file: ToolFile) -> bool:
     """Whether a file is one of spans or logs, by its beginning."""
-    return bool(file.keys & {*_LISTS})
+    is_request = bool(file.keys) and file.keys <= {*_LISTS, "resourceMetrics"}
+    return is_request and _BEGUN.search(file.head) is not None
 
 
 def beside(file: ToolFile) -> list[ToolFile]:
-    """Return the other files of the folder; at most a hundred are looked at."""
-    return [
-        each
-        for each in file.beside("*")[:_MOST_BESIDE]
-        if each.name.lower().endswith(_SUFFIXES) and is_otlp(each)
-    ]
+    """Return the other such files of the folder; at most a hundred are looked at."""
+    return [each for each in file.beside("*", _SUFFIXES)[:_MOST_BESIDE] if is_otlp(each)]
 
 
 def parts_of(

@@ -56,7 +56,8 @@ _JUDGEMENT: Final = frozenset(
 """Members of a result that change when it is judged anew."""
 _LONGEST_LABEL: Final = 60
 _MOST_ARMS: Final = 1000
-_DOCUMENT: Final = re.compile(rb'\s*\{\s*"results"\s*:\s*\{\s*"version"\s*:\s*\d')
+_OF_SUMMARY: Final = frozenset({"prompts", "stats", "table"})
+_OF_RESULT: Final = frozenset({"vars", "testCase", "gradingResult", "namedScores"})
 _BEGUN: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _LISTS: Final = ("results", "table.body", "config.tests", "config.scenarios", "traces")
 
@@ -81,11 +82,10 @@ def _recognises(file: ToolFile) -> bool:
         return False
     if keys >= {"success", "score", "namedScores", "latencyMs", "promptIdx"}:
         return True
-    if "results" not in keys and "prompts" not in keys:
-        return False
-    if "evalId" in keys or _DOCUMENT.match(file.head):
-        return True
-    return bool(keys & {"createdAt", "timestamp"}) and b'"namedScores"' in file.head
+    within = file.keys_within("results")
+    is_summary = "version" in within and not within.isdisjoint(_OF_SUMMARY)
+    are_results = "provider" in within and not within.isdisjoint(_OF_RESULT)
+    return is_summary or are_results or file.keys_within("prompts") >= {"raw", "label"}
 
 
 def _runs(file: ToolFile) -> Iterator[Item]:

@@ -47,6 +47,22 @@ _METRIC: Final = re.compile(
     r"(?:_with(?:out)?_\w+|_classification)?(?:\(.*\))?"
 )
 """What the metrics of ragas are called; a mode stands in brackets."""
+_THEIRS: Final = re.compile(
+    r"(?:nv_|llm_|non_llm_|id_based_|multi_?modal_)?(?:faithfulness|answer_(?:relevancy|similarity)|"
+    r"context_(?:precision|recall|relevanc[ey]|utilization|entity_recall|entities_recall)|"
+    r"factual_correctness|semantic_similarity|noise_sensitivity|response_(?:relevancy|groundedness)|"
+    r"topic_adherence|agent_goal_accuracy)"
+    r"(?:_with(?:out)?_\w+|_classification)?(?:\(.*\))?"
+)
+"""Those of them that are nobody else's; others, such as accuracy, are anybody's."""
+_BODIES: Final = frozenset({"user_input", "retrieved_contexts", "reference_contexts"})
+_WITH_ID: Final = frozenset({"retrieved_contexts", "reference_contexts"})
+"""Those that tables of others, which have an id, do not."""
+_OLD_BODIES: Final = frozenset({"contexts", "ground_truth", "ground_truths"})
+"""What a row of 0.1 has; others have it too."""
+_WITH_BODIES: Final = frozenset(
+    {"answer_correctness", "answer_accuracy", "harmfulness", "maliciousness"}
+)
 _MEASURED: Final = re.compile(
     r"(?:.*_)?(?:time|latency|duration|seconds|secs?|ms|tokens?|cost|price|count|length|size|"
     r"chars|rank|num|number|year|page|idx|index|id)(?:_.*)?",
@@ -73,11 +89,18 @@ def _kind(column: str) -> str:
 def _recognises(file: ToolFile) -> bool:
     columns = file.columns
     if _is_aggregate(columns):
-        rows = file.head.decode("utf-8", "replace").splitlines()[1:2]
-        return bool(rows and _METRIC.fullmatch(rows[0].partition(",")[0].strip('"')))
+        rows = file.head.decode("utf-8", "replace").splitlines()[1:]
+        return any(_THEIRS.fullmatch(row.partition(",")[0].strip('"')) for row in rows)
     names = {*columns} or file.keys
     has_bodies = bool(names & {*_QUESTIONS[:2]}) and bool(names & {*_ANSWERS[:2], *_CONTEXTS[:2]})
-    return has_bodies and "task_id" not in names and any(map(_METRIC.fullmatch, names))
+    if not has_bodies or "task_id" in names:
+        return False
+    if names & _BODIES and ("id" not in names or names & _WITH_ID):
+        return any(map(_METRIC.fullmatch, names))
+    if names & {*_BODIES, *_OLD_BODIES}:
+        return any(_THEIRS.fullmatch(name) or name in _WITH_BODIES for name in names)
+    # rows with an id are of somebody who judged them with metrics of ragas
+    return "id" not in names and any(map(_THEIRS.fullmatch, names))
 
 
 def _is_aggregate(columns: tuple[str, ...]) -> bool:

@@ -6,8 +6,10 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from loader.sources.json_document import RESULTS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from loader.sources.tools import Importer
     from loader.sources.tools.opened import ToolFile
@@ -33,6 +35,8 @@ KINDS: Final[Mapping[str, str]] = {
 
 _OURS: Final = "experiment_group"
 """A name that records have, and files of no tool."""
+_BESIDE_TASK: Final = frozenset({"experiment_id", "extension_version", "scores"})
+"""Names of which files of no tool have one beside a task_id."""
 
 
 @cache
@@ -44,6 +48,14 @@ def importer_of(kind: str) -> Importer:
 
 def recognised(file: ToolFile) -> str | None:
     """Return the kind of a file by its content; None if it is of no tool that is known."""
-    if _OURS in file.keys or _OURS in file.columns:
+    if any(map(_are_ours, (file.keys, file.columns, file.keys_within(RESULTS)))):
         return None  # no importer is imported for records
     return next((kind for kind in KINDS if importer_of(kind).recognises(file)), None)
+
+
+def _are_ours(names: Collection[str]) -> bool:
+    """Whether names are those of a record, which may lack what options say."""
+    if _OURS in names:
+        return True
+    beginnings = {name.partition(".")[0] for name in names}
+    return "task_id" in names and not _BESIDE_TASK.isdisjoint(beginnings)

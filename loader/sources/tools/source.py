@@ -176,6 +176,10 @@ class ToolSource:
         except InvalidRecord as error:
             broken = Rejection(error.code, error.reason)
         self._arms |= arms.keys()
+        self._told += (
+            f"{path} beside {file.shown_name} cannot be read, and is passed over; check its rights"
+            for path in sorted(file.unread)
+        )
         tool = self._importer.about.tool
         if broken is not None:
             yield SourceRow(1, file.path, b"", None, broken)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _GENERIC: Final = {"results", "report"}
 """Names of reports that name nothing."""
 _SINGLE: Final = (b'"patch_exists"', b'"patch_successfully_applied"', b'"resolved"')
+_PREDICTED: Final = frozenset({"instance_id", "model_patch"})
 _MOST_LOOKED_AT: Final = 200
 """Files of a folder that are opened in search of predictions, or of their report."""
 
@@ -93,10 +94,12 @@ def is_report(file: ToolFile) -> bool:
 
 def is_predictions(file: ToolFile) -> bool:
     """Whether a file has predictions: lines, a list, or an object by instance."""
-    if file.keys >= {"instance_id", "model_patch"}:
-        return True
-    members = map(file.shown, file.keys)
-    return not file.is_list and any(isinstance(m, dict) and "model_patch" in m for m in members)
+    if file.keys >= _PREDICTED:
+        return "model_name_or_path" in file.keys or file.keys == _PREDICTED
+    if file.is_list or not file.keys:
+        return False
+    members = [found for found in map(file.shown, file.keys) if found is not None]
+    return bool(members) and all(isinstance(m, dict) and "model_patch" in m for m in members)
 
 
 def is_single(file: ToolFile) -> bool:

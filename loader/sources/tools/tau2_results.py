@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOLVED: Final = 1 - 1e-6
 """From this reward on a run is solved, as the tools tell it: rewards are products."""
 _SINGLE: Final = {"id", "task_id", "termination_reason", "start_time"}
+_OF_SINGLE: Final = {"reward_info", "messages", "agent_cost", "duration"}
 _MOST_HELD: Final = 16 * 1024 * 1024
 """Bytes of tasks that are held for the inputs of runs."""
 _NEVER_RAN: Final = "infrastructure_error"
@@ -118,7 +119,7 @@ class _Info(msgspec.Struct):
 def is_of_tau2(file: ToolFile) -> bool:
     """Tell whether a file is a document of τ², or one simulation of a folder of its."""
     # tasks and simulations may stand behind what the head shows; `info` stands before them
-    return file.keys >= _SINGLE or (
+    return (file.keys >= _SINGLE and not file.keys.isdisjoint(_OF_SINGLE)) or (
         "info" in file.keys
         and all(
             name in file.head for name in (b'"agent_info"', b'"user_info"', b'"environment_info"')

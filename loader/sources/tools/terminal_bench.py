@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ATTEMPT: Final = re.compile(r"\.(\d+)-of-\d+(?:\.|$)")
 _ATTEMPTED: Final = {"trial_name", "task_id", "is_resolved"}
+_OF_ATTEMPT: Final = {"failure_mode", "parser_results", "recording_path"}
 _SOUND: Final = {None, "unset", "none"}
 """Values of failure_mode that are no failure."""
 
@@ -65,7 +66,8 @@ def is_of_terminal_bench(file: ToolFile) -> bool:
     if file.is_list:
         return False
     keys = file.keys
-    return _is_run(file) or keys >= _ATTEMPTED or keys >= {"run_id", "agent_name", "no_rebuild"}
+    is_attempt = keys >= _ATTEMPTED and not keys.isdisjoint(_OF_ATTEMPT)
+    return _is_run(file) or is_attempt or keys >= {"run_id", "agent_name", "no_rebuild"}
 
 
 def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
@@ -96,7 +98,7 @@ def runs_of_terminal_bench(file: ToolFile) -> Iterator[Item]:
 def _is_run(file: ToolFile) -> bool:
     return "results" in file.keys and (
         (b'"trial_name"' in file.head and b'"is_resolved"' in file.head)
-        or file.keys >= {"n_resolved", "accuracy"}
+        or file.keys >= {"n_resolved", "resolved_ids", "accuracy"}
     )
 
 

@@ -179,7 +179,10 @@ def test_a_table_may_hold_scores_and_metrics_as_json(tmp_path: Path) -> None:
 
 def test_a_cell_that_is_no_number_rejects_its_row_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("id,input,scores.Exact\nr1,1+1,good\nr2,1+2,0.5\n", encoding="utf-8")
+    path.write_text(
+        "id,input,output,metrics,scores.Exact\nr1,1+1,2,{},good\nr2,1+2,3,{},0.5\n",
+        encoding="utf-8",
+    )
     source = source_of(path)
     assert [(place, code) for place, code, _ in rejections(source)] == [(2, "unexpected_form")]
     assert len(runs_of(path)) == 1

@@ -103,6 +103,17 @@ def test_records_of_our_own_are_no_tools(tmp_path: Path) -> None:
     assert {name: kind for name, kind in found.items() if kind} == {}
 
 
+def test_every_kind_has_records_of_our_own_that_look_like_its_files() -> None:
+    assert {name.partition(".")[0] for name in foreign_files.LIKE_TOOLS} == {*KINDS}
+
+
+@pytest.mark.parametrize("name", foreign_files.LIKE_TOOLS)
+def test_records_with_names_that_a_tool_has_too_are_no_tools(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(foreign_files.LIKE_TOOLS[name], encoding="utf-8")
+    assert recognised(ToolFile(str(path))) is None
+
+
 @EVERY
 def test_every_record_is_admitted_and_no_note_is_of_a_fault(kind: str, tmp_path: Path) -> None:
     paths = written(kind, tmp_path, 20)

@@ -24,6 +24,7 @@ from loader.sources.chosen import Chosen, file_sources
 from loader.sources.files import FileSource
 from loader.sources.mapping import Mapping
 from plain_tool import mapped
+from tool_files import inspect_log
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -131,6 +132,7 @@ def test_a_file_of_several_names_is_read_once(tmp_path: Path, monkeypatch: Any) 
     monkeypatch.chdir(folder)
     found = told(chosen(".", "./tau.json", "tau.json", folder, "*.json*"))
     assert found == {"file": ["b.jsonl"], "tau-bench": ["tau.json"], "left out": []}
+    assert chosen(".").dangling == ["dangling.jsonl"]
 
 
 def test_what_a_format_says_is_done(tmp_path: Path) -> None:
@@ -158,6 +160,7 @@ def test_each_kind_is_a_load_that_adds_up_and_json_is_one_object_a_line(
     tmp_path: Path, database_url: str
 ) -> None:
     folder = written(tmp_path, RESULTS)
+    (folder / "gone.jsonl").symlink_to("nothing.jsonl")
     said = (*ARM, "--experiment-id", "exp-1", "--extension-version", "1.0.0")
     result = ingest(database_url, str(folder), *said, "--summary-format", "json")
     assert result.exit_code == 0, result.output
@@ -167,6 +170,7 @@ def test_each_kind_is_a_load_that_adds_up_and_json_is_one_object_a_line(
     ]  # fmt: skip
     assert all("project" not in load for load in loads)
     assert "left out: " in result.stderr
+    assert f"left out: {folder / 'gone.jsonl'}: a link to a file that is not there" in result.stderr
     assert "note: " in result.stderr
     again = ingest(database_url, str(folder), *said)
     assert again.exit_code == 0
@@ -220,6 +224,26 @@ def test_what_is_known_is_not_guessed(tmp_path: Path, database_url: str) -> None
     told = ingest(database_url, "--guess", "--format", "tau-bench", str(folder / "tau.json"))
     assert told.exit_code == 2
     assert "leave it out" in told.stderr
+
+
+@pytest.mark.parametrize(
+    "said", [("--map", "task_id=task"), ("--records", "runs"), ("--format", "json")]
+)
+def test_a_file_like_a_tools_is_guessed_where_records_of_ones_own_are_meant(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    said: tuple[str, str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"task": f"q{n}", "arm": arm, "ok": n % 2} for n in range(5) for arm in ("a", "b")]
+    document: dict[str, Any] = {"testRunData": {}, "runs": rows}
+    written(tmp_path, {"r.json": json.dumps(document).encode()})
+    refused = CliRunner().invoke(cli, ["ingest", "--guess", "r.json"])
+    assert refused.exit_code == 2
+    assert "or give --format csv, json or jsonl if it holds records of your own" in refused.stderr
+    guessed = CliRunner().invoke(cli, ["ingest", "--guess", *said, "r.json"])
+    assert guessed.exit_code == 0, guessed.output
+    assert "task_id: task" in Path("evalmart-mapping.yml").read_text(encoding="utf-8")
 
 
 def test_files_without_arm_are_told_before_anything_is_loaded(
@@ -331,6 +355,21 @@ def test_an_archive_of_no_tool_is_told_from_a_workbook(tmp_path: Path) -> None:
     [source] = chosen(*(folder / name for name in files)).sources
     codes = [row.rejection and row.rejection.reason_code for row in source.rows()]
     assert codes == ["archive", "workbook"]
+
+
+def test_an_archive_within_gzip_is_to_be_unpacked(tmp_path: Path) -> None:
+    path = inspect_log.write(tmp_path)[0]
+    packed = tmp_path / "log.eval.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    for format in (None, "inspect"):  # noqa: A001  as the option
+        [source] = chosen(packed, format=format).sources
+        [row] = source.rows()
+        assert row.rejection is not None
+        assert row.rejection.reason_code == "archive"
+        assert row.rejection.reason.endswith("unpack the gzip: the archive inside is read as it is")
+    guessed = CliRunner().invoke(cli, ["ingest", "--guess", str(packed)])
+    assert guessed.exit_code == 2
+    assert "unpack the gzip: the archive inside is read as it is" in guessed.stderr
 
 
 def test_no_importer_is_imported_for_records(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +17,9 @@ from tool_reading import items_of, records, rejections, runs_of, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 SHARED = servers.SHARED_DATA / "native" / "made" / "langfuse_scores.csv"
+NOBODY = 65534
 
 
 def _table(path: Path) -> Path:
@@ -111,6 +113,29 @@ def test_a_file_whose_traces_are_loaded_with_another_says_so_and_loads_none(
     assert run.task_id == "item-20"
     assert not run.scores
     assert any("20 traces of it: loaded with another file" in note for note in source.notes())
+
+
+def test_a_file_beside_that_may_not_be_read_is_passed_over_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(tmp_path / "a.json", score())
+    (tmp_path / "private.csv").write_bytes(b"name,wage\n")
+    (tmp_path / "private.csv").chmod(0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)  # whoever root becomes may not walk down to it
+    source = source_of(Path("a.json"))
+    own = os.geteuid()
+    if not own:
+        os.seteuid(NOBODY)
+    try:
+        [run] = records(source)
+    finally:
+        os.seteuid(own)
+    assert run.scores == {"good": 0.5}
+    [note] = [each for each in source.notes() if "private" in each]
+    assert note == (
+        "private.csv beside a.json cannot be read, and is passed over; check its rights"
+    )
 
 
 def test_pages_of_one_answer_give_each_trace_once(tmp_path: Path) -> None:
