@@ -41,9 +41,9 @@ def edited_log(folder: Path, *edits: tuple[str, object], name: str = "a.eval") -
     return files.write_archive(folder / name, 4, changes=change)
 
 
-def run(url: str, command: str, *arguments: object) -> Result:
+def run(url: str, command: str, *arguments: object, code: int = 0) -> Result:
     result = CliRunner().invoke(cli, [command, *map(str, arguments), "--database-url", url])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     return result
 
 
@@ -114,7 +114,8 @@ def test_a_dry_run_and_a_refused_load_say_nothing(tmp_path: Path, database_url: 
 def test_a_score_that_cannot_be_taken_is_told_with_its_place(
     tmp_path: Path, database_url: str
 ) -> None:
-    result = run(database_url, "ingest", edited_log(tmp_path, ("ana", 7)), *GROUP)
+    result = run(database_url, "ingest", edited_log(tmp_path, ("ana", 7)), *GROUP, code=3)
+    assert "4 scores that people gave could not be stored; the rest is loaded" in result.output
     assert "read 4 · loaded 0 · unchanged 0 · rejected 4" in result.output
     assert "a.eval, score 1: match 7 is off its scale of 0 to 1" in result.output
     rejected = "select count(*) from raw_evals.rejected_rows where reason_code = 'off_scale'"
