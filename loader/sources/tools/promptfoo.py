@@ -187,7 +187,7 @@ class _Reader:
         if self._unnamed_ratings:
             rated = counted(self._unnamed_ratings, "rating")
             yield Noted(
-                f"{rated} of people left out: export the evaluation as JSON, which names it"
+                f"{rated} of people left out; export the evaluation as JSON, which names it"
             )
 
     def _run(self, number: int, result: Result, text: bytes) -> Iterator[Run | Said]:

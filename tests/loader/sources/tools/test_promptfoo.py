@@ -395,6 +395,18 @@ def test_what_a_person_rated_is_said_by_that_person_and_the_assertions_keep_thei
     }
 
 
+def test_a_rating_of_a_run_that_nothing_names_is_left_out_and_said(tmp_path: Path) -> None:
+    [result] = files.results(1, 3)
+    human = {"pass": False, "score": 0, "reason": "Manual result", "assertion": {"type": "human"}}
+    result["gradingResult"]["componentResults"].append(human)
+    path = tmp_path / "results.jsonl"
+    path.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    found = read(path)
+    assert len(found.records) == 1
+    assert found.source.said() == []
+    assert "1 rating of people left out; export the evaluation" in str(found.notes)
+
+
 def test_graders_that_failed_are_said(tmp_path: Path) -> None:
     def change(document: dict[str, Any]) -> None:
         for result in document["results"]["results"][:2]:
