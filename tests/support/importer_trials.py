@@ -109,9 +109,10 @@ def read(kind: str, paths: Iterable[Path]) -> Found:
         except InvalidRecord as error:
             found.reasons.append(error.reason)
             continue
-        tasks[record["task_id"]] += 1
-        # without an id, the runs of a task are told by their order
-        name = record.get("source_run_id") or f"{record['task_id']} #{tasks[record['task_id']]}"
+        name = record.get("source_run_id")
+        if not name:  # the runs of a task are told by their order
+            tasks[record["task_id"]] += 1
+            name = f"{record['task_id']} #{tasks[record['task_id']]}"
         if name in found.records:
             found.doubled.append(name)
             name = f"{name} #{rows}"

@@ -49,6 +49,9 @@ class Run(NamedTuple):
     experiment_group."""
     names: Mapping[str, object]
     """Values of `About.names`. The same object for runs that have the same."""
+    left_experiment: str | None = None
+    """The experiment that it was exported from, which it is not loaded into again unless an
+    option says so."""
 
 
 class Rejected(NamedTuple):

@@ -163,8 +163,9 @@ class _Reader:
         """Say which metrics gave no score, and what runs are known by."""
         if self._are_unnamed:
             yield Noted(
-                "nothing names the test run; a run is known by what was asked and answered, and "
-                "those of another test run that say the same are it again"
+                "nothing names the test run; its runs are the first, second … of their task, group "
+                "and version, so load all test runs of an arm in one command: a later one takes "
+                "the place of these"
             )
         if self._lacking:
             commonest = self._errors.most_common(_MOST_ERRORS)
@@ -176,16 +177,13 @@ class _Reader:
 
     def _run(self, number: int, case: Case) -> Run:
         task_id = task_of(case)
-        self._seen[task_id] += 1
-        repetition = self._seen[task_id]
         judged = Judged(case)
         self._lacking += len(judged.errors)
         self._errors.update(judged.errors)
         record: dict[str, Any] = {
             **self._common.fields,
             "task_id": task_id,
-            "source_run_id": self._run_id(case, repetition, number),
-            "repetition": repetition,
+            **self._named(case, task_id, number),
             **measured(case),
             "metadata": metadata_of(case, judged),
         }
@@ -201,17 +199,18 @@ class _Reader:
             }
         return Run(number, record, self._common.names)
 
-    def _run_id(self, case: Case, repetition: int, number: int) -> str:
+    def _named(self, case: Case, task_id: str, number: int) -> dict[str, Any]:
+        """Name a run by its place in its test run; elsewhere the loader counts those of a task."""
+        if not self._common.run:
+            self._are_unnamed = True
+            return {}
+        self._seen[task_id] += 1
         kind = "conversation" if case.is_conversation else "case"
-        if self._common.run:
-            place = number - 1 if case.place is None else case.place
-            return f"{self._common.run}/{kind}/{place}"
-        self._are_unnamed = True
-        happened = [
-            self._common.fields, case.name, case.input, case.actual_output, case.scenario,
-            case.turns, case.run_duration, case.completion_time,
-        ]  # fmt: skip
-        return f"deepeval/{kind}/{repetition}/{digest(happened)}"
+        place = number - 1 if case.place is None else case.place
+        return {
+            "source_run_id": f"{self._common.run}/{kind}/{place}",
+            "repetition": self._seen[task_id],
+        }
 
 
 IMPORTER: Final = Importer(

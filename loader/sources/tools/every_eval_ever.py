@@ -16,7 +16,7 @@ import msgspec
 from loader.errors import InvalidRecord
 from loader.sources import Rejection
 from loader.sources.tools import About, Companion, FileBroken, Importer, Rejected, Run, Whole
-from loader.sources.tools.every_eval_ever_form import Aggregate, Input, Instance, Result
+from loader.sources.tools.every_eval_ever_form import Aggregate, Input, Instance, Kept, Result
 from loader.sources.tools.opened import Part, each
 
 if TYPE_CHECKING:
@@ -45,21 +45,26 @@ _MILLISECONDS: Final = 1e11
 _BATCH: Final = 1000
 _NO_RUN: Final[tuple[int, Iterator[Any]]] = (0, iter(()))
 _LINES: Final = """
-create table lines (number integer, unit text, sample text, metric text, score real, epoch integer)
+create table lines (
+    number integer, unit text, sample text, run text, metric text, score real, epoch integer
+)
 """
 _RANGES: Final = """
 select metric, min(score), max(score), avg(score) from lines where score is not null group by metric
 """
 # One row a line that is scored, those of one run together, runs in the order of their first line.
+# An export of evalmart names its runs; elsewhere a sample's epoch tells them apart.
 _RUNS: Final = """
 with counted as (
     select
-        *, coalesce(epoch, row_number() over (partition by unit, sample, metric order by number))
+        *,
+        coalesce(epoch, row_number() over (partition by unit, sample, run, metric order by number))
         as repetition
     from lines
 )
 select
-    min(number) over (partition by unit, sample, repetition) as place, repetition, metric, score
+    min(number) over (partition by unit, sample, run, repetition) as place,
+    repetition, metric, score
 from counted order by place, number
 """
 
@@ -123,13 +128,14 @@ def _spill(file: ToolFile, aggregate: Aggregate, spill: sqlite3.Connection) -> N
                 metrics[which] = aggregate.metric(line)
             key = metrics.get(which) or line.evaluation_result_id or _SCORE
             yield (
-                part.number, line.evaluation_name, str(line.sample_id), key,
+                part.number, line.evaluation_name, str(line.sample_id),
+                _kept(line.metadata).source_run_id, key,
                 None if score is None else float(score), _epoch(line.metadata),
             )  # fmt: skip
 
     found = rows()
     while batch := list(islice(found, _BATCH)):
-        spill.executemany("insert into lines values (?, ?, ?, ?, ?, ?)", batch)
+        spill.executemany("insert into lines values (?, ?, ?, ?, ?, ?, ?)", batch)
     # an id that nothing explains may name the model, which arms do not share
     ids = Counter(unit for unit, result in metrics if result is not None)
     for (unit, result), metric in metrics.items():
@@ -154,6 +160,14 @@ def _refuse_version(version: str, reason: str) -> None:
                 f"schema_version {version}: {reason}; tried are {_KNOWN[0]} to {_KNOWN[-1]}",
             )
         )
+
+
+def _kept(metadata: dict[str, Any] | None) -> Kept:
+    """Return which run an export of evalmart says that a line is of; nothing of other files."""
+    extra = (metadata or {}).get(EXTRA)
+    with suppress(msgspec.MsgspecError, RecursionError):
+        return msgspec.json.decode(extra, type=Kept) if isinstance(extra, str) else Kept()
+    return Kept()
 
 
 _LONGEST_EPOCH: Final = 9
@@ -239,7 +253,7 @@ def _run(
     names = said["names"]
     if names["model"] is None and line.model_id:
         names = {**names, "model": line.model_id}
-    return Run(part.number, _overlaid(record, extra), names)
+    return Run(part.number, _overlaid(record, extra), names, _kept(line.metadata).experiment_id)
 
 
 def _overlaid(record: dict[str, Any], extra: object) -> dict[str, Any]:

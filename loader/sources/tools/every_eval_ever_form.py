@@ -71,6 +71,13 @@ class Instance(msgspec.Struct):
     metadata: dict[str, Any] | None = None
 
 
+class Kept(msgspec.Struct):
+    """What an export of evalmart says, under an instance's metadata, of the run it was."""
+
+    source_run_id: str | None = None
+    experiment_id: str | None = None
+
+
 class Metric(msgspec.Struct):
     """What a score is of; the ends of its scale may be `Infinity`."""
 

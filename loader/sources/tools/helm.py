@@ -39,6 +39,7 @@ from loader.sources.tools.helm_instances import (
     named,
 )
 from loader.sources.tools.opened import Part, each
+from loader.tools.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,6 +133,7 @@ class _Folder:
         self._file = file
         self._trouble: list[str] = []
         self._scored: set[str] = set()
+        self._unnamed = 0
         self._spec = self._read_spec()
         places = PurePath(file.path).parent.parts
         name = self._spec.name if self._spec else places[-1] if places else ""
@@ -229,10 +231,15 @@ class _Folder:
         if states:
             record |= asked(states)
         runtime = values.get("inference_runtime")
-        run = "/".join([self._name or "helm", record["task_id"], str(key.train_trial_index)])
-        # runs of one specification are told apart by how long the model took, which a cached
-        # answer that is scored again has as well
-        record["source_run_id"] = run if runtime is None else f"{run}/{runtime!r}"
+        if runtime is None:
+            # a specification has many runs, which the loader counts
+            del record["repetition"]
+            self._unnamed += 1
+        else:
+            # runs of one specification are told apart by how long the model took, which a cached
+            # answer that is scored again has as well
+            run = "/".join([self._name or "helm", record["task_id"], str(key.train_trial_index)])
+            record["source_run_id"] = f"{run}/{runtime!r}"
         yield Run(part.number, record, self._names)
 
     def wholes(self, file: ToolFile) -> Iterator[Whole]:
@@ -271,6 +278,12 @@ class _Folder:
                 self._trouble.append(f"stats.json beside it cannot be read ({broken})")
         for trouble in self._trouble:
             yield Noted(trouble)
+        if self._unnamed:
+            yield Noted(
+                f"{counted(self._unnamed, 'run')} without an inference_runtime, which would tell "
+                "it apart: the first, second … of their task, group and version, so load all runs "
+                "of an arm in one command: a later one takes the place of these"
+            )
         if self._spec is None:
             told = f"the folder's name tells {self._said['experiment_id']}"
             yield Noted(

@@ -29,7 +29,6 @@ from loader.sources.tools.lm_eval_lines import (
     HASH_LENGTH,
     Line,
     alone,
-    hash_of,
     hash_of_doc,
     prompt_of,
 )
@@ -141,7 +140,7 @@ class _Samples:
         of_task = self._task or ""
         self._filters = self._results.filters(of_task) if self._results else []
         self._metrics = Metrics(self._results.aggregations(of_task) if self._results else {})
-        self._are_filters_unnamed = False
+        self._are_filters_unnamed = self._is_unnamed = False
 
     def _look_beside(self) -> None:
         """Read the results file that belongs to the samples."""
@@ -234,11 +233,9 @@ class _Samples:
         for place, (one, said) in enumerate(lines):
             named = said if one.metrics is None else one.metrics
             self._metrics.read(said, named, self._filter(place, one), scores, measurements)
-        name = self._time or _iso(self._said) or hash_of([line.arguments, line.resps])
         record = self._said | {
             "task_id": task_id,
-            "source_run_id": f"{name}/{task_id}" + (f"/{repetition}" if repetition > 1 else ""),
-            "repetition": repetition,
+            **self._named(task_id, repetition),
             "scores": scores,
             "inputs": prompt_of(line),
             "outputs": self._output(lines),
@@ -247,6 +244,15 @@ class _Samples:
         if measurements:
             record["measurements"] = measurements
         return record
+
+    def _named(self, task_id: str, repetition: int) -> dict[str, Any]:
+        """Name a run by when its evaluation was; elsewhere the loader counts those of a doc."""
+        time = self._time or _iso(self._said)
+        if time is None:
+            self._is_unnamed = True
+            return {}
+        again = f"/{repetition}" if repetition > 1 else ""
+        return {"source_run_id": f"{time}/{task_id}{again}", "repetition": repetition}
 
     def _filter(self, place: int, line: Line) -> str | None:
         if line.filter is not None:
@@ -283,6 +289,12 @@ class _Samples:
             yield Noted(f"no score of a single doc, so {what}: {listed}")
         if self._are_filters_unnamed:
             yield Noted("several filters a doc that nothing names, told apart by their order")
+        if self._is_unnamed:
+            yield Noted(
+                "nothing tells when it was; its runs are the first, second … of their task, group "
+                "and version, so load all evaluations of an arm in one command: a later one takes "
+                "the place of these"
+            )
         if self._trouble:
             told = f"task {self._task} by the file's name" if self._task else "task not told"
             yield Noted(

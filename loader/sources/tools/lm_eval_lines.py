@@ -56,8 +56,3 @@ def hash_of_doc(doc: object) -> str:
     """Hash a doc as the tool does since 0.4.3, so that older files meet newer ones."""
     text = json.dumps(doc, indent=2, ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def hash_of(value: object) -> str:
-    """Return a short hash of any JSON value."""
-    return hashlib.sha256(msgspec.json.encode(value)).hexdigest()[:16]

@@ -93,11 +93,6 @@ def _runs(file: ToolFile) -> Iterator[Item]:
         reader = _Reader(_Evaluation(file.name))
         yield from each(file.lines(Result), reader.runs)
         yield from reader.notes()
-        if reader.are_unnamed:
-            yield Noted(
-                "the lines do not name their evaluation; a run is known by what was answered and "
-                "how long it took, and lines of another evaluation that say the same are it again"
-            )
         return
     outline = file.outline(*_LISTS, *(f"results.{name}" for name in _LISTS[:2]))
     document = form_of(outline.members)
@@ -146,9 +141,8 @@ class _Reader:
         self._names: dict[tuple[object, ...], dict[str, object]] = {}
         self._seen: Counter[int] = Counter()
         self._descriptions: dict[str, str] = {}
-        self._grader_errors = 0
-        self.are_unnamed = False
-        """Whether there are results that no evaluation is named with."""
+        self._grader_errors = self._unnamed_ratings = 0
+        self._are_unnamed = False
 
     def take_descriptions(self, rows: Iterable[Part[RowTest] | Rejected]) -> None:
         """Take the descriptions of tests from the table: results of version 2 have none."""
@@ -181,9 +175,20 @@ class _Reader:
 
     def notes(self) -> Iterator[Noted]:
         """Say what is to be known of all of them."""
+        if self._are_unnamed:
+            yield Noted(
+                "the file does not name its evaluation; its runs are the first, second … of "
+                "their task, group and version, so load all evaluations of an arm in one command: "
+                "a later one takes the place of these"
+            )
         if self._grader_errors:
             failed = counted(self._grader_errors, "assertion")
             yield Noted(f"{failed} whose grader failed count as not passed, as in promptfoo")
+        if self._unnamed_ratings:
+            rated = counted(self._unnamed_ratings, "rating")
+            yield Noted(
+                f"{rated} of people left out; export the evaluation as JSON, which names it"
+            )
 
     def _run(self, number: int, result: Result, text: bytes) -> Iterator[Run | Said]:
         evaluation = self._evaluation
@@ -193,19 +198,16 @@ class _Reader:
         if self._descriptions and not description:
             description = self._descriptions.get(digest(_variables(result.vars)), "")
         task_id = _task_id(result, test, description)
-        alike = hash((arm, task_id))
-        self._seen[alike] += 1
+        named = self._named(arm, task_id, result, text)
         record: dict[str, Any] = {
             "experiment_id": in_short(evaluation.description or "promptfoo"),
             "task_id": task_id,
-            "repetition": self._seen[alike],
+            **named,
             "model_version": names["provider"],
             **measured(result),
             "inputs": {"prompt": raw(result.prompt), "vars": test.vars or result.vars or {}},
             "metadata": metadata(result, test),
         }
-        record["source_run_id"] = _run_id(evaluation, result, record["repetition"], text)
-        self.are_unnamed |= not (result.evaluation_id or evaluation.id)
         begun = _BEGUN.search(result.evaluation_id or evaluation.id or "")
         if recorded_at := evaluation.recorded_at or (begun and begun[0]):
             record["recorded_at"] = recorded_at
@@ -228,10 +230,27 @@ class _Reader:
         }
         run = Run(number, record, names)
         yield run
-        if given.rated is not None:
+        if given.rated is not None and not named:
+            self._unnamed_ratings += 1  # nothing says of which run
+        elif given.rated is not None:
             author, reason = evaluation.author, given.rated.reason
             yield Said(run, "score", given.rated.score, author, reason)
             yield Said(run, "pass", float(given.rated.passed), author, reason)
+
+    def _named(self, arm: _Arm, task_id: str, result: Result, text: bytes) -> dict[str, Any]:
+        """Name a run by its evaluation; elsewhere the loader counts those of a task."""
+        evaluation = self._evaluation
+        which = result.evaluation_id or evaluation.id or evaluation.recorded_at
+        if not which:
+            self._are_unnamed = True
+            return {}
+        alike = hash((arm, task_id))
+        self._seen[alike] += 1
+        repetition = self._seen[alike]
+        return {
+            "repetition": repetition,
+            "source_run_id": _run_id(which, result, repetition, text),
+        }
 
     def _names_of(self, result: Result) -> tuple[_Arm, dict[str, object]]:
         provider = result.provider
@@ -272,15 +291,14 @@ def _task_id(result: Result, test: Test, description: str) -> str:
     return task_name(description or "no variables", test.assertions)
 
 
-def _run_id(evaluation: _Evaluation, result: Result, repetition: int, text: bytes) -> str:
+def _run_id(which: str, result: Result, repetition: int, text: bytes) -> str:
     """Name a run by its place in its evaluation, else by all that is said but how it was judged."""
-    which = result.evaluation_id or evaluation.id or evaluation.recorded_at
     place = f"{result.test_idx}/{result.prompt_idx}"
-    if which and result.test_idx is not None and result.prompt_idx is not None:
+    if result.test_idx is not None and result.prompt_idx is not None:
         return f"{which}/{place}"
     said: dict[str, Any] = decode(text, dict)
     happened = {name: value for name, value in said.items() if name not in _JUDGEMENT}
-    return f"{which or 'promptfoo'}/{place}/{repetition}/{digest(happened)}"
+    return f"{which}/{place}/{repetition}/{digest(happened)}"
 
 
 def _prompt_name(label: str) -> str | None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from loader.errors import InvalidRecord
+from loader.records.json_text import shown
 from loader.sources import Rejection
 from loader.sources.tools import About, FileBroken, Importer, Rejected, Run, Whole
 from loader.sources.tools.cells import body, is_absent, number
-from loader.sources.tools.gathered import Gathered
 from loader.sources.tools.naming import Names, worth_keeping
 from loader.sources.tools.opened import Part, each
 from loader.sources.tools.task_names import task_name
@@ -63,6 +63,11 @@ _OLD_BODIES: Final = frozenset({"contexts", "ground_truth", "ground_truths"})
 _WITH_BODIES: Final = frozenset(
     {"answer_correctness", "answer_accuracy", "harmfulness", "maliciousness"}
 )
+_PERHAPS: Final = re.compile(
+    r"(?:answer|context)_(?!.*(?:relevan|correct|similar|accura|precision|recall|utiliz)).*"
+)
+"""Columns of one's own that are called as metrics are: answer_language, context_source."""
+_ALMOST: Final = re.compile(r"[-+]?[\d.,]*\d[\d.,]*\s*%?")
 _MEASURED: Final = re.compile(
     r"(?:.*_)?(?:time|latency|duration|seconds|secs?|ms|tokens?|cost|price|count|length|size|"
     r"chars|rank|num|number|year|page|idx|index|id)(?:_.*)?",
@@ -112,12 +117,11 @@ def _runs(file: ToolFile) -> Iterator[Item]:
         yield from _wholes(file)
         return
     names = Names(file.name)
-    with Gathered() as gathered:
 
-        def run(part: Part[dict[str, Any]]) -> Iterator[Run]:
-            yield _run(part, gathered, names)
+    def run(part: Part[dict[str, Any]]) -> Iterator[Run]:
+        yield _run(part, names)
 
-        yield from each(_rows(file), run)
+    yield from each(_rows(file), run)
 
 
 def _wholes(file: ToolFile) -> Iterator[Item]:
@@ -159,7 +163,7 @@ def _turned(columns: Mapping[str, Any]) -> Iterator[Part[dict[str, Any]]]:
         yield Part(ordinal, {name: cells.get(place) for name, cells in columns.items()}, b"")
 
 
-def _run(part: Part[dict[str, Any]], gathered: Gathered, names: Names) -> Run:
+def _run(part: Part[dict[str, Any]], names: Names) -> Run:
     row = part.value
     question = _first(row, _QUESTIONS)
     if question is None:
@@ -184,15 +188,19 @@ def _run(part: Part[dict[str, Any]], gathered: Gathered, names: Names) -> Run:
             labels[column] = value.strip()
         elif found is not None:
             (counts if kind == "count" else scores)[column] = found
+        elif kind == "metric" and _is_meant_as_score(column, value):
+            reason = (
+                f"{column} is {shown(value)} in line {part.number}, which is no number; write one "
+                "such as 0.5, or leave the cell empty where there is no score"
+            )
+            raise InvalidRecord("scores", "invalid_score", reason)
         elif not _is_nothing(value):
             rest[column] = value
     told = names.of({name: value for name, value in rest.items() if isinstance(value, str)})
     asked = question.strip() if isinstance(question, str) else _encode(question).decode()
-    task = task_name(asked, asked)
     record: dict[str, Any] = {
         "experiment_id": "ragas",
-        "task_id": task,
-        "repetition": gathered.ordinal(task.encode()),
+        "task_id": task_name(asked, asked),
         "scores": scores,
         "inputs": _body(question),
         "outputs": _answer(row),
@@ -201,6 +209,12 @@ def _run(part: Part[dict[str, Any]], gathered: Gathered, names: Names) -> Run:
     beside = {"labels": labels, "measurements": counts, "metadata": worth_keeping(rest)}
     record |= {name: values for name, values in beside.items() if values}
     return Run(part.number, record, told)
+
+
+def _is_meant_as_score(column: str, value: object) -> bool:
+    """Whether what is no number had to be one: `0,5`, `83 %`, or anything a metric surely says."""
+    looks_like_one = isinstance(value, str) and _ALMOST.fullmatch(value.strip())
+    return bool(looks_like_one) or not _PERHAPS.fullmatch(column)
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON value

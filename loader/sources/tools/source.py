@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -28,6 +28,7 @@ from loader.sources.tools import (
     Whole,
 )
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
+from loader.sources.tools.shared_runs import RunArms, refuse_left
 from loader.sources.tools.wholes import Wholes, score_id
 from loader.tools.counts import counted
 
@@ -135,18 +136,19 @@ class ToolSource:
 
         """
         self._begin()
-        for file in self._files:
-            self._current = file
-            try:
-                self._files_read.append(file.digest())
-                yield from self._rows_of(file)
-            except OSError as error:
-                raise SourceUnavailable(
-                    f"reading {file.shown_name} failed: {error.strerror or error}; "
-                    "nothing was loaded"
-                ) from error
-            self._current = None
-            self._finished_bytes += file.byte_count
+        with closing(RunArms()) as self._run_arms:
+            for file in self._files:
+                self._current = file
+                try:
+                    self._files_read.append(file.digest())
+                    yield from self._rows_of(file)
+                except OSError as error:
+                    raise SourceUnavailable(
+                        f"reading {file.shown_name} failed: {error.strerror or error}; "
+                        "nothing was loaded"
+                    ) from error
+                self._current = None
+                self._finished_bytes += file.byte_count
         for told in self._wholes.lone(self._arms):
             if isinstance(told, SourceRow):
                 yield told
@@ -215,6 +217,7 @@ class ToolSource:
         """Yield what was said of a run; nothing of one that is rejected, which its row tells."""
         with suppress(InvalidRecord):
             record = identity.record(item.run.record, item.run.names)
+            self._refuse_another_arms(item.run, record)
             named = {name: value for name, value in record.items() if name not in _CONTENTS}
             yield Statement(self._files_read[-1], {**named, **self._supplied}, *item[1:])
 
@@ -226,13 +229,20 @@ class ToolSource:
         try:
             record = identity.record(item.record, item.names)
             text = self._encoded(record)
+            arm = self._refuse_another_arms(item, record)
         except InvalidRecord as error:
             rejection = Rejection(error.code, error.reason)
             return SourceRow(item.number, origin, repr(item.record).encode(), None, rejection)
-        arm = self._arm(record)
         arms[arm] += 1
         self._unversioned += arm[2] == UNVERSIONED
         return SourceRow(item.number, origin, text, None, None)
+
+    def _refuse_another_arms(self, run: Run, record: dict[str, object]) -> _Arm:
+        """Return the arm of a run; raise InvalidRecord where it is one that is elsewhere."""
+        refuse_left(run, record)
+        arm = self._arm(record)
+        self._run_arms.refuse_shared(arm, record.get("source_run_id"))
+        return arm
 
     def _encoded(self, record: dict[str, object]) -> bytes:
         """Return a record as JSON, without inputs and outputs where it is too long with them."""

@@ -84,11 +84,45 @@ def test_every_eval_ever_takes_away_and_gives_back_the_same_records(
     told = export(url, tmp_path / "out", "every-eval-ever")
     assert "12 runs of 2 arms" in told
     with servers.fresh_database(postgres_server, servers.raw_template(postgres_server)) as other:
-        loader(other, "ingest", "--with-io", "--file", tmp_path / "out")
+        again = ("--experiment-id", left_runs.EXPERIMENT)
+        loader(other, "ingest", "--with-io", "--file", tmp_path / "out", *again)
         assert len(rows(url)) == 12
         for back, before in zip(rows(other), rows(url), strict=True):
             assert back == before
         assert bodies(other) == bodies(url)
+
+
+def test_two_logs_of_an_arm_are_all_there_once_they_are_read_back(
+    postgres_server: str, tmp_path: Path
+) -> None:
+    logs = []
+    for name in ("one", "two"):
+        log = _inspect_log()
+        log["eval"]["run_id"] = name
+        for sample in log["samples"]:
+            sample["uuid"] += name
+        logs.append(tmp_path / f"{name}.json")
+        logs[-1].write_text(json.dumps(log), encoding="utf-8")
+    with servers.fresh_database(postgres_server, servers.raw_template(postgres_server)) as other:
+        loader(other, "ingest", *logs, "--experiment-group", "baseline")
+        build(other)
+        before = {row["source_run_id"]: row["scores"] for row in rows(other)}
+        export(other, tmp_path / "out", "every-eval-ever", "atlas")
+    assert len(before) == 6
+    with servers.fresh_database(postgres_server, servers.raw_template(postgres_server)) as other:
+        loader(other, "ingest", tmp_path / "out", "--experiment-id", "atlas")
+        assert {row["source_run_id"] for row in rows(other)} == {*before}
+
+
+def test_an_export_does_not_double_the_experiment_that_it_came_from(
+    url: str, tmp_path: Path
+) -> None:
+    export(url, tmp_path / "out", "every-eval-ever")
+    with pytest.raises(AssertionError, match="say --experiment-id OTHER"):
+        loader(url, "ingest", tmp_path / "out")
+    assert len(rows(url)) == 12
+    told = loader(url, "ingest", "--dry-run", tmp_path / "out", "--experiment-id", "again").stdout
+    assert "12" in told
 
 
 def test_every_file_of_every_eval_ever_is_as_its_schema_wants(url: str, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_what_evaluate_returned_gives_the_same_scores(tmp_path: Path) -> None:
             for name in ("task_id", "scores", "comments", "evaluator_versions", "inputs"):
                 assert one[name] == other[name]
             assert one["outputs"] == other["outputs"]
-        assert len({each["source_run_id"] for each in object_.records}) == 60
+        assert not any("source_run_id" in each for each in object_.records)
 
 
 def test_a_test_run_dumped_in_snake_case_is_read(tmp_path: Path) -> None:
@@ -275,20 +275,14 @@ def test_two_test_runs_never_share_a_run_and_one_is_itself_again(tmp_path: Path)
     assert not any("nothing names" in note for note in first.notes)
 
 
-def test_a_test_run_that_did_not_end_is_known_by_what_was_answered_and_says_so(
+def test_the_runs_of_a_test_run_that_did_not_end_are_counted_and_it_says_so(
     tmp_path: Path,
 ) -> None:
     found = files.document(4)
     found["runDuration"] = 0.0  # as while it runs
     first = read_document(tmp_path, found)
-    found["testCases"].reverse()
-    again = read_document(tmp_path, found)
-    runs = [{each["source_run_id"] for each in each_.records} for each_ in (first, again)]
-    assert runs[0] == runs[1]
+    assert not any({"source_run_id", "repetition"} & each.keys() for each in first.records)
     assert any("nothing names the test run" in note for note in first.notes)
-    found["testCases"][0]["actualOutput"] = "another answer"
-    other = {each["source_run_id"] for each in read_document(tmp_path, found).records}
-    assert len(runs[0] & other) == 3
 
 
 def test_names_for_arms_are_those_of_the_test_run(tmp_path: Path) -> None:

@@ -293,12 +293,56 @@ def test_what_an_export_kept_beside_the_format_comes_back(tmp_path: Path) -> Non
         line(output={"raw": ['{"a":1}']}, metadata={"evalmart": json.dumps(kept)}),
         line(metadata={"evalmart": "[1]"}),
     )
-    _, rows = read(path)
+    source = ToolSource(
+        [ToolFile(str(path))],
+        importer_of(KIND),
+        supplied={**GROUP, "experiment_id": "x"},
+        mapping=Mapping(),
+    )
+    rows = list(source.rows())
     first = json.loads(rows[0].original)
-    assert (first["experiment_id"], first["cost_usd"], first["outputs"]) == ("x", 0.5, {"a": 1})
+    assert (first["cost_usd"], first["outputs"]) == (0.5, {"a": 1})
     assert "inputs" not in first
     assert rows[1].rejection is not None
     assert "metadata.evalmart" in rows[1].rejection.reason
+
+
+def test_a_run_is_not_loaded_into_the_experiment_that_it_left(tmp_path: Path) -> None:
+    kept = {"experiment_id": "x", "source_run_id": "r"}
+    path = instances(tmp_path / "s.jsonl", line(metadata={"evalmart": json.dumps(kept)}))
+    _, [row] = read(path)
+    assert row.rejection is not None
+    assert row.rejection.reason_code == "left_this_experiment"
+    assert 'left evalmart with experiment "x"' in row.rejection.reason
+    assert "say --experiment-id OTHER" in row.rejection.reason
+    for experiment in ("x", "y"):
+        supplied = {**GROUP, "experiment_id": experiment}
+        source = ToolSource(
+            [ToolFile(str(path))], importer_of(KIND), supplied=supplied, mapping=Mapping()
+        )
+        [row] = source.rows()
+        assert row.rejection is None
+
+
+def test_runs_of_one_epoch_are_told_apart_by_the_names_that_an_export_kept(
+    tmp_path: Path,
+) -> None:
+    def said(run: str, **metric: object) -> dict[str, Any]:
+        kept = json.dumps({"source_run_id": run})
+        return line(metadata={"evalmart": kept, "epoch": "1"}, **metric)
+
+    path = instances(
+        tmp_path / "s.jsonl",
+        said("a", evaluation_result_id="accuracy", evaluation={"score": 1}),
+        said("b", evaluation_result_id="accuracy", evaluation={"score": 0}),
+        said("a", evaluation_result_id="judge", evaluation={"score": 0.5}),
+        line(metadata={"evalmart": 1, "epoch": "2"}),
+    )
+    found = records(path)
+    assert [(each["source_run_id"], each["scores"]) for each in found[:2]] == [
+        ("a", {"accuracy": 1, "judge": 0.5}), ("b", {"accuracy": 0}),
+    ]  # fmt: skip
+    assert len(found) == 3
 
 
 def test_gzip_says_the_same(tmp_path: Path) -> None:

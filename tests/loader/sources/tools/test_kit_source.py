@@ -58,7 +58,7 @@ def test_every_run_is_a_row_with_its_place(tmp_path: Path) -> None:
 
 def test_what_each_file_is_and_has_is_told(tmp_path: Path) -> None:
     files = [
-        write_lines(tmp_path / "a", *runs(3), run(experiment_group="code-chef")),
+        write_lines(tmp_path / "a", *runs(3), run(experiment_group="code-chef", source_run_id="c")),
         write_lines(tmp_path / "b", run(), {"kind": "rejected"}, {"kind": "noted", "text": "odd"}),
         *(write_lines(tmp_path / f"c{n}", {"kind": "companion", "of": "a"}) for n in range(3)),
         write_lines(tmp_path / "d", run(scores={"accuracy": 0.5}), WHOLE),

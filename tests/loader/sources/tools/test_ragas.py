@@ -8,8 +8,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 import servers
+from ingest_support import select
+from loader.cli import cli
 from loader.errors import ConfigurationError
 from loader.sources.mapping import parse_all
 from loader.sources.tools.identity import refuse_without_arm
@@ -72,9 +75,69 @@ def test_a_question_asked_again_is_a_repetition(tmp_path: Path) -> None:
         "user_input,response,faithfulness\nWho?,a,1\nWhere?,b,1\n Who?,c,0\n", encoding="utf-8"
     )
     found = records(source_of(path))
-    assert [run.repetition for run in found] == [1, 1, 2]
     assert found[0].task_id == found[2].task_id
-    assert len({run.source_run_id for run in found}) == 3
+    assert not any({"source_run_id", "repetition"} & run.keys() for run in runs_of(path))
+
+
+def _loaded(url: str, *paths: Path) -> list[Any]:
+    """Load files as of one arm; return the repetitions of each task, with an answer's score."""
+    arguments = ["ingest", *map(str, paths), "--experiment-group", "baseline"]
+    done = CliRunner().invoke(cli, [*arguments, "--database-url", url])
+    assert done.exit_code == 0, done.output
+    return select(
+        url,
+        "select distinct on (source_run_id) task_id, source_run_id "
+        "from raw_evals.evaluation_runs order by source_run_id, run_version desc",
+    )
+
+
+@pytest.mark.newest_server
+def test_two_tables_of_an_arm_are_all_its_runs(tmp_path: Path, database_url: str) -> None:
+    paths = [ragas.write_table(tmp_path / f"r{seed}.csv", 2, 1, model="m") for seed in (1, 2)]
+    found = _loaded(database_url, *paths)
+    assert len(found) == len({*found}) == 4
+    assert len({task for task, _ in found}) == 2
+
+
+@pytest.mark.newest_server
+def test_a_table_that_is_sorted_otherwise_has_the_same_runs(
+    tmp_path: Path, database_url: str
+) -> None:
+    head, *rows = "user_input,response,faithfulness", "Who?,a,1", "Where?,b,1", "Who?,c,0"
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    one.write_text("\n".join([head, *rows]), encoding="utf-8")
+    other.write_text("\n".join([head, *reversed(rows)]), encoding="utf-8")
+    first = _loaded(database_url, one)
+    assert len(first) == 3
+    assert _loaded(database_url, other) == first
+
+
+@pytest.mark.parametrize("cell", ['"0,5"', "83 %", "oops", '"1,000.5"', "50%"])
+def test_a_score_that_is_no_number_is_said(tmp_path: Path, cell: str) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(
+        f"user_input,response,faithfulness\nWho?,a,1\nWhere?,b,{cell}\n", encoding="utf-8"
+    )
+    [(place, code, reason)] = rejections(source_of(path))
+    assert (place, code) == (3, "invalid_score")
+    assert reason.startswith(f"faithfulness is {json.dumps(cell.strip(chr(34)))} in line 3")
+    assert "write one such as 0.5" in reason
+
+
+def test_a_column_that_is_only_called_like_a_metric_may_hold_text(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text(
+        "user_input,response,faithfulness,answer_language,context_source,correctness,context_recall\n"
+        "Who?,a,1,English,wiki,pass,\nWhere?,b,1,German,83 %,fail,n/a\n",
+        encoding="utf-8",
+    )
+    source = source_of(path)
+    [(place, _, reason)] = rejections(source)
+    assert (place, reason.partition(" ")[0]) == (3, "context_source")
+    run = json.loads(next(iter(source.rows())).original)
+    assert run["scores"] == {"faithfulness": 1, "context_recall": None}
+    assert run["labels"] == {"correctness": "pass"}
+    assert run["metadata"] == {"answer_language": "English", "context_source": "wiki"}
 
 
 def test_what_a_metric_could_not_tell_is_no_score_of_zero(tmp_path: Path) -> None:
