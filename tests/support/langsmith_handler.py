@@ -334,7 +334,7 @@ class Handler(BaseHTTPRequestHandler):
         row = self.stand_in.runs.setdefault(run_id, {"id": run_id})
         row.update({name: given for name, given in value.items() if given is not None})
         by_name = {s["name"]: s["id"] for s in self.stand_in.sessions.values()}
-        if row.get("session_id") is None:
+        if not row.get("session_id"):  # an end may come before the beginning, which names it
             row["session_id"] = by_name.get(row.get("session_name", ""), "")
         row["status"] = (
             "error" if row.get("error") else "success" if row.get("end_time") else "pending"
