@@ -83,7 +83,11 @@ def _recognises(file: ToolFile) -> bool:
     if keys >= {"success", "score", "namedScores", "latencyMs", "promptIdx"}:
         return True
     within = file.keys_within("results")
-    is_summary = "version" in within and not within.isdisjoint(_OF_SUMMARY)
+    is_summary = "version" in within and (
+        not within.isdisjoint(_OF_SUMMARY)
+        # of a long file the head shows no more
+        or within >= {"timestamp", "results"}
+    )
     are_results = "provider" in within and not within.isdisjoint(_OF_RESULT)
     return is_summary or are_results or file.keys_within("prompts") >= {"raw", "label"}
 
