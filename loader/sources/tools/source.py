@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing, suppress
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +28,7 @@ from loader.sources.tools import (
 )
 from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
 from loader.sources.tools.shared_runs import RunArms, refuse_left
-from loader.sources.tools.wholes import Wholes, score_id
+from loader.sources.tools.wholes import Wholes, score_id, utc_time
 from loader.tools.counts import counted
 
 if TYPE_CHECKING:
@@ -293,7 +292,7 @@ class ToolSource:
         arm = self._arm(identity.record(item.record, item.names))
         return SummaryScore(
             *arm, score_id(self.name, *arm, item.key), item.key, item.score, None,
-            item.comment, "evaluator", _time(item.recorded_at), is_kept_alone=True,
+            item.comment, "evaluator", utc_time(item.recorded_at), is_kept_alone=True,
         )  # fmt: skip
 
     def _planned_arm(self, identity: Identity, item: Planned, arms: Counter[_Arm]) -> _Arm | None:
@@ -367,15 +366,6 @@ def _most(*counts: int | None) -> int | None:
     """Return the largest of some counts; what no arm can be planned to run is none."""
     said = (count for count in counts if count is not None)
     return max((count for count in said if 0 < count <= LARGEST_COUNT), default=None)
-
-
-def _time(text: str | None) -> str | None:
-    """Return a time in UTC, ISO 8601, if it is one."""
-    with suppress(ValueError, OverflowError):
-        moment = datetime.fromisoformat(text or "")
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC).isoformat()
-    return None
 
 
 def _found(arms: Counter[_Arm], rejected: int, beside: Sequence[_Beside]) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -99,6 +101,15 @@ def score_id(kind: str, experiment: str, group: str, version: str, key: str) -> 
     if len(name.encode()) <= LONGEST_IDENTIFIER and not any({*"/:"} & {*part} for part in parts):
         return name
     return f"{kind}:{hashlib.sha256(_encode(parts)).hexdigest()}"
+
+
+def utc_time(text: str | None) -> str | None:
+    """Return a time in UTC, ISO 8601, if it is one."""
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(text or "")
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC).isoformat()
+    return None
 
 
 def _note(origin: str, scores: Sequence[SummaryScore]) -> str:

@@ -13,7 +13,6 @@ import every_eval_ever_schema as schema
 import left_runs
 import servers
 from loader.marts.leaving.runs import file_name
-from loader.sources.tools.registry import KINDS
 from loader.warehouse.connection import connect
 from sample_marts import build, loader
 
@@ -214,7 +213,6 @@ def test_a_log_of_openai_evals_has_what_its_reader_looks_for(url: str, tmp_path:
     assert error == {"type": "Error", "message": "no answer\x1b[2J"}
 
 
-@pytest.mark.skipif("openai-evals" not in KINDS, reason="nothing here reads logs of OpenAI Evals")
 def test_a_log_of_openai_evals_gives_back_scores_texts_and_tokens(
     url: str, postgres_server: str, tmp_path: Path
 ) -> None:
