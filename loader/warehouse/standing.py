@@ -121,12 +121,7 @@ def standing(connection: Connection, stamp: Mapping[str, object]) -> Standing | 
         stamp: what a build is made of now.
 
     """
-    staging = f"{os.environ.get('EVALMART_SCHEMA') or 'evals'}_staging"
-    names = {
-        name: sql.Identifier(staging, name)
-        for name in ("build_stamps", "built_relations", "builds")
-    }
-    query = sql.SQL(read_sql("loader.warehouse", "standing")).format(**names)
+    query = _on_ledger("standing")
     try:
         with connection.transaction():
             row = connection.execute(query, {name: stamp[name] for name in ("inputs", "raw")})
