@@ -4,12 +4,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
-LOADER := $(BIN)/python -m loader
+LOADER := $(BIN)/evalmart
 
 .PHONY: demo test test-fast test-oldest-sdk lint audit format bench endurance lock clean
 
-demo: $(INSTALLED)  ## load the sample, build every mart, show the answers
+demo: $(RUNNABLE)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
 	$(LOADER) sample
 	$(LOADER) ingest --file '.evalmart/sample/*.jsonl'
@@ -83,20 +84,26 @@ endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on 
 		$(BIN)/python benchmarks/endurance.py $$subject --server $$server || status=1; \
 	done; done; exit $$status
 
-$(INSTALLED): pyproject.toml requirements.lock
+# What a user needs, and over it what a developer adds.
+$(INSTALLED): $(RUNNABLE) requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(RUNNABLE): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock:  ## resolve the dependencies anew, and those of the audit (needs pip-tools)
-	$(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
-		--no-strip-extras --all-extras --no-emit-index-url --no-emit-find-links \
-		--no-emit-trusted-host --output-file requirements.lock pyproject.toml
-	echo pip-audit | $(PYTHON) -m piptools compile --quiet --upgrade --generate-hashes --allow-unsafe \
-		--no-strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header \
-		--output-file requirements-audit.lock -
+COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock'
+
+lock:  ## resolve the dependencies anew: a user's, a developer's, the audit's (needs uv)
+	$(COMPILE) --upgrade --extra all --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --upgrade --extra all --group build --group test --group lint \
+		--constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	echo pip-audit | $(COMPILE) --upgrade --output-file requirements-audit.lock -
 
 clean: ## stop the embedded server; remove the environment and everything built
 	-test -x $(BIN)/python && $(LOADER) stop

@@ -40,8 +40,8 @@ def alert_rules() -> Json:
             panel=(fleet(), "Loads, the latest first"),
             severity="high",
             summary='No rows were loaded for {{ printf "%.0f" .Values.A.Value }} hours',
-            remedy="Look at the job that runs `python -m loader ingest`; then "
-            "`python -m loader doctor`.",
+            remedy="Look at the job that runs `evalmart ingest`; then "
+            "`evalmart doctor`.",
         ),
         _rule(
             "rejected-rows",

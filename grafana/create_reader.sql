@@ -1,5 +1,5 @@
 -- The login that Grafana reads with: it can read the marts and do nothing else.
--- Run by psql, after `python -m loader init`, as an administrator:
+-- Run by psql, after `evalmart init`, as an administrator:
 --   psql --set=password=… --file grafana/create_reader.sql
 -- Running it again sets the password anew.
 

@@ -152,7 +152,7 @@ def _drill_down() -> list[Json]:
     chosen = f"{here}&${{experiment:queryparam}}&${{group:queryparam}}&${{version:queryparam}}"
     return [
         table("Tasks, the worst losses first", "experiments/tasks", height=12,
-              description="At most 500; `python -m loader compare` has them all.",
+              description="At most 500; `evalmart compare` has them all.",
               overrides=[
                   field("task", links=drill("Runs of this task",
                                             f"{chosen}&var-task=${{__value.raw}}"),

@@ -3,11 +3,11 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from loader.tools.version import __version__
+from .tools.version import __version__
 
 if TYPE_CHECKING:
-    from loader.recording.recorder import AsyncRecorder, Recorder
-    from loader.runner.comparison import ModelComparison, compare_models, compare_models_async
+    from .recording.recorder import AsyncRecorder, Recorder
+    from .runner.comparison import ModelComparison, compare_models, compare_models_async
 
 __all__ = [
     "AsyncRecorder",
@@ -23,7 +23,5 @@ def __getattr__(name: str) -> object:
     """Import what is asked for, so that `--help` loads neither driver nor dbt."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = (
-        "loader.recording.recorder" if name.endswith("Recorder") else "loader.runner.comparison"
-    )
-    return getattr(import_module(module), name)
+    module = ".recording.recorder" if name.endswith("Recorder") else ".runner.comparison"
+    return getattr(import_module(module, __name__), name)

@@ -1,6 +1,6 @@
 """`python -m loader`."""
 
-from loader.cli import main
+from .cli import main
 
 if __name__ == "__main__":
     main()

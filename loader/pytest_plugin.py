@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from loader.recording.recorder import Recorder, RecordFields
+    from .recording.recorder import Recorder, RecordFields
 
 _OPTIONS: Final = {
     "experiment": "experiment_id of the runs that evalmart_record takes; turns it on",
@@ -63,7 +63,7 @@ class _Recording:
 
     def end(self, name: str, *, is_over: bool = True) -> None:
         """Record what a test has to say; how it went, if it is over."""
-        from loader.errors import LoaderError
+        from .errors import LoaderError
 
         test = self.tests.pop(name, _Test())
         if test.is_skipped:
@@ -104,8 +104,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not settings["experiment"]:
         return
     # imported here: a session that records nothing pays nothing
-    from loader.errors import LoaderError
-    from loader.recording.recorder import Recorder
+    from .errors import LoaderError
+    from .recording.recorder import Recorder
 
     worker = getattr(config, "workerinput", {})
     try:
@@ -129,7 +129,7 @@ def pytest_configure_node(node: Any) -> None:  # noqa: ANN401  of pytest-xdist
     """Let every worker see what was there before the session."""
     recording = node.config.stash.get(_RECORDING, None)
     if recording is not None:
-        from loader.recording.existing import last_load
+        from .recording.existing import last_load
 
         told = recording.worker_input
         if _AS_OF_LOAD not in told:
@@ -187,8 +187,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     recording = config.stash.get(_RECORDING, None)
     if recording is None:
         return
-    from loader.show.escape import terminal
-    from loader.tools.secrets import redact
+    from .show.escape import terminal
+    from .tools.secrets import redact
 
     counts = recording.counts
     where = f", {counts['spooled']} of them in the spool" if counts["spooled"] else ""
@@ -239,7 +239,7 @@ def _judged(run: RecordFields, failure: str) -> RecordFields:
 
 def _failure(error: str, when: str) -> str:
     """Return what went wrong, without secrets and at a length to read."""
-    from loader.runner.answers import LONGEST_ERROR, redact_all
+    from .runner.answers import LONGEST_ERROR, redact_all
 
     text = error.encode(errors="backslashreplace").decode()
     place = "" if when == "call" else f"in {when}: "

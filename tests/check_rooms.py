@@ -5,6 +5,7 @@ What imports may not say (those are import-linter's), the text of a module does:
 - only `loader/marts` names a mart, or takes what composes selects on them;
 - only `loader/ingest` writes results, only `loader/gate` verdicts and calibrations, and
   beside them migrations;
+- a module of the package imports the others relatively;
 - a statement of more than twenty lines stands in a `.sql` file, where linters see it.
 """
 
@@ -75,11 +76,11 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 def composers(path: Path) -> Iterator[tuple[int, str]]:
     """Return where a file takes what composes selects on marts."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "loader.marts.reading":
+        if isinstance(node, ast.ImportFrom) and node.module == "marts.reading":
             for name in node.names:
                 if name.name in _COMPOSERS:
                     yield node.lineno, name.name
-        elif isinstance(node, ast.ImportFrom) and node.module == "loader.marts":
+        elif isinstance(node, ast.ImportFrom) and node.module == "marts":
             for name in node.names:
                 if name.name == "reading":
                     yield node.lineno, "reading"
@@ -102,6 +103,18 @@ def misplaced(path: Path, package: Path, names: set[str]) -> Iterator[str]:
             *(too_long(text) if path.suffix == ".py" else []),
         ]:
             yield f"{place}:{line}: {problem}"
+
+
+def absolute(path: Path, package: Path) -> Iterator[str]:
+    """Say which imports give the package a name: a wheel has it under another than a clone."""
+    if path.suffix != ".py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        names += [each.name for each in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if name.partition(".")[0] in {"loader", "evalmart"}:
+                yield f"{path.relative_to(package)}:{node.lineno}: imports {name}: relatively"
 
 
 def named(text: str, names: set[str]) -> Iterator[str]:
@@ -132,7 +145,7 @@ def main() -> int:
     found = [
         problem
         for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql")])
-        for problem in misplaced(path, package, names)
+        for problem in [*misplaced(path, package, names), *absolute(path, package)]
     ]
     sys.stdout.write("".join(f"{problem}\n" for problem in found))
     return 1 if found else 0

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from loader.cli.say import say
-from loader.errors import (
+from ..errors import (
     UNEXPECTED,
     ConfigurationError,
     InputRejected,
@@ -25,45 +24,46 @@ from loader.errors import (
     SourceUnavailable,
     WarehouseUnavailable,
 )
-from loader.show import escape
-from loader.tools.secrets import redact
+from ..show import escape
+from ..tools.secrets import redact
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Command → where it is defined and its line in `--help`; in the order of use.
 COMMANDS = {
-    "init": ("loader.cli.admin:init", "Create or migrate the raw schema and the roles."),
-    "declare": ("loader.cli.declare:declare", "Metrics, groups and scales of your own."),
-    "ingest": ("loader.cli.ingest:ingest", "Load results from files or LangSmith."),
-    "projects": ("loader.cli.langsmith:projects", "What LangSmith has to ingest."),
-    "datasets": ("loader.cli.datasets:datasets", "What LangSmith has to evaluate on."),
-    "run": ("loader.cli.run:run", "Run tasks; time, score and record them."),
-    "compare-models": ("loader.cli.run:compare_models", "Two models, one verdict."),
-    "build": ("loader.cli.admin:build", "Run dbt build on the same database."),
-    "summary": ("loader.cli.read:summary", "Is the candidate better? One experiment."),
-    "catalog": ("loader.cli.catalog:catalog", "Every metric seen, and who has a say."),
-    "compare": ("loader.cli.read:compare", "Baseline against candidate, task by task."),
-    "trend": ("loader.cli.read:trend", "One metric of an agent over its versions."),
-    "regressions": ("loader.cli.read:regressions", "What got worse, and since when."),
-    "recent": ("loader.cli.read:recent", "The latest results."),
-    "experiments": ("loader.cli.read:experiments", "Every experiment there is."),
-    "gate": ("loader.cli.gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
-    "replay": ("loader.cli.gate:replay", "Which past verdicts would be others today, and why."),
-    "calibrate": ("loader.cli.gate:calibrate", "How often the gate sees a change where none is."),
-    "report": ("loader.cli.report:report", "A page for people, or markdown for a pull request."),
-    "push": ("loader.cli.push:push", "The verdict, written back to LangSmith."),
-    "metrics": ("loader.cli.metrics:metrics", "Numbers for Prometheus."),
-    "export": ("loader.cli.export:export", "A mart as CSV or Parquet."),
-    "baseline": ("loader.cli.baseline:baseline", "The experiment others are compared with."),
-    "annotate": ("loader.cli.annotate:annotate", "Say what a person thinks of a run."),
-    "withdraw": ("loader.cli.withdraw:withdraw", "Take back what should not have been loaded."),
-    "purge": ("loader.cli.purge:purge", "Remove runs that are past retention."),
-    "sample": ("loader.cli.sample:sample", "Write a sample experiment to try things on."),
-    "schema": ("loader.cli.ingest:schema", "Print the JSON Schema of a record."),
-    "env": ("loader.cli.admin:env", "Print the variables that lead dbt and psql here."),
-    "doctor": ("loader.cli.admin:doctor", "Check the installation; say what to do."),
-    "stop": ("loader.cli.admin:stop", "Stop the embedded server."),
+    "init": ("admin:init", "Create or migrate the raw schema and the roles."),
+    "declare": ("declare:declare", "Metrics, groups and scales of your own."),
+    "ingest": ("ingest:ingest", "Load results from files or LangSmith."),
+    "projects": ("langsmith:projects", "What LangSmith has to ingest."),
+    "datasets": ("datasets:datasets", "What LangSmith has to evaluate on."),
+    "run": ("run:run", "Run tasks; time, score and record them."),
+    "compare-models": ("run:compare_models", "Two models, one verdict."),
+    "build": ("admin:build", "Run dbt build on the same database."),
+    "summary": ("read:summary", "Is the candidate better? One experiment."),
+    "catalog": ("catalog:catalog", "Every metric seen, and who has a say."),
+    "compare": ("read:compare", "Baseline against candidate, task by task."),
+    "trend": ("read:trend", "One metric of an agent over its versions."),
+    "regressions": ("read:regressions", "What got worse, and since when."),
+    "recent": ("read:recent", "The latest results."),
+    "experiments": ("read:experiments", "Every experiment there is."),
+    "gate": ("gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
+    "replay": ("gate:replay", "Which past verdicts would be others today, and why."),
+    "calibrate": ("gate:calibrate", "How often the gate sees a change where none is."),
+    "report": ("report:report", "A page for people, or markdown for a pull request."),
+    "push": ("push:push", "The verdict, written back to LangSmith."),
+    "metrics": ("metrics:metrics", "Numbers for Prometheus."),
+    "export": ("export:export", "A mart as CSV or Parquet."),
+    "baseline": ("baseline:baseline", "The experiment others are compared with."),
+    "annotate": ("annotate:annotate", "Say what a person thinks of a run."),
+    "withdraw": ("withdraw:withdraw", "Take back what should not have been loaded."),
+    "purge": ("purge:purge", "Remove runs that are past retention."),
+    "sample": ("sample:sample", "Write a sample experiment to try things on."),
+    "schema": ("ingest:schema", "Print the JSON Schema of a record."),
+    "env": ("admin:env", "Print the variables that lead dbt and psql here."),
+    "doctor": ("admin:doctor", "Check the installation; say what to do."),
+    "stop": ("admin:stop", "Stop the embedded server."),
 }
 _EXIT_CODES: dict[type[LoaderError], int] = {
     ConfigurationError: 2,
@@ -104,7 +104,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(module), attribute)
+        command = getattr(import_module(f".{module}", __name__), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a click command")
         return command
@@ -145,13 +145,13 @@ class LazyGroup(click.Group):
 
 def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
     """Say in one line what nobody expected, and where the details are; exit 70."""
-    from loader.cli import unexpected  # only where something went wrong
+    from . import unexpected  # only where something went wrong
 
     arguments = sys.argv[1:]
     _show_traceback(ctx, error)
     path = unexpected.keep(error, arguments)
     where = f"details in {path}" if path else "the details could not be written to a file"
-    more = "" if ctx.params.get("debug") else "; python -m loader --debug … shows the traceback"
+    more = "" if ctx.params.get("debug") else "; evalmart --debug … shows the traceback"
     say(f"unexpected {unexpected.summary(error)}; {where}{more}", err=True)
     ctx.exit(UNEXPECTED)
 
@@ -159,7 +159,7 @@ def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:
 def _show_traceback(ctx: click.Context, error: Exception) -> None:
     """Print the traceback where the person asked for it."""
     if ctx.params.get("debug"):
-        from loader.cli import unexpected
+        from . import unexpected
 
         say(unexpected.details(error).rstrip("\n"), err=True)
 
@@ -172,9 +172,9 @@ def cli(*, debug: bool) -> None:
 
     \b
     Example:
-      python -m loader ingest --file results.jsonl --experiment-id exp-1
-      python -m loader build
-      python -m loader summary --experiment exp-1
+      evalmart ingest --file results.jsonl --experiment-id exp-1
+      evalmart build
+      evalmart summary --experiment exp-1
 
     \b
     Exit codes:
@@ -193,5 +193,5 @@ def cli(*, debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit."""
-    cli.main(args=list(arguments) if arguments is not None else None, prog_name="python -m loader")
+    cli.main(args=list(arguments) if arguments is not None else None, prog_name="evalmart")
     sys.exit(0)

@@ -6,9 +6,9 @@ import shlex
 
 import click
 
-from loader.cli.building import say_standing
-from loader.cli.options import database_option
-from loader.cli.say import say
+from .building import say_standing
+from .options import database_option
+from .say import say
 
 _MARKS: dict[bool | None, str] = {
     True: click.style("ok  ", fg="green"),
@@ -30,11 +30,11 @@ def init(*, here: bool, database_url: str | None) -> None:
 
     \b
     Example:
-      python -m loader init
-      python -m loader init --here
+      evalmart init
+      evalmart init --here
     """
-    from loader.warehouse.connection import connect
-    from loader.warehouse.migrate import current_version, migrate
+    from ..warehouse.connection import connect
+    from ..warehouse.migrate import current_version, migrate
 
     if here:
         _create_folder()
@@ -50,8 +50,8 @@ def init(*, here: bool, database_url: str | None) -> None:
 
 
 def _create_folder() -> None:
-    from loader.team.files import create_folder
-    from loader.warehouse.folder import shown, team_folder
+    from ..team.files import create_folder
+    from ..warehouse.folder import shown, team_folder
 
     made = create_folder()
     if made.written:
@@ -86,11 +86,11 @@ def build(
 
     \b
     Example:
-      python -m loader build
-      python -m loader build --select experiment_summaries+ --vars '{test_all: true}'
+      evalmart build
+      evalmart build --select experiment_summaries+ --vars '{test_all: true}'
     """
-    from loader.errors import UNEXPECTED
-    from loader.warehouse.dbt import build as run_build
+    from ..errors import UNEXPECTED
+    from ..warehouse.dbt import build as run_build
 
     code = run_build(dbt_arguments, database_url, force=force, on_standing=say_standing)
     if code == UNEXPECTED:
@@ -108,12 +108,12 @@ def env(database_url: str | None) -> None:
 
     \b
     Example:
-      eval "$(python -m loader env)" && psql
+      eval "$(evalmart env)" && psql
     """
-    from loader.warehouse import team_seeds
-    from loader.warehouse.dbt import dbt_environment
-    from loader.warehouse.folder import VARS, team_folder
-    from loader.warehouse.variables import team_variables
+    from ..warehouse import team_seeds
+    from ..warehouse.dbt import dbt_environment
+    from ..warehouse.folder import VARS, team_folder
+    from ..warehouse.variables import team_variables
 
     variables = dbt_environment(database_url)
     has_password = "PGPASSWORD" in variables
@@ -140,10 +140,10 @@ def doctor(ctx: click.Context, database_url: str | None) -> None:
 
     \b
     Example:
-      python -m loader doctor
+      evalmart doctor
     """
-    from loader.sources.langsmith import checkup
-    from loader.warehouse.doctor import examine
+    from ..sources.langsmith import checkup
+    from ..warehouse.doctor import examine
 
     findings = [*examine(database_url), *checkup.examine()]
     width = max(len(finding.subject) for finding in findings)
@@ -162,10 +162,10 @@ def stop() -> None:
 
     \b
     Example:
-      python -m loader stop
+      evalmart stop
     """
-    from loader.warehouse.connection import embedded_directory
-    from loader.warehouse.embedded import stop as stop_server
+    from ..warehouse.connection import embedded_directory
+    from ..warehouse.embedded import stop as stop_server
 
     was_running = stop_server(embedded_directory())
     say("stopped" if was_running else "no embedded server is running")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option, format_option
-from loader.cli.say import say
-from loader.errors import ConfigurationError, InputRejected, nearest
+from ..errors import ConfigurationError, InputRejected, nearest
+from .options import database_option, format_option
+from .say import say
 
 if TYPE_CHECKING:
-    from loader.ingest.annotations import Outcome
-    from loader.tools.tables import Format
+    from ..ingest.annotations import Outcome
+    from ..tools.tables import Format
 
 _MOST_TOLD = 20
 
@@ -54,18 +54,18 @@ def annotate(  # noqa: PLR0913  one for each option
 
     \b
     Example:
-      python -m loader annotate --experiment exp-1 --task t-7 --group code-chef \\
+      evalmart annotate --experiment exp-1 --task t-7 --group code-chef \\
         --key accuracy --score 0 --author ana --reason 'it made the source up'
-      python -m loader annotate --file scores.csv --author ana
-      python -m loader annotate --list --experiment exp-1
+      evalmart annotate --file scores.csv --author ana
+      evalmart annotate --list --experiment exp-1
 
     Exit code 3: with --strict, a line was rejected; else, no line could be stored.
     """
-    from loader.ingest import annotations, said
-    from loader.show.render import render
-    from loader.sources.digests import digest_of
-    from loader.warehouse.connection import connect
-    from loader.warehouse.seeds import read_vocabulary
+    from ..ingest import annotations, said
+    from ..show.render import render
+    from ..sources.digests import digest_of
+    from ..warehouse.connection import connect
+    from ..warehouse.seeds import read_vocabulary
 
     if is_list:
         with connect(database_url) as connection:
@@ -94,7 +94,7 @@ def annotate(  # noqa: PLR0913  one for each option
 
 
 def _tell(outcome: Outcome) -> None:
-    from loader.show.render import printable  # keep --help quick
+    from ..show.render import printable  # keep --help quick
 
     counts = outcome.counts
     say(
@@ -119,4 +119,4 @@ def _tell(outcome: Outcome) -> None:
     if len(outcome.taken) > _MOST_TOLD:
         say(f"  and {len(outcome.taken) - _MOST_TOLD:,} more; annotate --list has them")
     if outcome.taken:
-        say("the marts follow with the next build: python -m loader build", err=True)
+        say("the marts follow with the next build: evalmart build", err=True)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option, format_option
-from loader.cli.say import say
+from .options import database_option, format_option
+from .say import say
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Format
+    from ..tools.tables import Format
 
 _author_option = click.option(
     "--author", metavar="NAME", help="Who; the name you are logged in by if not given."
@@ -28,9 +28,9 @@ def baseline() -> None:
 
     \b
     Example:
-      python -m loader baseline set exp-12
-      python -m loader baseline set exp-12 --agent feature_dev --author ana
-      python -m loader baseline show
+      evalmart baseline set exp-12
+      evalmart baseline set exp-12 --agent feature_dev --author ana
+      evalmart baseline show
     """
 
 
@@ -46,12 +46,12 @@ def set_(
 
     \b
     Example:
-      python -m loader baseline set exp-12 --agent feature_dev
+      evalmart baseline set exp-12 --agent feature_dev
     """
-    from loader.cli.loads import own_name
-    from loader.ingest import baselines
-    from loader.warehouse.connection import connect
-    from loader.warehouse.seeds import control_groups
+    from ..ingest import baselines
+    from ..warehouse.connection import connect
+    from ..warehouse.seeds import control_groups
+    from .loads import own_name
 
     with connect(database_url) as connection:
         written = baselines.set_baseline(
@@ -71,11 +71,11 @@ def clear(*, agent: str, author: str | None, database_url: str | None) -> None:
 
     \b
     Example:
-      python -m loader baseline clear --agent feature_dev
+      evalmart baseline clear --agent feature_dev
     """
-    from loader.cli.loads import own_name
-    from loader.ingest import baselines
-    from loader.warehouse.connection import connect
+    from ..ingest import baselines
+    from ..warehouse.connection import connect
+    from .loads import own_name
 
     with connect(database_url) as connection:
         written = baselines.clear(connection, agent, author or own_name())
@@ -91,12 +91,12 @@ def show(*, agent: str | None, output: Format, database_url: str | None) -> None
 
     \b
     Example:
-      python -m loader baseline show
-      python -m loader baseline show --agent feature_dev --format json
+      evalmart baseline show
+      evalmart baseline show --agent feature_dev --format json
     """
-    from loader.ingest import baselines
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
+    from ..ingest import baselines
+    from ..show.render import render
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = baselines.entries(connection, agent)

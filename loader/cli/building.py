@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from loader.cli.say import say
-from loader.tools.counts import counted
+from ..tools.counts import counted
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.warehouse.standing import Standing
+    from ..warehouse.standing import Standing
 
 R = TypeVar("R")
 
@@ -32,7 +32,7 @@ def build_at_once(database_url: str | None) -> None:
         click.exceptions.Exit: the build failed; with its exit code.
 
     """
-    from loader.warehouse.dbt import build  # keep --help quick
+    from ..warehouse.dbt import build  # keep --help quick
 
     code = build((), database_url, quiet=True)
     if code:
@@ -59,8 +59,8 @@ def build_option(function: Callable[..., R]) -> Callable[..., R]:
 
 
 def _say_what_waits(database_url: str | None) -> None:
-    from loader.warehouse.connection import connect
-    from loader.warehouse.standing import waiting  # keep --help quick
+    from ..warehouse.connection import connect
+    from ..warehouse.standing import waiting  # keep --help quick
 
     with connect(database_url) as connection:
         found = waiting(connection)

@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from loader.cli.options import database_option, format_option
-from loader.tools.tables import Format
+from ..tools.tables import Format
+from .options import database_option, format_option
 
 
 @click.command()
@@ -22,13 +22,13 @@ def catalog(*, experiment: str | None, output: Format, database_url: str | None)
 
     \b
     Example:
-      python -m loader catalog
-      python -m loader catalog --experiment exp-2025-01-001
-      python -m loader catalog --format json
+      evalmart catalog
+      evalmart catalog --experiment exp-2025-01-001
+      evalmart catalog --format json
     """
-    from loader.marts import catalog as seen
-    from loader.show.render import for_people, render
-    from loader.warehouse.connection import connect
+    from ..marts import catalog as seen
+    from ..show.render import for_people, render
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = seen.metrics_seen(connection, experiment)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import format_option
+from .options import format_option
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Format
+    from ..tools.tables import Format
 
 
 @click.command()
@@ -29,13 +29,13 @@ def datasets(*, part: str | None, limit: int, output: Format) -> None:
 
     \b
     Example:
-      python -m loader datasets
-      python -m loader datasets --name scenarios --format json
+      evalmart datasets
+      evalmart datasets --name scenarios --format json
     """
-    from loader.show.render import render
-    from loader.sources.langsmith import LangSmith
-    from loader.sources.langsmith.datasets import list_datasets
-    from loader.tools.tables import Column, Kind, Table
+    from ..show.render import render
+    from ..sources.langsmith import LangSmith
+    from ..sources.langsmith.datasets import list_datasets
+    from ..tools.tables import Column, Kind, Table
 
     rows = [
         (each.name, each.example_count, each.experiment_count, each.last_experiment_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from loader.cli.say import say
+from .say import say
 
 
 @click.group()
@@ -17,9 +17,9 @@ def declare() -> None:
 
     \b
     Example:
-      python -m loader declare metric toxicity --direction lower --margin 0.02
-      python -m loader declare group control_v3 --role control
-      python -m loader declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
+      evalmart declare metric toxicity --direction lower --margin 0.02
+      evalmart declare group control_v3 --role control
+      evalmart declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
     """
 
 
@@ -48,11 +48,11 @@ def metric(name: str, margin: str | None, scale: str | None, **asked: str | None
 
     \b
     Example:
-      python -m loader declare metric helpfulness --scale 1:5 --margin 0.05
-      python -m loader declare metric retries --kind measurement --direction lower
-      python -m loader declare metric latency --margin 0.1
+      evalmart declare metric helpfulness --scale 1:5 --margin 0.05
+      evalmart declare metric retries --kind measurement --direction lower
+      evalmart declare metric latency --margin 0.1
     """
-    from loader.team.declare import declare_metric  # keep --help quick
+    from ..team.declare import declare_metric  # keep --help quick
 
     _say(declare_metric(name, _given({**asked, "non_inferiority_margin": margin}), scale))
 
@@ -66,9 +66,9 @@ def group(name: str, **asked: str | None) -> None:
 
     \b
     Example:
-      python -m loader declare group control_v3 --role control
+      evalmart declare group control_v3 --role control
     """
-    from loader.team.declare import declare_group  # keep --help quick
+    from ..team.declare import declare_group  # keep --help quick
 
     _say(declare_group(name, _given(asked)))
 
@@ -82,9 +82,9 @@ def evaluator(key: str, metric: str | None, scale: str | None) -> None:
 
     \b
     Example:
-      python -m loader declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
+      evalmart declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
     """
-    from loader.team.declare import declare_evaluator  # keep --help quick
+    from ..team.declare import declare_evaluator  # keep --help quick
 
     _say(declare_evaluator(key, metric, scale))
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
-from loader.cli.say import say
-from loader.records.defaults import Defaults
+from ..records.defaults import Defaults
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from loader.cli.options import database_option
-from loader.cli.say import say
-from loader.errors import ConfigurationError
-from loader.tools.counts import counted
+from ..errors import ConfigurationError
+from ..tools.counts import counted
+from .options import database_option
+from .say import say
 
 _FORMATS: Final = ("csv", "json", "jsonl", "markdown", "parquet")
 _LEAVING: Final = ("every-eval-ever", "openai-evals", "inspect-score-edits")
@@ -58,14 +58,14 @@ def export(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader export results.csv.gz --agent feature_dev --days 30
-      python -m loader export runs.jsonl --mart evaluation_trials --experiment exp-1
-      python -m loader export - --mart version_trends | head
-      python -m loader export out --experiment exp-1 --format every-eval-ever
+      evalmart export results.csv.gz --agent feature_dev --days 30
+      evalmart export runs.jsonl --mart evaluation_trials --experiment exp-1
+      evalmart export - --mart version_trends | head
+      evalmart export out --experiment exp-1 --format every-eval-ever
     """
-    from loader.marts.export import DEFAULT_MART, Selection
-    from loader.marts.export import export as write
-    from loader.warehouse.connection import connect
+    from ..marts.export import DEFAULT_MART, Selection
+    from ..marts.export import export as write
+    from ..warehouse.connection import connect
 
     if format in _LEAVING:
         _leave(path, format, experiment, mart or agent or days or exact, database_url)
@@ -79,8 +79,8 @@ def export(  # noqa: PLR0913  one parameter per option
 def _leave(
     path: str, form: str, experiment: str | None, of_marts: object, database_url: str | None
 ) -> None:
-    from loader.marts.leaving.export import leave
-    from loader.warehouse.connection import connect
+    from ..marts.leaving.export import leave
+    from ..warehouse.connection import connect
 
     if of_marts:
         raise ConfigurationError(

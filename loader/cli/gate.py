@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.building import build_option
-from loader.cli.options import database_option, format_option
-from loader.cli.progress import progress
-from loader.cli.say import say
-from loader.tools.tables import Format
+from ..tools.tables import Format
+from .building import build_option
+from .options import database_option, format_option
+from .progress import progress
+from .say import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,18 +89,18 @@ def gate(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader gate --experiment exp-2025-01-001
-      python -m loader gate --experiment exp-2025-01-001 --format markdown >> comment.md
-      python -m loader gate --agent feature_dev --extension-version 1.2.3
-      python -m loader gate --experiment exp-2025-01-001 --agent feature_dev
-      python -m loader gate --experiment exp-2025-01-001 --floor accuracy=0.8 --floor latency=2000
+      evalmart gate --experiment exp-2025-01-001
+      evalmart gate --experiment exp-2025-01-001 --format markdown >> comment.md
+      evalmart gate --agent feature_dev --extension-version 1.2.3
+      evalmart gate --experiment exp-2025-01-001 --agent feature_dev
+      evalmart gate --experiment exp-2025-01-001 --floor accuracy=0.8 --floor latency=2000
     """
-    from loader.gate import judge
-    from loader.gate.floors import with_floors
-    from loader.gate.page import render_answers
-    from loader.gate.policy_file import read_policy
-    from loader.warehouse.connection import connect
-    from loader.warehouse.seeds import read_vocabulary
+    from ..gate import judge
+    from ..gate.floors import with_floors
+    from ..gate.page import render_answers
+    from ..gate.policy_file import read_policy
+    from ..warehouse.connection import connect
+    from ..warehouse.seeds import read_vocabulary
 
     if experiment is None and agent is None:
         raise click.UsageError("give --experiment, --agent, or both")
@@ -152,16 +152,16 @@ def replay(
 
     \b
     Example:
-      python -m loader replay --since 2025-01-01
-      python -m loader replay --policy policies/stricter.yml
+      evalmart replay --since 2025-01-01
+      evalmart replay --policy policies/stricter.yml
     """
     from datetime import UTC
 
-    from loader.gate.policy_file import read_policy
-    from loader.gate.replay import replay as replay_decisions
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
-    from loader.warehouse.migrate import require_current
+    from ..gate.policy_file import read_policy
+    from ..gate.replay import replay as replay_decisions
+    from ..show.render import render
+    from ..warehouse.connection import connect
+    from ..warehouse.migrate import require_current
 
     if since is not None and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -224,12 +224,12 @@ def calibrate(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader calibrate --experiment nightly-repetitions --splits 1000 --seed 1
+      evalmart calibrate --experiment nightly-repetitions --splits 1000 --seed 1
     """
-    from loader.gate.calibration import calibrate as run_calibration
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
-    from loader.warehouse.migrate import require_current
+    from ..gate.calibration import calibrate as run_calibration
+    from ..show.render import render
+    from ..warehouse.connection import connect
+    from ..warehouse.migrate import require_current
 
     with connect(database_url) as connection, progress("dealing", splits) as advance:
 

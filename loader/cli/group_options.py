@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from loader.cli.say import say
-from loader.errors import ConfigurationError, InvalidRecord
+from ..errors import ConfigurationError, InvalidRecord
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.ingest.summary import LoadSummary
-    from loader.records.vocabulary import Vocabulary
+    from ..ingest.summary import LoadSummary
+    from ..records.vocabulary import Vocabulary
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,7 +43,7 @@ def roles_of(controls: Sequence[str], treatments: Sequence[str]) -> dict[str, st
         ConfigurationError: a name is in both roles, or cannot be a group; names them all.
 
     """
-    from loader.records import checks  # keep --help quick
+    from ..records import checks  # keep --help quick
 
     faults = [
         f"{name!r} is both --control and --treatment; keep one"
@@ -82,12 +82,12 @@ def say_unknown_groups(summary: LoadSummary) -> None:
     say("to make them known, check the roles, then ingest again:", err=True)
     guessed = [(shlex.quote(name), _role(name)) for name, _ in found[:_MOST_SHOWN]]
     for name, role in guessed:
-        say(f"  python -m loader declare group {name} --role {role}", err=True)
+        say(f"  evalmart declare group {name} --role {role}", err=True)
     options = " ".join(f"--{role} {name}" for name, role in guessed)
     say(f"or, for these experiments alone, ingest with: {options}", err=True)
 
 
 def _role(name: str) -> str:
-    from loader.sources.advice import control_place  # keep --help quick
+    from ..sources.advice import control_place  # keep --help quick
 
     return "treatment" if control_place(name) is None else "control"

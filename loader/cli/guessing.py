@@ -11,29 +11,29 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from loader.cli.say import say
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records.json_text import decode_object
-from loader.sources.files import FileSource
-from loader.sources.guess import guess
-from loader.sources.mapping_file import parse_mapping
-from loader.sources.paths import STANDARD_INPUT, expand
-from loader.sources.probe import probe
-from loader.tools.files import cannot_write, whole_file
-from loader.warehouse.folder import shown, team_folder
+from ..errors import ConfigurationError, InvalidRecord
+from ..records.json_text import decode_object
+from ..sources.files import FileSource
+from ..sources.guess import guess
+from ..sources.mapping_file import parse_mapping
+from ..sources.paths import STANDARD_INPUT, expand
+from ..sources.probe import probe
+from ..tools.files import cannot_write, whole_file
+from ..warehouse.folder import shown, team_folder
+from .say import say
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Sequence
 
-    from loader.cli.ingest_options import Reading
-    from loader.cli.mapping_options import MappingOptions
-    from loader.records.checker import Defaults
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources import SourceRow
-    from loader.sources.files import Format
-    from loader.sources.mapping import Mapping
-    from loader.sources.proposal import Proposal
+    from ..records.checker import Defaults
+    from ..records.vocabulary import Vocabulary
+    from ..sources import SourceRow
+    from ..sources.files import Format
+    from ..sources.mapping import Mapping
+    from ..sources.proposal import Proposal
+    from .ingest_options import Reading
+    from .mapping_options import MappingOptions
 
 _FILE: Final = "evalmart-mapping.yml"
 _SHOWN: Final = 3
@@ -175,7 +175,7 @@ def _write(text: str) -> Path:
 
 
 def _command(paths: Sequence[str], chosen: Format | None, mapping: Path, given: Defaults) -> str:
-    words = ["python", "-m", "loader", "ingest"]
+    words = ["evalmart", "ingest"]
     words += [word for path in paths for word in ("--file", path)]
     words += ["--format", chosen] if chosen else []
     words += ["--mapping", shown(mapping)]

@@ -9,35 +9,35 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from loader.cli.building import build_at_once
-from loader.cli.environment import (
+from ..errors import ConfigurationError
+from ..sources.tools.registry import KINDS
+from .building import build_at_once
+from .environment import (
     from_environment,
     project_of_environment,
     takes_environment,
     with_environment,
 )
-from loader.cli.group_options import group_options, roles_of, with_groups
-from loader.cli.ingest_options import Reading, Scales, reading_options
-from loader.cli.langsmith import build_sources, langsmith_options
-from loader.cli.loads import Manner, load_all
-from loader.cli.mapping_options import MappingOptions, mapping_options
-from loader.cli.options import database_option
-from loader.cli.progress import is_shown, progress
-from loader.cli.say import say, say_json
-from loader.errors import ConfigurationError
-from loader.sources.tools.registry import KINDS
+from .group_options import group_options, roles_of, with_groups
+from .ingest_options import Reading, Scales, reading_options
+from .langsmith import build_sources, langsmith_options
+from .loads import Manner, load_all
+from .mapping_options import MappingOptions, mapping_options
+from .options import database_option
+from .progress import is_shown, progress
+from .say import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime, timedelta
 
-    from loader.ingest.summary import LoadSummary
-    from loader.records.checker import Defaults
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources import Source
-    from loader.sources.files import Format
-    from loader.sources.mapping import Mapping
-    from loader.warehouse.connection import Connection
+    from ..ingest.summary import LoadSummary
+    from ..records.checker import Defaults
+    from ..records.vocabulary import Vocabulary
+    from ..sources import Source
+    from ..sources.files import Format
+    from ..sources.mapping import Mapping
+    from ..warehouse.connection import Connection
 
 _MOST_LEFT_OUT: Final = 10
 
@@ -152,16 +152,16 @@ def ingest(  # noqa: PLR0913  one for each option
 
     \b
     Example:
-      python -m loader ingest --file results.jsonl --experiment-id exp-1
-      python -m loader ingest --file 'runs/*.csv.gz' --experiment-group code-chef
-      python -m loader ingest --file results.jsonl --scale helpfulness=1:5 --measure turns
-      zcat results.gz | python -m loader ingest --file - --format jsonl
-      python -m loader ingest --guess results.csv
-      python -m loader ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
-      python -m loader ingest --project code-chef-evaluation --experiment-group code-chef
-      python -m loader ingest --project production --last 24h
-      python -m loader ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
-      python -m loader ingest logs/ --map experiment_group=model --control gpt-5 --treatment o4
+      evalmart ingest --file results.jsonl --experiment-id exp-1
+      evalmart ingest --file 'runs/*.csv.gz' --experiment-group code-chef
+      evalmart ingest --file results.jsonl --scale helpfulness=1:5 --measure turns
+      zcat results.gz | evalmart ingest --file - --format jsonl
+      evalmart ingest --guess results.csv
+      evalmart ingest --file results.csv --map task_id=id --map latency_ms=seconds:s
+      evalmart ingest --project code-chef-evaluation --experiment-group code-chef
+      evalmart ingest --project production --last 24h
+      evalmart ingest --file ab.csv --experiment-id ab-1 --control a --treatment b
+      evalmart ingest logs/ --map experiment_group=model --control gpt-5 --treatment o4
 
     Of a LangSmith project that was loaded before, only what can have changed is asked for.
 
@@ -170,10 +170,10 @@ def ingest(  # noqa: PLR0913  one for each option
     of any run; with --all-experiments, an experiment failed (the others are loaded).
     """
     # imported here: `--help` must not wait for the database driver
-    from loader.ingest.known_runs import KnownRuns
-    from loader.records.checker import Defaults
-    from loader.warehouse.seeds import read_vocabulary
-    from loader.warehouse.variables import keeps_contents
+    from ..ingest.known_runs import KnownRuns
+    from ..records.checker import Defaults
+    from ..warehouse.seeds import read_vocabulary
+    from ..warehouse.variables import keeps_contents
 
     with_io = keeps_contents(asked=with_io)
     vocabulary = read_vocabulary()
@@ -196,7 +196,7 @@ def ingest(  # noqa: PLR0913  one for each option
             else "--price is for LangSmith; a file says what its runs cost (cost_usd)"
         )
     if mapping_options.guess:
-        from loader.cli.guessing import agreed_mapping  # only where it is asked for
+        from .guessing import agreed_mapping  # only where it is asked for
 
         mapping = agreed_mapping(
             (*files, *paths), _format_of_records((*files, *paths), input_format, mapping_options),
@@ -274,9 +274,9 @@ def schema() -> None:
 
     \b
     Example:
-      python -m loader schema > record.schema.json
+      evalmart schema > record.schema.json
     """
-    from loader.records.form import json_schema  # keep --help quick
+    from ..records.form import json_schema  # keep --help quick
 
     say_json(json_schema(), indent=2)
 
@@ -284,7 +284,7 @@ def schema() -> None:
 def _format_of_records(
     paths: Sequence[str], input_format: str | None, options: MappingOptions
 ) -> Format | None:
-    from loader.sources.chosen import refuse_guess  # keep --help quick
+    from ..sources.chosen import refuse_guess  # keep --help quick
 
     if input_format is None and paths:
         refuse_guess(paths, options._replace(path=None).mapping())  # --mapping is refused later
@@ -302,8 +302,8 @@ def _file_sources(
     defaults: Defaults,
     mapping: Mapping,
 ) -> Sequence[Source]:
-    from loader.sources.chosen import file_sources  # keep --help quick
-    from loader.sources.mapping import refuse_percent
+    from ..sources.chosen import file_sources  # keep --help quick
+    from ..sources.mapping import refuse_percent
 
     refuse_percent(mapping)
     chosen = file_sources(
@@ -341,9 +341,9 @@ def _load(
     database_url: str | None,
     **options: Any,  # noqa: ANN401  of `load`
 ) -> LoadSummary:
-    from loader.ingest.load import load
-    from loader.ingest.parallel import MOST_PROCESSES
-    from loader.warehouse.connection import connect  # keep --help quick
+    from ..ingest.load import load
+    from ..ingest.parallel import MOST_PROCESSES
+    from ..warehouse.connection import connect  # keep --help quick
 
     with connect(database_url) as connection, _progress(source) as on_progress:
         _begin_warehouse(connection, database_url)
@@ -360,8 +360,8 @@ def _load(
 
 def _begin_warehouse(connection: Connection, database_url: str | None) -> None:
     """Make the raw schema of an embedded server that has none: it is nobody else's."""
-    from loader.warehouse.connection import is_embedded
-    from loader.warehouse.migrate import current_version, migrate  # keep --help quick
+    from ..warehouse.connection import is_embedded
+    from ..warehouse.migrate import current_version, migrate  # keep --help quick
 
     if is_embedded(database_url) and current_version(connection) == 0:
         migrate(connection)

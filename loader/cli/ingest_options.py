@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import click
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from loader.records.vocabulary import Vocabulary
+    from ..records.vocabulary import Vocabulary
 
 P = ParamSpec("P")
 R = TypeVar("R")

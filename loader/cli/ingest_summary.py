@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from loader.cli.say import say, say_json
-from loader.errors import InputRejected
-from loader.show.asides import sentence, sentences
-from loader.show.escape import terminal
+from ..errors import InputRejected
+from ..show.asides import sentence, sentences
+from ..show.escape import terminal
+from .say import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.ingest.summary import LoadSummary
+    from ..ingest.summary import LoadSummary
 
 _MOST_REASONS: Final = 3
 

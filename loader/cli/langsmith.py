@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
-from loader.cli.options import format_option
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .options import format_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from loader.records.checker import Defaults
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources.langsmith import LangSmithSource
-    from loader.sources.langsmith.known import Known
-    from loader.tools.tables import Format
+    from ..records.checker import Defaults
+    from ..records.vocabulary import Vocabulary
+    from ..sources.langsmith import LangSmithSource
+    from ..sources.langsmith.known import Known
+    from ..tools.tables import Format
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -154,8 +154,8 @@ def build_sources(  # noqa: PLR0913  one for each option
         SourceUnavailable: LangSmith does not answer.
     """
     # imported here: `--help` must not wait for it
-    from loader.sources.langsmith import Selection, select_sources
-    from loader.warehouse.prices import read_price_list
+    from ..sources.langsmith import Selection, select_sources
+    from ..warehouse.prices import read_price_list
 
     if last and since:
         raise ConfigurationError("--last and --since both say when to begin; keep one of them")
@@ -188,12 +188,12 @@ def projects(*, dataset: str | None, limit: int, output: Format) -> None:
 
     \b
     Example:
-      python -m loader projects
-      python -m loader projects --dataset ib-agent-scenarios-v1 --format json
+      evalmart projects
+      evalmart projects --dataset ib-agent-scenarios-v1 --format json
     """
-    from loader.show.render import render
-    from loader.sources.langsmith import LangSmith, dataset_names, find_dataset, list_projects
-    from loader.tools.tables import Column, Kind, Table
+    from ..show.render import render
+    from ..sources.langsmith import LangSmith, dataset_names, find_dataset, list_projects
+    from ..tools.tables import Column, Kind, Table
 
     client = LangSmith()
     dataset_id = find_dataset(client, dataset).id if dataset else None

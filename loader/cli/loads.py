@@ -6,20 +6,20 @@ import getpass
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-from loader.cli.group_options import say_unknown_groups
-from loader.cli.ingest_summary import print_summary, refuse
-from loader.cli.say import say
-from loader.errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
-from loader.show.escape import terminal
-from loader.sources import Failing, Losing, Noting, Quoting
-from loader.tools.counts import counted
+from ..errors import InputRejected, LoaderError, SourceUnavailable, WarehouseUnavailable
+from ..show.escape import terminal
+from ..sources import Failing, Losing, Noting, Quoting
+from ..tools.counts import counted
+from .group_options import say_unknown_groups
+from .ingest_summary import print_summary, refuse
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.ingest.summary import LoadSummary
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources import Source
+    from ..ingest.summary import LoadSummary
+    from ..records.vocabulary import Vocabulary
+    from ..sources import Source
 
 _PATIENCE: Final = 3
 """Experiments in a row for which the service did not answer: then the rest is not tried."""
@@ -179,8 +179,8 @@ class Failures:
 
 def withdraw_gone(source: Source, database_url: str | None) -> None:
     """Withdraw the runs that a source no longer has, and say so."""
-    from loader.ingest import withdrawals
-    from loader.warehouse.connection import connect  # keep --help quick
+    from ..ingest import withdrawals
+    from ..warehouse.connection import connect  # keep --help quick
 
     gone = source.gone() if isinstance(source, Losing) else {}
     if not gone:
@@ -198,7 +198,7 @@ def withdraw_gone(source: Source, database_url: str | None) -> None:
         runs = counted(len(gone[entry.experiment]), "run")
         say(f"{entry.experiment}: entry {entry.load_id} takes back {runs}", err=True)
     numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
-    say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+    say(f"to lift it: evalmart withdraw {numbers} --reason TEXT", err=True)
 
 
 def quote(source: Source, manner: Manner) -> int:
@@ -207,8 +207,8 @@ def quote(source: Source, manner: Manner) -> int:
     if not statements:
         return 0
     rejected = 0
-    from loader.ingest import quotes
-    from loader.warehouse.connection import connect  # keep --help quick
+    from ..ingest import quotes
+    from ..warehouse.connection import connect  # keep --help quick
 
     with connect(manner.database_url) as connection:
         for outcome in quotes.store(connection, statements, manner.vocabulary, again=manner.again):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import click
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.sources.mapping import Mapping
-    from loader.sources.values import DecimalMark
+    from ..sources.mapping import Mapping
+    from ..sources.values import DecimalMark
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -81,8 +81,8 @@ class MappingOptions(NamedTuple):
         """
         from dataclasses import replace
 
-        from loader.sources.mapping import Mapping, parse_all
-        from loader.sources.mapping_file import read_mapping  # keep --help quick
+        from ..sources.mapping import Mapping, parse_all
+        from ..sources.mapping_file import read_mapping  # keep --help quick
 
         said = parse_all(map(_taken_apart, self.entries))
         said = replace(said, decimal=self.decimal, records=self.records)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from loader.cli.options import database_option
-from loader.cli.say import say
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .options import database_option
+from .say import say
 
 _HIGHEST_PORT = 65_535
 
@@ -27,12 +27,12 @@ def metrics(*, textfile: Path | None, listen: str | None, database_url: str | No
 
     \b
     Example:
-      python -m loader metrics --textfile evalmart.prom
-      python -m loader metrics --listen 127.0.0.1:9464
+      evalmart metrics --textfile evalmart.prom
+      evalmart metrics --listen 127.0.0.1:9464
     """
     if (textfile is None) == (listen is None):
         raise click.UsageError("give either --textfile or --listen")
-    from loader.prometheus import exposition  # an extra, and the driver
+    from ..prometheus import exposition  # an extra, and the driver
 
     if textfile is not None:
         exposition.write(str(textfile), database_url)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 import click
 
-from loader.errors import LoaderError
-from loader.tools.tables import Format
+from ..errors import LoaderError
+from ..tools.tables import Format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ def _load_what_waits(
     """
     del parameter
     if not ctx.resilient_parsing:
-        from loader.recording.spool import replay_waiting  # not for completion
+        from ..recording.spool import replay_waiting  # not for completion
 
         replay_waiting(database_url)
         _clear_what_was_left(database_url)
@@ -73,14 +73,14 @@ def _load_what_waits(
 
 
 def _clear_what_was_left(database_url: str | None) -> None:
-    from loader.warehouse.project import home_directory  # light; the driver is not
+    from ..warehouse.project import home_directory  # light; the driver is not
 
     try:
         is_any = any((home_directory() / "as_of").iterdir())
     except (LoaderError, OSError):
         return
     if is_any:
-        from loader.warehouse.temporary import clear_after_this_machine
+        from ..warehouse.temporary import clear_after_this_machine
 
         clear_after_this_machine(database_url)
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from loader.show.escape import terminal
+from ..show.escape import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option, format_option
-from loader.cli.progress import progress
-from loader.cli.say import say
-from loader.errors import ConfigurationError
-from loader.tools.counts import counted
+from ..errors import ConfigurationError
+from ..tools.counts import counted
+from .options import database_option, format_option
+from .progress import progress
+from .say import say
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Format
+    from ..tools.tables import Format
 
 
 @click.command()
@@ -65,9 +65,9 @@ def purge(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader purge --older-than 400
-      python -m loader purge --older-than 400 --yes
-      python -m loader purge --contents-older-than 30 --rejects-older-than 90 --yes
+      evalmart purge --older-than 400
+      evalmart purge --older-than 400 --yes
+      evalmart purge --contents-older-than 30 --rejects-older-than 90 --yes
     """
     if days is None and contents_days is None and rejects_days is None:
         raise ConfigurationError(
@@ -83,8 +83,8 @@ def purge(  # noqa: PLR0913  one parameter per option
 
 
 def _purge_rejects(days: int, database_url: str | None, *, yes: bool) -> None:
-    from loader.ingest import old_rejects
-    from loader.warehouse.connection import connect
+    from ..ingest import old_rejects
+    from ..warehouse.connection import connect
 
     with connect(database_url, autocommit=True) as connection:
         old = old_rejects.find(connection, days)
@@ -100,8 +100,8 @@ def _purge_rejects(days: int, database_url: str | None, *, yes: bool) -> None:
 
 
 def _purge_contents(days: int, database_url: str | None, *, yes: bool) -> None:
-    from loader.ingest import contents
-    from loader.warehouse.connection import connect
+    from ..ingest import contents
+    from ..warehouse.connection import connect
 
     with connect(database_url, autocommit=True) as connection:
         old = contents.find(connection, days)
@@ -125,10 +125,10 @@ def _purge_runs(  # noqa: PLR0913  what the command takes
     yes: bool,
     no_build: bool,
 ) -> None:
-    from loader.ingest import retention
-    from loader.show.render import render
-    from loader.warehouse import dbt
-    from loader.warehouse.connection import connect
+    from ..ingest import retention
+    from ..show.render import render
+    from ..warehouse import dbt
+    from ..warehouse.connection import connect
 
     with connect(database_url, autocommit=True) as connection:
         expired = retention.find(connection, days)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.options import database_option
-from loader.cli.say import say, say_json
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .options import database_option
+from .say import say, say_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.report.pushed import Message
-    from loader.sources.langsmith import LangSmith
+    from ..report.pushed import Message
+    from ..sources.langsmith import LangSmith
 
 _PROJECT, _FEEDBACK = "project", "feedback"
 
@@ -52,11 +52,11 @@ def push(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader push --experiment exp-2025-01-001 --dry-run
-      python -m loader push --experiment exp-2025-01-001 --to project --to feedback
+      evalmart push --experiment exp-2025-01-001 --dry-run
+      evalmart push --experiment exp-2025-01-001 --to project --to feedback
     """
-    from loader.report.pushed import messages
-    from loader.warehouse.connection import connect
+    from ..report.pushed import messages
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection:
         found = messages(connection, experiment, candidate_group, candidate_version)
@@ -67,7 +67,7 @@ def push(  # noqa: PLR0913  one parameter per option
             say_json(_shown(message, places), indent=2)
         say("dry run, nothing written", err=True)
         return
-    from loader.sources.langsmith import LangSmith  # the SDK is slow to import
+    from ..sources.langsmith import LangSmith  # the SDK is slow to import
 
     client = LangSmith()
     for message in found:
@@ -77,7 +77,7 @@ def push(  # noqa: PLR0913  one parameter per option
 
 
 def _shown(message: Message, places: Sequence[str]) -> dict[str, object]:
-    from loader.sources.langsmith.push import VERDICT, prefixed
+    from ..sources.langsmith.push import VERDICT, prefixed
 
     shown: dict[str, object] = {
         "project": message.origin.project,
@@ -93,7 +93,7 @@ def _shown(message: Message, places: Sequence[str]) -> dict[str, object]:
 
 
 def _write(client: LangSmith, message: Message, places: Sequence[str]) -> None:
-    from loader.sources.langsmith.push import VERDICT, write_feedback, write_metadata
+    from ..sources.langsmith.push import VERDICT, write_feedback, write_metadata
 
     origin = message.origin
     where = f"project {origin.project} ({origin.project_id}) at {client.endpoint}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from loader.cli.building import build_option
-from loader.cli.options import as_of_option, database_option, format_option
-from loader.cli.say import say
-from loader.tools.tables import Format
+from ..tools.tables import Format
+from .building import build_option
+from .options import as_of_option, database_option, format_option
+from .say import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,15 +41,15 @@ def summary(
 
     \b
     Example:
-      python -m loader summary --experiment exp-2025-01-001
-      python -m loader summary --experiment exp-2025-01-001 --format json
-      python -m loader summary --experiment exp-2025-01-001 --as-of 2025-02-01
+      evalmart summary --experiment exp-2025-01-001
+      evalmart summary --experiment exp-2025-01-001 --format json
+      evalmart summary --experiment exp-2025-01-001 --as-of 2025-02-01
     """
-    from loader.marts import beside, evidence, questions
-    from loader.marts.as_of import believed
-    from loader.marts.reading import reading
-    from loader.show.summary_page import Answer, render_summary
-    from loader.warehouse.connection import connect
+    from ..marts import beside, evidence, questions
+    from ..marts.as_of import believed
+    from ..marts.reading import reading
+    from ..show.summary_page import Answer, render_summary
+    from ..warehouse.connection import connect
 
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
@@ -97,18 +97,18 @@ def compare(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader compare --experiment exp-2025-01-001 --limit 10
-      python -m loader compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
-      python -m loader compare --experiment exp-2025-01-001 --format csv > tasks.csv
+      evalmart compare --experiment exp-2025-01-001 --limit 10
+      evalmart compare --experiment exp-2025-01-001 --task checkout-api/fix-race-in-retry
+      evalmart compare --experiment exp-2025-01-001 --format csv > tasks.csv
     """
-    from loader.marts import beside, evidence, questions
-    from loader.marts.as_of import believed
-    from loader.marts.reading import reading
-    from loader.show import views
-    from loader.show.metric_page import metric_table
-    from loader.show.render import render
-    from loader.show.summary_page import beside_candidates, brief
-    from loader.warehouse.connection import connect
+    from ..marts import beside, evidence, questions
+    from ..marts.as_of import believed
+    from ..marts.reading import reading
+    from ..show import views
+    from ..show.metric_page import metric_table
+    from ..show.render import render
+    from ..show.summary_page import beside_candidates, brief
+    from ..warehouse.connection import connect
 
     with (
         believed(as_of, _VERDICT, database_url, experiment=experiment),
@@ -165,14 +165,14 @@ def trend(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader trend --agent feature_dev --metric accuracy --group code-chef
+      evalmart trend --agent feature_dev --metric accuracy --group code-chef
     """
-    from loader.marts import questions
-    from loader.marts.as_of import believed
-    from loader.marts.reading import reading
-    from loader.show import views
-    from loader.show.render import for_people, render
-    from loader.warehouse.connection import connect
+    from ..marts import questions
+    from ..marts.as_of import believed
+    from ..marts.reading import reading
+    from ..show import views
+    from ..show.render import for_people, render
+    from ..warehouse.connection import connect
 
     with (
         believed(as_of, ["version_trends"], database_url, agent=agent),
@@ -215,12 +215,12 @@ def recent(
 
     \b
     Example:
-      python -m loader recent --agent feature_dev --limit 5
+      evalmart recent --agent feature_dev --limit 5
     """
-    from loader.marts import questions
-    from loader.show import views
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
+    from ..marts import questions
+    from ..show import views
+    from ..show.render import render
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = questions.recent(connection, agent, group, limit)
@@ -238,13 +238,13 @@ def experiments(*, limit: int | None, output: Format, database_url: str | None) 
 
     \b
     Example:
-      python -m loader experiments --limit 20
-      python -m loader experiments --format csv
+      evalmart experiments --limit 20
+      evalmart experiments --format csv
     """
-    from loader.marts import questions
-    from loader.show import views
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
+    from ..marts import questions
+    from ..show import views
+    from ..show.render import render
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection:
         table = questions.experiments(connection, limit)
@@ -277,14 +277,14 @@ def regressions(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader regressions --agent feature_dev
-      python -m loader regressions --agent feature_dev --since 1.4.0 --tasks
+      evalmart regressions --agent feature_dev
+      evalmart regressions --agent feature_dev --since 1.4.0 --tasks
     """
-    from loader.marts import regressions as reader
-    from loader.marts.reading import reading
-    from loader.show import views
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
+    from ..marts import regressions as reader
+    from ..marts.reading import reading
+    from ..show import views
+    from ..show.render import render
+    from ..warehouse.connection import connect
 
     with connect(database_url) as connection, reading(connection):
         alerts = reader.alerts(connection, agent, since)

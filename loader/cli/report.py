@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from loader.cli.building import build_option
-from loader.cli.options import database_option
-from loader.cli.say import say
-from loader.tools.files import cannot_write, whole_file
+from ..tools.files import cannot_write, whole_file
+from .building import build_option
+from .options import database_option
+from .say import say
 
 
 @click.command()
@@ -36,12 +36,12 @@ def report(
 
     \b
     Example:
-      python -m loader report --experiment exp-2025-01-001 -o report.html
-      python -m loader report --experiment exp-2025-01-001 -o comment.md
-      python -m loader report --agent feature_dev -o feature_dev.html
+      evalmart report --experiment exp-2025-01-001 -o report.html
+      evalmart report --experiment exp-2025-01-001 -o comment.md
+      evalmart report --agent feature_dev -o feature_dev.html
     """
-    from loader.report import drawing, page
-    from loader.warehouse.connection import connect
+    from ..report import drawing, page
+    from ..warehouse.connection import connect
 
     if (experiment is None) == (agent is None):
         raise click.UsageError("give either --experiment or --agent")

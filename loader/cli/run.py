@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from loader.cli.environment import from_environment, say_environment, takes_environment
-from loader.cli.options import database_option
-from loader.cli.run_options import (
+from ..errors import ConfigurationError
+from .environment import from_environment, say_environment, takes_environment
+from .options import database_option
+from .run_options import (
     INTERRUPTED,
     ChatOptions,
     TargetOptions,
@@ -24,9 +25,8 @@ from loader.cli.run_options import (
     run_progress,
     target_options,
 )
-from loader.cli.say import say, say_json
-from loader.cli.task_options import given_tasks, task_options
-from loader.errors import ConfigurationError
+from .say import say, say_json
+from .task_options import given_tasks, task_options
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -68,18 +68,18 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 
     \b
     Example:
-      python -m loader run --tasks tasks.jsonl --experiment-id exp-7 \\
+      evalmart run --tasks tasks.jsonl --experiment-id exp-7 \\
         --experiment-group baseline --extension-version 1.2.3 \\
         --endpoint http://localhost:8000/v1 --model qwen-coder-32b \\
-        --evaluator loader.evaluators:exact_match
-      python -m loader run --langsmith-dataset scenarios --split test --experiment-id exp-7 \\
+        --evaluator evalmart.evaluators:exact_match
+      evalmart run --langsmith-dataset scenarios --split test --experiment-id exp-7 \\
         --experiment-group code-chef --extension-version 1.2.3 --target agent:answer \\
         --evaluator judges:tone
     """
-    from loader.runner.arms import Arm
-    from loader.runner.session import run_missing
-    from loader.runner.stopping import Question
-    from loader.warehouse.seeds import default_groups
+    from ..runner.arms import Arm
+    from ..runner.session import run_missing
+    from ..runner.stopping import Question
+    from ..warehouse.seeds import default_groups
 
     say_environment(from_environment())
     group = baseline_group or default_groups()[0]
@@ -169,12 +169,12 @@ def compare_models(  # noqa: PLR0913, PLR0917  one parameter per option
 
     \b
     Example:
-      python -m loader compare-models --tasks tasks.jsonl --experiment-id exp-8 \\
+      evalmart compare-models --tasks tasks.jsonl --experiment-id exp-8 \\
         --baseline-endpoint http://localhost:8000/v1 --baseline-model qwen-coder-32b \\
         --endpoint http://localhost:8000/v1 --model qwen-coder-72b \\
-        --evaluator loader.evaluators:exact_match
+        --evaluator evalmart.evaluators:exact_match
     """
-    from loader.runner.comparison import compare_models_async
+    from ..runner.comparison import compare_models_async
 
     say_environment(from_environment())
     has_baseline = _named("baseline_", options).is_given

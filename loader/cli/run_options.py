@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
 
 import click
 
-from loader.cli.progress import progress
-from loader.cli.say import say
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .progress import progress
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loader.evaluators.tally import Failures
-    from loader.runner.arms import Settings
-    from loader.runner.outcome import Outcome
-    from loader.runner.targets import Target
+    from ..evaluators.tally import Failures
+    from ..runner.arms import Settings
+    from ..runner.outcome import Outcome
+    from ..runner.targets import Target
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -133,9 +133,9 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         ConfigurationError: none or several are named, or a bound is missing.
 
     """
-    from loader.runner.targets import CommandTarget, load_callable
-    from loader.tools.prices import price_of
-    from loader.warehouse.prices import read_prices
+    from ..runner.targets import CommandTarget, load_callable
+    from ..tools.prices import price_of
+    from ..warehouse.prices import read_prices
 
     if sum(map(bool, (named.function, named.command, named.endpoint))) != 1:
         raise ConfigurationError("name one of --target, --command and --endpoint for each arm")
@@ -145,8 +145,8 @@ def make_target(named: TargetOptions, chat: ChatOptions, *, needs_bound: bool) -
         return CommandTarget(named.command, named.model or "")
     if not named.model:
         raise ConfigurationError("--endpoint needs --model")
-    from loader.runner.chat import ChatTarget  # loads the HTTP client
-    from loader.warehouse.seeds import seed_shown
+    from ..runner.chat import ChatTarget  # loads the HTTP client
+    from ..warehouse.seeds import seed_shown
 
     price = price_of(named.model, read_prices())
     if needs_bound and (price is None or chat.max_tokens is None):
@@ -179,7 +179,7 @@ def make_settings(
     experiment_id: str, baseline: str | None, options: dict[str, Any], version: str | None
 ) -> Settings:
     """Return the settings that the options give; `version` is of the tasks, if they have one."""
-    from loader.runner.arms import Settings
+    from ..runner.arms import Settings
 
     return Settings(
         experiment_id=experiment_id,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from loader.cli.say import say
-from loader.sources.sample import DEFAULT_SEED, write_sample
-from loader.tools.files import cannot_write
+from ..sources.sample import DEFAULT_SEED, write_sample
+from ..tools.files import cannot_write
+from .say import say
 
 
 @click.command()
@@ -22,12 +22,12 @@ def sample(directory: Path | None, seed: int) -> None:
 
     \b
     Example:
-      python -m loader sample
-      python -m loader ingest --file .evalmart/sample/baseline.jsonl
+      evalmart sample
+      evalmart ingest --file .evalmart/sample/baseline.jsonl
     """
     if directory is None:
         # imported here: a directory named outright needs no project around it
-        from loader.warehouse.project import home_directory
+        from ..warehouse.project import home_directory
 
         directory = home_directory() / "sample"
     try:

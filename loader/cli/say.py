@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import click
 
-from loader.show import escape
-from loader.tools.secrets import redact, without_known
+from ..show import escape
+from ..tools.secrets import redact, without_known
 
 
 def say(text: object = "", *, err: bool = False) -> None:

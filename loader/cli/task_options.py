@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import click
 
-from loader.cli.say import say
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .say import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.runner.tasks import Task
+    from ..runner.tasks import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -51,7 +51,7 @@ def given_tasks(options: dict[str, Any]) -> Tasks:
         ConfigurationError: none or two places are named, or there are no such tasks.
         SourceUnavailable: LangSmith does not answer.
     """
-    from loader.runner.tasks import read_tasks  # keep --help quick
+    from ..runner.tasks import read_tasks  # keep --help quick
 
     path, dataset = options["task_file"], options["langsmith_dataset"]
     if (path is None) == (dataset is None):
@@ -60,7 +60,7 @@ def given_tasks(options: dict[str, Any]) -> Tasks:
         if options["splits"] or options["as_of_version"]:
             raise ConfigurationError("--split and --as-of-version go with --langsmith-dataset")
         return Tasks(read_tasks(path), None)
-    from loader.sources import langsmith  # the SDK is slow to import
+    from ..sources import langsmith  # the SDK is slow to import
 
     found = langsmith.read_tasks(
         langsmith.LangSmith(), dataset, options["splits"], options["as_of_version"]

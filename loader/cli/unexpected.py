@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loader.show.escape import terminal
-from loader.tools.secrets import redact
+from ..show.escape import terminal
+from ..tools.package import PACKAGE
+from ..tools.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +73,7 @@ def _folders() -> list[Path]:
     """Return where details may be kept, the best place first."""
     # imported here: whatever is wrong with the project must not hide what went wrong before
     try:
-        from loader.warehouse.project import home_directory
+        from ..warehouse.project import home_directory
 
         return [home_directory() / _FOLDER, Path(tempfile.gettempdir())]
     except Exception:  # noqa: BLE001  no project here, or no folder to work in
@@ -80,5 +81,5 @@ def _folders() -> list[Path]:
 
 
 def _version() -> str:
-    loaded = sys.modules.get("loader")
+    loaded = sys.modules.get(PACKAGE)
     return str(getattr(loaded, "__version__", "unknown"))

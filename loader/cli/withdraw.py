@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from loader.cli.loads import own_name
-from loader.cli.options import database_option, format_option
-from loader.cli.say import say
-from loader.errors import ConfigurationError
-from loader.tools.counts import counted
+from ..errors import ConfigurationError
+from ..tools.counts import counted
+from .loads import own_name
+from .options import database_option, format_option
+from .say import say
 
 if TYPE_CHECKING:
-    from loader.ingest.withdrawals import Found, Slice, Written
-    from loader.tools.tables import Format
+    from ..ingest.withdrawals import Found, Slice, Written
+    from ..tools.tables import Format
 
 _TOLD: Final = "what was said of arms and groups"
 
@@ -64,14 +64,14 @@ def withdraw(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      python -m loader withdraw --load 12 --reason 'loaded under the wrong version'
-      python -m loader withdraw --experiment exp-1 --group code-chef --task t-7 --reason 'wrong key'
-      python -m loader withdraw --undo 13 --reason 'it was right after all'
-      python -m loader withdraw --list
+      evalmart withdraw --load 12 --reason 'loaded under the wrong version'
+      evalmart withdraw --experiment exp-1 --group code-chef --task t-7 --reason 'wrong key'
+      evalmart withdraw --undo 13 --reason 'it was right after all'
+      evalmart withdraw --list
     """
-    from loader.ingest import withdrawals
-    from loader.show.render import render
-    from loader.warehouse.connection import connect
+    from ..ingest import withdrawals
+    from ..show.render import render
+    from ..warehouse.connection import connect
 
     meant = withdrawals.Slice(load, experiment, group, version, task, annotation)
     _check(meant, undo, reason, is_list=is_list, dry_run=dry_run)
@@ -99,7 +99,7 @@ def withdraw(  # noqa: PLR0913  one parameter per option
         written = withdrawals.withdraw(connection, meant, reason or "", who)
     _tell(written, "takes it back")
     numbers = " ".join(f"--undo {entry.load_id}" for entry in written)
-    say(f"to lift it: python -m loader withdraw {numbers} --reason TEXT", err=True)
+    say(f"to lift it: evalmart withdraw {numbers} --reason TEXT", err=True)
 
 
 def _check(
@@ -140,4 +140,4 @@ def _what(found: Found) -> str:
 def _tell(written: list[Written], what: str) -> None:
     for entry in written:
         say(f"{entry.experiment}: entry {entry.load_id} {what}", err=True)
-    say("the marts follow with the next build: python -m loader build", err=True)
+    say("the marts follow with the next build: evalmart build", err=True)

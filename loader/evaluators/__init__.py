@@ -1,4 +1,4 @@
-"""Evaluators to use as they are or to copy: `--evaluator loader.evaluators:exact_match`.
+"""Evaluators to use as they are or to copy: `--evaluator evalmart.evaluators:exact_match`.
 
 Each has LangSmith's signature `(run, example)`, so it works in `langsmith.evaluate()` as
 well as at ingest. What an evaluator needs to know about a task stands in the example:
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from loader.evaluators.agents import (
+from .agents import (
     agent_routing_accuracy,
     mcp_integration_quality,
     workflow_completeness,
 )
-from loader.evaluators.seen import Example, Result, Run
-from loader.evaluators.seen import mapping as _mapping
+from .seen import Example, Result, Run
+from .seen import mapping as _mapping
 
 __all__ = [
     "agent_routing_accuracy",

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.evaluators.seen import mapping
+from .seen import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.evaluators.seen import Example, Result, Run
+    from .seen import Example, Result, Run
 
 
 def agent_routing_accuracy(run: Run, example: Example | None = None) -> Result:

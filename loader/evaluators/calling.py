@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, cast
 
-from loader.errors import ConfigurationError, nearest
-from loader.evaluators.event_loop import wait_for
+from ..errors import ConfigurationError, nearest
+from .event_loop import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

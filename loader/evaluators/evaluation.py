@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loader.evaluators.calling import Call, call_of, callee
-from loader.evaluators.results import Evaluation, read_results
-from loader.evaluators.source_text import literal_keys, source_hash
-from loader.tools.named import import_object
-from loader.tools.secrets import redact
+from ..tools.named import import_object
+from ..tools.secrets import redact
+from .calling import Call, call_of, callee
+from .results import Evaluation, read_results
+from .source_text import literal_keys, source_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -107,7 +107,7 @@ def load_evaluators(names: Iterable[str]) -> list[Evaluator]:
 
 
 def _imported(name: str) -> object:
-    return import_object(name, "--evaluator", "loader.evaluators:exact_match")
+    return import_object(name, "--evaluator", "evalmart.evaluators:exact_match")
 
 
 def evaluator_of(function: object, name: str) -> Evaluator:

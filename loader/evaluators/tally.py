@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.evaluators.results import Evaluation
+    from .results import Evaluation
 
 _SHOWN_ERRORS: Final = 3
 _LONGEST_SHOWN: Final = 100

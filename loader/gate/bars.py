@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loader.errors import nearest
-from loader.gate.policy import OnSegment, Policy
-from loader.gate.verdict import Held, Verdict
-from loader.marts.rows import Reason
-from loader.tools.metric_names import resolve
+from ..errors import nearest
+from ..marts.rows import Reason
+from ..tools.metric_names import resolve
+from .policy import OnSegment, Policy
+from .verdict import Held, Verdict
 
 if TYPE_CHECKING:
-    from loader.marts.rows import Candidate, Evidence, Level, Part, Task
+    from ..marts.rows import Candidate, Evidence, Level, Part, Task
 
 _EFFECTS = {OnSegment.BLOCK: Verdict.BLOCKED, OnSegment.REVIEW: Verdict.INCONCLUSIVE}
 
@@ -43,7 +43,7 @@ def _hold_floor(level: Level, bar: float) -> Held:
             Reason(
                 "direction_unknown",
                 f"{level.metric} has a bar of {bar:g}, but nobody said whether more of it is "
-                f"better: python -m loader declare metric {level.metric} --direction lower "
+                f"better: evalmart declare metric {level.metric} --direction lower "
                 "(or higher), then build.",
                 level.metric,
             ),

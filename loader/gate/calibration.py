@@ -18,20 +18,20 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts import questions
-from loader.marts.reading import NOT_BUILT
-from loader.marts.states import schema_name, snapshot
-from loader.marts.trials import gather_values, load_id_of
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Kind, Table
-from loader.tools.version import __version__
-from loader.warehouse.seeds import read_vocabulary
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..marts import questions
+from ..marts.reading import NOT_BUILT
+from ..marts.states import schema_name, snapshot
+from ..marts.trials import gather_values, load_id_of
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Kind, Table
+from ..tools.version import __version__
+from ..warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 # Rows that one statement sorts: bounds its temporary files, not the result.
 _CHUNK_ROWS: Final = 4_000_000
@@ -94,13 +94,13 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
             for first in range(1, splits + 1, step) if series else ():
                 last = min(splits, first + step - 1)
                 for row in connection.execute(
-                    sql.SQL(read_sql("loader.gate", "count_splits")).format(functions=functions),
+                    sql.SQL(read_sql(__name__, "count_splits")).format(functions=functions),
                     {"first": first, "last": last, "seed": seed, "alpha": alpha},
                 ):
                     _add(series, row)
                 progress(last)
             recorded = connection.execute(
-                sql.SQL(read_sql("loader.gate", "record_calibration")).format(functions=functions),
+                sql.SQL(read_sql(__name__, "record_calibration")).format(functions=functions),
                 {
                     "calibration_id": uuid.uuid4(),
                     "experiment_id": experiment_id,
@@ -118,7 +118,7 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
     except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
-            "run python -m loader build --full-refresh"
+            "run evalmart build --full-refresh"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from loader.errors import ConfigurationError, NothingToJudge, nearest
-from loader.gate.evidence import declarations, gather
-from loader.marts.candidates import by_settings, candidates, experiment_names, of_agent
-from loader.marts.freshness import freshness, loads_of
-from loader.marts.reading import NOT_BUILT, is_built, reading
+from ..errors import ConfigurationError, NothingToJudge, nearest
+from ..marts.candidates import by_settings, candidates, experiment_names, of_agent
+from ..marts.freshness import freshness, loads_of
+from ..marts.reading import NOT_BUILT, is_built, reading
+from .evidence import declarations, gather
 
 if TYPE_CHECKING:
-    from loader.gate.policy import Policy
-    from loader.marts.freshness import Freshness
-    from loader.marts.rows import Candidate
-    from loader.warehouse.connection import Connection
+    from ..marts.freshness import Freshness
+    from ..marts.rows import Candidate
+    from ..warehouse.connection import Connection
+    from .policy import Policy
 
 
 def look(
@@ -81,12 +81,12 @@ def refuse_experiment(connection: Connection, experiment_id: str) -> None:
     if experiment_id in names:
         raise NothingToJudge(
             f"no candidate results for {experiment_id}: only a control group has results there; "
-            "did ingest of the candidate run? Then run python -m loader build"
+            "did ingest of the candidate run? Then run evalmart build"
         )
     if loads:
         raise NothingToJudge(
             f"no candidate results for {experiment_id} in the marts yet: {_loads(loads)} waiting; "
-            "run python -m loader build"
+            "run evalmart build"
         )
     raise NothingToJudge(
         f"no candidate results for {experiment_id!r}; did ingest run?"

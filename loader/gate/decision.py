@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.gate.bars import hold_critical_tasks, hold_floors, hold_parts, hold_plan
-from loader.gate.guards import guarded, hold_metrics
-from loader.gate.history import hold_history
-from loader.gate.obstacles import would_decide
-from loader.gate.policy import Inconclusive, NotWorse, Policy, Requirement
-from loader.gate.verdict import GRAVITY, Held, Verdict, worst
-from loader.marts.rows import Reason
+from ..marts.rows import Reason
+from .bars import hold_critical_tasks, hold_floors, hold_parts, hold_plan
+from .guards import guarded, hold_metrics
+from .history import hold_history
+from .obstacles import would_decide
+from .policy import Inconclusive, NotWorse, Policy, Requirement
+from .verdict import GRAVITY, Held, Verdict, worst
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.marts.rows import Candidate, Metric, Summary
+    from ..marts.rows import Candidate, Metric, Summary
 
 _VERDICTS: Final = {
     "deploy": Verdict.PASS,

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from loader.gate.policy import MARKED, OnSegment, Policy
-from loader.marts import conditions
-from loader.marts.evidence import examples, set_aside
-from loader.marts.rows import Arm, Candidate, Evidence, Level, Part, Task
-from loader.tools.metric_names import resolve
-from loader.warehouse.seeds import read_seed, seed_path
-from loader.warehouse.variables import project_variables
+from ..marts import conditions
+from ..marts.evidence import examples, set_aside
+from ..marts.rows import Arm, Candidate, Evidence, Level, Part, Task
+from ..tools.metric_names import resolve
+from ..warehouse.seeds import read_seed, seed_path
+from ..warehouse.variables import project_variables
+from .policy import MARKED, OnSegment, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.marts.conditions import Side
-    from loader.warehouse.connection import Connection
+    from ..marts.conditions import Side
+    from ..warehouse.connection import Connection
 
 
 class Declarations(NamedTuple):

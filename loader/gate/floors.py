@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from loader.errors import ConfigurationError
-from loader.marts.conditions import PSEUDO
-from loader.tools.metric_names import resolve
+from ..errors import ConfigurationError
+from ..marts.conditions import PSEUDO
+from ..tools.metric_names import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.gate.policy import Policy
-    from loader.records.vocabulary import Scale
+    from ..records.vocabulary import Scale
+    from .policy import Policy
 
 
 def with_floors(policy: Policy, given: Sequence[str], scales: Mapping[str, Scale]) -> Policy:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import nearest
-from loader.gate.policy import Inference, MetricPolicy, Policy, Requirement
-from loader.gate.verdict import Held, Verdict
-from loader.marts.rows import Reason
-from loader.tools.metric_names import resolve
+from ..errors import nearest
+from ..marts.rows import Reason
+from ..tools.metric_names import resolve
+from .policy import Inference, MetricPolicy, Policy, Requirement
+from .verdict import Held, Verdict
 
 if TYPE_CHECKING:
-    from loader.marts.rows import Candidate, Metric
+    from ..marts.rows import Candidate, Metric
 
 # What the mart refuses to decide on, whatever the interval says.
 _REVIEW_FLAGS: Final = {

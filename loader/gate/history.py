@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.gate.verdict import Held, Verdict
-from loader.marts.rows import History, Reason, Regression, Severity
+from ..marts.rows import History, Reason, Regression, Severity
+from .verdict import Held, Verdict
 
 if TYPE_CHECKING:
-    from loader.gate.policy import Policy
+    from .policy import Policy
 
 _RISING: Final = (Severity.LOW, Severity.MEDIUM, Severity.HIGH, Severity.CRITICAL)
 

@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from loader.errors import ConfigurationError, nearest
-from loader.gate import candidates, ledger
-from loader.gate.decision import decide, worst_exit_code
-from loader.gate.page import Answer
-from loader.gate.policy import Judge
-from loader.marts import versions
-from loader.marts.candidates import experiments_of
-from loader.marts.freshness import freshness
-from loader.marts.reading import reading
-from loader.show.asides import sentences
+from ..errors import ConfigurationError, nearest
+from ..marts import versions
+from ..marts.candidates import experiments_of
+from ..marts.freshness import freshness
+from ..marts.reading import reading
+from ..show.asides import sentences
+from . import candidates, ledger
+from .decision import decide, worst_exit_code
+from .page import Answer
+from .policy import Judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.gate.policy import Policy
-    from loader.marts.freshness import Freshness
-    from loader.marts.rows import Candidate
-    from loader.warehouse.connection import Connection
+    from ..marts.freshness import Freshness
+    from ..marts.rows import Candidate
+    from ..warehouse.connection import Connection
+    from .policy import Policy
 
 
 class Asked(NamedTuple):
@@ -189,7 +189,7 @@ def _answer(
         loads = "load is" if fresh.newer_loads == 1 else "loads are"
         warnings.append(
             f"{fresh.newer_loads} newer {loads} not in the marts yet: this verdict is about older "
-            "results; run python -m loader build"
+            "results; run evalmart build"
         )
     if looks is not None and looks.states > 1 and not policy.peeking:
         warnings.append(

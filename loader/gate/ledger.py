@@ -15,21 +15,21 @@ import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate.verdict import RULE_VERSION
-from loader.marts.reading import reading
-from loader.tools.version import __version__
-from loader.warehouse.grants import current_role, may_read, remedy
-from loader.warehouse.migrate import require_current
-from loader.warehouse.seeds import seed_path, seed_text
-from loader.warehouse.variables import project_variables
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..marts.reading import reading
+from ..tools.version import __version__
+from ..warehouse.grants import current_role, may_read, remedy
+from ..warehouse.migrate import require_current
+from ..warehouse.seeds import seed_path, seed_text
+from ..warehouse.variables import project_variables
+from .verdict import RULE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from loader.gate.decision import Decision
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
+    from .decision import Decision
 
 # What the rule goes by, in `dbt_project.yml` and the seeds.
 _SETTINGS: Final = (
@@ -86,10 +86,10 @@ def require_ledger(connection: Connection) -> None:
         """
     ).fetchone()
     if row is None:
-        raise ConfigurationError("the schema raw_evals does not exist; run: python -m loader init")
+        raise ConfigurationError("the schema raw_evals does not exist; run: evalmart init")
     may_use, may_append, is_current = row
     if not is_current:
-        raise ConfigurationError("raw_evals is of an earlier version; run: python -m loader init")
+        raise ConfigurationError("raw_evals is of an earlier version; run: evalmart init")
     if may_use and may_append:
         return
     role = current_role(connection)

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.gate.verdict import Verdict
-from loader.show import wording
+from ..show import wording
+from .verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.gate.verdict import Held
-    from loader.marts.rows import Candidate
+    from ..marts.rows import Candidate
+    from .verdict import Held
 
 # Reasons of the policy's own.
 POLICY: Final = {
     "no_values": "values of {metric} in both arms",
     "no_margin": "a margin for {metric}: give it one in the policy",
     "no_metric": "a margin: give the policy metrics to hold, or declare one: "
-    "python -m loader declare metric NAME --margin 0.05",
+    "evalmart declare metric NAME --margin 0.05",
     "no_interval": "more tasks with a value of {metric}",
     "margin_not_excluded": "more tasks: the interval of {metric} lies across its margin",
     "low_coverage": "the missing values of {metric}: evaluate or repeat those runs",
@@ -33,8 +33,8 @@ POLICY: Final = {
     "minimum_pairs": "more tasks, as many as the policy asks for",
     "minimum_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "floor_open": "more tasks: the interval of {metric} lies across its bar",
-    "direction_unknown": "the direction of {metric}: python -m loader declare metric {metric} "
-    "--direction lower (or higher), then python -m loader build",
+    "direction_unknown": "the direction of {metric}: evalmart declare metric {metric} "
+    "--direction lower (or higher), then evalmart build",
     "planned_runs_missing": "the planned runs that left no record: repeat them, or set "
     "planned_repetitions in the policy to what was made",
     "critical_task_missing": "runs of the critical tasks by the candidate",

@@ -7,12 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.gate.decision import in_order
-from loader.gate.guards import bounds, is_relative, margin_of, shown
-from loader.gate.policy import Inference
-from loader.gate.verdict import RULE_VERSION, Verdict
-from loader.show import escape, wording
-from loader.show.render import (
+from ..show import escape, wording
+from ..show.render import (
     NULL,
     TINY,
     for_people,
@@ -23,16 +19,20 @@ from loader.show.render import (
     printable,
     with_unit,
 )
-from loader.tools.tables import Column, Format, Kind, Table, kind_of
+from ..tools.tables import Column, Format, Kind, Table, kind_of
+from .decision import in_order
+from .guards import bounds, is_relative, margin_of, shown
+from .policy import Inference
+from .verdict import RULE_VERSION, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
-    from loader.gate.decision import Decision
-    from loader.gate.ledger import Looks
-    from loader.gate.policy import Policy
-    from loader.marts.rows import Candidate, Metric
+    from ..marts.rows import Candidate, Metric
+    from .decision import Decision
+    from .ledger import Looks
+    from .policy import Policy
 
 _HEADINGS: Final = {
     Verdict.PASS: "PASS",

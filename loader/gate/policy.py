@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from loader.marts.rows import Severity
+from ..marts.rows import Severity
 
 VERSION: Final = 1
 MARKED: Final = "metadata.critical"

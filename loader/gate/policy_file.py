@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import yaml
 
-from loader.errors import ConfigurationError, close_names
-from loader.gate.policy import VERSION, MetricPolicy, Policy
-from loader.tools import yaml_fault
-from loader.tools.metric_names import SHORT_NAMES
-from loader.warehouse.folder import POLICY, team_file
-from loader.warehouse.project import project_directory
+from ..errors import ConfigurationError, close_names
+from ..tools import yaml_fault
+from ..tools.metric_names import SHORT_NAMES
+from ..warehouse.folder import POLICY, team_file
+from ..warehouse.project import project_directory
+from .policy import VERSION, MetricPolicy, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

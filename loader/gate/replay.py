@@ -8,26 +8,26 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 import psycopg
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.gate.candidates import look
-from loader.gate.decision import decide
-from loader.gate.ledger import settings_hash
-from loader.gate.policy_file import recorded_policy
-from loader.gate.verdict import RULE_VERSION
-from loader.marts.conditions import PSEUDO
-from loader.marts.reading import reading
-from loader.marts.versions import candidates_of
-from loader.tools.tables import Column, Kind, Table
-from loader.warehouse.grants import missing_right
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..marts.conditions import PSEUDO
+from ..marts.reading import reading
+from ..marts.versions import candidates_of
+from ..tools.tables import Column, Kind, Table
+from ..warehouse.grants import missing_right
+from .candidates import look
+from .decision import decide
+from .ledger import settings_hash
+from .policy_file import recorded_policy
+from .verdict import RULE_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from loader.gate.decision import Decision
-    from loader.gate.policy import Policy
-    from loader.marts.rows import Candidate
-    from loader.warehouse.connection import Connection
+    from ..marts.rows import Candidate
+    from ..warehouse.connection import Connection
+    from .decision import Decision
+    from .policy import Policy
 
 # Of a metric: what was observed, and what was declared.
 _OBSERVED: Final = ("n_pairs", "baseline_mean", "candidate_mean", "mean_difference")

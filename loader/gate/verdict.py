@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from loader.marts.rows import Reason
+    from ..marts.rows import Reason
 
 RULE_VERSION: Final = 2
 """Of the rule that the marts decide by (`macros/verdict`): 2, evidence alone decides; 1, which

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.ingest import known_files, naming, statements
-from loader.ingest.entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
-from loader.ingest.side_rows import WITHHELD, Kept
-from loader.records.scales import as_number
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Kind, Table
+from ..records.scales import as_number
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Kind, Table
+from . import known_files, naming, statements
+from .entries import ANNOTATION, Counts, draw_load_id, server_errors, write_entry
+from .side_rows import WITHHELD, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.ingest.said import Fault, Said
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources.digests import FileRead
-    from loader.warehouse.connection import Connection
+    from ..records.vocabulary import Vocabulary
+    from ..sources.digests import FileRead
+    from ..warehouse.connection import Connection
+    from .said import Fault, Said
 
 _FIELDS: Final = frozenset({"latency_ms", "tokens_used", "cost_usd"})
 _UNDECLARED: Final = (
@@ -167,7 +167,7 @@ def entries(connection: Connection, experiment: str | None) -> Table:
     """Return every statement that was not withdrawn, the latest first."""
     with server_errors():
         rows = connection.execute(
-            read_sql("loader.ingest", "list_annotations"), {"experiment_id": experiment}
+            read_sql(__name__, "list_annotations"), {"experiment_id": experiment}
         ).fetchall()
     return Table(
         (
@@ -194,7 +194,7 @@ def _match(
         name: [getattr(one, name) for one in said] for name in names
     }
     rows = connection.execute(
-        read_sql("loader.ingest", "match_runs"),
+        read_sql(__name__, "match_runs"),
         {
             "experiments": list(dict.fromkeys(columns["experiment"])),
             "numbers": columns["row"],

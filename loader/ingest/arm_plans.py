@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from loader.errors import WarehouseUnavailable
-from loader.ingest.entries import draw_load_id, write_entry
-from loader.records import checks
-from loader.records.bounds import LONGEST_IDENTIFIER, LONGEST_LABEL, are_short
-from loader.tools.sql_files import read_sql
+from ..errors import WarehouseUnavailable
+from ..records import checks
+from ..records.bounds import LONGEST_IDENTIFIER, LONGEST_LABEL, are_short
+from ..tools.sql_files import read_sql
+from .entries import draw_load_id, write_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.sources import ArmPlan
-    from loader.warehouse.connection import Connection
+    from ..sources import ArmPlan
+    from ..warehouse.connection import Connection
 
 
 def insert(
@@ -42,7 +42,7 @@ def insert(
         return set()
     experiments, groups, versions, repetitions, tasks = map(list, zip(*sound, strict=True))
     rows = connection.execute(
-        read_sql("loader.ingest", "insert_plans"),
+        read_sql(__name__, "insert_plans"),
         {
             "load_id": load_id,
             "experiments": experiments,

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError, nearest
-from loader.ingest import naming
-from loader.ingest.entries import Counts, draw_load_id, insert_load, server_errors
-from loader.records import checks
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Kind, Table
+from ..errors import ConfigurationError, nearest
+from ..records import checks
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Kind, Table
+from . import naming
+from .entries import Counts, draw_load_id, insert_load, server_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 SOURCE: Final = "baseline"
 """`source` of the entries in `raw_evals.loads`."""
@@ -85,7 +85,7 @@ def clear(connection: Connection, agent: str, author: str | None) -> Written:
     """
     with server_errors(), connection.transaction():
         load_id = draw_load_id(connection)
-        rows = connection.execute(read_sql("loader.ingest", "list_baselines"), {"agent": None})
+        rows = connection.execute(read_sql(__name__, "list_baselines"), {"agent": None})
         there = [str(row[0]) for row in rows if row[1] is not None]
         if agent not in there:
             raise ConfigurationError(_no_baseline(agent, there))
@@ -106,9 +106,7 @@ def entries(connection: Connection, agent: str | None = None) -> Table:
 
     """
     with server_errors():
-        rows = connection.execute(
-            read_sql("loader.ingest", "list_baselines"), {"agent": agent}
-        ).fetchall()
+        rows = connection.execute(read_sql(__name__, "list_baselines"), {"agent": agent}).fetchall()
         if agent is not None and not rows:
             known = connection.execute("select distinct agent_name from raw_evals.agent_baselines")
             raise ConfigurationError(_no_baseline(agent, sorted(str(name) for (name,) in known)))
@@ -135,7 +133,7 @@ def link(connection: Connection, load_id: int) -> None:
     """
     is_any = connection.execute("select from raw_evals.agent_baselines limit 1").fetchone()
     if is_any is not None:
-        connection.execute(read_sql("loader.ingest", "insert_links"), {"load_id": load_id})
+        connection.execute(read_sql(__name__, "insert_links"), {"load_id": load_id})
 
 
 def _agents(connection: Connection, experiment: str, controls: Collection[str]) -> list[str]:
@@ -144,7 +142,7 @@ def _agents(connection: Connection, experiment: str, controls: Collection[str]) 
     if unknown:
         raise ConfigurationError(unknown)
     rows = connection.execute(
-        read_sql("loader.ingest", "find_control_agents"), {"experiment_id": experiment}
+        read_sql(__name__, "find_control_agents"), {"experiment_id": experiment}
     ).fetchall()
     if not rows:
         raise ConfigurationError(

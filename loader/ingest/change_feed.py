@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.ingest import baselines, statements
+from . import baselines, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loader.records.form import Link
-    from loader.warehouse.connection import Connection
+    from ..records.form import Link
+    from ..warehouse.connection import Connection
 
 TABLE: Final = "touched"
 _MOST_KEPT: Final = 20_000

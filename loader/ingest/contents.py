@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from loader.errors import WarehouseUnavailable
-from loader.ingest.entries import draw_load_id, write_entry
-from loader.ingest.retention import finding, removing
+from ..errors import WarehouseUnavailable
+from .entries import draw_load_id, write_entry
+from .retention import finding, removing
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 class OldContents(NamedTuple):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from loader.ingest.entries import server_errors
+from .entries import server_errors
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from loader.sources import Source
-    from loader.warehouse.connection import Connection
+    from ..sources import Source
+    from ..warehouse.connection import Connection
 
 
 class AlreadyTaken(Exception):  # noqa: N818  an event of a load, not a fault of the program

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 from psycopg.types.json import Jsonb
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.ingest import statements
-from loader.tools.version import __version__
-from loader.warehouse import locks
-from loader.warehouse.connection import be_patient
-from loader.warehouse.waiting import wait_for
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..tools.version import __version__
+from ..warehouse import locks
+from ..warehouse.connection import be_patient
+from ..warehouse.waiting import wait_for
+from . import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 PATIENCE: Final[ContextVar[float | None]] = ContextVar("patience", default=None)
@@ -152,12 +152,12 @@ def server_errors() -> Iterator[None]:
         yield
     except psycopg.errors.UndefinedTable:
         raise ConfigurationError(
-            "this database has no raw schema, or an older one; run `python -m loader init`"
+            "this database has no raw schema, or an older one; run `evalmart init`"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"{error.diag.message_primary}; it needs the rights of the role evals_loader, "
-            "which `python -m loader init` creates"
+            "which `evalmart init` creates"
         ) from None
     except psycopg.Error as error:
         message = error.diag.message_primary or str(error)

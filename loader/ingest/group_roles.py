@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from loader.tools.sql_files import read_sql
+from ..tools.sql_files import read_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 def insert(
@@ -34,7 +34,7 @@ def insert(
     ]
     experiments = [row[0] for row in connection.execute(sql.SQL(" union ").join(parts)).fetchall()]
     rows = connection.execute(
-        read_sql("loader.ingest", "insert_roles"),
+        read_sql(__name__, "insert_roles"),
         {
             "load_id": load_id,
             "experiments": experiments,

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.ingest.printable import printable
-from loader.sources.digests import Filed
+from ..sources.digests import Filed
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.sources import Source
-    from loader.sources.digests import FileRead
-    from loader.warehouse.connection import Connection
+    from ..sources import Source
+    from ..sources.digests import FileRead
+    from ..warehouse.connection import Connection
 
 _MOST_NAMED: Final = 5
 # A load that was taken back, in whole or in part, is no reason to hold anything back.

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.ingest.entries import server_errors
-from loader.sources.langsmith.known import KnownLook, KnownRun, known_feedback
-from loader.tools.sql_files import read_sql
-from loader.warehouse.connection import connect
+from ..sources.langsmith.known import KnownLook, KnownRun, known_feedback
+from ..tools.sql_files import read_sql
+from ..warehouse.connection import connect
+from .entries import server_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from loader.records.vocabulary import Vocabulary
+    from ..records.vocabulary import Vocabulary
 
 SOURCE: Final = "langsmith"
 _ROWS_AT_ONCE: Final = 500
@@ -109,7 +109,7 @@ class KnownRuns:
         with server_errors(), connect(self._database_url) as connection:
             with connection.cursor(name="known") as cursor:
                 cursor.itersize = _ROWS_AT_ONCE
-                cursor.execute(read_sql("loader.ingest", query), {"source": SOURCE, **values})
+                cursor.execute(read_sql(__name__, query), {"source": SOURCE, **values})
                 yield from cursor
             connection.rollback()
 

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 
-from loader.errors import ConfigurationError, CountsFromZero, InvalidRecord
-from loader.ingest.deliveries import delivered_by
-from loader.ingest.entries import server_errors
-from loader.ingest.parallel import PART_ROWS, Checked, ParallelChecker
-from loader.ingest.printable import printable
-from loader.ingest.side_rows import KEEP_REJECTS, WITHHELD, RejectedRow
-from loader.ingest.summary import LoadSummary, Tally, summed_up
-from loader.ingest.told import told_by
-from loader.ingest.writer import LoadWriter
-from loader.records.checker import Checker
-from loader.records.json_text import LARGEST_RECORD, decode_object
-from loader.sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow, Summarising
-from loader.sources.blocks import KEPT_BYTES
+from ..errors import ConfigurationError, CountsFromZero, InvalidRecord
+from ..records.checker import Checker
+from ..records.json_text import LARGEST_RECORD, decode_object
+from ..sources import BatchedSource, JsonBatch, Rejection, Resuming, SourceRow, Summarising
+from ..sources.blocks import KEPT_BYTES
+from .deliveries import delivered_by
+from .entries import server_errors
+from .parallel import PART_ROWS, Checked, ParallelChecker
+from .printable import printable
+from .side_rows import KEEP_REJECTS, WITHHELD, RejectedRow
+from .summary import LoadSummary, Tally, summed_up
+from .told import told_by
+from .writer import LoadWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from loader.records.checker import Defaults
-    from loader.records.form import AdmittedBatch
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources import Source
-    from loader.warehouse.connection import Connection
+    from ..records.checker import Defaults
+    from ..records.form import AdmittedBatch
+    from ..records.vocabulary import Vocabulary
+    from ..sources import Source
+    from ..warehouse.connection import Connection
 
 _BATCH_BYTES: Final = 256 * 1024
 _PARTS: Final = 8

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from loader.errors import nearest
+from ..errors import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 COLUMNS: Final = {
     "experiment": "experiment_id",

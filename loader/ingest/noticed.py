@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.records.form import Aside
-from loader.records.scales import UNDECLARED
-from loader.tools.sql_files import read_sql
+from ..records.form import Aside
+from ..records.scales import UNDECLARED
+from ..tools.sql_files import read_sql
 
 if TYPE_CHECKING:
-    from loader.records.form import Asides
-    from loader.warehouse.connection import Connection
+    from ..records.form import Asides
+    from ..warehouse.connection import Connection
 
 _MOST_DOUBLED: Final = 5
 
@@ -26,7 +26,7 @@ def asides(connection: Connection, load_id: int | None) -> tuple[Asides, int]:
     found: Asides = {}
     records = 0
     for is_total, key, count, low, high in connection.execute(
-        read_sql("loader.ingest", "asides"), {"load_id": load_id}
+        read_sql(__name__, "asides"), {"load_id": load_id}
     ).fetchall():
         if is_total:
             records = int(str(count))
@@ -45,6 +45,6 @@ def doubled_tasks(connection: Connection, load_id: int | None) -> tuple[tuple[st
 
     """
     rows = connection.execute(
-        read_sql("loader.ingest", "doubled_tasks"), {"load_id": load_id, "most": _MOST_DOUBLED}
+        read_sql(__name__, "doubled_tasks"), {"load_id": load_id, "most": _MOST_DOUBLED}
     ).fetchall()
     return tuple(str(task_id) for task_id, _ in rows), int(str(rows[0][1])) if rows else 0

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 from psycopg.rows import class_row
 
-from loader.errors import WarehouseUnavailable
-from loader.ingest.entries import draw_load_id, write_entry
-from loader.ingest.retention import finding, removing
+from ..errors import WarehouseUnavailable
+from .entries import draw_load_id, write_entry
+from .retention import finding, removing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 BATCH_ROWS: Final = 50_000
 

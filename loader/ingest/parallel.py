@@ -15,8 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from loader.sources import JsonBatch, SourceRow
-from loader.tools.isolated import safe_path
+from ..sources import JsonBatch, SourceRow
+from ..tools.isolated import safe_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
     from types import TracebackType
 
-    from loader.records.checker import Checker
-    from loader.records.form import AdmittedBatch
+    from ..records.checker import Checker
+    from ..records.form import AdmittedBatch
 
     Parts = Sequence[AdmittedBatch | None]
 

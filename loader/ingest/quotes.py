@@ -5,16 +5,16 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from loader.ingest.annotations import annotate
-from loader.ingest.said import Fault, quoted
+from .annotations import annotate
+from .said import Fault, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.ingest.annotations import Outcome
-    from loader.records.vocabulary import Vocabulary
-    from loader.sources import Statement
-    from loader.warehouse.connection import Connection
+    from ..records.vocabulary import Vocabulary
+    from ..sources import Statement
+    from ..warehouse.connection import Connection
+    from .annotations import Outcome
 
 
 def store(

@@ -21,17 +21,17 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.ingest.entries import draw_load_id, write_entry
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Kind, Table
-from loader.warehouse.connection import be_patient
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Kind, Table
+from ..warehouse.connection import be_patient
+from .entries import draw_load_id, write_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 BATCH_RUNS: Final = 20_000
 
@@ -139,7 +139,7 @@ def finding(older_than_days: int) -> Iterator[None]:
         yield
     except psycopg.errors.UndefinedTable:
         raise ConfigurationError(
-            "raw_evals does not exist, or is older; run python -m loader init"
+            "raw_evals does not exist, or is older; run evalmart init"
         ) from None
     except psycopg.errors.DatetimeFieldOverflow:
         raise ConfigurationError(f"{older_than_days} days lead out of the calendar") from None
@@ -257,7 +257,7 @@ def _remove_batch(connection: Connection, cutoff: datetime, keys: list[bytes]) -
         load_id = draw_load_id(connection)
         connection.execute("set local evalmart.purging to 'on'")
         found = connection.execute(
-            read_sql("loader.ingest", "remove_expired"),
+            read_sql(__name__, "remove_expired"),
             {"cutoff": cutoff, "load_id": load_id},
         ).fetchone()
         versions, runs, of_loads = found or (0, 0, None)

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError, nearest
-from loader.records import checks
-from loader.records.bounds import LONGEST_NAME, are_short
+from ..errors import ConfigurationError, nearest
+from ..records import checks
+from ..records.bounds import LONGEST_NAME, are_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

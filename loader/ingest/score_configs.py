@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.ingest.printable import printable
-from loader.tools.sql_files import read_sql
+from ..tools.sql_files import read_sql
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.sources import ScoreConfig
-    from loader.warehouse.connection import Connection
+    from ..sources import ScoreConfig
+    from ..warehouse.connection import Connection
 
 
 def insert(connection: Connection, load_id: int, configs: Sequence[ScoreConfig]) -> set[str]:
@@ -26,7 +26,7 @@ def insert(connection: Connection, load_id: int, configs: Sequence[ScoreConfig])
 
     """
     rows = connection.execute(
-        read_sql("loader.ingest", "insert_configs"),
+        read_sql(__name__, "insert_configs"),
         {
             "load_id": load_id,
             "experiments": [printable(each.experiment_id) for each in configs],

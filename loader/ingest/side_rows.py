@@ -6,12 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
-from loader.ingest import statements
+from . import statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 _MOST_BYTES: Final = 4 * 1024 * 1024
 WITHHELD: Final = "withheld"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.records.canonical import COLUMNS, NARROW_COLUMNS
+from ..records.canonical import COLUMNS, NARROW_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 COLUMN_LIST: Final = ", ".join((*COLUMNS, "content_hash"))
 CREATE_INCOMING: Final = f"""

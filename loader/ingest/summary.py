@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.records.json_text import shown
-from loader.records.scales import merge_asides
+from ..records.json_text import shown
+from ..records.scales import merge_asides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.records.form import Asides
-    from loader.sources import Rejection, Standing
+    from ..records.form import Asides
+    from ..sources import Rejection, Standing
 
 _MOST_GROUPS: Final = 1000
 """Unknown groups that are counted each: more are a wrong column, not groups."""

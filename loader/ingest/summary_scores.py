@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.ingest.printable import printable
-from loader.tools.sql_files import read_sql
+from ..tools.sql_files import read_sql
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.sources import SummaryScore
-    from loader.warehouse.connection import Connection
+    from ..sources import SummaryScore
+    from ..warehouse.connection import Connection
 
 
 def insert(connection: Connection, load_id: int, scores: Sequence[SummaryScore]) -> set[str]:
@@ -25,7 +25,7 @@ def insert(connection: Connection, load_id: int, scores: Sequence[SummaryScore])
 
     """
     rows = connection.execute(
-        read_sql("loader.ingest", "insert_summary_scores"),
+        read_sql(__name__, "insert_summary_scores"),
         {
             "load_id": load_id,
             "experiments": [printable(each.experiment_id) for each in scores],

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader.ingest import arm_plans, group_roles, score_configs, summary_scores
-from loader.ingest.printable import printable
-from loader.records.bounds import (
+from ..records.bounds import (
     LARGEST_COUNT,
     LONGEST_IDENTIFIER,
     LONGEST_LABEL,
@@ -14,13 +12,15 @@ from loader.records.bounds import (
     are_short,
     is_measured,
 )
-from loader.sources import Configuring, Planning, Summarising
+from ..sources import Configuring, Planning, Summarising
+from . import arm_plans, group_roles, score_configs, summary_scores
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.sources import ArmPlan, ScoreConfig, Source, SummaryScore
-    from loader.warehouse.connection import Connection
+    from ..sources import ArmPlan, ScoreConfig, Source, SummaryScore
+    from ..warehouse.connection import Connection
 
 
 class Told(NamedTuple):

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError
-from loader.ingest import naming
-from loader.ingest.entries import ANNOTATION, draw_load_id, server_errors, write_entry
-from loader.ingest.naming import COLUMNS, exists
-from loader.records import checks
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Kind, Table
+from ..errors import ConfigurationError
+from ..records import checks
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Kind, Table
+from . import naming
+from .entries import ANNOTATION, draw_load_id, server_errors, write_entry
+from .naming import COLUMNS, exists
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 SOURCE: Final = "withdrawal"
 """`source` of the entries in `raw_evals.loads`."""
@@ -98,19 +98,19 @@ def find(connection: Connection, meant: Slice) -> Found:
     values = meant.values()
     with server_errors():
         rows = (
-            connection.execute(read_sql("loader.ingest", "find_slice"), values).fetchall()
+            connection.execute(read_sql(__name__, "find_slice"), values).fetchall()
             if meant.annotation is None
             else []
         )
         annotations = {
             str(experiment): int(str(count))
             for experiment, count in connection.execute(
-                read_sql("loader.ingest", "count_annotations"), values
+                read_sql(__name__, "count_annotations"), values
             )
         }
         told = frozenset(
             str(experiment)
-            for (experiment,) in connection.execute(read_sql("loader.ingest", "find_told"), values)
+            for (experiment,) in connection.execute(read_sql(__name__, "find_told"), values)
         )
         if not rows and not annotations and not told:
             raise ConfigurationError(_why_nothing(connection, meant))
@@ -233,7 +233,7 @@ def undo(
 def entries(connection: Connection) -> Table:
     """Return every withdrawal, the latest first, and what lifted it."""
     with server_errors():
-        rows = connection.execute(read_sql("loader.ingest", "list_withdrawals")).fetchall()
+        rows = connection.execute(read_sql(__name__, "list_withdrawals")).fetchall()
     return Table(
         (
             Column("withdrawal", Kind.TEXT),

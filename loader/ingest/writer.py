@@ -23,17 +23,17 @@ import psycopg
 from psycopg.copy import QueuedLibpqWriter
 from psycopg.pq import TransactionStatus
 
-from loader.ingest import change_feed, deliveries, entries, noticed, statements, told
-from loader.ingest.change_feed import ChangeFeed
-from loader.ingest.entries import draw_load_id, insert_load
-from loader.ingest.known_files import Seen
-from loader.ingest.side_rows import KEEP_REJECTS, WITHHELD, SideRows
-from loader.ingest.summary import Counts, Outcome
-from loader.records.canonical import COPY_HEADER, COPY_TRAILER, widened
-from loader.records.scales import UNDECLARED
-from loader.tools.sql_files import read_sql
-from loader.warehouse import locks
-from loader.warehouse.connection import be_patient
+from ..records.canonical import COPY_HEADER, COPY_TRAILER, widened
+from ..records.scales import UNDECLARED
+from ..tools.sql_files import read_sql
+from ..warehouse import locks
+from ..warehouse.connection import be_patient
+from . import change_feed, deliveries, entries, noticed, statements, told
+from .change_feed import ChangeFeed
+from .entries import draw_load_id, insert_load
+from .known_files import Seen
+from .side_rows import KEEP_REJECTS, WITHHELD, SideRows
+from .summary import Counts, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 
     from psycopg import Copy, Transaction
 
-    from loader.ingest.side_rows import RejectedRow
-    from loader.ingest.told import Told
-    from loader.records.form import Link
-    from loader.warehouse.connection import Connection
+    from ..records.form import Link
+    from ..warehouse.connection import Connection
+    from .side_rows import RejectedRow
+    from .told import Told
 
 CHUNK_ROWS: Final = 20_000
 SMALL_LOAD_ROWS: Final = 5000
@@ -363,11 +363,11 @@ class LoadWriter:
             return 0, 0
         self._connection.execute("analyze incoming")
         values: dict[str, object] = {"source": self._source, "load_id": self._load_id}
-        number_lines = read_sql("loader.ingest", "number_lines")
+        number_lines = read_sql(__name__, "number_lines")
         if self._connection.execute(number_lines, values).rowcount:
             self._doubled = noticed.doubled_tasks(self._connection, self._load_id)
         values |= self.seen.values(self._straight_count)
-        self._connection.execute(read_sql("loader.ingest", "decide"), values)
+        self._connection.execute(read_sql(__name__, "decide"), values)
         counts = self._connection.execute(statements.COUNT_DECIDED).fetchone()
         loaded, replaced, self.seen.older = (int(str(count)) for count in counts or (0, 0, 0))
         return loaded, replaced

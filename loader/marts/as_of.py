@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts.states import schema_name
-from loader.warehouse import dbt, temporary
-from loader.warehouse.connection import connect
-from loader.warehouse.project import home_directory
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..warehouse import dbt, temporary
+from ..warehouse.connection import connect
+from ..warehouse.project import home_directory
+from .states import schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +119,6 @@ def _choose_experiments(
             )
             connection.commit()
     except psycopg.errors.UndefinedTable:
-        raise ConfigurationError("raw_evals does not exist; run python -m loader init") from None
+        raise ConfigurationError("raw_evals does not exist; run evalmart init") from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"cannot prepare the marts as of a time: {error}") from error

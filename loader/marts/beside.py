@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
-from loader.marts.reading import fetch, mart_names, on_marts, reading, statement
-from loader.show.beside import Shown
+from ..show.beside import Shown
+from .reading import fetch, mart_names, on_marts, reading, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
     Record = Mapping[str, object]
 

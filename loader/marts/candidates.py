@@ -13,15 +13,15 @@ from msgspec.structs import replace
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from loader.errors import ConfigurationError, nearest
-from loader.marts.reading import on_marts, reading, typed
-from loader.marts.rows import Candidate, Metric, Summary
-from loader.marts.states import schema_name
+from ..errors import ConfigurationError, nearest
+from .reading import on_marts, reading, typed
+from .rows import Candidate, Metric, Summary
+from .states import schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 _WHOLE = ""
 

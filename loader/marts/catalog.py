@@ -10,17 +10,17 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
-from loader.marts.names import check_experiment
-from loader.marts.reading import fetch, reading, statement
-from loader.show.render import NULL, printable
-from loader.show.wording import RATIOS, ROLES, SHARES, say
-from loader.tools.tables import Column, Kind, Table
-from loader.warehouse.seeds import read_seed, seed_columns, seed_path, seed_shown
+from ..show.render import NULL, printable
+from ..show.wording import RATIOS, ROLES, SHARES, say
+from ..tools.tables import Column, Kind, Table
+from ..warehouse.seeds import read_seed, seed_columns, seed_path, seed_shown
+from .names import check_experiment
+from .reading import fetch, reading, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
     Record = Mapping[str, object]
 
@@ -127,12 +127,12 @@ def changes(table: Table) -> list[str]:
     ]
     file = seed_shown(SEED)
     told = [
-        f"What is declared is a row of {file}; after a change: python -m loader build --quiet.",
+        f"What is declared is a row of {file}; after a change: evalmart build --quiet.",
         "success, pass@k and pass^k are guarded by the policy of the gate, under metrics.",
     ]
     if rows:
         told.append(
-            "To declare what is not: python -m loader declare metric NAME, or check these rows and "
+            "To declare what is not: evalmart declare metric NAME, or check these rows and "
             f"add them to {file}:\n"
         )
     return [*told, *rows]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.marts.reading import on_marts, statement, typed
-from loader.marts.rows import Arm, Part
+from .reading import on_marts, statement, typed
+from .rows import Arm, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
     Key = Mapping[str, object]
     """The candidate: experiment, group, version, and the agent whose tasks count."""

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString
 
-from loader.marts.reading import fetch, on_marts, reading, typed
-from loader.marts.rows import SetAside
-from loader.show.render import printable
-from loader.warehouse.seeds import seed_shown
+from ..show.render import printable
+from ..warehouse.seeds import seed_shown
+from .reading import fetch, on_marts, reading, typed
+from .rows import SetAside
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.tools.tables import Table
-    from loader.warehouse.connection import Connection
+    from ..tools.tables import Table
+    from ..warehouse.connection import Connection
 
     Record = Mapping[str, object]
 
@@ -77,9 +77,9 @@ def without_candidate(experiment_id: str) -> list[str]:
     return [
         f"{name} has no candidate's result yet: nothing to compare.",
         (
-            f"Load results of a candidate (python -m loader ingest --experiment-id {name} "
+            f"Load results of a candidate (evalmart ingest --experiment-id {name} "
             f"--experiment-group GROUP …, a treatment of {seed_shown('experiment_groups')} or one "
-            "named by --treatment), then python -m loader build."
+            "named by --treatment), then evalmart build."
         ),
     ]
 

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.errors import ConfigurationError, nearest
-from loader.marts.names import check_experiment
-from loader.marts.reading import mart_columns, mart_names, reading
-from loader.marts.rows_out import (
+from ..errors import ConfigurationError, nearest
+from ..show.escape import FORMULA_PATTERN
+from ..tools.files import cannot_write, whole_file
+from .names import check_experiment
+from .reading import mart_columns, mart_names, reading
+from .rows_out import (
     require_pyarrow,
     write_csv,
     write_json,
     write_markdown,
     write_parquet,
 )
-from loader.marts.states import schema_name
-from loader.show.escape import FORMULA_PATTERN
-from loader.tools.files import cannot_write, whole_file
+from .states import schema_name
 
 if TYPE_CHECKING:
-    from loader.marts.rows_out import Stream
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
+    from .rows_out import Stream
 
 DEFAULT_MART: Final = "evaluation_results"
 FORMATS: Final = ("csv", "json", "jsonl", "markdown", "parquet")

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
-from loader.marts.reading import on_marts
-from loader.marts.states import schema_name
-from loader.warehouse.grants import may_read
+from ..warehouse.grants import may_read
+from .reading import on_marts
+from .states import schema_name
 
 if TYPE_CHECKING:
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 # The incremental models that a verdict is read from.
 _MODELS: Final = ("experiment_metric_comparisons", "experiment_summaries")

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from loader.errors import ConfigurationError, nearest
-from loader.marts.freshness import is_loaded
-from loader.marts.reading import on_marts
-from loader.marts.states import schema_name
-from loader.warehouse.grants import may_read
+from ..errors import ConfigurationError, nearest
+from ..warehouse.grants import may_read
+from .freshness import is_loaded
+from .reading import on_marts
+from .states import schema_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 def check_experiment(connection: Connection, experiment_id: str) -> None:
@@ -30,13 +30,13 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
     if found is None:
         if is_loaded(connection, experiment_id):
             raise ConfigurationError(
-                f"{experiment_id} is loaded but not built yet; run python -m loader build"
+                f"{experiment_id} is loaded but not built yet; run evalmart build"
             )
         _check_withdrawn(connection, experiment_id)
         names = distinct(connection, "evaluation_results", "experiment_id", {})
         raise ConfigurationError(
             f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "
-            "python -m loader experiments lists them"
+            "evalmart experiments lists them"
             if names
             else f"no experiment {experiment_id!r}: nothing is loaded, or the marts are not built"
         )
@@ -67,7 +67,7 @@ def _check_withdrawn(connection: Connection, experiment_id: str) -> None:
         load_id, day, author, reason = found
         raise ConfigurationError(
             f"every run of {experiment_id} was withdrawn{author} on {day}: {reason} "
-            f"(to lift it: python -m loader withdraw --undo {load_id} --reason TEXT)"
+            f"(to lift it: evalmart withdraw --undo {load_id} --reason TEXT)"
         )
 
 

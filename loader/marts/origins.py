@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader.marts.reading import on_marts, reading
+from .reading import on_marts, reading
 
 if TYPE_CHECKING:
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 class Origin(NamedTuple):

@@ -10,17 +10,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
-from loader.marts import beside, questions
-from loader.marts.evidence import examples, segment_verdicts, set_aside
-from loader.marts.names import check_names
-from loader.marts.reading import fetch, mart_names, on_marts, reading, select_all
+from . import beside, questions
+from .evidence import examples, segment_verdicts, set_aside
+from .names import check_names
+from .reading import fetch, mart_names, on_marts, reading, select_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.marts.rows import SetAside
-    from loader.show.beside import Shown
-    from loader.warehouse.connection import Connection
+    from ..show.beside import Shown
+    from ..warehouse.connection import Connection
+    from .rows import SetAside
 
 Record = dict[str, object]
 Candidate = tuple[str, str]

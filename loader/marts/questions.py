@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError, nearest
-from loader.marts.names import check_experiment, check_names, distinct
-from loader.marts.reading import fetch, on_marts, reading, select_all
-from loader.tools.metric_names import SHORT_NAMES, resolve
+from ..errors import ConfigurationError, nearest
+from ..tools.metric_names import SHORT_NAMES, resolve
+from .names import check_experiment, check_names, distinct
+from .reading import fetch, on_marts, reading, select_all
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Table
-    from loader.warehouse.connection import Connection
+    from ..tools.tables import Table
+    from ..warehouse.connection import Connection
 
 
 def summary(connection: Connection, experiment_id: str) -> Table:

@@ -15,19 +15,19 @@ import msgspec
 import psycopg
 from psycopg import sql
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts.states import schema_name, snapshot
-from loader.tools.sql_files import read_sql
-from loader.tools.tables import Column, Table, kind_of
-from loader.warehouse.grants import missing_right
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..tools.sql_files import read_sql
+from ..tools.tables import Column, Table, kind_of
+from ..warehouse.grants import missing_right
+from .states import schema_name, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 Row = TypeVar("Row")
-NOT_BUILT: Final = "the marts are not built; run python -m loader build"
+NOT_BUILT: Final = "the marts are not built; run evalmart build"
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def reading(connection: Connection, experiments: Collection[str] | None = None) 
     except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
-            "run python -m loader build --full-refresh"
+            "run evalmart build --full-refresh"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise missing_right(connection, error) from None
@@ -67,7 +67,7 @@ def on_marts(text: LiteralString) -> sql.Composed:
 
 def statement(name: str) -> sql.Composed:
     """Return the statement of `loader/marts/sql/NAME.sql` on these marts."""
-    return on_marts(read_sql("loader.marts", name))
+    return on_marts(read_sql(__name__, name))
 
 
 def typed(row: object, kind: type[Row]) -> Row:
@@ -80,7 +80,7 @@ def typed(row: object, kind: type[Row]) -> Row:
         return msgspec.convert(row, kind)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"the marts are of another version ({error}); run python -m loader build --full-refresh"
+            f"the marts are of another version ({error}); run evalmart build --full-refresh"
         ) from None
 
 

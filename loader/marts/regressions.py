@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg.rows import class_row
 
-from loader.errors import ConfigurationError, nearest
-from loader.marts.names import check_names
-from loader.marts.reading import fetch, on_marts, reading, statement
+from ..errors import ConfigurationError, nearest
+from .names import check_names
+from .reading import fetch, on_marts, reading, statement
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Table
-    from loader.warehouse.connection import Connection
+    from ..tools.tables import Table
+    from ..warehouse.connection import Connection
 
 
 class _Seen(NamedTuple):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from loader.errors import ConfigurationError
-from loader.show.escape import json_text, lines, markdown
+from ..errors import ConfigurationError
+from ..show.escape import json_text, lines, markdown
 
 if TYPE_CHECKING:
     import gzip
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
     Stream = BinaryIO | gzip.GzipFile
 

@@ -15,17 +15,17 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-from loader.errors import WarehouseUnavailable
-from loader.tools.sql_files import read_sql
-from loader.warehouse.connection import be_patient
-from loader.warehouse.lease import dead_build, described
-from loader.warehouse.waiting import wait_for
+from ..errors import WarehouseUnavailable
+from ..tools.sql_files import read_sql
+from ..warehouse.connection import be_patient
+from ..warehouse.lease import dead_build, described
+from ..warehouse.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 # Neither takes a snapshot: the locks come before it.
 _READ_WRITE: Final = "set transaction isolation level repeatable read"
@@ -60,9 +60,7 @@ class _InTheWay(NamedTuple):
             if self.status == "complete"
             else "did not finish"
         )
-        raise WarehouseUnavailable(
-            f"the last build {what} (by {self.text()}): run python -m loader build"
-        )
+        raise WarehouseUnavailable(f"the last build {what} (by {self.text()}): run evalmart build")
 
 
 class _Occupied(Exception):  # noqa: N818  it is no error
@@ -145,7 +143,7 @@ def _relations(connection: Connection) -> tuple[Sequence[sql.Identifier], bool]:
     schema = schema_name()
     with connection.transaction():
         row: Any = connection.execute(
-            read_sql("loader.marts", "relations"),
+            read_sql(__name__, "relations"),
             {"marts": schema, "steps": f"{schema}_functions"},
         ).fetchone()
     names, has_ledger = row

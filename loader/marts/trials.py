@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
-from loader.marts.reading import on_marts, statement
+from .reading import on_marts, statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 
 def gather_values(connection: Connection, experiment_id: str, metrics: Mapping[str, str]) -> None:

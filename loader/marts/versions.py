@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from loader.errors import NothingToJudge, nearest
-from loader.marts.reading import fetch, on_marts, reading, typed
-from loader.marts.regressions import of_version
-from loader.marts.rows import Candidate, History, Regression, Step, Summary
+from ..errors import NothingToJudge, nearest
+from .reading import fetch, on_marts, reading, typed
+from .regressions import of_version
+from .rows import Candidate, History, Regression, Step, Summary
 
 if TYPE_CHECKING:
-    from loader.tools.tables import Table
-    from loader.warehouse.connection import Connection
+    from ..tools.tables import Table
+    from ..warehouse.connection import Connection
 
 _Row = TypeVar("_Row", Step, Regression)
 

@@ -7,9 +7,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError, LoaderError
-from loader.tools.files import cannot_write
-from loader.warehouse.connection import connect
+from ..errors import ConfigurationError, LoaderError
+from ..tools.files import cannot_write
+from ..warehouse.connection import connect
 
 try:
     from prometheus_client import start_http_server, write_to_textfile
@@ -18,7 +18,7 @@ try:
 except ImportError:
     raise ConfigurationError("metrics need their extra: pip install 'evalmart[metrics]'") from None
 
-from loader.prometheus.families import read_metrics
+from .families import read_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -16,16 +16,16 @@ from prometheus_client.metrics_core import (
     HistogramMetricFamily,
 )
 
-from loader.marts import exported
-from loader.marts.reading import mart_names, reading
-from loader.show.escape import label as _label
+from ..marts import exported
+from ..marts.reading import mart_names, reading
+from ..show.escape import label as _label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from prometheus_client.metrics_core import Metric
 
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
 
 MOST_AGENTS: Final = 25
 MOST_VERSIONS: Final = 5

@@ -25,22 +25,22 @@ from collections import deque
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import LoaderError, WarehouseUnavailable
-from loader.ingest.deliveries import AlreadyTaken
-from loader.ingest.entries import patience
-from loader.ingest.load import load
-from loader.recording.spool import Header, SpoolWriter, has_older, replay, target_name
-from loader.records.scales import UNDECLARED
-from loader.sources import SourceRow
-from loader.warehouse.connection import connect
+from ..errors import LoaderError, WarehouseUnavailable
+from ..ingest.deliveries import AlreadyTaken
+from ..ingest.entries import patience
+from ..ingest.load import load
+from ..records.scales import UNDECLARED
+from ..sources import SourceRow
+from ..warehouse.connection import connect
+from .spool import Header, SpoolWriter, has_older, replay, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
     from types import FrameType
 
-    from loader.ingest.summary import SetAside
-    from loader.records.vocabulary import Vocabulary
-    from loader.warehouse.connection import Connection
+    from ..ingest.summary import SetAside
+    from ..records.vocabulary import Vocabulary
+    from ..warehouse.connection import Connection
 
 FIRST_RETRY_SECONDS: Final = 1.0
 LONGEST_RETRY_SECONDS: Final = 30.0

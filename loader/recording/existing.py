@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 
-from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
-from loader.ingest.entries import patience
-from loader.recording.spool import replay, target_name
-from loader.tools.counts import counted
-from loader.warehouse.connection import be_patient, connect
+from ..errors import ConfigurationError, LoaderError, WarehouseUnavailable
+from ..ingest.entries import patience
+from ..tools.counts import counted
+from ..warehouse.connection import be_patient, connect
+from .spool import replay, target_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.records.vocabulary import Vocabulary
-    from loader.warehouse.connection import Connection
+    from ..records.vocabulary import Vocabulary
+    from ..warehouse.connection import Connection
 
 _LOCK_SECONDS: Final = 10
 """How long to wait for a load that is under way; what it brings is not there yet."""

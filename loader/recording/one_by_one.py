@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from loader.records.checker import Checker
-from loader.records.form import decode, encode, is_from_outside
-from loader.records.json_text import decode_object, may_be_deep
-from loader.records.scales import UNDECLARED
+from ..records.checker import Checker
+from ..records.form import decode, encode, is_from_outside
+from ..records.json_text import decode_object, may_be_deep
+from ..records.scales import UNDECLARED
 
 
 class OneByOne(Checker):

@@ -17,23 +17,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, Unpack
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.recording.delivery import Delivery
-from loader.recording.existing import Arm, OnExisting, Session
-from loader.recording.one_by_one import OneByOne
-from loader.recording.values import (
+from ..errors import ConfigurationError
+from ..records import checks
+from ..records.checker import Checker, Defaults
+from ..records.form import ABSENT
+from ..records.json_text import refuse_oversized, too_deep
+from ..warehouse.seeds import read_vocabulary
+from ..warehouse.variables import keeps_contents
+from .delivery import Delivery
+from .existing import Arm, OnExisting, Session
+from .one_by_one import OneByOne
+from .values import (
     RecordFields,
     plain,
     to_json,
     to_json_strictly,
     with_metrics,
 )
-from loader.records import checks
-from loader.records.checker import Checker, Defaults
-from loader.records.form import ABSENT
-from loader.records.json_text import refuse_oversized, too_deep
-from loader.warehouse.seeds import read_vocabulary
-from loader.warehouse.variables import keeps_contents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,8 +15,10 @@ import uuid
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final
 
-from loader.errors import LoaderError, SourceUnavailable
-from loader.recording.spool_file import (
+from ..errors import LoaderError, SourceUnavailable
+from ..sources import Rejection, SourceRow
+from ..warehouse.project import cannot_write, home_directory
+from .spool_file import (
     Batch,
     Header,
     batches,
@@ -33,16 +35,14 @@ from loader.recording.spool_file import (
     waiting_in,
     write,
 )
-from loader.sources import Rejection, SourceRow
-from loader.warehouse.project import cannot_write, home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
-    from loader.ingest.summary import LoadSummary
-    from loader.records.vocabulary import Vocabulary
-    from loader.warehouse.connection import Connection
+    from ..ingest.summary import LoadSummary
+    from ..records.vocabulary import Vocabulary
+    from ..warehouse.connection import Connection
 
 __all__ = [
     "Header",
@@ -88,7 +88,7 @@ def target_name(database_url: str | None = None) -> str:
     from psycopg.conninfo import conninfo_to_dict  # listing files needs no driver
     from psycopg.pq import Conninfo
 
-    from loader.warehouse.connection import connection_string, is_embedded
+    from ..warehouse.connection import connection_string, is_embedded
 
     if is_embedded(database_url):
         return _EMBEDDED
@@ -294,8 +294,8 @@ def replay_waiting(database_url: str | None = None) -> int:
     """
     if not waiting():
         return 0
-    from loader.warehouse.connection import connect  # most commands find nothing waiting
-    from loader.warehouse.seeds import read_vocabulary
+    from ..warehouse.connection import connect  # most commands find nothing waiting
+    from ..warehouse.seeds import read_vocabulary
 
     try:
         target = target_name(database_url)
@@ -366,8 +366,8 @@ def _load_file(
 def _load_once(
     connection: Connection, vocabulary: Vocabulary, header: Header, path: Path, file: IO[bytes]
 ) -> LoadSummary:
-    from loader.ingest import deliveries  # writing a spool needs no driver
-    from loader.ingest.load import load
+    from ..ingest import deliveries  # writing a spool needs no driver
+    from ..ingest.load import load
 
     begin = file.tell()
     ids = {batch.delivery for batch in batches(file)}
@@ -388,8 +388,8 @@ def _leads_to(written_for: str, target: str) -> bool:
         return True
     if _EMBEDDED not in (written_for, target):
         return False
-    from loader.warehouse import embedded
-    from loader.warehouse.connection import embedded_directory
+    from ..warehouse import embedded
+    from ..warehouse.connection import embedded_directory
 
     conninfo = embedded.running(embedded_directory())
     return conninfo is not None and {written_for, target} == {_EMBEDDED, target_name(conninfo)}

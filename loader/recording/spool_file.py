@@ -21,7 +21,7 @@ import uuid
 import zlib
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

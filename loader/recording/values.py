@@ -10,9 +10,9 @@ from typing import Any, Final, TypedDict
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.bounds import DEEPEST
-from loader.records.json_text import too_deep, type_name
+from ..errors import InvalidRecord
+from ..records.bounds import DEEPEST
+from ..records.json_text import too_deep, type_name
 
 Number = float | Decimal
 _OWN_METRICS: Final = ("latency_ms", "tokens_used", "cost_usd")

@@ -25,12 +25,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET
 
-from loader.records import bounds, checks
+from . import bounds, checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from loader.records.form import RunRecord
+    from .form import RunRecord
 
 # Common to many records, so they stand together and are packed once.
 LABELS: Final = (

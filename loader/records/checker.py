@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records import bounds, checks, json_text
-from loader.records.canonical import LABELS, are_narrow, copy_rows, pack_labels
-from loader.records.defaults import Defaults
-from loader.records.form import (
+from ..errors import ConfigurationError, InvalidRecord
+from . import bounds, checks, json_text
+from .canonical import LABELS, are_narrow, copy_rows, pack_labels
+from .defaults import Defaults
+from .form import (
     ABSENT,
     Admitted,
     AdmittedBatch,
@@ -30,7 +30,7 @@ from loader.records.form import (
     encode,
     is_from_outside,
 )
-from loader.records.refusals import (
+from .refusals import (
     converted,
     derived_run_id,
     fill,
@@ -46,14 +46,14 @@ from loader.records.refusals import (
     utc_times,
     with_text_time,
 )
-from loader.records.scales import ScaleChecker
+from .scales import ScaleChecker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from loader.records.form import Asides, Contents
-    from loader.records.vocabulary import Vocabulary
+    from .form import Asides, Contents
+    from .vocabulary import Vocabulary
 
 __all__ = [
     "Admitted",

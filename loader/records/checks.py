@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records import bounds
-from loader.records.json_text import shown, too_deep, type_name
-from loader.records.vocabulary import BUILT_IN_METRICS
+from ..errors import ConfigurationError, InvalidRecord
+from . import bounds
+from .json_text import shown, too_deep, type_name
+from .vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET, Meta
 
-from loader.records import bounds, checks
+from . import bounds, checks
 
 # A field the row does not have: false, and left out by msgspec when it encodes.
 ABSENT: Final[Any] = UNSET
@@ -25,7 +25,7 @@ class _Usual(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, gc=False)
     experiment_id: _Identifier = ABSENT
     task_id: _Identifier = ABSENT
     experiment_group: Annotated[
-        _Label, Meta(description="One of the known groups: python -m loader declare group.")
+        _Label, Meta(description="One of the known groups: evalmart declare group.")
     ] = ABSENT
     extension_version: _Label = ABSENT
     source_run_id: Annotated[

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.bounds import DEEPEST
+from ..errors import InvalidRecord
+from .bounds import DEEPEST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from loader.errors import CountsFromZero, InvalidRecord
-from loader.records import bounds, checks, json_text
-from loader.records.form import ABSENT, Incoming, encode
-from loader.records.vocabulary import BUILT_IN_METRICS
+from ..errors import CountsFromZero, InvalidRecord
+from . import bounds, checks, json_text
+from .form import ABSENT, Incoming, encode
+from .vocabulary import BUILT_IN_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.records.form import Labels, RunRecord, Score
+    from .form import Labels, RunRecord, Score
 
 _EARLIEST_YEAR: Final = 1970
 _LATEST_YEAR: Final = 2199

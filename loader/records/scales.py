@@ -12,17 +12,17 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.errors import InvalidRecord
-from loader.records import checks
-from loader.records.form import ABSENT, Aside
-from loader.records.json_text import shown
-from loader.records.vocabulary import Scale
+from ..errors import InvalidRecord
+from . import checks
+from .form import ABSENT, Aside
+from .json_text import shown
+from .vocabulary import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.records.form import Asides, RunRecord
-    from loader.records.vocabulary import Vocabulary
+    from .form import Asides, RunRecord
+    from .vocabulary import Vocabulary
 
 OFF_SCALE: Final = "off_scale"
 UNDECLARED: Final = "undeclared_scale"

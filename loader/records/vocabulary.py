@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError
-from loader.records.bounds import LARGEST_NUMBER, is_measured, shown
+from ..errors import ConfigurationError
+from .bounds import LARGEST_NUMBER, is_measured, shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.report.grids import text_of
-from loader.show.render import printable
+from ..show.render import printable
+from .grids import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.marts.pages import Record
-    from loader.report.tasks import Chosen
+    from ..marts.pages import Record
+    from .tasks import Chosen
 
     Contents = Mapping[object, Record]
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.report.grids import Cell, Grid, Heading
-from loader.show.beside import sections
-from loader.show.render import cell, heading
-from loader.tools.tables import NUMERIC
+from ..show.beside import sections
+from ..show.render import cell, heading
+from ..tools.tables import NUMERIC
+from .grids import Cell, Grid, Heading
 
 if TYPE_CHECKING:
-    from loader.show.beside import Shown
+    from ..show.beside import Shown
 
 
 def grids(shown: Shown) -> list[Grid]:

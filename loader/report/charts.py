@@ -11,13 +11,13 @@ import math
 import unicodedata
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.report.drawing import Chart, draw
-from loader.show.render import printable
+from ..show.render import printable
+from .drawing import Chart, draw
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.report.drawing import Json
+    from .drawing import Json
 
 BETTER: Final = "better"
 WORSE: Final = "worse"

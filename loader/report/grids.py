@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.show.render import NULL, cell, number, printable, with_unit
-from loader.show.views import metric_kind
-from loader.tools.tables import Kind
+from ..show.render import NULL, cell, number, printable, with_unit
+from ..show.views import metric_kind
+from ..tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.marts.pages import Record
+    from ..marts.pages import Record
 
 LONG: Final = 120
 """Characters above which a cell folds its text."""

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.report import charts
-from loader.report.grids import (
+from ..show.metric_page import kind_of_values
+from ..show.render import NULL
+from ..show.wording import RATIOS, ROLES, finding, improvement_of, notes, say
+from . import charts
+from .grids import (
     Cell,
     Grid,
     Heading,
@@ -20,16 +23,13 @@ from loader.report.grids import (
     texts_of,
     told,
 )
-from loader.show.metric_page import kind_of_values
-from loader.show.render import NULL
-from loader.show.wording import RATIOS, ROLES, finding, improvement_of, notes, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.marts.pages import Record
-    from loader.report.charts import Interval
-    from loader.report.drawing import Chart
+    from ..marts.pages import Record
+    from .charts import Interval
+    from .drawing import Chart
 
 _MOST_LINES: Final = 40
 _ORDER: Final = list(ROLES)

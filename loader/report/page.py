@@ -14,29 +14,29 @@ from urllib.parse import urlsplit
 import jinja2
 from markupsafe import Markup
 
-from loader.errors import ConfigurationError
-from loader.marts.evidence import without_candidate
-from loader.marts.pages import read_agent, read_contents, read_experiment, read_trials
-from loader.marts.reading import reading
-from loader.report import beside, metrics, segments, tasks, trends
-from loader.report.answers import answered
-from loader.report.grids import Cell, count_of, text_of
-from loader.report.verdict import verdict_of
-from loader.show import escape
-from loader.show.beside import Shown, notes
-from loader.show.metric_page import kind_of_values
-from loader.show.render import cell, printable
-from loader.tools.tables import Kind
+from ..errors import ConfigurationError
+from ..marts.evidence import without_candidate
+from ..marts.pages import read_agent, read_contents, read_experiment, read_trials
+from ..marts.reading import reading
+from ..show import escape
+from ..show.beside import Shown, notes
+from ..show.metric_page import kind_of_values
+from ..show.render import cell, printable
+from ..tools.tables import Kind
+from . import beside, metrics, segments, tasks, trends
+from .answers import answered
+from .grids import Cell, count_of, text_of
+from .verdict import verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.marts.pages import Agent, Experiment, Record
-    from loader.report.answers import Answered
-    from loader.report.drawing import Chart
-    from loader.report.grids import Grid
-    from loader.report.verdict import Verdict
-    from loader.warehouse.connection import Connection
+    from ..marts.pages import Agent, Experiment, Record
+    from ..warehouse.connection import Connection
+    from .answers import Answered
+    from .drawing import Chart
+    from .grids import Grid
+    from .verdict import Verdict
 
 _SUFFIXES: Final = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
 _NO_METRIC: Final = "no score"
@@ -258,7 +258,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
 
 
 def _source(name: str) -> str:
-    folder = resources.files("loader.report")
+    folder = resources.files(__name__.rpartition(".")[0])
     part = folder / name if name.endswith(".css") else folder / "templates" / name
     return part.read_text(encoding="utf-8")
 

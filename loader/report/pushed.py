@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from loader.errors import ConfigurationError, NothingToJudge, nearest
-from loader.marts.candidates import candidates
-from loader.marts.names import check_experiment
-from loader.marts.origins import Origin, langsmith_projects
-from loader.marts.reading import reading
-from loader.show import wording
+from ..errors import ConfigurationError, NothingToJudge, nearest
+from ..marts.candidates import candidates
+from ..marts.names import check_experiment
+from ..marts.origins import Origin, langsmith_projects
+from ..marts.reading import reading
+from ..show import wording
 
 if TYPE_CHECKING:
-    from loader.marts.rows import Candidate, Metric
-    from loader.warehouse.connection import Connection
+    from ..marts.rows import Candidate, Metric
+    from ..warehouse.connection import Connection
 
 
 class Message(NamedTuple):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.report.grids import (
+from ..show.render import NULL
+from ..show.wording import finding, improvement_of
+from .grids import (
     Cell,
     Grid,
     Heading,
@@ -15,13 +17,11 @@ from loader.report.grids import (
     probability,
     text_of,
 )
-from loader.show.render import NULL
-from loader.show.wording import finding, improvement_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.marts.pages import Record
+    from ..marts.pages import Record
 
 
 def labelled(rows: Sequence[Record], metric: str | None) -> list[Record]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.report import charts
-from loader.report.grids import (
+from ..show.render import NULL
+from ..show.views import metric_kind
+from ..tools.tables import Kind
+from . import charts
+from .grids import (
     Cell,
     Grid,
     Heading,
@@ -17,15 +20,12 @@ from loader.report.grids import (
     text_of,
     told,
 )
-from loader.show.render import NULL
-from loader.show.views import metric_kind
-from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.marts.pages import Record
-    from loader.report.drawing import Chart
+    from ..marts.pages import Record
+    from .drawing import Chart
 
 MOST_LISTED: Final = 5_000
 _MOST_FLIPPED: Final = 60
@@ -133,7 +133,7 @@ def every_grid(tasks: Sequence[Record], metric: str, kind: Kind, total: int) -> 
     """Return every task, the worst first, up to a size that a page can hold."""
     listed = tasks[:MOST_LISTED]
     note = (
-        f"The first {len(listed):,} of {total:,}; python -m loader compare lists them all."
+        f"The first {len(listed):,} of {total:,}; evalmart compare lists them all."
         if total > len(listed)
         else ""
     )
@@ -160,7 +160,7 @@ def incomparable_grid(chosen: Chosen) -> Grid | None:
             [Cell(str(text_of(task, "task_id"))), Cell(_reason(task))]
             for task in chosen.incomparable[:_MOST_MISSING]
         ],
-        f"{left:,} more; python -m loader compare lists them all." if left > 0 else "",
+        f"{left:,} more; evalmart compare lists them all." if left > 0 else "",
     )
 
 

@@ -6,8 +6,10 @@ from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from loader.report import charts
-from loader.report.grids import (
+from ..show.render import cell
+from ..tools.tables import Kind
+from . import charts
+from .grids import (
     Cell,
     Grid,
     Heading,
@@ -20,14 +22,12 @@ from loader.report.grids import (
     text_of,
     told,
 )
-from loader.show.render import cell
-from loader.tools.tables import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.marts.pages import Record
-    from loader.report.drawing import Chart
+    from ..marts.pages import Record
+    from .drawing import Chart
 
 MOST_VERSIONS: Final = 40
 _UNITS: Final = {Kind.MILLISECONDS: "ms", Kind.USD: "US dollars", Kind.TOKENS: "tokens"}

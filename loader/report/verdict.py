@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.report.grids import count_of, number_of, probability, text_of
-from loader.show import asides, wording
-from loader.show.render import NULL
-from loader.show.summary_page import outcome, title, unknowns
+from ..show import asides, wording
+from ..show.render import NULL
+from ..show.summary_page import outcome, title, unknowns
+from .grids import count_of, number_of, probability, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.marts.pages import Record
-    from loader.show.asides import SetAside
+    from ..marts.pages import Record
+    from ..show.asides import SetAside
 
 _STYLES: Final = {
     "deploy": ("good", "✓"),

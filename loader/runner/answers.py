@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from loader.ingest.printable import printable
-from loader.records.bounds import LARGEST_TOKENS
-from loader.tools import secrets
+from ..ingest.printable import printable
+from ..records.bounds import LARGEST_TOKENS
+from ..tools import secrets
 
 LONGEST_ERROR: Final = 2_000
 

@@ -11,19 +11,19 @@ from uuid import uuid4
 import msgspec
 import psycopg
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.recording import existing
-from loader.recording.existing import IS_STANDING, OnExisting
-from loader.records.bounds import LONGEST_RUN_ID
-from loader.sources.run_results import SOURCE
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..recording import existing
+from ..recording.existing import IS_STANDING, OnExisting
+from ..records.bounds import LONGEST_RUN_ID
+from ..sources.run_results import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from loader.runner.targets import Target
-    from loader.runner.tasks import Task
-    from loader.warehouse.connection import Connection
+    from ..warehouse.connection import Connection
+    from .targets import Target
+    from .tasks import Task
 
 _DONE: Final = f"""
 select distinct on (runs.source, runs.source_run_id)
@@ -209,7 +209,7 @@ def _done(connection: Connection, arm: Arm, settings: Settings) -> _Done:
         with connection.transaction():
             rows = connection.execute(_DONE, parameters).fetchall()
     except psycopg.errors.UndefinedTable:
-        raise ConfigurationError("no raw schema; run python -m loader init") from None
+        raise ConfigurationError("no raw schema; run evalmart init") from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"reading what is done failed: {error}") from error
     for source, run_id, task_id, repetition, model_version, success in rows:

@@ -19,18 +19,18 @@ import httpx2
 import msgspec
 import stamina
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.runner.answers import Answer, CallFailed, detail, redact
-from loader.runner.pipes import MOST_OUTPUT_BYTES
-from loader.runner.targets import within
-from loader.tools.retry_after import seconds_of
-from loader.tools.secrets import remember
+from ..errors import ConfigurationError, SourceUnavailable
+from ..tools.retry_after import seconds_of
+from ..tools.secrets import remember
+from .answers import Answer, CallFailed, detail, redact
+from .pipes import MOST_OUTPUT_BYTES
+from .targets import within
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from loader.runner.tasks import Task
-    from loader.tools.prices import Price
+    from ..tools.prices import Price
+    from .tasks import Task
 
 OPENAI_HOST: Final = "api.openai.com"
 OPENAI_KEY: Final = "OPENAI_API_KEY"

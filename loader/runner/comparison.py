@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 import psycopg
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts.candidates import candidates
-from loader.runner.arms import Arm, Settings
-from loader.runner.outcome import Outcome, Stop
-from loader.runner.session import run_missing
-from loader.runner.stopping import LOOK_EVERY, Question
-from loader.runner.targets import TargetLike, as_target
-from loader.runner.tasks import Task, read_tasks
-from loader.show import wording
-from loader.show.metric_page import metric_table
-from loader.show.render import markdown_lines, markdown_text, printable
-from loader.tools.tables import Column, Table
-from loader.warehouse.connection import connect
-from loader.warehouse.dbt import build
-from loader.warehouse.seeds import default_groups
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..marts.candidates import candidates
+from ..show import wording
+from ..show.metric_page import metric_table
+from ..show.render import markdown_lines, markdown_text, printable
+from ..tools.tables import Column, Table
+from ..warehouse.connection import connect
+from ..warehouse.dbt import build
+from ..warehouse.seeds import default_groups
+from .arms import Arm, Settings
+from .outcome import Outcome, Stop
+from .session import run_missing
+from .stopping import LOOK_EVERY, Question
+from .targets import TargetLike, as_target
+from .tasks import Task, read_tasks
 
 if TYPE_CHECKING:
-    from loader.marts.rows import Candidate, Metric, Reason, Summary
-    from loader.runner.scoring import EvaluatorLike
+    from ..marts.rows import Candidate, Metric, Reason, Summary
+    from .scoring import EvaluatorLike
 
 TasksLike = Path | str | Iterable[Task | Mapping[str, Any]]
 UNVERSIONED: Final = "unversioned"
@@ -206,7 +206,7 @@ def _require_baseline(experiment_id: str, group: str, database_url: str | None) 
                 (experiment_id, group),
             ).fetchone()
     except psycopg.errors.UndefinedTable:
-        raise ConfigurationError("no raw schema; run python -m loader init") from None
+        raise ConfigurationError("no raw schema; run evalmart init") from None
     except psycopg.Error as error:
         raise WarehouseUnavailable(f"looking for the baseline failed: {error}") from error
     if found is None:
@@ -219,7 +219,7 @@ def _require_baseline(experiment_id: str, group: str, database_url: str | None) 
 def _verdict(arm: Arm, experiment_id: str, database_url: str | None) -> Candidate:
     """Build the marts and read the candidate's rows."""
     if build((), database_url, quiet=True):
-        raise ConfigurationError("the marts cannot be built; run python -m loader build to see why")
+        raise ConfigurationError("the marts cannot be built; run evalmart build to see why")
     with connect(database_url) as connection:
         found = candidates(connection, [experiment_id])
     for candidate in found:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from loader.evaluators.tally import Failures
+from ..evaluators.tally import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

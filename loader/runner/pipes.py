@@ -8,7 +8,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Final
 
-from loader.runner.answers import CallFailed
+from .answers import CallFailed
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

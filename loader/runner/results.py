@@ -6,8 +6,8 @@ import threading
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from loader.errors import ConfigurationError
-from loader.tools.files import cannot_write, whole_file
+from ..errors import ConfigurationError
+from ..tools.files import cannot_write, whole_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -8,23 +8,23 @@ import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.errors import InvalidRecord, LoaderError
-from loader.evaluators.tally import Failures
-from loader.records.checks import CONTENTS, TOKEN_KINDS
-from loader.runner.answers import Answer, CallFailed, redact, redact_all
-from loader.runner.budget import Budget, Pace
-from loader.runner.outcome import Outcome, Stop
-from loader.runner.scoring import Scores, no_scores, score
-from loader.runner.sound import said_by, sound
+from ..errors import InvalidRecord, LoaderError
+from ..evaluators.tally import Failures
+from ..records.checks import CONTENTS, TOKEN_KINDS
+from .answers import Answer, CallFailed, redact, redact_all
+from .budget import Budget, Pace
+from .outcome import Outcome, Stop
+from .scoring import Scores, no_scores, score
+from .sound import said_by, sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Sequence
 
-    from loader.evaluators.evaluation import Evaluator
-    from loader.recording.recorder import AsyncRecorder, RecordFields
-    from loader.runner.arms import Job, Settings, Work
-    from loader.runner.stopping import StoppingRule
-    from loader.runner.tracing import Tracer
+    from ..evaluators.evaluation import Evaluator
+    from ..recording.recorder import AsyncRecorder, RecordFields
+    from .arms import Job, Settings, Work
+    from .stopping import StoppingRule
+    from .tracing import Tracer
 
 _MAY_BE_LEFT_OUT: Final = (
     "tokens_used", "cost_usd", "comments", "labels", *TOKEN_KINDS, *CONTENTS

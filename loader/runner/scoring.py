@@ -8,25 +8,25 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from loader.evaluators.evaluation import (
+from ..evaluators.evaluation import (
     LONGEST_ERROR,
     Evaluator,
     evaluator_of,
     load_evaluators,
 )
-from loader.evaluators.results import Evaluation
-from loader.ingest.printable import printable
-from loader.records.bounds import LARGEST_NUMBER, LONGEST_LABEL, LONGEST_NAME
-from loader.records.json_text import shown
-from loader.runner.answers import as_float, redact
-from loader.runner.sound import DEEPEST, TooDeep, plain, said_by
-from loader.runner.targets import in_thread
+from ..evaluators.results import Evaluation
+from ..ingest.printable import printable
+from ..records.bounds import LARGEST_NUMBER, LONGEST_LABEL, LONGEST_NAME
+from ..records.json_text import shown
+from .answers import as_float, redact
+from .sound import DEEPEST, TooDeep, plain, said_by
+from .targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.runner.answers import Answer
-    from loader.runner.tasks import Task
+    from .answers import Answer
+    from .tasks import Task
 
 EvaluatorLike = str | Callable[..., object] | Evaluator
 

@@ -5,32 +5,32 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.ingest import arm_plans
-from loader.ingest.printable import printable
-from loader.recording.recorder import AsyncRecorder
-from loader.recording.spool import replay, target_name
-from loader.records.checker import Checker
-from loader.records.json_text import shown
-from loader.runner.arms import Work, find_work
-from loader.runner.outcome import Outcome, Stop
-from loader.runner.results import results_file
-from loader.runner.run import Runner
-from loader.runner.scoring import EvaluatorLike, prepare
-from loader.runner.stopping import Question, StoppingRule
-from loader.runner.tracing import Tracer
-from loader.sources import ArmPlan
-from loader.sources.run_results import SOURCE
-from loader.warehouse.connection import connect
-from loader.warehouse.migrate import require_current
-from loader.warehouse.seeds import read_vocabulary
+from ..errors import ConfigurationError, InvalidRecord
+from ..ingest import arm_plans
+from ..ingest.printable import printable
+from ..recording.recorder import AsyncRecorder
+from ..recording.spool import replay, target_name
+from ..records.checker import Checker
+from ..records.json_text import shown
+from ..sources import ArmPlan
+from ..sources.run_results import SOURCE
+from ..warehouse.connection import connect
+from ..warehouse.migrate import require_current
+from ..warehouse.seeds import read_vocabulary
+from .arms import Work, find_work
+from .outcome import Outcome, Stop
+from .results import results_file
+from .run import Runner
+from .scoring import EvaluatorLike, prepare
+from .stopping import Question, StoppingRule
+from .tracing import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.records.vocabulary import Vocabulary
-    from loader.runner.arms import Arm, Settings
-    from loader.runner.tasks import Task
+    from ..records.vocabulary import Vocabulary
+    from .arms import Arm, Settings
+    from .tasks import Task
 
 
 async def run_missing(  # noqa: PLR0913  a run's parts, most with a default

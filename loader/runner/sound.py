@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.ingest.printable import printable
-from loader.records.bounds import LARGEST_TOKENS
-from loader.runner.answers import CallFailed, as_float, whole_number
+from ..ingest.printable import printable
+from ..records.bounds import LARGEST_TOKENS
+from .answers import CallFailed, as_float, whole_number
 
 if TYPE_CHECKING:
-    from loader.runner.answers import Answer
+    from .answers import Answer
 
 DEEPEST: Final = 200
 """How deeply what a target returns may be nested."""

@@ -18,23 +18,23 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.marts.candidates import candidates
-from loader.marts.states import schema_name, snapshot
-from loader.runner.targets import in_thread
-from loader.tools.sql_files import read_sql
-from loader.warehouse.connection import connect
-from loader.warehouse.dbt import build
-from loader.warehouse.seeds import read_seed
-from loader.warehouse.variables import project_variables
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..marts.candidates import candidates
+from ..marts.states import schema_name, snapshot
+from ..tools.sql_files import read_sql
+from ..warehouse.connection import connect
+from ..warehouse.dbt import build
+from ..warehouse.seeds import read_seed
+from ..warehouse.variables import project_variables
+from .targets import in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from loader.marts.rows import Metric
-    from loader.recording.recorder import AsyncRecorder
-    from loader.records.vocabulary import Vocabulary
-    from loader.runner.arms import Arm, Job
+    from ..marts.rows import Metric
+    from ..recording.recorder import AsyncRecorder
+    from ..records.vocabulary import Vocabulary
+    from .arms import Arm, Job
 
 LOOK_EVERY: Final = 10
 """Pairs between two looks. The bounds hold however often one looks."""
@@ -129,7 +129,7 @@ class StoppingRule:
             self._question.database_url,
             quiet=True,
         ):
-            raise ConfigurationError("the marts cannot be built; run python -m loader build")
+            raise ConfigurationError("the marts cannot be built; run evalmart build")
 
     async def look(self, recorder: AsyncRecorder, job: Job | None = None) -> str | None:
         """Say what is decided, if it is time to look and something is.
@@ -178,7 +178,7 @@ class StoppingRule:
             WarehouseUnavailable: the server fails.
 
         """
-        statement = sql.SQL(read_sql("loader.runner", "estimate")).format(
+        statement = sql.SQL(read_sql(__name__, "estimate")).format(
             functions=sql.Identifier(self._functions)
         )
         try:

@@ -12,17 +12,17 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
 
-from loader.errors import ConfigurationError
-from loader.runner.answers import Answer, CallFailed, read_answer, redact
-from loader.runner.pipes import communicated, ended
-from loader.runner.sound import said_by
-from loader.tools import secrets
-from loader.tools.named import import_named
+from ..errors import ConfigurationError
+from ..tools import secrets
+from ..tools.named import import_named
+from .answers import Answer, CallFailed, read_answer, redact
+from .pipes import communicated, ended
+from .sound import said_by
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from loader.runner.tasks import Task
+    from .tasks import Task
 
 P = ParamSpec("P")
 R = TypeVar("R")

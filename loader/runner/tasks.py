@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.runner.sound import DEEPEST, TooDeep, plain
+from ..errors import ConfigurationError
+from .sound import DEEPEST, TooDeep, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,13 +8,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError
-from loader.runner.answers import redact, redact_all
+from ..errors import ConfigurationError
+from .answers import redact, redact_all
 
 if TYPE_CHECKING:
-    from loader.runner.answers import Answer, CallFailed
-    from loader.runner.arms import Job, Settings
-    from loader.runner.scoring import Scores
+    from .answers import Answer, CallFailed
+    from .arms import Job, Settings
+    from .scoring import Scores
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final, Protocol
 
-from loader.show.render import printable
+from .render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,12 +77,12 @@ def _declare(key: str, aside: SetAside) -> str:
     if usual is None:
         return (
             "none of its values counts; if it is a count or a time, say so "
-            f"(python -m loader ingest {_quoted('--measure', key)}), else declare its scale "
+            f"(evalmart ingest {_quoted('--measure', key)}), else declare its scale "
             f"({_quoted('--scale', key, 'LOW:HIGH')}), then ingest again"
         )
     declared = shlex.join(["declare", "metric", printable(key), "--scale", usual])
     return (
-        f"declare its scale (python -m loader ingest {_quoted('--scale', key, usual)}, or "
+        f"declare its scale (evalmart ingest {_quoted('--scale', key, usual)}, or "
         f"{declared}), then ingest again; until then none of its values counts"
     )
 

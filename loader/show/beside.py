@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.show.render import NULL, markdown_text, printable, render
-from loader.tools.tables import Column, Format, Kind, Table
+from ..tools.tables import Column, Format, Kind, Table
+from .render import NULL, markdown_text, printable, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

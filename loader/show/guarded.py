@@ -9,8 +9,8 @@ import re
 import sys
 from typing import TYPE_CHECKING, Final
 
-from loader.show import escape
-from loader.tools.secrets import redact
+from ..tools.secrets import redact
+from . import escape
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.show.render import NULL, number, printable, with_unit
-from loader.show.views import metric_kind
-from loader.show.wording import SHARES, finding, improvement_of, say
-from loader.tools.tables import Column, Kind, Table
+from ..tools.tables import Column, Kind, Table
+from .render import NULL, number, printable, with_unit
+from .views import metric_kind
+from .wording import SHARES, finding, improvement_of, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

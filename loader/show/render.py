@@ -18,9 +18,9 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from loader.show import escape
-from loader.show.layout import Heading, Piece, lay_out
-from loader.tools.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
+from ..tools.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
+from . import escape
+from .layout import Heading, Piece, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

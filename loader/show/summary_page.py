@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from loader.show import asides, beside, wording
-from loader.show.beside import Section
-from loader.show.metric_page import arm_table, metric_table
-from loader.show.render import (
+from ..tools.tables import Column, Format, Table
+from . import asides, beside, wording
+from .beside import Section
+from .metric_page import arm_table, metric_table
+from .render import (
     draw,
     for_people,
     markdown_lines,
@@ -22,14 +23,13 @@ from loader.show.render import (
     printable,
     render,
 )
-from loader.tools.tables import Column, Format, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
-    from loader.show.asides import SetAside
-    from loader.show.beside import Shown
+    from .asides import SetAside
+    from .beside import Shown
 
     Record = Mapping[str, object]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.show.render import NULL, cell, named_p, printable, with_unit
-from loader.show.sparkline import sparkline
-from loader.tools.tables import Column, Format, Kind, Table, kind_of
+from ..tools.tables import Column, Format, Kind, Table, kind_of
+from .render import NULL, cell, named_p, printable, with_unit
+from .sparkline import sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.show.render import NULL, named_p, number, printable
-from loader.tools.tables import Kind
+from ..tools.tables import Kind
+from .render import NULL, named_p, number, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,10 +82,10 @@ _PURPOSES: Final = {
 ABSENT: Final = {
     "no_baseline": (
         "a baseline: load its results into {experiment} as a control group, or ingest the "
-        "candidate with --baseline-experiment ID, then run python -m loader build"
+        "candidate with --baseline-experiment ID, then run evalmart build"
     ),
     "no_candidate": (
-        "results of the candidate: load them into {experiment}, then run python -m loader build"
+        "results of the candidate: load them into {experiment}, then run evalmart build"
     ),
     "nothing_shared": (
         "tasks that both arms have: their ids have to be the same{examples}; load one of the "
@@ -99,8 +99,8 @@ BLOCKING: Final = {
         "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
     ),
     "direction_unknown": (
-        "the direction of {metric}: python -m loader declare metric {metric} --direction lower "
-        "(or higher), then python -m loader build"
+        "the direction of {metric}: evalmart declare metric {metric} --direction lower "
+        "(or higher), then evalmart build"
     ),
 }
 """Reasons that more tasks do not remove, wherever a number of tasks is known."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from loader.sources.digests import FileRead
+    from .digests import FileRead
 
 
 class Rejection(NamedTuple):

@@ -6,9 +6,9 @@ import re
 import shlex
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import close_names
-from loader.records.checks import FIELDS
-from loader.sources.units import tokens, unit_of, without_unit
+from ..errors import close_names
+from ..records.checks import FIELDS
+from .units import tokens, unit_of, without_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

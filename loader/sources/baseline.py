@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from loader.errors import InvalidRecord
-from loader.records.checks import FIELDS
-from loader.records.json_text import decode_object, shown
-from loader.sources import Rejection, SourceRow
+from ..errors import InvalidRecord
+from ..records.checks import FIELDS
+from ..records.json_text import decode_object, shown
+from . import Rejection, SourceRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

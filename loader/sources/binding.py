@@ -9,22 +9,22 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.errors import InvalidRecord, close_names
-from loader.records.checks import REQUIRED
-from loader.records.json_text import shown
-from loader.sources.advice import advice, meaning
-from loader.sources.json_document import lists_inside
-from loader.sources.mapping import FILE
-from loader.sources.targets import as_number, target, under
-from loader.sources.values import exact_sum
+from ..errors import InvalidRecord, close_names
+from ..records.checks import REQUIRED
+from ..records.json_text import shown
+from .advice import advice, meaning
+from .json_document import lists_inside
+from .mapping import FILE
+from .targets import as_number, target, under
+from .values import exact_sum
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Collection, Iterator, Sequence, Sized
 
-    from loader.sources.mapping import Mapping
-    from loader.sources.steps import Step
-    from loader.sources.targets import Style, Target
+    from .mapping import Mapping
+    from .steps import Step
+    from .targets import Style, Target
 
 MOST_COLUMNS: Final = 10_000
 _MOST_TOLD: Final = 40

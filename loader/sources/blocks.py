@@ -7,7 +7,7 @@ import zlib
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Protocol
 
-from loader.sources import Rejection
+from . import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,23 +6,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
-from loader.errors import ConfigurationError
-from loader.sources import parquet
-from loader.sources.files import FileSource, has_known_suffix
-from loader.sources.json_document import RESULTS
-from loader.sources.paths import STANDARD_INPUT, dangling_in, expand, open_input, size_of
-from loader.sources.tools.identity import refuse_unknown_names, refuse_without_arm
-from loader.sources.tools.opened import ToolFile, stored
-from loader.sources.tools.registry import KINDS, importer_of, recognised
-from loader.sources.tools.source import ToolSource
+from ..errors import ConfigurationError
+from . import parquet
+from .files import FileSource, has_known_suffix
+from .json_document import RESULTS
+from .paths import STANDARD_INPUT, dangling_in, expand, open_input, size_of
+from .tools.identity import refuse_unknown_names, refuse_without_arm
+from .tools.opened import ToolFile, stored
+from .tools.registry import KINDS, importer_of, recognised
+from .tools.source import ToolSource
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Callable, Collection, Sequence
 
-    from loader.sources import Source
-    from loader.sources.files import Format
-    from loader.sources.mapping import Mapping
+    from . import Source
+    from .files import Format
+    from .mapping import Mapping
 
 _OF_RECORDS: Final = frozenset({"task_id", RESULTS})
 

@@ -6,18 +6,18 @@ import csv
 import re
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import LARGEST_RECORD
-from loader.sources import Rejection, SourceRow
-from loader.sources.binding import bind
-from loader.sources.jsonl import lines
-from loader.sources.mapped import Cells
-from loader.sources.mapping import Mapping
+from ..errors import InvalidRecord
+from ..records.json_text import LARGEST_RECORD
+from . import Rejection, SourceRow
+from .binding import bind
+from .jsonl import lines
+from .mapped import Cells
+from .mapping import Mapping
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from loader.sources.blocks import Blocks
+    from .blocks import Blocks
 
 _DELIMITERS: Final = ",\t;"
 _TOLD: Final = re.compile(r"sep=([,;|\t])", re.IGNORECASE)

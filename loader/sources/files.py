@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from loader.errors import ConfigurationError, InvalidRecord, SourceUnavailable
-from loader.records.checks import FIELDS
-from loader.records.json_text import decode_object
-from loader.sources import (
+from ..errors import ConfigurationError, InvalidRecord, SourceUnavailable
+from ..records.checks import FIELDS
+from ..records.json_text import decode_object
+from . import (
     JsonBatch,
     Rejection,
     SourceRow,
@@ -24,12 +24,12 @@ from loader.sources import (
     parquet,
     run_results,
 )
-from loader.sources.binding import MOST_COLUMNS, advised, told_lacking, too_many
-from loader.sources.blocks import ZIP, ZIP_WITHIN_GZIP, Blocks, InputBroken
-from loader.sources.digests import Digested, FileRead
-from loader.sources.mapped import Objects
-from loader.sources.mapping import Mapping
-from loader.sources.paths import STANDARD_INPUT, expand, files_reference, open_input, size_of
+from .binding import MOST_COLUMNS, advised, told_lacking, too_many
+from .blocks import ZIP, ZIP_WITHIN_GZIP, Blocks, InputBroken
+from .digests import Digested, FileRead
+from .mapped import Objects
+from .mapping import Mapping
+from .paths import STANDARD_INPUT, expand, files_reference, open_input, size_of
 
 if TYPE_CHECKING:
     import collections.abc

@@ -5,20 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loader.records.bounds import LONGEST_IDENTIFIER
-from loader.records.checks import FIELDS
-from loader.sources.advice import FIELD_NAMES, control_place, meaning, rank
-from loader.sources.binding import file_name
-from loader.sources.guess_scores import guess_scores
-from loader.sources.guess_values import fits
-from loader.sources.mapping import FILE
-from loader.sources.proposal import Proposal
-from loader.sources.targets import target
+from ..records.bounds import LONGEST_IDENTIFIER
+from ..records.checks import FIELDS
+from .advice import FIELD_NAMES, control_place, meaning, rank
+from .binding import file_name
+from .guess_scores import guess_scores
+from .guess_values import fits
+from .mapping import FILE
+from .proposal import Proposal
+from .targets import target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from loader.sources.probe import Column, Sample
+    from .probe import Column, Sample
 
 _MOST_GROUPS: Final = 20
 _MOST_NAMED: Final = 8

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.sources.advice import is_count_name, is_score_name, is_setting_name, key_of, scale_in
-from loader.sources.units import unit_of
+from .advice import is_count_name, is_score_name, is_setting_name, key_of, scale_in
+from .units import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.sources.probe import Column
-    from loader.sources.proposal import Proposal
+    from .probe import Column
+    from .proposal import Proposal
 
 _LEAST_VALUES: Final = 2
 _TOPS: Final = (1.0, 5.0, 10.0, 100.0)

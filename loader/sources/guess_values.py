@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.records.checks import FIELDS
-from loader.sources.units import unit_of
+from ..records.checks import FIELDS
+from .units import unit_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from loader.sources.probe import Column
-    from loader.sources.proposal import Proposal
+    from .probe import Column
+    from .proposal import Proposal
 
 _SUCCESSES: Final = frozenset(
     ("success", "succeeded", "ok", "passed", "pass", "done", "completed", "finished")

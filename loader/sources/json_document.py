@@ -10,14 +10,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.records.json_text import LARGEST_RECORD, oversized
-from loader.sources import Rejection, SourceRow
-from loader.sources.blocks import KEPT_BYTES, InputBroken
+from ..records.json_text import LARGEST_RECORD, oversized
+from . import Rejection, SourceRow
+from .blocks import KEPT_BYTES, InputBroken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
-    from loader.sources.blocks import Blocks
+    from .blocks import Blocks
 
 RESULTS: Final = "results"
 """Name of the list of records, where none is told."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.records.json_text import LARGEST_RECORD, oversized
-from loader.sources import JsonBatch, Rejection, SourceRow
-from loader.sources.blocks import KEPT_BYTES, InputBroken
+from ..records.json_text import LARGEST_RECORD, oversized
+from . import JsonBatch, Rejection, SourceRow
+from .blocks import KEPT_BYTES, InputBroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.sources.blocks import Blocks
+    from .blocks import Blocks
 
 
 def read(blocks: Blocks, origin: str) -> Iterator[JsonBatch | SourceRow]:

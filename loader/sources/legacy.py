@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from loader.sources.mapping import Mapping, parse
+from .mapping import Mapping, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

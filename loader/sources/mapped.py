@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from loader.errors import InvalidRecord, close_names
-from loader.records.checks import REQUIRED
-from loader.records.json_text import decode_object, shown
-from loader.sources import Rejection, SourceRow
-from loader.sources.binding import (
+from ..errors import InvalidRecord, close_names
+from ..records.checks import REQUIRED
+from ..records.json_text import decode_object, shown
+from . import Rejection, SourceRow
+from .binding import (
     MOST_COLUMNS,
     Assignment,
     Bound,
@@ -18,13 +18,13 @@ from loader.sources.binding import (
     told_lacking,
     too_many,
 )
-from loader.sources.mapping import FILE
-from loader.sources.targets import put, target, under
+from .mapping import FILE
+from .targets import put, target, under
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from loader.sources.mapping import Mapping
+    from .mapping import Mapping
 
 _ABSENT: Any = object()
 _MOST_SHAPES: Final = 100

@@ -17,18 +17,18 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError, InvalidRecord, nearest
-from loader.records.checks import FIELDS
-from loader.sources.steps import is_named, steps_of
-from loader.sources.targets import PLAIN, Style, Target, target
-from loader.sources.units import unit_of
+from ..errors import ConfigurationError, InvalidRecord, nearest
+from ..records.checks import FIELDS
+from .steps import is_named, steps_of
+from .targets import PLAIN, Style, Target, target
+from .units import unit_of
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Iterable, Sequence
 
-    from loader.sources.steps import Operation, Step
-    from loader.sources.values import DecimalMark
+    from .steps import Operation, Step
+    from .values import DecimalMark
 
 FILE: Final = "@file"
 REST: Final = "*"

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Final
 
 import yaml
 
-from loader.errors import ConfigurationError, close_names, nearest
-from loader.records.checker import Defaults
-from loader.records.checks import FIELDS
-from loader.sources.mapping import LEFT_OUT, Mapping, parse_all
-from loader.sources.values import DECIMAL_MARKS
-from loader.tools import yaml_fault
+from ..errors import ConfigurationError, close_names, nearest
+from ..records.checker import Defaults
+from ..records.checks import FIELDS
+from ..tools import yaml_fault
+from .mapping import LEFT_OUT, Mapping, parse_all
+from .values import DECIMAL_MARKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

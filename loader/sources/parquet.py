@@ -11,18 +11,18 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records.json_text import too_deep
-from loader.sources import Rejection, SourceRow
-from loader.sources.binding import bind
-from loader.sources.blocks import MOST_EXPANSION, InputBroken
-from loader.sources.mapped import Objects
+from ..errors import ConfigurationError, InvalidRecord
+from ..records.json_text import too_deep
+from . import Rejection, SourceRow
+from .binding import bind
+from .blocks import MOST_EXPANSION, InputBroken
+from .mapped import Objects
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from loader.sources.blocks import Blocks
-    from loader.sources.mapping import Mapping
+    from .blocks import Blocks
+    from .mapping import Mapping
 
 MAGIC: Final = b"PAR1"
 _ROWS: Final = 1024

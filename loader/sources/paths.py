@@ -11,13 +11,13 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from loader.sources.mapping import Mapping
+    from .mapping import Mapping
 
 STANDARD_INPUT: Final = "-"
 MOST_FILES: Final = 100_000

@@ -7,21 +7,21 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records.json_text import decode_object
-from loader.sources import delimited, json_document, jsonl, parquet
-from loader.sources.binding import MOST_COLUMNS, too_many
-from loader.sources.blocks import ZIP, Blocks, InputBroken
-from loader.sources.files import archive_told, guess_format, single_rows
-from loader.sources.paths import open_input
-from loader.sources.targets import FREE
-from loader.sources.values import DATE, DecimalMark, iso_time, mark_of, number, truth
+from ..errors import ConfigurationError, InvalidRecord
+from ..records.json_text import decode_object
+from . import delimited, json_document, jsonl, parquet
+from .binding import MOST_COLUMNS, too_many
+from .blocks import ZIP, Blocks, InputBroken
+from .files import archive_told, guess_format, single_rows
+from .paths import open_input
+from .targets import FREE
+from .values import DATE, DecimalMark, iso_time, mark_of, number, truth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loader.sources import SourceRow
-    from loader.sources.files import Format
+    from . import SourceRow
+    from .files import Format
 
 SAMPLE_ROWS: Final = 1000
 _DEEPEST: Final = 4

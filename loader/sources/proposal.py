@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from loader.sources.mapping import FILE
+from .mapping import FILE
 
 if TYPE_CHECKING:
-    from loader.sources.values import DecimalMark
+    from .values import DecimalMark
 
 
 @dataclass

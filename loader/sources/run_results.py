@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import decode_object
+from ..errors import InvalidRecord
+from ..records.json_text import decode_object
 
 SOURCE: Final = "run"
 """The `source` of the runs that `run` makes."""

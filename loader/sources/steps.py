@@ -6,16 +6,16 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError, InvalidRecord, nearest
-from loader.records.json_text import shown
-from loader.sources.targets import as_number, as_text
-from loader.sources.units import UNITS, Unit, unit_named, unit_of
-from loader.sources.values import TIME_FORMS, iso_time, scaled
+from ..errors import ConfigurationError, InvalidRecord, nearest
+from ..records.json_text import shown
+from .targets import as_number, as_text
+from .units import UNITS, Unit, unit_named, unit_of
+from .values import TIME_FORMS, iso_time, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.sources.targets import Style, Target
+    from .targets import Style, Target
 
 _ONE: Final = Decimal(1)
 _NUMERIC: Final = ("number", "integer", "numbers", "scores")

@@ -6,16 +6,16 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.errors import InvalidRecord
-from loader.records.checks import CONTENTS, FIELDS
-from loader.records.json_text import shown, tolerant_decode
-from loader.sources.values import boolean, iso_time, number, plain_number, truth
+from ..errors import InvalidRecord
+from ..records.checks import CONTENTS, FIELDS
+from ..records.json_text import shown, tolerant_decode
+from .values import boolean, iso_time, number, plain_number, truth
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from loader.records.checks import Kind
-    from loader.sources.values import DecimalMark
+    from ..records.checks import Kind
+    from .values import DecimalMark
 
 FREE: Final = ("metadata", *CONTENTS)
 """Fields in which any depth may be nested, and any value stands."""

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import shown
+from ..errors import InvalidRecord
+from ..records.json_text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

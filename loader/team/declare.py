@@ -6,15 +6,15 @@ import codecs
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError, InvalidRecord
-from loader.records import checks
-from loader.team.edit import put_row
-from loader.team.files import folder_to_edit, write_file
-from loader.tools.files import whole_file
-from loader.tools.metric_names import resolve
-from loader.warehouse.folder import shown, team_folder
-from loader.warehouse.seed_rules import seed_rules
-from loader.warehouse.seeds import check_team_folder, read_seed
+from ..errors import ConfigurationError, InvalidRecord
+from ..records import checks
+from ..tools.files import whole_file
+from ..tools.metric_names import resolve
+from ..warehouse.folder import shown, team_folder
+from ..warehouse.seed_rules import seed_rules
+from ..warehouse.seeds import check_team_folder, read_seed
+from .edit import put_row
+from .files import folder_to_edit, write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

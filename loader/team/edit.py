@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from loader.tools import csv_text
+from ..tools import csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,21 +7,21 @@ import textwrap
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from loader.errors import ConfigurationError
-from loader.tools.files import cannot_write, whole_file
-from loader.warehouse.folder import FILES, MAPPING, NAME, POLICY, VARS, team_folder
-from loader.warehouse.project import project_directory
+from ..errors import ConfigurationError
+from ..tools.files import cannot_write, whole_file
+from ..warehouse.folder import FILES, MAPPING, NAME, POLICY, VARS, team_folder
+from ..warehouse.project import project_directory
 
 _VARS_HEAD: Final = """\
 # Vars of the dbt project, each with its default. To set one, take the # off its
 # line; the next build takes it. An option of one build goes before:
-# python -m loader build --vars '{alpha: 0.01}'
+# evalmart build --vars '{alpha: 0.01}'
 
 """
 _MAPPING_TEXT: Final = """\
 # How the columns of a results file become the fields of a record; take what fits
-# into a file of your own and give it to: python -m loader ingest --mapping FILE
-# python -m loader ingest --guess proposes one. Fields: python -m loader schema
+# into a file of your own and give it to: evalmart ingest --mapping FILE
+# evalmart ingest --guess proposes one. Fields: evalmart schema
 
 task_id: id
 experiment_group: variant

@@ -10,7 +10,7 @@ import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from loader.errors import ConfigurationError, LoaderError, NoRoom
+from ..errors import ConfigurationError, LoaderError, NoRoom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from .package import FOLDER, PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,17 +25,18 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from runpy import run_module
 
-spec = PathFinder.find_spec("loader", [sys.argv.pop(1)])
-sys.modules["loader"] = module_from_spec(spec)
-spec.loader.exec_module(sys.modules["loader"])
+name = sys.argv.pop(1)
+spec = PathFinder.find_spec(name, [sys.argv.pop(1)])
+sys.modules[name] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules[name])
 run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
 
-def module_command(name: str) -> list[str]:
-    """Return what starts a module of this package; its arguments follow."""
-    here = Path(__file__).resolve().parents[2]
-    return [sys.executable, "-P", "-c", _BEGIN, str(here), name]
+def module_command(name: str = "") -> list[str]:
+    """Return what starts a module of this package, or the command; its arguments follow."""
+    module = f"{PACKAGE}.{name}" if name else PACKAGE
+    return [sys.executable, "-P", "-c", _BEGIN, PACKAGE, str(FOLDER.absolute().parent), module]
 
 
 @contextmanager

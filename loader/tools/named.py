@@ -6,7 +6,8 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from .package import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ def import_object(name: str, option: str, example: str = "") -> object:
         if not _is_installed(module_name.partition(".")[0]):
             # at the end: to look for one module there must not put others in the place of ours
             sys.path.append("")
-        found: object = importlib.import_module(module_name)
+        found: object = importlib.import_module(_of_ours(module_name))
         for part in attribute.split("."):
             found = getattr(found, part)
     except Exception as error:  # noqa: BLE001  importing runs foreign code
@@ -51,6 +52,16 @@ def import_object(name: str, option: str, example: str = "") -> object:
             f"{option} {name} cannot be imported: {type(error).__name__}: {error}"
         ) from None
     return found
+
+
+def _of_ours(module_name: str) -> str:
+    """Return under which name a module is imported that may be one of this package.
+
+    `evalmart` always is; `loader`, as a clone calls it, where the caller has none of that name.
+    """
+    package, dot, inner = module_name.partition(".")
+    is_ours = package == "evalmart" or (package == "loader" and not _is_installed(package))
+    return f"{PACKAGE}{dot}{inner}" if is_ours else module_name
 
 
 def _is_installed(name: str) -> bool:

@@ -16,11 +16,12 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.tools import secrets
-from loader.warehouse import embedded
-from loader.warehouse.project import home_directory
-from loader.warehouse.waiting import application_name
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..tools import secrets
+from ..tools.package import PACKAGE
+from . import embedded
+from .project import home_directory
+from .waiting import application_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,7 +155,7 @@ def connect(
 def _doing() -> str:
     """Return what this process is at, for those who wait for it: a command, or a program's name."""
     program = Path(sys.argv[0] if sys.argv else "")
-    is_ours = program.stem == "evalmart" or program.parts[-2:] == ("loader", "__main__.py")
+    is_ours = program.stem == "evalmart" or program.parts[-2:] == (PACKAGE, "__main__.py")
     command = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     if is_ours and command.replace("-", "").isalpha():
         return command

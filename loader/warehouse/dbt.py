@@ -8,25 +8,25 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loader.errors import UNEXPECTED, ConfigurationError
-from loader.tools.files import whole_file
-from loader.tools.isolated import module_command
-from loader.warehouse import team_seeds, temporary
-from loader.warehouse.connection import connect, environment
-from loader.warehouse.migrate import require_current
-from loader.warehouse.project import (
+from ..errors import UNEXPECTED, ConfigurationError
+from ..tools.files import whole_file
+from ..tools.isolated import module_command
+from . import team_seeds, temporary
+from .connection import connect, environment
+from .migrate import require_current
+from .project import (
     cannot_write,
     home_directory,
     project_directory,
     writable_folder,
 )
-from loader.warehouse.standing import STAMP, inputs_of, stamp_of, standing
-from loader.warehouse.variables import with_team_variables
+from .standing import STAMP, inputs_of, stamp_of, standing
+from .variables import with_team_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from loader.warehouse.standing import Standing
+    from .standing import Standing
 
 _BY_A_SIGNAL = 128
 # Exit codes of dbt's process that are the contract's own; it says why.
@@ -65,7 +65,7 @@ def build(
 
     """
     command = [
-        *module_command("loader.warehouse.dbt_process"),
+        *module_command("warehouse.dbt_process"),
         *(["--quiet"] if quiet else []),
         "build",
         "--project-dir",

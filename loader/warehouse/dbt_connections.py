@@ -16,7 +16,7 @@ from dbt_common.exceptions import DbtDatabaseError
 if TYPE_CHECKING:
     from dbt.adapters.contracts.connection import Connection
 
-    from loader.warehouse.lease import Lease
+    from .lease import Lease
 
 # What a node may leave behind in a session.
 _FORGET = "reset all; discard temp"

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TextIO, cast
 
-from loader.show.guarded import Guarded
+from ..show.guarded import Guarded
 
 # dbt quotes rows that break a constraint
 sys.stdout = cast("TextIO", Guarded(sys.stdout))
@@ -23,9 +23,9 @@ gc.set_threshold(200_000, 50, 1000)
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
-from loader.errors import ConfigurationError, LoaderError  # noqa: E402
-from loader.warehouse import dbt_faults, lease, parsed, temporary  # noqa: E402
-from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
+from ..errors import ConfigurationError, LoaderError  # noqa: E402
+from . import dbt_faults, lease, parsed, temporary  # noqa: E402
+from .dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
 

@@ -7,20 +7,20 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from loader.errors import LoaderError
-from loader.tools.finding import Finding
-from loader.tools.sql_files import read_sql
-from loader.warehouse import migrate
-from loader.warehouse.connection import connect, is_embedded
-from loader.warehouse.folder import FILES, team_folder
-from loader.warehouse.grants import may_read
-from loader.warehouse.project import project_directory
-from loader.warehouse.seeds import check_team_folder
+from ..errors import LoaderError
+from ..tools.finding import Finding
+from ..tools.sql_files import read_sql
+from . import migrate
+from .connection import connect, is_embedded
+from .folder import FILES, team_folder
+from .grants import may_read
+from .project import project_directory
+from .seeds import check_team_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 _PYTHON = (3, 11)
 _ROLES = ("evals_loader", "evals_gate", "evals_analyst")
@@ -72,7 +72,7 @@ def _folder() -> Finding:
     except LoaderError as error:
         return Finding("team's folder", passed=False, detail=str(error), remedy="correct the file")
     if folder is None:
-        remedy = "groups, metrics and policy of your own: python -m loader init --here"
+        remedy = "groups, metrics and policy of your own: evalmart init --here"
         return Finding("team's folder", None, "none: the project's own seeds and policy", remedy)
     found = [name for name in FILES if (folder / name).is_file()]
     return Finding("team's folder", passed=True, detail=f"{folder} ({', '.join(found) or 'empty'})")
@@ -94,7 +94,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         "schema raw_evals",
         at == expected,
         f"version {at} of {expected}",
-        "" if at == expected else "run: python -m loader init",
+        "" if at == expected else "run: evalmart init",
     )
     yield _rights(connection)
     if at == expected:
@@ -116,7 +116,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         "marts",
         True if built else None,
         "built" if built else "not built yet",
-        "" if built else "run: python -m loader build",
+        "" if built else "run: evalmart build",
     )
 
 
@@ -151,7 +151,7 @@ def _rows(connection: Connection) -> Iterator[Finding]:
     """Hold the rows of raw against what the ledger says of every load."""
     if not all(may_read(connection, table) for table in ("evaluation_runs", "loads")):
         return
-    differing = connection.execute(read_sql("loader.warehouse", "compare_rows")).fetchall()
+    differing = connection.execute(read_sql(__name__, "compare_rows")).fetchall()
     told = [
         f"load {load} ({source}) has {found} rows in raw, not {wanted}"
         for load, source, found, wanted in differing[:_MOST_TOLD]
@@ -164,7 +164,7 @@ def _rows(connection: Connection) -> Iterator[Finding]:
         not differing,
         "; ".join(told) or "all that the ledger says",
         "restore raw_evals from a backup, or load the files again; "
-        "then run: python -m loader build --full-refresh"
+        "then run: evalmart build --full-refresh"
         if differing
         else "",
     )

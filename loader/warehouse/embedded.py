@@ -23,8 +23,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import WarehouseUnavailable
-from loader.warehouse.project import cannot_write
+from ..errors import WarehouseUnavailable
+from .project import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
 
 NAME: Final = "evalmart"
 VARIABLE: Final = "EVALMART_CONFIG"
@@ -36,7 +36,7 @@ def team_folder() -> Path | None:
         if not folder.is_dir():
             raise ConfigurationError(
                 f"{VARIABLE} is {named}, which is no folder; correct it, or make the folder with "
-                "python -m loader init --here"
+                "evalmart init --here"
             )
         return folder
     here = Path.cwd()

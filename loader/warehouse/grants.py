@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 from psycopg import sql
 
-from loader.errors import WarehouseUnavailable
+from ..errors import WarehouseUnavailable
 
 if TYPE_CHECKING:
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 _DENIED: Final = re.compile(r"permission denied for (\w+) (\S+)")
 _RAW: Final = "raw_evals"

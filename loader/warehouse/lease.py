@@ -21,16 +21,16 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.types.json import Jsonb
 
-from loader.errors import ConfigurationError, LoaderError, WarehouseUnavailable
-from loader.show.guarded import tell
-from loader.warehouse.connection import be_patient, connect
-from loader.warehouse.waiting import application_name, holder_text, wait_for
+from ..errors import ConfigurationError, LoaderError, WarehouseUnavailable
+from ..show.guarded import tell
+from .connection import be_patient, connect
+from .waiting import application_name, holder_text, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 TOKEN: Final = "EVALMART_BUILD"  # noqa: S105  names a build, opens nothing
 """The environment variable by which dbt's hooks know the build that they are part of."""
@@ -115,7 +115,7 @@ class Lease:
                     _end_sessions(connection, taken.lost_holder)
         except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
             raise ConfigurationError(
-                "this database has no raw schema, or an older one; run `python -m loader init`"
+                "this database has no raw schema, or an older one; run `evalmart init`"
             ) from None
         except psycopg.Error as error:
             message = error.diag.message_primary or str(error)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import WarehouseUnavailable
-from loader.tools.sql_files import read_sql
-from loader.warehouse.connection import be_patient
-from loader.warehouse.waiting import holder_text
+from ..errors import WarehouseUnavailable
+from ..tools.sql_files import read_sql
+from .connection import be_patient
+from .waiting import holder_text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 PATIENCE_MS: Final = 1000
 """How long the server waits before it says that it is not somebody's turn yet."""
@@ -43,7 +43,7 @@ def schema_holder(connection: Connection) -> str | None:
 
 def _holder(connection: Connection, table: str | None, mode: str | None) -> str | None:
     row = connection.execute(
-        read_sql("loader.warehouse", "lock_holder"), {"table": table, "mode": mode}
+        read_sql(__name__, "lock_holder"), {"table": table, "mode": mode}
     ).fetchone()
     if row is None:
         return None

@@ -8,18 +8,19 @@ tables: a statement that waits to change a table would stop everybody behind it.
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import psycopg
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.warehouse import locks
-from loader.warehouse.waiting import wait_for
+from ..errors import ConfigurationError, WarehouseUnavailable
+from . import locks
+from .waiting import wait_for
 
 if TYPE_CHECKING:
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 OLDEST_SERVER = 150_000
+_HERE: Final = __name__.rpartition(".")[0]
 _LEDGER = """
 create schema if not exists raw_evals;
 create table if not exists raw_evals.schema_version (
@@ -44,7 +45,7 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """Return every migration the package ships, in order."""
-    folder = resources.files("loader.warehouse") / "migrations"
+    folder = resources.files(_HERE) / "migrations"
     found = [
         Migration(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8"))
         for entry in folder.iterdir()
@@ -131,7 +132,7 @@ def _apply(connection: Connection) -> list[str]:
             "insert into raw_evals.schema_version (version, name) values (%s, %s)",
             [migration.version, migration.name],
         )
-    roles = resources.files("loader.warehouse") / "migrations" / "roles.sql"
+    roles = resources.files(_HERE) / "migrations" / "roles.sql"
     connection.execute(roles.read_text(encoding="utf-8").encode())
     return [migration.name for migration in missing]
 
@@ -146,7 +147,7 @@ def require_current(connection: Connection) -> None:
     version, expected = current_version(connection), migrations()[-1].version
     if version < expected:
         state = "does not exist" if version == 0 else f"is at version {version} of {expected}"
-        raise ConfigurationError(f"the schema raw_evals {state}; run: python -m loader init")
+        raise ConfigurationError(f"the schema raw_evals {state}; run: evalmart init")
     if version > expected:
         raise ConfigurationError(
             f"raw_evals is at version {version}, this program knows {expected}; upgrade evalmart"

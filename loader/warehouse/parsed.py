@@ -22,9 +22,9 @@ from dbt.contracts.graph.manifest import Manifest
 from dbt.parser.manifest import extended_mashumaro_encoder, extended_mashumuro_decoder
 from dbt.version import __version__ as dbt_version
 
-from loader.tools.files import whole_file
-from loader.warehouse.project import home_directory, project_directory
-from loader.warehouse.project_files import add_files
+from ..tools.files import whole_file
+from .project import home_directory, project_directory
+from .project_files import add_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

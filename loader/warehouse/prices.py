@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from loader.tools.prices import Price, PriceList
-from loader.warehouse.seeds import read_table, seed_path, seed_shown
+from ..tools.prices import Price, PriceList
+from .seeds import read_table, seed_path, seed_shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

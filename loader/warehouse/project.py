@@ -6,41 +6,52 @@ import errno
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-from loader.errors import ConfigurationError
+from ..errors import ConfigurationError
+from ..tools.package import FOLDER
+
+_INSTALLED: Final = FOLDER.resolve() / "project"
+_CLONE: Final = FOLDER.resolve().parent
 
 
 @cache
 def project_directory() -> Path:
     """Return the folder of `dbt_project.yml`.
 
-    `EVALMART_PROJECT_DIR`, else the working directory or the nearest of its
-    parents that holds one, else the folder this package was installed from.
+    `EVALMART_PROJECT_DIR`, else the one that an installed package brings, else the clone that
+    this package stands in. A project in the working directory is the caller's own.
 
     Raises:
         ConfigurationError: there is none.
 
     """
     named = os.environ.get("EVALMART_PROJECT_DIR")
-    here = Path.cwd()
-    candidates = (
-        [Path(named)] if named else [here, *here.parents, Path(__file__).resolve().parents[2]]
-    )
-    for directory in candidates:
-        if (directory / "dbt_project.yml").is_file():
-            return directory.resolve()
+    folder = Path(named) if named else _INSTALLED if is_installed() else _CLONE
+    if (folder / "dbt_project.yml").is_file():
+        return folder.resolve()
     raise ConfigurationError(
-        f"no dbt_project.yml in {candidates[0]}; run inside the project or set EVALMART_PROJECT_DIR"
+        f"no dbt_project.yml in {folder}; "
+        + ("correct EVALMART_PROJECT_DIR, or unset it" if named else "install evalmart anew")
     )
+
+
+def is_installed() -> bool:
+    """Whether this package was installed, and is no clone's."""
+    return (_INSTALLED / "dbt_project.yml").is_file()
 
 
 def home_directory() -> Path:
-    """Return the folder of everything evalmart writes: `EVALMART_HOME` or `.evalmart/`."""
+    """Return the folder of everything evalmart writes.
+
+    `EVALMART_HOME`, else `.evalmart/` of the working directory; of the clone, in one.
+    """
     named = os.environ.get("EVALMART_HOME")
-    return Path(named).resolve() if named else project_directory() / ".evalmart"
+    if named:
+        return Path(named).resolve()
+    return (Path.cwd() if is_installed() else project_directory()) / ".evalmart"
 
 
 def writable_folder(folder: Path) -> Path:

@@ -7,16 +7,16 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import nearest
-from loader.tools import csv_text
-from loader.warehouse.folder import shown
-from loader.warehouse.seed_rules import seed_rules
+from ..errors import nearest
+from ..tools import csv_text
+from .folder import shown
+from .seed_rules import seed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from loader.warehouse.seed_rules import SeedRules
+    from .seed_rules import SeedRules
 
 
 _ADVICE: Final = "put a text with a comma in quotes"

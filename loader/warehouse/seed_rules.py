@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import yaml
 
-from loader.errors import ConfigurationError
-from loader.warehouse.project import project_directory
+from ..errors import ConfigurationError
+from .project import project_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

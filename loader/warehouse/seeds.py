@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError
-from loader.records.vocabulary import BUILT_IN_METRICS, Scale, Vocabulary
-from loader.warehouse.folder import SEEDS, shown, team_file, team_folder
-from loader.warehouse.project import project_directory
-from loader.warehouse.seed_file import read_seed_file
-from loader.warehouse.vars_file import read_vars_file
+from ..errors import ConfigurationError
+from ..records.vocabulary import BUILT_IN_METRICS, Scale, Vocabulary
+from .folder import SEEDS, shown, team_file, team_folder
+from .project import project_directory
+from .seed_file import read_seed_file
+from .vars_file import read_vars_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

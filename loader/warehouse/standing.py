@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
-from loader.tools.sql_files import read_sql
-from loader.warehouse.project import project_directory
-from loader.warehouse.project_files import add_files
+from ..tools.sql_files import read_sql
+from .project import project_directory
+from .project_files import add_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 STAMP: Final = "EVALMART_STAMP"
 """The environment variable by which a build is told what it is made of."""
@@ -107,7 +107,7 @@ def stamp_of(connection: Connection, inputs: str) -> dict[str, object] | None:
     """
     try:
         with connection.transaction():
-            row = connection.execute(read_sql("loader.warehouse", "raw_state")).fetchone()
+            row = connection.execute(read_sql(__name__, "raw_state")).fetchone()
     except psycopg.Error:
         return None
     return {"inputs": inputs, "raw": row[0], "load_id": row[1]} if row else None
@@ -149,4 +149,4 @@ def _on_ledger(name: str) -> sql.Composed:
     staging = f"{os.environ.get('EVALMART_SCHEMA') or 'evals'}_staging"
     tables = ("build_stamps", "built_relations", "builds")
     names = {table: sql.Identifier(staging, table) for table in tables}
-    return sql.SQL(read_sql("loader.warehouse", name)).format(**names)
+    return sql.SQL(read_sql(__name__, name)).format(**names)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError
-from loader.tools.files import whole_file
-from loader.warehouse.folder import SEEDS, team_file, team_folder
-from loader.warehouse.project import home_directory, project_directory
-from loader.warehouse.seeds import check_team_folder, seed_text
+from ..errors import ConfigurationError
+from ..tools.files import whole_file
+from .folder import SEEDS, team_file, team_folder
+from .project import home_directory, project_directory
+from .seeds import check_team_folder, seed_text
 
 if TYPE_CHECKING:
     from pathlib import Path

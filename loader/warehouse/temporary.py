@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 from psycopg import sql
 
-from loader.errors import LoaderError, WarehouseUnavailable
-from loader.warehouse.connection import connect
-from loader.warehouse.project import home_directory
+from ..errors import LoaderError, WarehouseUnavailable
+from .connection import connect
+from .project import home_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from loader.warehouse.connection import Connection
+    from .connection import Connection
 
 LAYERS: Final = ("", "_staging", "_intermediate", "_functions")
 """What follows the name of the marts' schema in those of all that a build makes."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from loader.tools.metric_names import resolve
-from loader.warehouse.project import default_variables
-from loader.warehouse.seeds import check_team_folder, read_seed
-from loader.warehouse.vars_file import read_vars_file
+from ..tools.metric_names import resolve
+from .project import default_variables
+from .seeds import check_team_folder, read_seed
+from .vars_file import read_vars_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

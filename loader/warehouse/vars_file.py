@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import yaml
 
-from loader.errors import nearest
-from loader.tools import yaml_fault
-from loader.warehouse.folder import VARS, shown, team_file
-from loader.warehouse.project import default_variables
+from ..errors import nearest
+from ..tools import yaml_fault
+from .folder import VARS, shown, team_file
+from .project import default_variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -11,9 +11,9 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import ConfigurationError, WarehouseUnavailable
-from loader.show.guarded import tell
-from loader.show.render import printable
+from ..errors import ConfigurationError, WarehouseUnavailable
+from ..show.guarded import tell
+from ..show.render import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@
 
 {#
     After a run of everything in which nothing failed: what it was made of, as
-    `python -m loader build` has told it before dbt began. Plain dbt is not told,
+    `evalmart build` has told it before dbt began. Plain dbt is not told,
     and leaves no stamp.
 #}
 {% macro leave_stamp(results) %}

@@ -1,6 +1,6 @@
 {#
     The ledger of builds, which is also the lease of whoever builds: see
-    raw_evals.take_build. A build of `python -m loader` has taken it before dbt
+    raw_evals.take_build. A build of `evalmart` has taken it before dbt
     began, and tells by which token; plain dbt takes it here, and is refused
     while another build is alive.
 #}

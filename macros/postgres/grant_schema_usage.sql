@@ -1,6 +1,6 @@
 {#
     Lets analysts look into the marts' schema, and into no other. The role is
-    created by `python -m loader init`; a server whose administrator did not
+    created by `evalmart init`; a server whose administrator did not
     allow it has none, and then there is nobody to grant to.
 #}
 {% macro grant_schema_usage() %}

@@ -32,6 +32,15 @@ def found(rooms: ModuleType, folder: Path, name: str, text: str) -> list[str]:
     return list(rooms.misplaced(path, folder, rooms.marts()))
 
 
+def test_an_import_by_a_name_is_found(rooms: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "gate.py"
+    path.write_text("from loader.marts import pages\nimport evalmart.cli\nfrom . import bars\n")
+    assert list(rooms.absolute(path, tmp_path)) == [
+        "gate.py:1: imports loader.marts: relatively",
+        "gate.py:2: imports evalmart.cli: relatively",
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -43,9 +52,9 @@ def found(rooms: ModuleType, folder: Path, name: str, text: str) -> list[str]:
         'query = "select 1 from {}".format("version_trends")',
         'query = Identifier(schema, "version_trends")',
         'rows = "select 1 from evals.gate_decisions"',
-        "from loader.marts.reading import select_all",
-        "from loader.marts.reading import NOT_BUILT, on_marts",
-        "from loader.marts import reading",
+        "from ..marts.reading import select_all",
+        "from ..marts.reading import NOT_BUILT, on_marts",
+        "from ..marts import reading",
     ],
 )
 def test_a_select_on_a_mart_is_found_outside_its_room(

@@ -3,7 +3,7 @@
 
         dbt build --vars '{gate_experiment: exp-2025-01-001}'
 
-    The verdict is that of `python -m loader gate` with the default policy, on
+    The verdict is that of `evalmart gate` with the default policy, on
     the same candidate: the latest of the experiment, unless the vars
     gate_candidate_group and gate_candidate_version name another. reject is
     blocked, needs_review inconclusive, and so is a deploy of a candidate that

@@ -21,10 +21,10 @@ def render() -> str:
     """Return the reference as Markdown."""
     parts = [
         "# Commands",
-        f"Generated from `python -m loader … --help` by `python {PROGRAM}`.",
-        _block(cli, "python -m loader"),
+        f"Generated from `evalmart … --help` by `python {PROGRAM}`.",
+        _block(cli, "evalmart"),
     ]
-    with click.Context(cli, info_name="python -m loader") as parent:
+    with click.Context(cli, info_name="evalmart") as parent:
         for name in COMMANDS:
             command = cli.get_command(parent, name)
             if command is None:

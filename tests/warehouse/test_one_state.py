@@ -198,7 +198,7 @@ def test_every_answer_is_of_one_state_that_existed(
     assert len({each.answer for each in readers.asked if each[:2] == ("summary", _STAYS)}) == 1
     told_so = {refusal for name, experiment, refusal in readers.refused if experiment == _CHANGES}
     assert any("the last build did not finish (by " in refusal for refusal in told_so)
-    assert all("run python -m loader build" in refusal for refusal in told_so)
+    assert all("run evalmart build" in refusal for refusal in told_so)
     # what was recorded is what was seen
     with connect(database_url) as connection:
         recorded = connection.execute(

@@ -214,7 +214,7 @@ def run(url: str, *arguments: str) -> Result:
 
 SENTENCE = (
     "helpfulness lies between 1 and 5 in 60 runs: declare its scale "
-    "(python -m loader ingest --scale helpfulness=1:5"
+    "(evalmart ingest --scale helpfulness=1:5"
 )
 
 

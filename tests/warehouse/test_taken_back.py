@@ -145,7 +145,7 @@ def test_an_experiment_that_was_withdrawn_says_so_until_it_is_loaded_again(
     warehouse.build()
     told = warehouse.run("summary", "--experiment", "u", exit_code=2).stderr
     assert "every run of u was withdrawn by ana on " in told
-    assert "wrong key (to lift it: python -m loader withdraw --undo" in told
+    assert "wrong key (to lift it: evalmart withdraw --undo" in told
     again = warehouse.ingest(records)
     told = warehouse.run("summary", "--experiment", "u", exit_code=2).stderr
     assert "u is loaded but not built yet" in told

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.marts.leaving.runs import Content, file_name
-from loader.sources.tools.every_eval_ever import EXTRA
+from ...sources.tools.every_eval_ever import EXTRA
+from .runs import Content, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
-    from loader.marts.leaving.runs import Arm, Metric
+    from .runs import Arm, Metric
 
 _VERSION: Final = "0.3.0"
 _UNKNOWN: Final = "unknown"

@@ -6,19 +6,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError
-from loader.marts.leaving import every_eval_ever, inspect_edits, openai_evals
-from loader.marts.leaving.runs import arms, edits, runs
-from loader.marts.reading import reading
-from loader.show.escape import json_text
-from loader.tools.counts import counted
-from loader.tools.files import cannot_write, whole_file, whole_folder
+from ...errors import ConfigurationError
+from ...show.escape import json_text
+from ...tools.counts import counted
+from ...tools.files import cannot_write, whole_file, whole_folder
+from ..reading import reading
+from . import every_eval_ever, inspect_edits, openai_evals
+from .runs import arms, edits, runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from loader.marts.leaving.runs import Arm, Content
-    from loader.warehouse.connection import Connection
+    from ...warehouse.connection import Connection
+    from .runs import Arm, Content
 
     Write = Callable[[Path, Arm, Iterable[Content]], int]
 

@@ -16,7 +16,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from loader.marts.leaving.runs import Edit
+    from .runs import Edit
 
 SOURCE: Final = "inspect"
 

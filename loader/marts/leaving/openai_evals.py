@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.marts.leaving.runs import Content, file_name
+from .runs import Content, file_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from loader.marts.leaving.runs import Arm
+    from .runs import Arm
 
 _MATCH: Final = "accuracy"
 """The score that the log's `match` events say."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from psycopg import sql
 
-from loader.marts.names import check_experiment
-from loader.marts.reading import statement, typed
+from ..names import check_experiment
+from ..reading import statement, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loader.warehouse.connection import Connection
+    from ...warehouse.connection import Connection
 
 _AT_ONCE: Final = 500
 _LONGEST_NAME: Final = 60

@@ -3,9 +3,9 @@
 Importing this package does not import the langsmith SDK; connecting does.
 """
 
-from loader.sources.langsmith.client import LangSmith, Patience
-from loader.sources.langsmith.experiment import LangSmithSource, Wishes
-from loader.sources.langsmith.projects import (
+from .client import LangSmith, Patience
+from .experiment import LangSmithSource, Wishes
+from .projects import (
     Dataset,
     Project,
     dataset_names,
@@ -13,8 +13,8 @@ from loader.sources.langsmith.projects import (
     find_project,
     list_projects,
 )
-from loader.sources.langsmith.selection import Selection, select_sources
-from loader.sources.langsmith.tasks import DatasetTasks, read_tasks
+from .selection import Selection, select_sources
+from .tasks import DatasetTasks, read_tasks
 
 __all__ = [
     "Dataset",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from loader.sources.langsmith.access import key_variable, refusal
-from loader.tools.retry_after import seconds_of
+from ...tools.retry_after import seconds_of
+from .access import key_variable, refusal
 
 if TYPE_CHECKING:
-    from loader.sources.langsmith.access import Access
+    from .access import Access
 
 # The other side may answer these differently a moment later.
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.sources.langsmith import feedback
-from loader.sources.langsmith.books import Look, Tally, agree, lies_between
-from loader.sources.langsmith.projects import find_project
-from loader.sources.langsmith.reader import Reader
-from loader.sources.langsmith.times import moment
-from loader.sources.langsmith.wire import identified
+from . import feedback
+from .books import Look, Tally, agree, lies_between
+from .projects import find_project
+from .reader import Reader
+from .times import moment
+from .wire import identified
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from loader.sources.langsmith.known import Known
-    from loader.sources.langsmith.known_spool import KnownSpool
-    from loader.sources.langsmith.projects import Project
-    from loader.sources.langsmith.record import Mapper
-    from loader.sources.langsmith.runs import RunQuery
-    from loader.sources.langsmith.spool import Spool
-    from loader.sources.langsmith.wire import RunPage
+    from .known import Known
+    from .known_spool import KnownSpool
+    from .projects import Project
+    from .record import Mapper
+    from .runs import RunQuery
+    from .spool import Spool
+    from .wire import RunPage
 
 # The clocks of whoever evaluates, of the service and of this machine may differ.
 MARGIN = timedelta(days=1)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.errors import ConfigurationError, LoaderError
-from loader.sources.langsmith.access import key_variable
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters, Patience
-from loader.tools.finding import Finding
+from ...errors import ConfigurationError, LoaderError
+from ...tools.finding import Finding
+from .access import key_variable
+from .answers import Answer
+from .client import LangSmith, Parameters, Patience
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

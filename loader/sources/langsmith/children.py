@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loader.errors import LoaderError, SourceUnavailable
-from loader.sources.langsmith.runs import TRACES_AT_ONCE
-from loader.sources.langsmith.sdk_runs import child_of
+from ...errors import LoaderError, SourceUnavailable
+from .runs import TRACES_AT_ONCE
+from .sdk_runs import child_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from langsmith.schemas import Run
 
-    from loader.sources.langsmith.runs import RunQuery
+    from .runs import RunQuery
 
 
 class Children:

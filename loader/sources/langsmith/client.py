@@ -25,9 +25,10 @@ from tenacity import (
     wait_random,
 )
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.sources.langsmith.access import Access, kind_of
-from loader.sources.langsmith.answers import (
+from ...errors import ConfigurationError, SourceUnavailable
+from ...tools import secrets
+from .access import Access, kind_of
+from .answers import (
     REFUSED,
     Answer,
     Transient,
@@ -36,13 +37,12 @@ from loader.sources.langsmith.answers import (
     mended,
     raise_for_transient,
 )
-from loader.sources.langsmith.limits import (
+from .limits import (
     LONG_RUN_QUERIES,
     OTHER_CALLS,
     RUN_QUERIES,
     RateLimit,
 )
-from loader.tools import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from loader.sources import ScoreConfig
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters
+from .. import ScoreConfig
+from .answers import Answer
+from .client import LangSmith, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

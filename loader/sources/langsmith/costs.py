@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.sources.langsmith.runs import normalised_child
-from loader.sources.langsmith.times import moment
-from loader.tools.counts import counted
-from loader.tools.prices import price_of
+from ...tools.counts import counted
+from ...tools.prices import price_of
+from .runs import normalised_child
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.langsmith.runs import RunQuery
-    from loader.sources.langsmith.spool import Spool
-    from loader.tools.prices import PriceList
+    from ...tools.prices import PriceList
+    from .runs import RunQuery
+    from .spool import Spool
 
 _COUNTS = ("tokens", "prompt_tokens", "completion_tokens")
 _MOST_MODELS = 3

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters
-from loader.sources.langsmith.projects import PAGE
-from loader.sources.langsmith.times import moment
+from .answers import Answer
+from .client import LangSmith, Parameters
+from .projects import PAGE
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

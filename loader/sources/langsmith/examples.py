@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters
+from ...errors import ConfigurationError, SourceUnavailable
+from .answers import Answer
+from .client import LangSmith, Parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

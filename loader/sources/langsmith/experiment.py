@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.evaluators.evaluation import Evaluator, describe
-from loader.records.checker import Defaults
-from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
-from loader.sources.langsmith import names, scoring
-from loader.sources.langsmith.children import Children
-from loader.sources.langsmith.costs import Pricing, forget_unmeasured
-from loader.sources.langsmith.feedback import Verdict, judge
-from loader.sources.langsmith.heard import Heard
-from loader.sources.langsmith.meaning import Meaning
-from loader.sources.langsmith.planning import Planning
-from loader.sources.langsmith.projects import (
+from ...errors import ConfigurationError, SourceUnavailable
+from ...evaluators.evaluation import Evaluator, describe
+from ...records.checker import Defaults
+from ...tools.counts import counted
+from .. import ArmPlan, Rejection, ScoreConfig, SourceRow, Standing, SummaryScore
+from . import names, scoring
+from .children import Children
+from .costs import Pricing, forget_unmeasured
+from .feedback import Verdict, judge
+from .heard import Heard
+from .meaning import Meaning
+from .planning import Planning
+from .projects import (
     RETENTION_DAYS,
     Dataset,
     Project,
     find_dataset,
     find_project,
 )
-from loader.sources.langsmith.reading import Reading
-from loader.sources.langsmith.record import Mapper
-from loader.sources.langsmith.runs import RunQuery
-from loader.sources.langsmith.spool import Spool, SpooledRun
-from loader.tools.counts import counted
+from .reading import Reading
+from .record import Mapper
+from .runs import RunQuery
+from .spool import Spool, SpooledRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from loader.sources.langsmith.client import LangSmith
-    from loader.sources.langsmith.known import Known
-    from loader.tools.prices import PriceList
+    from ...tools.prices import PriceList
+    from .client import LangSmith
+    from .known import Known
 
 NAME = "langsmith"
 

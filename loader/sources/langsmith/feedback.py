@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters
-from loader.sources.langsmith.meaning import Meaning
-from loader.sources.langsmith.times import utc_text
+from .answers import Answer
+from .client import LangSmith, Parameters
+from .meaning import Meaning
+from .times import utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from loader.sources.langsmith import whole
-from loader.sources.langsmith.meaning import Meaning
+from . import whole
+from .meaning import Meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from loader.sources import ScoreConfig, SummaryScore
-    from loader.sources.langsmith.feedback import Verdict
-    from loader.sources.langsmith.whole import Arm
+    from .. import ScoreConfig, SummaryScore
+    from .feedback import Verdict
+    from .whole import Arm
 
 _UNIT = [0.0, 1.0]
 

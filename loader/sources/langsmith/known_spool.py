@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from loader.sources.langsmith.known import known_feedback
-from loader.sources.langsmith.record import position
-from loader.sources.langsmith.times import moment
+from .known import known_feedback
+from .record import position
+from .times import moment
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
-    from loader.sources.langsmith.known import KnownFeedback, KnownRun
-    from loader.sources.langsmith.spool import Spool
+    from .known import KnownFeedback, KnownRun
+    from .spool import Spool
 
 _BATCH = 1000
 _IN = "(select value from json_each(?))"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from loader.records.bounds import LONGEST_LABEL
-from loader.sources.langsmith.configs import Configs
+from ...records.bounds import LONGEST_LABEL
+from .configs import Configs
 
 if TYPE_CHECKING:
-    from loader.sources.langsmith.configs import KeyConfig
+    from .configs import KeyConfig
 
 Row = Mapping[str, object]
 

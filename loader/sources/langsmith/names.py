@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from loader.errors import ConfigurationError, close_names, nearest
-from loader.sources import Rejection
+from ...errors import ConfigurationError, close_names, nearest
+from .. import Rejection
 
 
 class Names(NamedTuple):

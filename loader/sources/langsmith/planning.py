@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from loader.sources import ArmPlan
-from loader.sources.langsmith.examples import count_examples
-from loader.tools.counts import counted
+from ...tools.counts import counted
+from .. import ArmPlan
+from .examples import count_examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from loader.sources.langsmith.client import LangSmith
-    from loader.sources.langsmith.projects import Project
-    from loader.sources.langsmith.scoring import Examples
-    from loader.sources.langsmith.spool import Spool
+    from .client import LangSmith
+    from .projects import Project
+    from .scoring import Examples
+    from .spool import Spool
 
 _ARM = ("experiment_id", "experiment_group", "extension_version")
 # The SDK copies the tracing machine's settings into the metadata of every run.

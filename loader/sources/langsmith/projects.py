@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from loader.errors import ConfigurationError, close_names
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import LangSmith, Parameters
-from loader.sources.langsmith.feedback import OWN_PREFIX
-from loader.sources.langsmith.times import moment
+from ...errors import ConfigurationError, close_names
+from .answers import Answer
+from .client import LangSmith, Parameters
+from .feedback import OWN_PREFIX
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -83,7 +83,7 @@ def find_project(client: LangSmith, wanted: str) -> Project:
     names = [project.name for project in list_projects(client, stats=False, limit=10 * PAGE)]
     raise ConfigurationError(
         f"LangSmith at {client.endpoint} has no project {wanted!r}"
-        f"{_nearest(wanted, names)} `python -m loader projects` lists them."
+        f"{_nearest(wanted, names)} `evalmart projects` lists them."
     )
 
 

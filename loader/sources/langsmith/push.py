@@ -11,15 +11,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
-from loader.errors import ConfigurationError
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import Parameters
-from loader.sources.langsmith.feedback import OWN_PREFIX
+from ...errors import ConfigurationError
+from .answers import Answer
+from .client import Parameters
+from .feedback import OWN_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from loader.sources.langsmith.client import LangSmith
+    from .client import LangSmith
 
 Change = Literal["written", "replaced", "unchanged"]
 VERDICT: Final = f"{OWN_PREFIX}verdict"

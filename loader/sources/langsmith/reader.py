@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from loader.sources.langsmith import feedback
-from loader.sources.langsmith.runs import RunQuery, normalised
+from . import feedback
+from .runs import RunQuery, normalised
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loader.sources.langsmith.client import LangSmith
-    from loader.sources.langsmith.spool import Spool
-    from loader.sources.langsmith.wire import RunPage
+    from .client import LangSmith
+    from .spool import Spool
+    from .wire import RunPage
 
 # Requests for feedback under way at once: enough to hide the network's latency.
 FEEDBACK_AT_ONCE = 4

@@ -15,25 +15,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.sources import Standing
-from loader.sources.langsmith import books
-from loader.sources.langsmith.changes import MARGIN, Changes, DoubtError
-from loader.sources.langsmith.configs import Explanations
-from loader.sources.langsmith.known_spool import KnownSpool, MissingRun
-from loader.sources.langsmith.projects import RETENTION_DAYS, find_project
-from loader.sources.langsmith.reader import Reader
-from loader.sources.langsmith.times import moment
-from loader.tools.counts import counted
-from loader.tools.version import __version__
+from ...tools.counts import counted
+from ...tools.version import __version__
+from .. import Standing
+from . import books
+from .changes import MARGIN, Changes, DoubtError
+from .configs import Explanations
+from .known_spool import KnownSpool, MissingRun
+from .projects import RETENTION_DAYS, find_project
+from .reader import Reader
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loader.sources.langsmith.experiment import Wishes
-    from loader.sources.langsmith.known import Known, KnownLook
-    from loader.sources.langsmith.record import Mapper
-    from loader.sources.langsmith.runs import RunQuery
-    from loader.sources.langsmith.spool import Spool
+    from .experiment import Wishes
+    from .known import Known, KnownLook
+    from .record import Mapper
+    from .runs import RunQuery
+    from .spool import Spool
 
 MOST_PENDING = 1000
 """Runs that are not finished, remembered by name: with more, the next reading is whole."""

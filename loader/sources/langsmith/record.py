@@ -9,16 +9,16 @@ from urllib.parse import quote
 
 import msgspec
 
-from loader.sources.langsmith import names
-from loader.sources.langsmith.times import utc_text
+from . import names
+from .times import utc_text
 
 if TYPE_CHECKING:
-    from loader.records.checker import Defaults
-    from loader.sources import Rejection
-    from loader.sources.langsmith.costs import Pricing
-    from loader.sources.langsmith.feedback import Verdict
-    from loader.sources.langsmith.projects import Project
-    from loader.sources.langsmith.spool import SpooledRun
+    from ...records.checker import Defaults
+    from .. import Rejection
+    from .costs import Pricing
+    from .feedback import Verdict
+    from .projects import Project
+    from .spool import SpooledRun
 
 # The SDK copies the tracing machine's settings into every run.
 _ENVIRONMENT = ("LANGSMITH_", "LANGCHAIN_", "LANGGRAPH_")

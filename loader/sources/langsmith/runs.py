@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError, SourceUnavailable
-from loader.sources.langsmith import windows
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.times import RESOLUTION, moment, utc_text
-from loader.sources.langsmith.wire import PAGE, Protocol, Question, RunPage, Wire, identified
-from loader.tools.counts import counted
+from ...errors import ConfigurationError, SourceUnavailable
+from ...tools.counts import counted
+from . import windows
+from .answers import Answer
+from .times import RESOLUTION, moment, utc_text
+from .wire import PAGE, Protocol, Question, RunPage, Wire, identified
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from loader.sources.langsmith.client import LangSmith
-    from loader.sources.langsmith.projects import Project
-    from loader.sources.langsmith.spool import Spool
-    from loader.sources.langsmith.windows import Window
+    from .client import LangSmith
+    from .projects import Project
+    from .spool import Spool
+    from .windows import Window
 
 V2_FIRST_VERSION = (0, 16)
 # Traces named in one request; more of them are cheaper to pick from all of the project's runs.

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from loader.evaluators.tally import Failures
-from loader.sources.langsmith.examples import BASE, read_examples, splits_of
-from loader.sources.langsmith.sdk_runs import root_of
-from loader.tools.counts import counted
+from ...evaluators.tally import Failures
+from ...tools.counts import counted
+from .examples import BASE, read_examples, splits_of
+from .sdk_runs import root_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from langsmith.schemas import Example
 
-    from loader.evaluators.evaluation import Evaluator
-    from loader.evaluators.results import Evaluation
-    from loader.sources.langsmith.children import Children
-    from loader.sources.langsmith.client import LangSmith
-    from loader.sources.langsmith.projects import Dataset, Project
-    from loader.sources.langsmith.spool import Spool
+    from ...evaluators.evaluation import Evaluator
+    from ...evaluators.results import Evaluation
+    from .children import Children
+    from .client import LangSmith
+    from .projects import Dataset, Project
+    from .spool import Spool
 
 
 class Examples:

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from loader.sources.langsmith.runs import normalised_child
-from loader.sources.langsmith.times import moment
+from .runs import normalised_child
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from langsmith.schemas import Run
 
-    from loader.sources.langsmith.spool import SpooledRun
+    from .spool import SpooledRun
 
 
 def root_of(spooled: SpooledRun, children: Callable[[], list[Run]]) -> Run:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from loader.errors import ConfigurationError
-from loader.evaluators.evaluation import load_evaluators
-from loader.records.checker import Defaults
-from loader.sources.langsmith.client import LangSmith
-from loader.sources.langsmith.experiment import LangSmithSource, Wishes
-from loader.sources.langsmith.names import parse_keys
-from loader.sources.langsmith.projects import find_dataset, list_projects
+from ...errors import ConfigurationError
+from ...evaluators.evaluation import load_evaluators
+from ...records.checker import Defaults
+from .client import LangSmith
+from .experiment import LangSmithSource, Wishes
+from .names import parse_keys
+from .projects import find_dataset, list_projects
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from loader.sources.langsmith.known import Known
-    from loader.tools.prices import PriceList
+    from ...tools.prices import PriceList
+    from .known import Known
 
 
 @dataclass(frozen=True)

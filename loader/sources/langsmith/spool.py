@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import msgspec
 
-from loader.sources.langsmith.times import moment
+from .times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

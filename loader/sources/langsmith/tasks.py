@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.errors import ConfigurationError, nearest
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import Parameters
-from loader.sources.langsmith.examples import BASE, SPLIT, read_examples, splits_of
-from loader.sources.langsmith.names import NOTHING, READ, as_text
-from loader.sources.langsmith.projects import Dataset, find_dataset
-from loader.sources.langsmith.times import moment, utc_text
+from ...errors import ConfigurationError, nearest
+from .answers import Answer
+from .client import Parameters
+from .examples import BASE, SPLIT, read_examples, splits_of
+from .names import NOTHING, READ, as_text
+from .projects import Dataset, find_dataset
+from .times import moment, utc_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from loader.sources.langsmith.client import LangSmith
+    from .client import LangSmith
 
 # Versions of a dataset among which a name is looked for, the latest first.
 _VERSIONS: Final = 100

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.sources import SummaryScore
+from .. import SummaryScore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from loader.sources.langsmith.meaning import Meaning
+    from .meaning import Meaning
 
 Arm = tuple[str, str, str]
 _MOST_NAMED = 5

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from loader.sources.langsmith.projects import Project
+    from .projects import Project
 
 LONGEST = timedelta(days=400)
 # Clocks of the tracing machine, of this one and of the service may differ. Half a millisecond

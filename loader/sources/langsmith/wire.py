@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from loader.sources.langsmith.answers import Answer
-from loader.sources.langsmith.client import Kind, LangSmith, Parameters
-from loader.sources.langsmith.limits import LONG_WINDOW
+from .answers import Answer
+from .client import Kind, LangSmith, Parameters
+from .limits import LONG_WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from loader.sources.langsmith.windows import Window
+    from .windows import Window
 
 Protocol = Literal["v2", "v1"]
 PAGE = {"v2": 1000, "v1": 100}

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from loader.sources import Rejection
-    from loader.sources.tools.opened import ToolFile
+    from .. import Rejection
+    from .opened import ToolFile
 
 
 class About(NamedTuple):

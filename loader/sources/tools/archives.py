@@ -9,13 +9,13 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import oversized, shown
-from loader.sources import Rejection
-from loader.sources.blocks import BLOCK_BYTES
-from loader.sources.tools import FileBroken, zstd_members
-from loader.sources.tools.document import LARGEST_ELEMENT
-from loader.sources.tools.zstd_members import METHOD as ZSTANDARD
+from ...errors import InvalidRecord
+from ...records.json_text import oversized, shown
+from .. import Rejection
+from ..blocks import BLOCK_BYTES
+from . import FileBroken, zstd_members
+from .document import LARGEST_ELEMENT
+from .zstd_members import METHOD as ZSTANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

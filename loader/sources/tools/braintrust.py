@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import About, Importer, Rejected, Run
-from loader.sources.tools.braintrust_rows import LISTS, Row, rows_of
-from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.naming import Names, below, named_by_content, worth_keeping
+from .. import Rejection
+from . import About, Importer, Rejected, Run
+from .braintrust_rows import LISTS, Row, rows_of
+from .gathered import Gathered
+from .naming import Names, below, named_by_content, worth_keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.gathered import Piece
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .gathered import Piece
+    from .opened import ToolFile
 
 _TOKENS: Final[Mapping[str, tuple[str, ...]]] = {
     "prompt_tokens": ("prompt_tokens",),

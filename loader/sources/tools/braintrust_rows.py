@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources.tools.cells import body, is_absent, number, rows_as
+from .cells import body, is_absent, number, rows_as
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.sources.tools import Rejected
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Rejected
+    from .opened import Part, ToolFile
 
 _NESTED: Final = re.compile(r"(scores|metrics|metadata|origin|span_attributes)\.(.+)", re.DOTALL)
 LISTS: Final = ("events", "data")

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import Rejection
-from loader.sources.tools import Rejected
-from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import Part
+from ...errors import InvalidRecord
+from .. import Rejection
+from . import Rejected
+from .json_values import decode
+from .opened import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from loader.sources.tools.opened import ToolFile
+    from .opened import ToolFile
 
 T = TypeVar("T")
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Noted, Run
-from loader.sources.tools.deepeval_case import (
+from ...tools.counts import counted
+from .. import Rejection
+from . import About, FileBroken, Importer, Noted, Run
+from .deepeval_case import (
     Case,
     Judged,
     measured,
@@ -21,15 +22,14 @@ from loader.sources.tools.deepeval_case import (
     of_snake,
     task_of,
 )  # fmt: skip
-from loader.sources.tools.opened import each
-from loader.sources.tools.task_names import digest, in_short
-from loader.tools.counts import counted
+from .opened import each
+from .task_names import digest, in_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .opened import Part, ToolFile
 
 _LINK: Final = "testRunLink"
 _WRAPPED: Final = "testRunData"

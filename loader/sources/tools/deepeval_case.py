@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources.tools.task_names import task_name
+from ...errors import InvalidRecord
+from .task_names import task_name
 
 _OVERALL: Final = "pass"
 """Whether every metric that decides passed: `success` of a test case."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import shown
-from loader.sources import Rejection
-from loader.sources.blocks import InputBroken
-from loader.sources.json_document import Scanner
-from loader.sources.tools.json_values import decode
+from ...errors import InvalidRecord
+from ...records.json_text import shown
+from .. import Rejection
+from ..blocks import InputBroken
+from ..json_document import Scanner
+from .json_values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import Rejection
-from loader.sources.tools import About, Companion, FileBroken, Importer, Rejected, Run, Whole
-from loader.sources.tools.every_eval_ever_form import Aggregate, Input, Instance, Kept, Result
-from loader.sources.tools.opened import Part, each
+from ...errors import InvalidRecord
+from .. import Rejection
+from . import About, Companion, FileBroken, Importer, Rejected, Run, Whole
+from .every_eval_ever_form import Aggregate, Input, Instance, Kept, Result
+from .opened import Part, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 EXTRA: Final = "evalmart"
 """Key under an instance's metadata: as JSON, the fields that the format has no place for."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.errors import InvalidRecord
-from loader.sources.blocks import InputBroken
-from loader.sources.json_document import Scanner
-from loader.sources.tools.document import BREAKS_OFF
-from loader.sources.tools.json_values import decode
+from ...errors import InvalidRecord
+from ..blocks import InputBroken
+from ..json_document import Scanner
+from .document import BREAKS_OFF
+from .json_values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from loader.sources import Rejection
-from loader.sources.tools import Rejected
+from .. import Rejection
+from . import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import About, Companion, FileBroken, Importer, Planned, Run
-from loader.sources.tools.opened import each
-from loader.sources.tools.terminal_bench import (
+from .. import Rejection
+from . import About, Companion, FileBroken, Importer, Planned, Run
+from .opened import each
+from .terminal_bench import (
     is_of_terminal_bench,
     milliseconds,
     runs_of_terminal_bench,
@@ -23,8 +23,8 @@ from loader.sources.tools.terminal_bench import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .opened import Part, ToolFile
 
 _TOLD_BY_TRIALS: Final = "the result.json of its trials"
 _FULL: Final = 1.0

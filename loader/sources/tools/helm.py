@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.sources.tools import (
+from ...tools.counts import counted
+from . import (
     About,
     Companion,
     FileBroken,
@@ -23,8 +24,8 @@ from loader.sources.tools import (
     Run,
     Whole,
 )
-from loader.sources.tools.gathered import Gathered, Piece
-from loader.sources.tools.helm_instances import (
+from .gathered import Gathered, Piece
+from .helm_instances import (
     COUNTED,
     Entry,
     Key,
@@ -38,14 +39,13 @@ from loader.sources.tools.helm_instances import (
     metadata,
     named,
 )
-from loader.sources.tools.opened import Part, each
-from loader.tools.counts import counted
+from .opened import Part, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 _STATS: Final = "per_instance_stats.json"
 _TRIED: Final = "0.5"

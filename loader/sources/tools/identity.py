@@ -7,20 +7,20 @@ import shlex
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.errors import ConfigurationError, InvalidRecord, nearest
-from loader.records.json_text import shown
-from loader.sources.advice import control_place
-from loader.sources.binding import file_name
-from loader.sources.mapped import Objects
-from loader.sources.mapping import FILE, REST, Mapping
-from loader.sources.tools import FileBroken, Run, Whole
+from ...errors import ConfigurationError, InvalidRecord, nearest
+from ...records.json_text import shown
+from ..advice import control_place
+from ..binding import file_name
+from ..mapped import Objects
+from ..mapping import FILE, REST, Mapping
+from . import FileBroken, Run, Whole
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from loader.sources.tools import Importer
-    from loader.sources.tools.opened import ToolFile
+    from . import Importer
+    from .opened import ToolFile
 
 GROUP: Final = "experiment_group"
 UNVERSIONED: Final = "unversioned"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources.tools import Planned, Whole
-from loader.sources.tools.inspect_samples import Arm
+from . import Planned, Whole
+from .inspect_samples import Arm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import Rejection
-from loader.sources.blocks import KEPT_BYTES, ZIP, ZIP_WITHIN_GZIP
-from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected
-from loader.sources.tools.archives import member, member_blocks
-from loader.sources.tools.excerpt import excerpt
-from loader.sources.tools.inspect_header import Header, arm_of, planned, story, wholes
-from loader.sources.tools.inspect_samples import Sample, runs
-from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import LARGEST_PART, Part, each
+from ...errors import InvalidRecord
+from .. import Rejection
+from ..blocks import KEPT_BYTES, ZIP, ZIP_WITHIN_GZIP
+from . import About, FileBroken, Importer, Noted, Rejected
+from .archives import member, member_blocks
+from .excerpt import excerpt
+from .inspect_header import Header, arm_of, planned, story, wholes
+from .inspect_samples import Sample, runs
+from .json_values import decode
+from .opened import LARGEST_PART, Part, each
 
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Iterator, Sequence
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.inspect_samples import Arm
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .inspect_samples import Arm
+    from .opened import ToolFile
 
 _HEADER: Final = "header.json"
 _START: Final = "_journal/start.json"

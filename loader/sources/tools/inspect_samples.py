@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
-from loader.sources.tools import Run, Said
-from loader.sources.tools.inspect_scores import PLACEHOLDER, Provenance, Score, Scored, scored
-from loader.sources.tools.json_values import decode
+from . import Run, Said
+from .inspect_scores import PLACEHOLDER, Provenance, Score, Scored, scored
+from .json_values import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from loader.sources.tools import Item
+    from . import Item
 
 NOTHING: Final = Raw(b"null")
 _LONGEST_DETAIL: Final = 1024

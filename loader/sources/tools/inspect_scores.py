@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.bounds import LONGEST_LABEL
+from ...errors import InvalidRecord
+from ...records.bounds import LONGEST_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

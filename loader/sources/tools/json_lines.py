@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from loader.errors import InvalidRecord
-from loader.sources.blocks import Blocks, InputBroken
-from loader.sources.json_document import Scanner
-from loader.sources.tools.document import LARGEST_ELEMENT
-from loader.sources.tools.json_values import decode
+from ...errors import InvalidRecord
+from ..blocks import Blocks, InputBroken
+from ..json_document import Scanner
+from .document import LARGEST_ELEMENT
+from .json_values import decode
 
 if TYPE_CHECKING:
-    from loader.sources.tools.opened import ToolFile
+    from .opened import ToolFile
 
 
 def has_lines(file: ToolFile) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import tolerant_decode
+from ...errors import InvalidRecord
+from ...records.json_text import tolerant_decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable

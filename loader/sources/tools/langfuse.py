@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import Rejection
-from loader.sources.tools import (
+from ...errors import InvalidRecord
+from ...tools.counts import counted
+from .. import Rejection
+from . import (
     About,
     Companion,
     FileBroken,
@@ -20,19 +21,18 @@ from loader.sources.tools import (
     Said,
     Whole,
 )
-from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.langfuse_files import Role, beside, pages_of, role_of, rows_of
-from loader.sources.tools.langfuse_scores import Score, kind_of, read_scores, value_of
-from loader.sources.tools.langfuse_traces import earliest, first_of, measured, scores_in
-from loader.sources.tools.naming import Names, below, worth_keeping
-from loader.tools.counts import counted
+from .gathered import Gathered
+from .langfuse_files import Role, beside, pages_of, role_of, rows_of
+from .langfuse_scores import Score, kind_of, read_scores, value_of
+from .langfuse_traces import earliest, first_of, measured, scores_in
+from .naming import Names, below, worth_keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.gathered import Piece
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .gathered import Piece
+    from .opened import Part, ToolFile
 
 _JOINED: Final = 0
 _THEIRS: Final = -1

@@ -7,16 +7,16 @@ from enum import IntEnum
 from io import SEEK_END
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.sources import Rejection
-from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.cells import body
-from loader.sources.tools.json_lines import has_lines
-from loader.sources.tools.opened import Part
+from .. import Rejection
+from . import FileBroken, Rejected
+from .cells import body
+from .json_lines import has_lines
+from .opened import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools.opened import ToolFile
+    from .opened import ToolFile
 
 _MOST_BESIDE: Final = 100
 _END_BYTES: Final = 1000

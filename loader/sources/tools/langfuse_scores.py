@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.bounds import LONGEST_LABEL
-from loader.records.json_text import shown
-from loader.sources.tools.cells import is_absent, number
+from ...errors import InvalidRecord
+from ...records.bounds import LONGEST_LABEL
+from ...records.json_text import shown
+from .cells import is_absent, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources.tools.cells import number
-from loader.sources.tools.langfuse_scores import Score
+from .cells import number
+from .langfuse_scores import Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

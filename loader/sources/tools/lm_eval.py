@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources.tools import (
+from ...errors import InvalidRecord
+from . import (
     About,
     Companion,
     FileBroken,
@@ -23,24 +23,24 @@ from loader.sources.tools import (
     Rejected,
     Run,
 )
-from loader.sources.tools import lm_eval_results as results_file
-from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.lm_eval_lines import (
+from . import lm_eval_results as results_file
+from .gathered import Gathered
+from .lm_eval_lines import (
     HASH_LENGTH,
     Line,
     alone,
     hash_of_doc,
     prompt_of,
 )
-from loader.sources.tools.lm_eval_metrics import NO_FILTER, NOT_METRICS, Metrics
-from loader.sources.tools.lm_eval_results import KIND, TRIED, is_results
-from loader.sources.tools.opened import Part, each
+from .lm_eval_metrics import NO_FILTER, NOT_METRICS, Metrics
+from .lm_eval_results import KIND, TRIED, is_results
+from .opened import Part, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 
 class _Place(msgspec.Struct):

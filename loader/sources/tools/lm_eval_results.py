@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import Directed, FileBroken, Noted, Whole
-from loader.sources.tools.lm_eval_metrics import UNSCORED, score_key
+from .. import Rejection
+from . import Directed, FileBroken, Noted, Whole
+from .lm_eval_metrics import UNSCORED, score_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 TRIED: Final = "0.3 to 0.5.0.dev1"
 KIND: Final = "lm-eval"

@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.sources import Rejection
-from loader.sources.blocks import KEPT_BYTES
-from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected, Run, Whole
-from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.json_values import decode
-from loader.sources.tools.openai_evals_sample import Event, Means, Sample
-from loader.sources.tools.opened import each
-from loader.tools.counts import counted
+from ...errors import InvalidRecord
+from ...tools.counts import counted
+from .. import Rejection
+from ..blocks import KEPT_BYTES
+from . import About, FileBroken, Importer, Noted, Rejected, Run, Whole
+from .gathered import Gathered
+from .json_values import decode
+from .openai_evals_sample import Event, Means, Sample
+from .opened import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.gathered import Piece
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .gathered import Piece
+    from .opened import Part, ToolFile
 
 _OF_SPEC: Final = {"completion_fns", "model_name", "eval_name", "base_eval"}
 _USAGE: Final = "usage_"

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from loader.sources.tools.json_values import decode
+from .json_values import decode
 
 _ACCURACY: Final = "accuracy"
 _LONGEST_LABEL: Final = 250

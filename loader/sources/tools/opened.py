@@ -15,24 +15,24 @@ from typing import IO, TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from loader.errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
-from loader.records.json_text import oversized
-from loader.sources import Rejection, SourceRow
-from loader.sources.blocks import BLOCK_BYTES, KEPT_BYTES, ZIP, Blocks, InputBroken
-from loader.sources.delimited import Table
-from loader.sources.digests import Digested
-from loader.sources.jsonl import lines
-from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.archives import open_archive
-from loader.sources.tools.document import LARGEST_ELEMENT, Outline, read_outline, walk_list
-from loader.sources.tools.json_values import decode
+from ...errors import ConfigurationError, InvalidRecord, NoRoom, SourceUnavailable
+from ...records.json_text import oversized
+from .. import Rejection, SourceRow
+from ..blocks import BLOCK_BYTES, KEPT_BYTES, ZIP, Blocks, InputBroken
+from ..delimited import Table
+from ..digests import Digested
+from ..jsonl import lines
+from . import FileBroken, Rejected
+from .archives import open_archive
+from .document import LARGEST_ELEMENT, Outline, read_outline, walk_list
+from .json_values import decode
 
 if TYPE_CHECKING:
     import zipfile
     from collections.abc import Callable, Iterable, Iterator
 
-    from loader.sources.digests import FileRead
-    from loader.sources.tools import Item
+    from ..digests import FileRead
+    from . import Item
 
 T = TypeVar("T")
 

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.records.bounds import LONGEST_LABEL
-from loader.sources.tools import About, Companion, FileBroken, Importer, Noted, Rejected, Run
-from loader.sources.tools.cells import body
-from loader.sources.tools.gathered import Gathered
-from loader.sources.tools.naming import Names, named_by_content, worth_keeping
-from loader.sources.tools.otel_files import beside, found_in, is_otlp, parts_of
-from loader.sources.tools.otel_records import Result, Span, iso
-from loader.sources.tools.otel_trace import Unit, units
-from loader.tools.counts import counted
+from ...records.bounds import LONGEST_LABEL
+from ...tools.counts import counted
+from . import About, Companion, FileBroken, Importer, Noted, Rejected, Run
+from .cells import body
+from .gathered import Gathered
+from .naming import Names, named_by_content, worth_keeping
+from .otel_files import beside, found_in, is_otlp, parts_of
+from .otel_records import Result, Span, iso
+from .otel_trace import Unit, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
-    from loader.sources.tools.otel_records import Place
+    from . import Item
+    from .opened import ToolFile
+    from .otel_records import Place
 
 _TASKS: Final = (
     "test.case.id", "test.case.name", "gen_ai.dataset.item.id", "dataset.item.id",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from loader.sources.tools.json_lines import has_lines
-from loader.sources.tools.otel_records import (
+from .json_lines import has_lines
+from .otel_records import (
     Request,
     ResourceLogs,
     ResourceSpans,
@@ -19,9 +19,9 @@ from loader.sources.tools.otel_records import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.sources.tools import Rejected
-    from loader.sources.tools.opened import Part, ToolFile
-    from loader.sources.tools.otel_records import Place, Result
+    from . import Rejected
+    from .opened import Part, ToolFile
+    from .otel_records import Place, Result
 
 _LISTS: Final = ("resourceSpans", "resourceLogs")
 _BEGUN: Final = re.compile(rb'"(?:resourceSpans|resourceLogs)"\s*:\s*\[')

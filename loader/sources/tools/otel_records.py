@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import Rejected
-from loader.sources.tools.cells import number
+from .. import Rejection
+from . import Rejected
+from .cells import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

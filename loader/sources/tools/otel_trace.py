@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from loader.sources.tools.otel_records import Attributes, Result, Span
+    from .otel_records import Attributes, Result, Span
 
 _CASES: Final = (
     "test.case.id", "test.case.name", "gen_ai.dataset.item.id", "dataset.item.id",

@@ -11,11 +11,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected, Run, Said
-from loader.sources.tools.json_values import decode
-from loader.sources.tools.opened import each
-from loader.sources.tools.promptfoo_form import (
+from ...tools.counts import counted
+from .. import Rejection
+from . import About, FileBroken, Importer, Noted, Rejected, Run, Said
+from .json_values import decode
+from .opened import each
+from .promptfoo_form import (
     Config,
     Document,
     Head,
@@ -37,15 +38,14 @@ from loader.sources.tools.promptfoo_form import (
     raw,
     text_of,
 )  # fmt: skip
-from loader.sources.tools.promptfoo_scores import judged
-from loader.sources.tools.task_names import digest, in_short, task_name
-from loader.tools.counts import counted
+from .promptfoo_scores import judged
+from .task_names import digest, in_short, task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .opened import Part, ToolFile
 
 _NEWEST: Final = 4
 _OF_RUNTIME: Final = ("_conversation", "sessionId")

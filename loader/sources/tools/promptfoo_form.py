@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import FileBroken
+from .. import Rejection
+from . import FileBroken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from loader.sources.tools.promptfoo_form import Component, Grading, text_of, type_of
+from .promptfoo_form import Component, Grading, text_of, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from loader.sources.tools.promptfoo_form import Result
+    from .promptfoo_form import Result
 
 OF_TEST: Final = ("score", "pass")
 """The score of a whole test, and whether it passed."""

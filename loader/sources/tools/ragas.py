@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import shown
-from loader.sources import Rejection
-from loader.sources.tools import About, FileBroken, Importer, Rejected, Run, Whole
-from loader.sources.tools.cells import body, is_absent, number
-from loader.sources.tools.naming import Names, worth_keeping
-from loader.sources.tools.opened import Part, each
-from loader.sources.tools.task_names import task_name
+from ...errors import InvalidRecord
+from ...records.json_text import shown
+from .. import Rejection
+from . import About, FileBroken, Importer, Rejected, Run, Whole
+from .cells import body, is_absent, number
+from .naming import Names, worth_keeping
+from .opened import Part, each
+from .task_names import task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 _QUESTIONS: Final = ("user_input", "question", "query", "input")
 _ANSWERS: Final = ("response", "answer", "model_response", "multi_responses", "output")

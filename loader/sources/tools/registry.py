@@ -6,13 +6,13 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from loader.sources.json_document import RESULTS
+from ..json_document import RESULTS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from loader.sources.tools import Importer
-    from loader.sources.tools.opened import ToolFile
+    from . import Importer
+    from .opened import ToolFile
 
 # Kind, as `--format` calls it → the module of `loader.sources.tools` that has its IMPORTER.
 # A file is of the first that recognises it; none recognises what another does.
@@ -42,7 +42,7 @@ _BESIDE_TASK: Final = frozenset({"experiment_id", "extension_version", "scores"}
 @cache
 def importer_of(kind: str) -> Importer:
     """Return the importer of a kind, imported only now."""
-    importer: Importer = import_module(f"loader.sources.tools.{KINDS[kind]}").IMPORTER
+    importer: Importer = import_module(f".{KINDS[kind]}", __name__.rpartition(".")[0]).IMPORTER
     return importer
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from loader.errors import InvalidRecord
-from loader.records.json_text import shown
+from ...errors import InvalidRecord
+from ...records.json_text import shown
 
 if TYPE_CHECKING:
-    from loader.sources.tools import Run
+    from . import Run
 
 _CACHE_KILOBYTES: Final = 32 * 1024
 

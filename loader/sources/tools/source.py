@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.errors import InvalidRecord, SourceUnavailable
-from loader.records.bounds import LARGEST_COUNT
-from loader.records.json_text import LARGEST_RECORD
-from loader.sources import ArmPlan, Rejection, ScoreConfig, SourceRow, Statement, SummaryScore
-from loader.sources.mapping import Mapping
-from loader.sources.paths import files_reference
-from loader.sources.tools import (
+from ...errors import InvalidRecord, SourceUnavailable
+from ...records.bounds import LARGEST_COUNT
+from ...records.json_text import LARGEST_RECORD
+from ...tools.counts import counted
+from .. import ArmPlan, Rejection, ScoreConfig, SourceRow, Statement, SummaryScore
+from ..mapping import Mapping
+from ..paths import files_reference
+from . import (
     Companion,
     Directed,
     FileBroken,
@@ -26,18 +27,17 @@ from loader.sources.tools import (
     Said,
     Whole,
 )
-from loader.sources.tools.identity import GROUP, UNVERSIONED, Identity
-from loader.sources.tools.shared_runs import RunArms, refuse_left
-from loader.sources.tools.wholes import Wholes, score_id, utc_time
-from loader.tools.counts import counted
+from .identity import GROUP, UNVERSIONED, Identity
+from .shared_runs import RunArms, refuse_left
+from .wholes import Wholes, score_id, utc_time
 
 if TYPE_CHECKING:
     import collections.abc
     from collections.abc import Collection, Iterator, Sequence
 
-    from loader.sources.digests import FileRead
-    from loader.sources.tools import Importer
-    from loader.sources.tools.opened import ToolFile
+    from ..digests import FileRead
+    from . import Importer
+    from .opened import ToolFile
 
 _MOST_TOLD: Final = 20
 _MOST_NOTES: Final = 200

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from loader.sources import Rejection
-from loader.sources.tools import (
+from ...tools.counts import counted
+from .. import Rejection
+from . import (
     About,
     Companion,
     FileBroken,
@@ -20,15 +21,14 @@ from loader.sources.tools import (
     Rejected,
     Run,
 )
-from loader.sources.tools import swe_bench_files as around
-from loader.tools.counts import counted
+from . import swe_bench_files as around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
-    from loader.sources.tools.swe_bench_files import Instance, Place
+    from . import Item
+    from .opened import ToolFile
+    from .swe_bench_files import Instance, Place
 
 _SCHEMA: Final = 2
 """The last `schema_version` that was tried."""

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from loader.sources.tools import FileBroken, Rejected
-from loader.sources.tools.opened import ToolFile
+from . import FileBroken, Rejected
+from .opened import ToolFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

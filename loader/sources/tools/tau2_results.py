@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources import Rejection
-from loader.sources.tools import Companion, FileBroken, Planned, Rejected, Run
-from loader.sources.tools.opened import Part, each
+from .. import Rejection
+from . import Companion, FileBroken, Planned, Rejected, Run
+from .opened import Part, each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import ToolFile
+    from . import Item
+    from .opened import ToolFile
 
 SOLVED: Final = 1 - 1e-6
 """From this reward on a run is solved, as the tools tell it: rewards are products."""

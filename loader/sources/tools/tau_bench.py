@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources.tools import About, FileBroken, Importer, Noted, Rejected, Run
-from loader.sources.tools.opened import each
-from loader.sources.tools.tau2_results import SOLVED, is_of_tau2, runs_of_tau2
+from . import About, FileBroken, Importer, Noted, Rejected, Run
+from .opened import each
+from .tau2_results import SOLVED, is_of_tau2, runs_of_tau2
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .opened import Part, ToolFile
 
 _NAMED: Final = re.compile(
     r"(?P<strategy>tool-calling|act|react|few-shot)-(?P<model>.+)-(?P<temperature>\d+(?:\.\d+)?)"

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from loader.sources.tools import Companion, FileBroken, Noted, Planned, Run
-from loader.sources.tools.opened import each
+from . import Companion, FileBroken, Noted, Planned, Run
+from .opened import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from loader.sources.tools import Item
-    from loader.sources.tools.opened import Part, ToolFile
+    from . import Item
+    from .opened import Part, ToolFile
 
 _ATTEMPT: Final = re.compile(r"\.(\d+)-of-\d+(?:\.|$)")
 _ATTEMPTED: Final = {"trial_name", "task_id", "is_resolved"}

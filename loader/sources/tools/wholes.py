@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from loader.records.bounds import LONGEST_IDENTIFIER
-from loader.records.json_text import shown
-from loader.sources import Rejection, SourceRow
-from loader.tools.counts import counted
+from ...records.bounds import LONGEST_IDENTIFIER
+from ...records.json_text import shown
+from ...tools.counts import counted
+from .. import Rejection, SourceRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from loader.sources import SummaryScore
+    from .. import SummaryScore
 
 _MOST_SCORES: Final = 8
 _ARM: Final = ("experiment_id", "experiment_group", "extension_version")

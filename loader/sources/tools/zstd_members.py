@@ -6,8 +6,8 @@ import zipfile
 import zlib
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from loader.errors import InvalidRecord
-from loader.sources.blocks import BLOCK_BYTES
+from ...errors import InvalidRecord
+from ..blocks import BLOCK_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

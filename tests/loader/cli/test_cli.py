@@ -42,7 +42,7 @@ def test_every_command_explains_itself_with_an_example(name: str) -> None:
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0, result.output
     assert "Example:" in result.output
-    assert f"python -m loader {name}" in result.output
+    assert f"evalmart {name}" in result.output
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -81,7 +81,7 @@ def test_the_tables_of_what_is_read_of_other_tools_are_up_to_date() -> None:
 def test_every_command_appears_in_a_guide() -> None:
     told = [guide for guide in _GUIDES if guide != command_reference.REFERENCE]
     text = "".join(guide.read_text(encoding="utf-8") for guide in told)
-    assert [name for name in COMMANDS if f"loader {name}" not in text] == []
+    assert [name for name in COMMANDS if f"evalmart {name}" not in text] == []
 
 
 def test_every_mart_appears_in_the_readme() -> None:

@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.newest_server]
 PAGE = servers.REPOSITORY / "docs" / "from-the-old-scripts.md"
 TEXT = PAGE.read_text(encoding="utf-8")
 ITEMS = list(items(TEXT))
-COMMAND = "python -m loader "
+COMMAND = "evalmart "
 # what ends otherwise than with 0, as the page says
 CODES = {
     "gate --experiment exp-2025-01-001": 1,

@@ -88,7 +88,7 @@ def test_text_from_records_never_drives_the_terminal(built: Built, output: str) 
     [
         (["summary", "--experiment", "exp-2025-01-01"], f"did you mean {EXPERIMENT_ID}"),
         (["compare", "--experiment", "exp-2025-01-01"], f"did you mean {EXPERIMENT_ID}"),
-        (["summary", "--experiment", "' or true --"], "python -m loader experiments"),
+        (["summary", "--experiment", "' or true --"], "evalmart experiments"),
         (
             ["compare", "--experiment", EXPERIMENT_ID, "--task", "email-relay/split-god"],
             "did you mean email-relay/split-god-class",
@@ -114,7 +114,7 @@ def test_without_marts_every_command_names_the_remedy(
 ) -> None:
     result = CliRunner().invoke(cli, [*command, "--database-url", database_url])
     assert result.exit_code == 2
-    assert "run python -m loader build" in result.stderr
+    assert "run evalmart build" in result.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])

@@ -84,7 +84,7 @@ def test_an_experiment_with_one_arm_has_no_verdict(built: Built) -> None:
     assert "1 task only in the candidate" in text
     text = built.run("summary", "--experiment", "only-baseline").stdout
     assert "only-baseline has no candidate's result yet: nothing to compare." in text
-    assert "python -m loader ingest --experiment-id only-baseline --experiment-group GROUP" in text
+    assert "evalmart ingest --experiment-id only-baseline --experiment-group GROUP" in text
     assert built.json("summary", "--experiment", "only-baseline") == []
 
 
@@ -130,7 +130,7 @@ def test_what_is_loaded_but_not_built_is_told_so(built: Built, tmp_path: Path) -
         more = ["-o", str(tmp_path / "late.html")] if command == "report" else []
         result = built.run(command, "--experiment", "late", *more)
         assert result.exit_code == 2
-        assert "late is loaded but not built yet; run python -m loader build" in result.stderr
+        assert "late is loaded but not built yet; run evalmart build" in result.stderr
 
 
 def test_an_experiment_without_scores_is_not_decided(built: Built) -> None:

@@ -114,9 +114,7 @@ def test_before_any_result_there_is_nothing_to_judge(database_url: str) -> None:
         gate_marts.load(connection, 1, "exp-1", is_built=False)
         gate_marts.load(connection, 2, "exp-1", is_built=False)
         line = refused(connection, 2)
-        assert line == (
-            "Error: the marts are not built; run python -m loader build (2 loads are waiting)"
-        )
+        assert line == ("Error: the marts are not built; run evalmart build (2 loads are waiting)")
 
 
 def test_an_experiment_without_a_candidate_says_what_is_missing(connection: Connection) -> None:
@@ -126,7 +124,7 @@ def test_an_experiment_without_a_candidate_says_what_is_missing(connection: Conn
     gate_marts.load(connection, 2, "exp-1", is_built=False)
     waiting = refused(connection, 5)
     assert "no candidate results for exp-1 in the marts yet: 1 load is waiting" in waiting
-    assert "python -m loader build" in waiting
+    assert "evalmart build" in waiting
     gate_marts.load(connection, 3, "exp-1", is_built=True)
     assert "only a control group has results there" in refused(connection, 5)
     agent = refused(connection, 5, "--agent", "alpha")
@@ -137,7 +135,7 @@ def test_a_database_without_the_raw_schema_says_to_run_init(empty_database_url: 
     with connect(empty_database_url) as connection:
         result = run_gate(connection)
     assert result.exit_code == 2
-    assert "run: python -m loader init" in result.stderr
+    assert "run: evalmart init" in result.stderr
 
 
 def test_arms_that_share_no_task_are_shown_by_examples(connection: Connection) -> None:
@@ -206,7 +204,7 @@ def test_arms_that_share_no_task_are_shown_by_examples(connection: Connection) -
                     {"code": "direction_unknown", "sentence": "…", "metric": "refusals"}
                 ],
             },
-            "the direction of refusals: python -m loader declare metric refusals",
+            "the direction of refusals: evalmart declare metric refusals",
         ),
     ],
 )

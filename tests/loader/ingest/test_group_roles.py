@@ -143,8 +143,8 @@ def test_every_unknown_group_is_said_once_with_commands_that_make_it_known(
     said = result.stderr.splitlines()
     assert said[0] == "2 groups are not known: control v3 (2), gold (2)"
     assert said[2:4] == [
-        "  python -m loader declare group 'control v3' --role control",
-        "  python -m loader declare group gold --role treatment",
+        "  evalmart declare group 'control v3' --role control",
+        "  evalmart declare group gold --role treatment",
     ]
     for command in said[2:4]:
         _, _, _, *arguments = shlex.split(command)

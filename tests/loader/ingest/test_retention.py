@@ -186,7 +186,7 @@ def test_a_role_without_the_right_is_told_so(connection: Connection) -> None:
 def test_without_a_raw_schema_the_remedy_is_named(empty_database_url: str) -> None:
     with (
         connect(empty_database_url, autocommit=True) as connection,
-        pytest.raises(ConfigurationError, match="python -m loader init"),
+        pytest.raises(ConfigurationError, match="evalmart init"),
     ):
         retention.find(connection, 365)
 

@@ -309,7 +309,7 @@ def test_a_wrong_request_says_what_is_wrong(
 def test_without_marts_the_remedy_is_named(database_url: str, tmp_path: Path) -> None:
     result = run(database_url, tmp_path / "out.csv")
     assert result.exit_code == 2
-    assert "run python -m loader build" in result.stderr
+    assert "run evalmart build" in result.stderr
 
 
 def test_a_failed_export_leaves_the_old_file_and_no_other(url: str, tmp_path: Path) -> None:

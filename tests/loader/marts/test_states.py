@@ -155,7 +155,7 @@ def test_after_a_build_that_did_not_finish_nothing_is_mixed(marts: str, status: 
     with psycopg.connect(marts, autocommit=True) as connection:
         load(connection, 2, "new")
     build(marts, status, renewed="58s")
-    told = r"the last build did not finish \(by evalmart build, since .*\): run python -m loader"
+    told = r"the last build did not finish \(by evalmart build, since .*\): run evalmart"
     for asked in (("new",), ()):
         with pytest.raises(WarehouseUnavailable, match=told):
             ask(marts, *asked)

@@ -311,7 +311,7 @@ def test_an_experiment_without_a_candidate_has_no_verdict() -> None:
     for output in ("html", "md"):
         text = html.unescape(page.render_experiment(empty, {}, output)).replace("\\", "")
         assert "exp has no candidate's result yet: nothing to compare." in text
-        assert "python -m loader ingest --experiment-id exp --experiment-group GROUP" in text
+        assert "evalmart ingest --experiment-id exp --experiment-group GROUP" in text
 
 
 def test_nothing_in_either_arm_is_shown_as_missing() -> None:

@@ -131,7 +131,7 @@ def test_a_build_says_what_a_constraint_refused_without_effect(tmp_path: Path) -
     from loader.tools.isolated import module_command
 
     done = subprocess.run(
-        [*module_command("loader.warehouse.dbt_process"), "build", "--select", "\x1b[2J::x"],
+        [*module_command("warehouse.dbt_process"), "build", "--select", "\x1b[2J::x"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={"PATH": "", "PGHOST": "/nowhere", "EVALMART_HOME": str(tmp_path)},
     )  # fmt: skip

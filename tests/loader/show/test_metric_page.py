@@ -210,8 +210,8 @@ def _because(*codes: str, **more: object) -> dict[str, object]:
         (
             _because("direction_unknown", required_additional_tasks=5),
             (
-                "the direction of accuracy: python -m loader declare metric accuracy --direction "
-                "lower (or higher), then python -m loader build"
+                "the direction of accuracy: evalmart declare metric accuracy --direction "
+                "lower (or higher), then evalmart build"
             ),
         ),
         (
@@ -225,7 +225,7 @@ def _because(*codes: str, **more: object) -> dict[str, object]:
             _because("no_baseline", total_tasks=0, required_note="no_pairs"),
             (
                 "a baseline: load its results into exp as a control group, or ingest the candidate"
-                " with --baseline-experiment ID, then run python -m loader build"
+                " with --baseline-experiment ID, then run evalmart build"
             ),
         ),
         (

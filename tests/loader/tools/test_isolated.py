@@ -113,9 +113,7 @@ def test_a_child_process_runs_this_package_wherever_it_is_started(
 ) -> None:
     """Whether installed, in a path of its own, or neither, as in a fresh clone."""
     for path in (str(servers.REPOSITORY), ""):
-        done = run(
-            [*module_command("loader"), "schema"], hostile, {**environment, "PYTHONPATH": path}
-        )
+        done = run([*module_command(), "schema"], hostile, {**environment, "PYTHONPATH": path})
         assert done.returncode == 0, done.stderr
         assert '"task_id"' in done.stdout
     assert imported(hostile) == []

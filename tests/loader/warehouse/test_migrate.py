@@ -42,7 +42,7 @@ def test_migrations_are_numbered_without_a_gap() -> None:
 def test_a_second_init_applies_nothing(empty_database_url: str) -> None:
     with connect(empty_database_url) as connection:
         assert current_version(connection) == 0
-        with pytest.raises(ConfigurationError, match="python -m loader init"):
+        with pytest.raises(ConfigurationError, match="evalmart init"):
             require_current(connection)
         assert migrate(connection) == [migration.name for migration in migrations()]
         assert migrate(connection) == []
@@ -70,15 +70,13 @@ def test_a_newer_schema_is_left_alone(database_url: str) -> None:
 
 
 def test_a_build_begins_only_on_the_schema_of_this_program(empty_database_url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"does not exist; run: python -m loader init"):
+    with pytest.raises(ConfigurationError, match=r"does not exist; run: evalmart init"):
         build((), empty_database_url)
     with connect(empty_database_url) as connection:
         migrate(connection)
         connection.execute("delete from raw_evals.schema_version where version > 9")
         connection.commit()
-    with pytest.raises(
-        ConfigurationError, match=r"at version 9 of \d+; run: python -m loader init"
-    ):
+    with pytest.raises(ConfigurationError, match=r"at version 9 of \d+; run: evalmart init"):
         build((), empty_database_url)
 
 
