@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parents[1]
-_LOCK = _ROOT / "requirements.lock"
+_LOCK = _ROOT / "requirements-dev.lock"
 _TOOL = _ROOT / "requirements-audit.lock"
 _SERVICES = ("pypi", "osv")
 _SECONDS = 300

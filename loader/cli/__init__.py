@@ -33,37 +33,37 @@ if TYPE_CHECKING:
 
 # Command → where it is defined and its line in `--help`; in the order of use.
 COMMANDS = {
-    "init": ("admin:init", "Create or migrate the raw schema and the roles."),
-    "declare": ("declare:declare", "Metrics, groups and scales of your own."),
-    "ingest": ("ingest:ingest", "Load results from files or LangSmith."),
-    "projects": ("langsmith:projects", "What LangSmith has to ingest."),
-    "datasets": ("datasets:datasets", "What LangSmith has to evaluate on."),
-    "run": ("run:run", "Run tasks; time, score and record them."),
-    "compare-models": ("run:compare_models", "Two models, one verdict."),
-    "build": ("admin:build", "Run dbt build on the same database."),
-    "summary": ("read:summary", "Is the candidate better? One experiment."),
-    "catalog": ("catalog:catalog", "Every metric seen, and who has a say."),
-    "compare": ("read:compare", "Baseline against candidate, task by task."),
-    "trend": ("read:trend", "One metric of an agent over its versions."),
-    "regressions": ("read:regressions", "What got worse, and since when."),
-    "recent": ("read:recent", "The latest results."),
-    "experiments": ("read:experiments", "Every experiment there is."),
-    "gate": ("gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
-    "replay": ("gate:replay", "Which past verdicts would be others today, and why."),
-    "calibrate": ("gate:calibrate", "How often the gate sees a change where none is."),
-    "report": ("report:report", "A page for people, or markdown for a pull request."),
-    "push": ("push:push", "The verdict, written back to LangSmith."),
-    "metrics": ("metrics:metrics", "Numbers for Prometheus."),
-    "export": ("export:export", "A mart as CSV or Parquet."),
-    "baseline": ("baseline:baseline", "The experiment others are compared with."),
-    "annotate": ("annotate:annotate", "Say what a person thinks of a run."),
-    "withdraw": ("withdraw:withdraw", "Take back what should not have been loaded."),
-    "purge": ("purge:purge", "Remove runs that are past retention."),
-    "sample": ("sample:sample", "Write a sample experiment to try things on."),
-    "schema": ("ingest:schema", "Print the JSON Schema of a record."),
-    "env": ("admin:env", "Print the variables that lead dbt and psql here."),
-    "doctor": ("admin:doctor", "Check the installation; say what to do."),
-    "stop": ("admin:stop", "Stop the embedded server."),
+    "init": (".admin:init", "Create or migrate the raw schema and the roles."),
+    "declare": (".declare:declare", "Metrics, groups and scales of your own."),
+    "ingest": (".ingest:ingest", "Load results from files or LangSmith."),
+    "projects": (".langsmith:projects", "What LangSmith has to ingest."),
+    "datasets": (".datasets:datasets", "What LangSmith has to evaluate on."),
+    "run": (".run:run", "Run tasks; time, score and record them."),
+    "compare-models": (".run:compare_models", "Two models, one verdict."),
+    "build": (".admin:build", "Run dbt build on the same database."),
+    "summary": (".read:summary", "Is the candidate better? One experiment."),
+    "catalog": (".catalog:catalog", "Every metric seen, and who has a say."),
+    "compare": (".read:compare", "Baseline against candidate, task by task."),
+    "trend": (".read:trend", "One metric of an agent over its versions."),
+    "regressions": (".read:regressions", "What got worse, and since when."),
+    "recent": (".read:recent", "The latest results."),
+    "experiments": (".read:experiments", "Every experiment there is."),
+    "gate": (".gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
+    "replay": (".gate:replay", "Which past verdicts would be others today, and why."),
+    "calibrate": (".gate:calibrate", "How often the gate sees a change where none is."),
+    "report": (".report:report", "A page for people, or markdown for a pull request."),
+    "push": (".push:push", "The verdict, written back to LangSmith."),
+    "metrics": (".metrics:metrics", "Numbers for Prometheus."),
+    "export": (".export:export", "A mart as CSV or Parquet."),
+    "baseline": (".baseline:baseline", "The experiment others are compared with."),
+    "annotate": (".annotate:annotate", "Say what a person thinks of a run."),
+    "withdraw": (".withdraw:withdraw", "Take back what should not have been loaded."),
+    "purge": (".purge:purge", "Remove runs that are past retention."),
+    "sample": (".sample:sample", "Write a sample experiment to try things on."),
+    "schema": (".ingest:schema", "Print the JSON Schema of a record."),
+    "env": (".admin:env", "Print the variables that lead dbt and psql here."),
+    "doctor": (".admin:doctor", "Check the installation; say what to do."),
+    "stop": (".admin:stop", "Stop the embedded server."),
 }
 _EXIT_CODES: dict[type[LoaderError], int] = {
     ConfigurationError: 2,
@@ -104,7 +104,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(import_module(f".{module}", __name__), attribute)
+        command = getattr(import_module(module, __name__), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a click command")
         return command

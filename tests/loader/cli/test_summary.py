@@ -80,7 +80,7 @@ def test_an_experiment_with_one_arm_has_no_verdict(built: Built) -> None:
     text = built.run("summary", "--experiment", "alone").stdout
     assert row["headline"] in text
     assert "What would decide it: a baseline: load its results into alone as a control" in text
-    assert "or ingest the candidate with --baseline-experiment ID, then run python -m" in text
+    assert "or ingest the candidate with --baseline-experiment ID, then run evalmart build" in text
     assert "1 task only in the candidate" in text
     text = built.run("summary", "--experiment", "only-baseline").stdout
     assert "only-baseline has no candidate's result yet: nothing to compare." in text

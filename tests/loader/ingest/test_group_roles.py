@@ -147,7 +147,7 @@ def test_every_unknown_group_is_said_once_with_commands_that_make_it_known(
         "  evalmart declare group gold --role treatment",
     ]
     for command in said[2:4]:
-        _, _, _, *arguments = shlex.split(command)
+        _, *arguments = shlex.split(command)
         done = CliRunner().invoke(cli, arguments)
         assert done.exit_code == 0, done.output
     assert "loaded 4 · unchanged 2 · rejected 0" in ingest(database_url, path).output

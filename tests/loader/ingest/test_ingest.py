@@ -312,7 +312,7 @@ def test_a_load_needs_no_more_than_the_loader_s_role(database_url: str) -> None:
 def test_a_database_without_the_raw_schema_says_what_to_do(empty_database_url: str) -> None:
     with (
         connect(empty_database_url) as connection,
-        pytest.raises(ConfigurationError, match="loader init"),
+        pytest.raises(ConfigurationError, match="evalmart init"),
     ):
         load(connection, MemorySource([record()]), VOCABULARY)
 

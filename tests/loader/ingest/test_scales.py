@@ -201,8 +201,8 @@ def test_the_command_says_what_does_not_count_and_what_to_type(
     assert done.returncode == 3
     assert "read 240 · loaded 240 · unchanged 0 · rejected 0" in done.stdout
     assert (
-        "set aside: helpfulness lies between 1 and 5 in 240 runs: declare its scale (python -m "
-        "loader ingest --scale helpfulness=1:5, or declare metric helpfulness --scale 1:5), then "
+        "set aside: helpfulness lies between 1 and 5 in 240 runs: declare its scale ("
+        "evalmart ingest --scale helpfulness=1:5, or declare metric helpfulness --scale 1:5), then "
         "ingest again" in done.stdout
     )
     assert "set aside: cost_usd is -1 in 1 run, which cannot be" in done.stdout

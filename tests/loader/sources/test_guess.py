@@ -39,7 +39,7 @@ def run(*arguments: str) -> Result:
 
 def told_command(result: Result) -> list[str]:
     """Return the arguments of the command that a guess says to run next."""
-    return shlex.split(result.stdout.rpartition("then: ")[2])[3:]
+    return shlex.split(result.stdout.rpartition("then: ")[2])[1:]
 
 
 def in_order(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

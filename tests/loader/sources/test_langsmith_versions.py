@@ -22,7 +22,7 @@ def test_the_oldest_version_tried_is_the_oldest_allowed() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     (allowed,) = (
         needed.specifier
-        for needed in map(Requirement, project["dependencies"])
+        for needed in map(Requirement, project["optional-dependencies"]["langsmith"])
         if needed.name == "langsmith"
     )
     oldest = locked("requirements-oldest-sdk.lock")
