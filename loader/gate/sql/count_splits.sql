@@ -11,6 +11,7 @@ each_run as (
 dealt as (
     select
         splits.split,
+        runs.unit,
         runs.run,
         mod(
             row_number() over (
@@ -18,31 +19,49 @@ dealt as (
                 order by md5(concat_ws(':', %(seed)s::bigint, splits.split, runs.run))::uuid
             ),
             2
-        ) as half
+        ) = 0 as is_first
     from generate_series(%(first)s::integer, %(last)s::integer) as splits (split)
     cross join each_run as runs
 ),
 
+deals as materialized (
+    select
+        split,
+        unit,
+        array_agg(run order by run) filter (where is_first) as first_runs
+    from dealt
+    group by split, unit
+),
+
+-- a task of a few runs can be dealt in a few ways only: each is worked out once
+ways as materialized (
+    select
+        unit,
+        first_runs,
+        row_number() over (order by unit, first_runs) as way
+    from deals
+    group by unit, first_runs
+),
+
 halves as (
     select
-        dealt.split,
+        ways.way,
         runs.series,
-        runs.unit,
         min(runs.cluster) as cluster,
         bool_and(runs.is_binary) as is_binary,
-        count(*) filter (where dealt.half = 0) as first_runs,
-        count(*) filter (where dealt.half = 1) as second_runs,
-        sum(runs.value) filter (where dealt.half = 0) as first_total,
-        sum(runs.value) filter (where dealt.half = 1) as second_total
-    from dealt
+        count(*) filter (where runs.run = any(ways.first_runs)) as first_runs,
+        count(*) filter (where runs.run != all(ways.first_runs)) as second_runs,
+        sum(runs.value) filter (where runs.run = any(ways.first_runs)) as first_total,
+        sum(runs.value) filter (where runs.run != all(ways.first_runs)) as second_total
+    from ways
     inner join calibration_values as runs
-        on dealt.run = runs.run
-    group by dealt.split, runs.series, runs.unit
+        on ways.unit = runs.unit
+    group by ways.way, runs.series
 ),
 
 differences as (
     select
-        split,
+        way,
         series,
         cluster,
         is_binary and first_runs = 1 and second_runs = 1 as is_binary,
@@ -62,16 +81,20 @@ differences as (
 
 clusters as (
     select
-        split,
-        series,
-        cluster,
-        bool_and(is_binary) as is_binary,
+        deals.split,
+        differences.series,
+        differences.cluster,
+        bool_and(differences.is_binary) as is_binary,
         count(*)::float8 as tasks,
-        sum(difference) as total,
-        count(*) filter (where difference > 0) as wins,
-        count(*) filter (where difference < 0) as losses
-    from differences
-    group by split, series, cluster
+        sum(differences.difference) as total,
+        count(*) filter (where differences.difference > 0) as wins,
+        count(*) filter (where differences.difference < 0) as losses
+    from deals
+    inner join ways
+        on deals.unit = ways.unit and deals.first_runs = ways.first_runs
+    inner join differences
+        on ways.way = differences.way
+    group by deals.split, differences.series, differences.cluster
 ),
 
 -- what leaving a cluster out does to a mean grows with its share of the tasks
