@@ -185,7 +185,10 @@
 {%- endmacro %}
 
 
-{# Who holds a lock of a relation or of a view that reads it, in words; null: nobody. #}
+{#
+    Who holds a lock of a relation or of a view that reads it, in words; null where
+    nobody does.
+#}
 {% macro readers_of(relation_oid) -%}
 (
     select
