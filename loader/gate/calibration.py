@@ -118,7 +118,7 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
     except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
-            "run evalmart build --full-refresh"
+            "run evalmart build"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(

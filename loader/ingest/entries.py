@@ -150,7 +150,11 @@ def server_errors() -> Iterator[None]:
     """Turn what the driver raises into the loader's own errors."""
     try:
         yield
-    except psycopg.errors.UndefinedTable:
+    except (
+        psycopg.errors.UndefinedColumn,
+        psycopg.errors.UndefinedFunction,
+        psycopg.errors.UndefinedTable,
+    ):
         raise ConfigurationError(
             "this database has no raw schema, or an older one; run `evalmart init`"
         ) from None

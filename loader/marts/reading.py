@@ -49,7 +49,7 @@ def reading(connection: Connection, experiments: Collection[str] | None = None) 
     except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
-            "run evalmart build --full-refresh"
+            "run evalmart build"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise missing_right(connection, error) from None
@@ -80,7 +80,7 @@ def typed(row: object, kind: type[Row]) -> Row:
         return msgspec.convert(row, kind)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"the marts are of another version ({error}); run evalmart build --full-refresh"
+            f"the marts are of another version ({error}); run evalmart build"
         ) from None
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,8 +73,18 @@ class Table(NamedTuple):
     rows: Sequence[tuple[object, ...]]
 
     def pick(self, columns: Sequence[Column]) -> Table:
-        """Return the named columns only, with their kinds and headings, in their order."""
+        """Return the named columns only, with their kinds and headings, in their order.
+
+        Raises:
+            ConfigurationError: a mart lacks one of them; says what to run.
+
+        """
         places = {column.name: place for place, column in enumerate(self.columns)}
+        lacking = [column.name for column in columns if column.name not in places]
+        if lacking:
+            raise ConfigurationError(
+                f"the marts are of another version (no {', '.join(lacking)}); run evalmart build"
+            )
         chosen = [places[column.name] for column in columns]
         return Table(tuple(columns), [tuple(row[place] for place in chosen) for row in self.rows])
 

@@ -19,7 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from ..errors import ConfigurationError, WarehouseUnavailable
 from ..tools import secrets
 from ..tools.package import PACKAGE
-from . import embedded
+from . import embedded, raw_version
 from .project import home_directory
 from .waiting import application_name
 
@@ -120,6 +120,7 @@ def connect(
     autocommit: bool = False,
     statement_seconds: int = 0,
     lock_seconds: int = 0,
+    any_version: bool = False,
 ) -> Connection:
     """Connect to the warehouse.
 
@@ -129,9 +130,10 @@ def connect(
         statement_seconds: how long a statement may take where `be_patient` is asked for; 0
             for any time.
         lock_seconds: likewise, how long it may wait for a lock.
+        any_version: also to a database of a later program, to say that it is.
 
     Raises:
-        ConfigurationError: the URL is malformed.
+        ConfigurationError: the URL is malformed, or the database is of a later program.
         WarehouseUnavailable: the server does not answer or refuses.
 
     """
@@ -142,12 +144,18 @@ def connect(
     )
     try:
         connection = psycopg.connect(conninfo, autocommit=autocommit)
-        _take_known_forms(connection)
+        said = _take_known_forms(connection)
     except psycopg.OperationalError as error:
         raise WarehouseUnavailable(
             f"cannot connect to PostgreSQL: {secrets.redact(str(error).strip())}\n"
             "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
         ) from None
+    if not any_version:
+        try:
+            raw_version.refuse_said(said)
+        except ConfigurationError:
+            connection.close()
+            raise
     _limits[connection] = statement_seconds, lock_seconds
     return connection
 
@@ -162,8 +170,10 @@ def _doing() -> str:
     return f"in {program.name or 'python'}"
 
 
-def _take_known_forms(connection: Connection) -> None:
+def _take_known_forms(connection: Connection) -> object:
     """Have values written in the forms this program knows, whatever the server's defaults.
+
+    Returns the comment of the raw schema, asked for in the same statement.
 
     A pooler that gives every transaction another session of the server has a process id of its
     own making. Behind one nothing is left in a session but what it keeps for each client, and
@@ -174,7 +184,9 @@ def _take_known_forms(connection: Connection) -> None:
     row = connection.execute(
         "select pg_backend_pid() = %(pid)s::bigint, (select count(set_config(name, value, false))"
         " from unnest(%(names)s::text[], %(values)s::text[]) as forms (name, value)"
-        " where pg_backend_pid() = %(pid)s::bigint or name = any(%(kept)s))",
+        " where pg_backend_pid() = %(pid)s::bigint or name = any(%(kept)s)),"
+        " (select obj_description(oid, 'pg_namespace') from pg_catalog.pg_namespace"
+        " where nspname = 'raw_evals')",
         {"pid": pid, "names": list(_FORMS), "values": list(_FORMS.values()), "kept": _KEPT},
     ).fetchone()
     if row is not None and not row[0]:
@@ -186,6 +198,7 @@ def _take_known_forms(connection: Connection) -> None:
             raise
     if not connection.autocommit:
         connection.commit()
+    return None if row is None else row[2]
 
 
 def _require_forms(connection: Connection) -> None:

@@ -31,7 +31,7 @@ def examine(database_url: str | None = None) -> list[Finding]:
     """Return a finding for every part; raises nothing that an installation can get wrong."""
     findings = [_python(), *_packages(), _project(), _folder()]
     try:
-        with connect(database_url) as connection:
+        with connect(database_url, any_version=True) as connection:
             findings += _warehouse(connection, embedded=is_embedded(database_url))
     except LoaderError as error:
         findings.append(Finding("server", passed=False, detail=str(error)))
@@ -94,7 +94,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         "schema raw_evals",
         at == expected,
         f"version {at} of {expected}",
-        "" if at == expected else "run: evalmart init",
+        "" if at == expected else "upgrade evalmart" if at > expected else "run: evalmart init",
     )
     yield _rights(connection)
     if at == expected:

@@ -7,20 +7,18 @@ tables: a statement that waits to change a table would stop everybody behind it.
 
 from __future__ import annotations
 
-from importlib import resources
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 
 from ..errors import ConfigurationError, WarehouseUnavailable
-from . import locks
+from . import locks, raw_version
 from .waiting import wait_for
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 OLDEST_SERVER = 150_000
-_HERE: Final = __name__.rpartition(".")[0]
 _LEDGER = """
 create schema if not exists raw_evals;
 create table if not exists raw_evals.schema_version (
@@ -45,10 +43,9 @@ class Migration(NamedTuple):
 
 def migrations() -> list[Migration]:
     """Return every migration the package ships, in order."""
-    folder = resources.files(_HERE) / "migrations"
     found = [
         Migration(int(entry.name[:4]), entry.name, entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
+        for entry in raw_version.MIGRATIONS.iterdir()
         if entry.name.endswith(".sql") and entry.name[:4].isdigit()
     ]
     return sorted(found)
@@ -119,21 +116,17 @@ def _apply(connection: Connection) -> list[str]:
         raise _JustMade from error
     locks.lock_schema(connection)
     version = current_version(connection)
-    known = migrations()
-    if version > known[-1].version:
-        raise ConfigurationError(
-            f"raw_evals is at version {version}, this program knows {known[-1].version}; "
-            "upgrade evalmart"
-        )
-    missing = [migration for migration in known if migration.version > version]
+    raw_version.refuse_newer(version)
+    missing = [migration for migration in migrations() if migration.version > version]
     for migration in missing:
         connection.execute(migration.statements.encode())
         connection.execute(
             "insert into raw_evals.schema_version (version, name) values (%s, %s)",
             [migration.version, migration.name],
         )
-    roles = resources.files(_HERE) / "migrations" / "roles.sql"
+    roles = raw_version.MIGRATIONS / "roles.sql"
     connection.execute(roles.read_text(encoding="utf-8").encode())
+    raw_version.say(connection, raw_version.known_version())
     return [migration.name for migration in missing]
 
 
@@ -144,11 +137,8 @@ def require_current(connection: Connection) -> None:
         ConfigurationError: it is missing, older or newer; says what to run.
 
     """
-    version, expected = current_version(connection), migrations()[-1].version
+    version, expected = current_version(connection), raw_version.known_version()
     if version < expected:
         state = "does not exist" if version == 0 else f"is at version {version} of {expected}"
         raise ConfigurationError(f"the schema raw_evals {state}; run: evalmart init")
-    if version > expected:
-        raise ConfigurationError(
-            f"raw_evals is at version {version}, this program knows {expected}; upgrade evalmart"
-        )
+    raw_version.refuse_newer(version)

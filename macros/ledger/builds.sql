@@ -15,7 +15,10 @@
             ),
             '{{ build_settings_hash() }}',
             {{ is_of_every_model() }},
-            {{ flags.FULL_REFRESH or flags.EMPTY or false }}
+            {{
+                flags.FULL_REFRESH or flags.EMPTY or false
+                or graph.get('changed_models', []) | length > 0
+            }}
         );
     {% endif %}
 {% endmacro %}
@@ -78,13 +81,20 @@
 
 {#
     Hash of what the marts depend on beside raw rows, as far as dbt has it
-    before it runs: the text of models and seeds, and the vars that models name.
+    before it runs: the text of models, of the macros that they name, and of
+    seeds, and the vars that models name.
 #}
 {% macro build_settings_hash() %}
     {% set texts = [] %}
+    {% set making = {} %}
     {% for unique_id, node in graph.nodes.items() | sort(attribute='0') %}
         {% if node.resource_type in ('model', 'seed') %}
-            {% do texts.append(unique_id ~ node.checksum.checksum) %}
+            {% if node.resource_type == 'model' %}
+                {% do collect_making(node, {}, making) %}
+            {% endif %}
+            {% do texts.append(
+                unique_id ~ making.get(unique_id, node.checksum.checksum)
+            ) %}
             {% for setting in node.config.meta.settings | default([]) %}
                 {% do texts.append(setting ~ '=' ~ var(setting)) %}
             {% endfor %}

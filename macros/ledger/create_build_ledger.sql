@@ -48,8 +48,24 @@
             relation_oid oid not null,
             definition_hash text not null,
             view_hash text,
-            dress_hash text not null
+            dress_hash text not null,
+            making_hash text
         );
+
+        {# a ledger of before 0.2: its tables are made anew, once #}
+        do $$
+        begin
+            if not exists (
+                select
+                from pg_attribute
+                where
+                    attrelid = '{{ built_relations() }}'::regclass
+                    and attname = 'making_hash'
+            ) then
+                alter table {{ built_relations() }} add column making_hash text;
+            end if;
+        end
+        $$;
 
         create table if not exists {{ build_stamps() }} (
             build_id bigint not null,

@@ -185,22 +185,22 @@
 {%- endmacro %}
 
 
-{# Who holds a lock of a relation or of a view that reads it, in words. #}
+{#
+    Who holds a lock of a relation or of a view that reads it, in words; null where
+    nobody does.
+#}
 {% macro readers_of(relation_oid) -%}
 (
     select
-        coalesce(
-            string_agg(
-                distinct concat_ws(
-                    ' ',
-                    sessions.usename,
-                    nullif(sessions.application_name, ''),
-                    '(process ' || sessions.pid || coalesce(' on ' || sessions.client_addr, '') || ')',
-                    'since ' || to_char(sessions.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
-                ),
-                ', '
+        string_agg(
+            distinct concat_ws(
+                ' ',
+                sessions.usename,
+                nullif(sessions.application_name, ''),
+                '(process ' || sessions.pid || coalesce(' on ' || sessions.client_addr, '') || ')',
+                'since ' || to_char(sessions.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ')
             ),
-            'somebody who has just ended'
+            ', '
         )
     from pg_locks as locks
     inner join pg_stat_activity as sessions

@@ -14,6 +14,7 @@
         {% do add_rows(relation, sql) %}
     {% else %}
         {% do make_table(relation, sql) %}
+        {% do keep_making_hash(relation) %}
     {% endif %}
 
     {{ run_hooks(post_hooks, inside_transaction=True) }}

@@ -80,15 +80,21 @@
 
 {# The hash of a table's columns and constraints, where said, and indexes. #}
 {% macro table_hash() -%}
+    {{ return(table_hash_of(model)) }}
+{%- endmacro %}
+
+
+{# The same of any node of dbt's graph. #}
+{% macro table_hash_of(node) -%}
     {% set columns = [] %}
-    {% if config.get('contract').enforced %}
-        {% for column in model.columns.values() %}
+    {% if node.config.contract.enforced %}
+        {% for column in node.columns.values() %}
             {% do columns.append([
                 column.name, column.data_type, column.constraints | string
             ]) %}
         {% endfor %}
-        {% do columns.append(model.constraints | string) %}
+        {% do columns.append(node.constraints | string) %}
     {% endif %}
-    {% set asked = [columns, config.get('indexes') or []] %}
+    {% set asked = [columns, node.config.indexes or []] %}
     {{ return(local_md5(tojson(asked, sort_keys=true))) }}
 {%- endmacro %}

@@ -9,7 +9,8 @@
     than the server waits before it looks for deadlocks, gives back what it has
     when it cannot have all, and asks again: so it neither takes part in a deadlock
     nor keeps readers waiting behind it. Who is in the way is said after two
-    seconds; after EVALMART_WAIT_SECONDS the build ends.
+    seconds, unless it is this build's own thread, which replaces another one; after
+    EVALMART_WAIT_SECONDS the build ends.
 
     replacement: the statement to run when the relation is gone.
     in_place: one to try before, which keeps relation and views; it may fail where
@@ -32,11 +33,16 @@
             {% elif waited >= limit %}
                 {% do exceptions.raise_compiler_error(
                     told ~ ' has to be replaced and was read for ' ~ (limit | int)
-                    ~ ' seconds by ' ~ progress.found.readers
+                    ~ ' seconds by '
+                    ~ (progress.found.readers or 'another thread of this build')
                     ~ ': end that and build again, or give it longer '
                     ~ '(EVALMART_WAIT_SECONDS)'
                 ) %}
-            {% elif waited >= 2 and waited >= 2 * progress.said %}
+            {% elif (
+                progress.found.readers
+                and waited >= 2
+                and waited >= 2 * progress.said
+            ) %}
                 {% do print(
                     'waiting to replace ' ~ told ~ ', which is read by '
                     ~ progress.found.readers
