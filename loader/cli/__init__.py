@@ -49,6 +49,8 @@ COMMANDS = {
     "recent": ("read:recent", "The latest results."),
     "experiments": ("read:experiments", "Every experiment there is."),
     "gate": ("gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
+    "ci": ("ci:ci", "From results to a verdict in a pipeline."),
+    "comment": ("ci:comment", "The verdict as the one comment of a pull request."),
     "replay": ("gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": ("gate:calibrate", "How often the gate sees a change where none is."),
     "report": ("report:report", "A page for people, or markdown for a pull request."),
