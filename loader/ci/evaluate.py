@@ -54,7 +54,10 @@ class Evaluated(NamedTuple):
 
 
 def evaluate(
-    asked: Asked, environment: Mapping[str, str], tell: Callable[[str], None]
+    asked: Asked,
+    environment: Mapping[str, str],
+    tell: Callable[[str], None],
+    code_of: Callable[[LoaderError], int],
 ) -> Evaluated:
     """Evaluate the results of a commit and leave behind what the service takes.
 
@@ -62,6 +65,7 @@ def evaluate(
         asked: what for.
         environment: variables of the process.
         tell: told what happens, a sentence at a time.
+        code_of: returns what the command ends with for an error.
 
     Raises:
         ConfigurationError: an option, the policy or the environment is wrong.
@@ -76,9 +80,10 @@ def evaluate(
     try:
         result = _Evaluation(asked, where, clone, policy, tell).run()
     except LoaderError as error:
-        headline = redact(str(error))
-        failed = Result(ERROR, 2, headline, [], where.experiment, "", "", where.commit)
-        _leave(where, environment, failed._replace(comment=page.comment(where, failed)), out)
+        failed = Result(
+            ERROR, code_of(error), redact(str(error)), [], where.experiment, "", "", where.commit
+        )
+        _leave(where, environment, failed._replace(comment=page.comment(failed)), out)
         raise
     _leave(where, environment, result, out)
     return Evaluated(where, result)
@@ -129,14 +134,15 @@ class _Evaluation:
             )
             return self._finish(self._result(ERROR, code, headline, against))
         found = self._loading.take_sides(against)
+        is_alone = bool(self._asked.ingest and against.why and not against.experiment)
+        if is_alone and not found.is_comparison and not self._policy.floors:
+            return self._inconclusive(against.why, against)
         code = build((), self._url, quiet=True)
         if code:
             headline = f"evalmart build ended with exit code {code}: the job's log says why"
             return self._finish(self._result(ERROR, code, headline, against))
         if self._loading.is_baseline(found):
             return self._record(against)
-        if not (against.experiment or found.is_comparison or self._policy.floors):
-            return self._inconclusive(against.why or _no_control(where), against)
         return self._judge(against)
 
     def _record(self, against: Baseline) -> Result:
@@ -224,7 +230,7 @@ class _Evaluation:
         self, result: Result, report: str = "", gate: str = "", *, is_overruled: bool = True
     ) -> Result:
         parts = page.Parts(report, gate, self._notes, is_overruled)
-        text = page.comment(self._place, result, parts)
+        text = page.comment(result, parts)
         return result._replace(comment=text)
 
 
@@ -234,10 +240,3 @@ def _told(where: Place) -> str:
     fork = ", from a fork" if where.is_fork else ""
     commit = where.commit[: place.SHORT] or "no commit"
     return f"commit {commit} of {what}{fork} ({where.service.value})"
-
-
-def _no_control(where: Place) -> str:
-    return (
-        f"{where.experiment} has no control arm to compare with: load one beside the candidate, "
-        "or give --baseline main or the id of an experiment"
-    )

@@ -218,4 +218,5 @@ class Loading:
         return self._place.is_main and self._asked.baseline in {"", OWN}
 
     def is_baseline(self, found: sides.Sides) -> bool:
+        """Whether there is nothing to judge, only what others are compared with."""
         return self.keeps_main() and bool(found.controls) and not found.treatments

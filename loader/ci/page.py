@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from ..show import escape
 from ..tools.secrets import redact
 from . import body, outputs
+from .place import SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .place import Place
     from .result import Result
 
 _MARKS: Final = {
@@ -37,16 +37,15 @@ class Parts(NamedTuple):
     """Whether the headline is another than that of the report."""
 
 
-def comment(place: Place, result: Result, made_of: Parts = Parts()) -> str:
+def comment(result: Result, made_of: Parts | None = None) -> str:
     """Return the body of the comment, at most as long as GitHub takes one.
 
     Args:
-        place: where the pipeline is.
         result: what came of it.
         made_of: the rest.
 
     """
-    report, gate, notes, is_overruled = made_of
+    report, gate, notes, is_overruled = made_of or Parts()
     parts = [f"## evalmart: {_MARKS[result.verdict]}\n"]
     if is_overruled or not report:
         parts.append(f"**{_line(result.headline)}**\n")
@@ -61,9 +60,8 @@ def comment(place: Place, result: Result, made_of: Parts = Parts()) -> str:
         parts.append(
             f"<details><summary>How the gate decided</summary>\n\n{gate.strip()}\n\n</details>\n"
         )
-    said = f"commit {result.commit[:12]}, " if result.commit else ""
-    request = f"request {place.number}, " if place.number else ""
-    parts.append(f"{request}{said}experiment {_line(result.experiment)}\n")
+    said = f"Commit {result.commit[:SHORT]}, " if result.commit else ""
+    parts.append(f"{said}experiment {_line(result.experiment)}.\n")
     return body.fitted(redact("\n".join(parts)))
 
 

@@ -88,8 +88,12 @@ class CommandError(click.ClickException):
     def __init__(self, error: LoaderError) -> None:
         """Take the message; find the exit code by the error's class."""
         super().__init__(escape.lines(redact(str(error))))
-        codes = (code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
-        vars(self)["exit_code"] = next(codes, UNEXPECTED)
+        vars(self)["exit_code"] = exit_code(error)
+
+
+def exit_code(error: LoaderError) -> int:
+    """Return what a command ends with for an error."""
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), UNEXPECTED)
 
 
 class LazyGroup(click.Group):

@@ -113,12 +113,13 @@ def ci(  # noqa: PLR0913  one parameter per option
     from ..ci import outputs, place
     from ..ci.asked import Asked
     from ..ci.evaluate import evaluate
+    from . import exit_code
 
     asked = Asked(
         place.Said(commit, branch, main, number, experiment), baseline, baseline_files,
         ingest_arguments, adds, policy_file, segments, inconclusive == "pass", out, database_url,
     )  # fmt: skip
-    done = evaluate(asked, os.environ, lambda sentence: say(sentence, err=True))
+    done = evaluate(asked, os.environ, lambda sentence: say(sentence, err=True), exit_code)
     result = done.result
     say(f"{result.verdict}: {result.headline}")
     for reason in result.reasons:
