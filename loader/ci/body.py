@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from html import escape as html_escape
 from html import unescape
 from typing import TYPE_CHECKING, Final
+
+from ..show import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +32,9 @@ _BREAK: Final = "&#8203;"
 _SUMMARY: Final = re.compile(r"<details><summary>(?P<text>[^<>]*)</summary>")
 _KNOWN_ENTITY: Final = re.compile(r"&(?:#8203|lt|gt|amp|quot|#x27|#39);")
 _LIVE: Final = re.compile(
-    r"@(?=[\w./-])|[a-z][a-z0-9+.-]*:(?=//)|(?:mailto|xmpp):|www(?=\.)|(?<!&)#(?=\w)|GH(?=-\d)"
+    r"@(?=[\w./-])|[a-z][a-z0-9+.-]*:(?=//)|(?:mailto|xmpp):(?=[\w.+-])|www(?=\.)|(?<!&)#(?=\w)|GH(?=-\d)"
     r"|:(?=[\w+-]+:)",
     re.IGNORECASE,
-)
-_CONTROL: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _RUN: Final = re.compile(r"`+")
@@ -74,21 +74,22 @@ def faults(text: str) -> Iterator[str]:
     if len(text) > MOST:
         yield f"it has {len(text):,} characters, more than the {MOST:,} of a comment"
         return
-    if found := _CONTROL.search(text):
-        yield f"it has the control character {found.group()!r}"
-        return
     is_html = False
     for number, line in enumerate(text.split("\n"), 1):
-        for fault in _faults_of_line(line, is_html=is_html):
-            yield f"line {number} {fault}"
         if not line.strip():
             is_html = False
-        elif line.lstrip().startswith("<"):
+            continue
+        for fault in _faults_of_line(line, is_html=is_html):
+            yield f"line {number} {fault}"
+        if line.lstrip().startswith("<"):
             is_html = True
 
 
 def _faults_of_line(line: str, *, is_html: bool) -> Iterator[str]:
     stripped = line.strip()
+    if escape.terminal(line) != line:
+        yield "has a character that does not show as itself"
+        return
     if stripped == "</details>":
         return
     if stripped.startswith("<") or is_html:
@@ -116,7 +117,7 @@ def _live(text: str) -> Iterator[str]:
     if re.search(r"&[#A-Za-z]", rest):
         yield "has a character written as an entity"
     # a backslash takes nothing from a name; the space of no width does
-    shown = unescape(_ESCAPED.sub(r"\1", text))
+    shown = unescape(_ESCAPED.sub(lambda sign: html_escape(sign.group(1)), text))
     if found := _LIVE.search(shown):
         yield f"has {found.group()!r} where it mentions or links"
 
