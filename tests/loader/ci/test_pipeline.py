@@ -8,7 +8,6 @@ import random
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -22,6 +21,7 @@ from loader.warehouse import embedded as server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 pytestmark = pytest.mark.newest_server
 
@@ -179,7 +179,7 @@ def pipeline(postgres_server: str, tmp_path: Path) -> Iterator[tuple[Pipeline, s
 
 
 @pytest.mark.slow
-def test_a_pipeline_gives_what_the_page_says_from_the_first_push_to_a_fork(
+def test_a_pipeline_gives_what_the_page_says_from_the_first_push_to_a_fork(  # noqa: PLR0915  one flow, few builds
     pipeline: tuple[Pipeline, str], tmp_path: Path
 ) -> None:
     jobs, url = pipeline
@@ -208,10 +208,8 @@ def test_a_pipeline_gives_what_the_page_says_from_the_first_push_to_a_fork(
         "verdict": "recorded", "experiment": f"main-{first[:12]}", "baseline": "",
         "improvement": "",
     }  # fmt: skip
-    assert main.annotations == [
-        "::notice title=evalmart%3A recorded::Results of main are kept as "
-        f"main-{first[:12]}; changes are compared with them."
-    ]
+    told = f"Results of main are kept as main-{first[:12]}; changes are compared with them."
+    assert main.annotations == [f"::notice title=evalmart%3A recorded::{told}"]
     kept = (main.out / "results.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(kept) == 40
 
