@@ -38,6 +38,7 @@ _LIVE: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
 _RUN: Final = re.compile(r"`+")
+_HEADING: Final = re.compile(r"#{1,6} ")
 
 
 def marker(name: str) -> str:
@@ -143,8 +144,8 @@ def _without_code(line: str) -> str | None:
         )
         if end is None:
             return None
-        # a bar ends a cell before code is looked for
-        if re.search(r"(?<!\\)\|", line[place : end.start()]):
+        # a bar ends a cell before code is looked for; a heading has no cells
+        if not _HEADING.match(line) and re.search(r"(?<!\\)\|", line[place : end.start()]):
             return None
         rest.append(" ")
         place = end.end()

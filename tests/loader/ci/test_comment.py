@@ -185,6 +185,7 @@ LIVE = [
     "@octocat", "see https://evil.example", "[x](https://evil.example)", "![x](y)", "<b>x</b>",
     "<!-- evalmart 0 -->", "</details><img src=x>", "#1", "GH-1", ":+1:", "&commat;octocat",
     "&#64;octocat", "\\@octocat", "` a\nb ` @octocat `", "| ` | @octocat ` |", "```\n@octocat",
+    "a ` | @octocat `\n|-|-|", "#a ` | @octocat `\n|-|-|",
     "    @octocat", "<details><summary>`@octocat`</summary>", "<details open>", "[1]: //x",
     "<details><summary>x</summary>\n`@octocat`", "</details>\n`@octocat`", "> quoted",
     "a\u202eb", "www.evil.example", "x" * 65_000, "a@b.example", "<https://evil.example>",

@@ -232,8 +232,8 @@ def test_a_pipeline_gives_what_the_page_says_from_the_first_push_to_a_fork(  # n
     # a re-run of that job on other tasks and with ids of its own: the earlier runs are gone
     other = jobs.results(0.13, tasks=36)
     lines = [json.loads(line) for line in other.read_text(encoding="utf-8").splitlines()]
-    told = [{**line, "source_run_id": f"run-{place}"} for place, line in enumerate(lines)]
-    other.write_text("".join(json.dumps(line) + "\n" for line in told), encoding="utf-8")
+    with_ids = [{**line, "source_run_id": f"run-{place}"} for place, line in enumerate(lines)]
+    other.write_text("".join(json.dumps(line) + "\n" for line in with_ids), encoding="utf-8")
     rerun = jobs.on_request(head, first, "--", "--file", str(other))
     assert rerun.code in {0, 5}, rerun.log
     assert loaded_results(url)[f"pr-7-{head[:12]}"] == (36, 36)
