@@ -137,6 +137,16 @@ def test_what_is_missing_is_named(
     assert host.comments == {}
 
 
+def test_a_link_in_the_place_of_the_file_is_not_followed(
+    host: CodeHost, file: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link.md"
+    link.symlink_to(file)
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        post(link, github(host, tmp_path), QUICK)
+    assert host.requests == []
+
+
 def test_without_a_request_nothing_is_commented(host: CodeHost, file: Path, tmp_path: Path) -> None:
     assert "no pull request" in post(file, github(host, tmp_path, {"ref": "main"}), QUICK)
     assert host.requests == []
