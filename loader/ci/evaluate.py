@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import LoaderError, NothingToJudge
 from ..gate import judge
+from ..gate.decision import exit_code
 from ..gate.guards import is_relative
 from ..gate.page import render_answers
-from ..gate.verdict import GRAVITY
+from ..gate.verdict import GRAVITY, Verdict
 from ..marts.leaving import records
 from ..marts.reading import reading
 from ..report import drawing
@@ -168,11 +169,10 @@ class _Evaluation:
 
     def _inconclusive(self, sentence: str, against: Baseline) -> Result:
         headline = f"{sentence[:1].upper()}{sentence[1:]}"
-        return self._finish(
-            self._result(
-                "inconclusive", self._code(_INCONCLUSIVE), headline, against._replace(why="")
-            )
-        )
+        code = self._code(exit_code(self._policy, Verdict.INCONCLUSIVE))
+        # the sentence says what there is to say of the baseline
+        said = against._replace(why="")
+        return self._finish(self._result(Verdict.INCONCLUSIVE.value, code, headline, said))
 
     def _judge(self, against: Baseline) -> Result:
         drawing.warm_up()
@@ -198,13 +198,11 @@ class _Evaluation:
         is_overruled = answer.decision.headline != answer.decision.candidate.summary.headline
         return self._finish(result, report, text.getvalue(), is_overruled=is_overruled)
 
-    def _of_answer(self, answer: Answer, exit_code: int, against: Baseline) -> Result:
+    def _of_answer(self, answer: Answer, code: int, against: Baseline) -> Result:
         decision = answer.decision
         summary = decision.candidate.summary
         found = decision.candidate.metric(summary.primary_metric)
-        result = self._result(
-            decision.verdict.value, self._code(exit_code), decision.headline, against
-        )
+        result = self._result(decision.verdict.value, self._code(code), decision.headline, against)
         return result._replace(
             reasons=[reason.sentence for reason in decision.reasons],
             baseline=summary.baseline_experiment_id or against.experiment,

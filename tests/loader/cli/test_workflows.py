@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shutil
@@ -260,6 +261,58 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
         "--policy", "p*.yml", "--segment", "agent=block", "--segment", "split=ignore",
         "--", "--file", "*.jsonl", "--strict", "postgresql://x",
     ]  # fmt: skip
+
+
+def _artifact(run: int, branch: str, repository: int, *, expired: bool = False) -> dict[str, Any]:
+    return {
+        "id": run * 10, "name": "evaluation", "expired": expired,
+        "workflow_run": {
+            "id": run, "repository_id": 1, "head_repository_id": repository,
+            "head_branch": branch, "head_sha": "a" * 40,
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize(
+    ("artifacts", "said"),
+    [
+        # the latest first, as GitHub lists them: a fork names its branches as it likes
+        ([_artifact(9, "better", 1), _artifact(8, "main", 2), _artifact(7, "main", 1),
+          _artifact(6, "main", 1)], "run=7"),
+        ([_artifact(5, "main", 1, expired=True)], "run="),
+        ([], "run="),
+        (None, "run="),
+    ],
+)  # fmt: skip
+def test_the_action_takes_results_of_main_and_of_no_fork(
+    tmp_path: Path, artifacts: list[dict[str, Any]] | None, said: str
+) -> None:
+    """The script is the action's own; `gh` is one that asks jq what GitHub would have answered."""
+    answer = tmp_path / "answer.json"
+    answer.write_text(json.dumps({"artifacts": artifacts}), encoding="utf-8")
+    told = (
+        f'exec jq -r "$4" {answer}'
+        if artifacts is not None
+        else 'echo \'{"message": "no"}\'; exit 1'
+    )
+    command = tmp_path / "gh"
+    command.write_text(f'#!/bin/sh\n[ "$1 $3" = "api --jq" ] || exit 2\n{told}\n', "utf-8")
+    command.chmod(0o755)
+    [step] = [step for step in _steps(_ACTIONS[0]) if step.get("id") == "main"]
+    environment = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "ARTIFACT": "evaluation",
+        "BASELINE": "", "BRANCH": "main", "REF": "refs/pull/7/merge", "REPOSITORY": "octo/shop",
+        "REPOSITORY_ID": "1", "GITHUB_OUTPUT": str(tmp_path / "outputs"),
+    }  # fmt: skip
+    script = ["bash", "-eo", "pipefail", "-c", step["run"]]
+    subprocess.run(script, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "outputs").read_text(encoding="utf-8").splitlines() == [said]
+    # where a database has them, or this is main itself, nothing is asked for
+    for more in ({"DATABASE_URL": "x"}, {"REF": "refs/heads/main"}, {"BASELINE": "own"}):
+        quiet = {**environment, **more, "GITHUB_OUTPUT": str(tmp_path / "none")}
+        subprocess.run(script, env=quiet, check=True, capture_output=True)
+        assert not (tmp_path / "none").exists()
 
 
 def test_the_first_example_on_the_page_is_the_file_to_copy() -> None:
