@@ -3,7 +3,7 @@
 #
 #   scripts/regressions.sh [--out DIRECTORY] [-- INGEST-ARGUMENTS…]
 #
-# What follows -- goes to `python -m loader ingest`; without it nothing is
+# What follows -- goes to `evalmart ingest`; without it nothing is
 # loaded. DIRECTORY (regressions) gets alerts.md and alerts.csv: every fall in
 # level, the open ones first. An alert is open until the level is back, or a
 # person accepts it in seeds/accepted_changes.csv. Exit code: 0 none is open,
@@ -25,12 +25,6 @@ while [ $# -gt 0 ]; do
 done
 if [ -z "$out" ]; then usage; fi
 mkdir -p "$out" || exit 2
-
-# the folder this runs in may be a pull request's: nothing in it is imported (-P), and the models
-# are those beside this script
-EVALMART_PROJECT_DIR=${EVALMART_PROJECT_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
-export EVALMART_PROJECT_DIR
-evalmart() { python -P -m loader "$@"; }
 
 evalmart init
 if [ $# -gt 0 ]; then

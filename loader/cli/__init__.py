@@ -49,6 +49,8 @@ COMMANDS = {
     "recent": (".read:recent", "The latest results."),
     "experiments": (".read:experiments", "Every experiment there is."),
     "gate": (".gate:gate", "The verdict for CI: pass, blocked or inconclusive."),
+    "ci": (".ci:ci", "From results to a verdict in a pipeline."),
+    "comment": (".ci:comment", "The verdict as the one comment of a pull request."),
     "replay": (".gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": (".gate:calibrate", "How often the gate sees a change where none is."),
     "report": (".report:report", "A page for people, or markdown for a pull request."),
@@ -86,8 +88,12 @@ class CommandError(click.ClickException):
     def __init__(self, error: LoaderError) -> None:
         """Take the message; find the exit code by the error's class."""
         super().__init__(escape.lines(redact(str(error))))
-        codes = (code for kind, code in _EXIT_CODES.items() if isinstance(error, kind))
-        vars(self)["exit_code"] = next(codes, UNEXPECTED)
+        vars(self)["exit_code"] = exit_code(error)
+
+
+def exit_code(error: LoaderError) -> int:
+    """Return what a command ends with for an error."""
+    return next((code for kind, code in _EXIT_CODES.items() if isinstance(error, kind)), UNEXPECTED)
 
 
 class LazyGroup(click.Group):

@@ -43,3 +43,20 @@ def insert(
         },
     ).fetchall()
     return {str(experiment_id) for (experiment_id,) in rows}
+
+
+def write(connection: Connection, load_id: int, experiment: str, roles: Mapping[str, str]) -> None:
+    """Write the roles of groups of one experiment.
+
+    Args:
+        connection: inside the transaction of the entry.
+        load_id: the entry.
+        experiment: whose groups.
+        roles: group → control or treatment.
+
+    """
+    connection.cursor().executemany(
+        "insert into raw_evals.experiment_group_roles"
+        " (load_id, experiment_id, experiment_group, role) values (%s, %s, %s, %s)",
+        [(load_id, experiment, group, role) for group, role in roles.items()],
+    )

@@ -61,6 +61,7 @@ APART = {
     "init", "declare", "ingest", "projects", "datasets", "run", "compare-models", "build",
     "calibrate", "report", "push", "metrics", "export", "purge", "sample", "schema", "env",
     "doctor", "stop",
+    "ci", "comment",  # tests/loader/ci
 }  # fmt: skip
 
 

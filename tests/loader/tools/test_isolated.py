@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.newest_server
 
 _BIN = Path(sys.executable).parent
-_SCRIPTS = servers.REPOSITORY / "scripts"
 # what a stranger's tree may have the names of: this package, what it imports, what Python
 # itself imports, of children too
 _NAMES = (
@@ -83,7 +82,7 @@ def test_the_tree_would_be_imported_by_a_plain_call(
 
 
 @pytest.mark.slow
-def test_the_scripts_of_workflows_import_nothing_of_the_callers_tree(
+def test_the_command_of_workflows_imports_nothing_of_the_callers_tree(
     hostile: Path, environment: Mapping[str, str]
 ) -> None:
     sample = hostile / "results"
@@ -91,7 +90,8 @@ def test_the_scripts_of_workflows_import_nothing_of_the_callers_tree(
                   hostile.parent, environment)  # fmt: skip
     assert written.returncode == 0, written.stderr
     done = run(
-        [str(_SCRIPTS / "evaluate.sh"), "--experiment", "exp-2025-01-001", "--out", "out", "--",
+        [sys.executable, "-P", "-m", "loader", "ci", "--baseline", "own",
+         "--experiment", "exp-2025-01-001", "--out", "out", "--",
          "--file", "results/baseline.jsonl", "--file", "results/code-chef.jsonl"],
         hostile, environment,
     )  # fmt: skip
