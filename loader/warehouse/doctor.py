@@ -29,9 +29,24 @@ _PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3."}
 
 def examine(database_url: str | None = None) -> list[Finding]:
     """Return a finding for every part; raises nothing that an installation can get wrong."""
-    findings = [_python(), *_packages(), _project(), _folder()]
+    return [*examine_program(), _folder(), *examine_server(database_url)]
+
+
+def examine_program() -> list[Finding]:
+    """Return a finding for Python, each package that matters, and the dbt project."""
+    return [_python(), *_packages(), _project()]
+
+
+def examine_server(database_url: str | None = None) -> list[Finding]:
+    """Return a finding for each part of a server; changes nothing there.
+
+    Args:
+        database_url: see `loader.warehouse.connection.connection_string`.
+    """
+    findings: list[Finding] = []
     try:
         with connect(database_url) as connection:
+            connection.read_only = True
             findings += _warehouse(connection, embedded=is_embedded(database_url))
     except LoaderError as error:
         findings.append(Finding("server", passed=False, detail=str(error)))
