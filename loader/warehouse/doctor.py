@@ -13,9 +13,10 @@ from ..tools.sql_files import read_sql
 from . import migrate
 from .connection import connect, is_embedded
 from .folder import FILES, team_folder
-from .grants import may_read
+from .grants import current_role, may_read, remedy
 from .project import project_directory
 from .seeds import check_team_folder
+from .temporary import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,9 +102,11 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     yield Finding(
         "server",
         passed,
-        f"PostgreSQL {number // 10_000}.{number % 10_000}, {where}",
+        f"PostgreSQL {number // 10_000}.{number % 10_000}{_flavour(connection)}, {where}",
         "" if passed else "evalmart needs PostgreSQL 15 or newer",
     )
+    if not embedded:
+        yield from _way(connection)
     at, expected = migrate.current_version(connection), migrate.migrations()[-1].version
     yield Finding(
         "schema raw_evals",
@@ -111,7 +114,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         f"version {at} of {expected}",
         "" if at == expected else "run: evalmart init",
     )
-    yield _rights(connection)
+    yield from _rights(connection)
     if at == expected:
         yield from _rows(connection)
     for role in _ROLES:
@@ -120,7 +123,9 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
             f"role {role}",
             None if row is None else True,
             "missing" if row is None else "present",
-            "run init as a user who may create roles" if row is None else "",
+            f"{remedy(f'create role {role} nologin')} Then run: evalmart init"
+            if row is None
+            else "",
         )
     marts = connection.execute(
         "select to_regclass(%s) is not null",
@@ -135,28 +140,85 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     )
 
 
-def _rights(connection: Connection) -> Finding:
+# Role that a provider's servers have → whose they are.
+_FLAVOURS = {
+    "rds_superuser": "Amazon RDS or Aurora",
+    "cloudsqlsuperuser": "Google Cloud SQL",
+    "azure_pg_admin": "Azure Flexible Server",
+    "supabase_admin": "Supabase",
+    "neon_superuser": "Neon",
+}
+
+
+def _flavour(connection: Connection) -> str:
+    row = connection.execute(
+        "select rolname::text from pg_roles where rolname = any(%s) limit 1", [list(_FLAVOURS)]
+    ).fetchone()
+    return f" ({_FLAVOURS[str(row[0])]})" if row else ""
+
+
+def _way(connection: Connection) -> Iterator[Finding]:
+    """Say what lies between here and the server: encryption, a pooler."""
+    info = connection.info
+    mode = info.get_parameters().get("sslmode", "prefer")
+    advice = "add sslmode=verify-full and sslrootcert=FILE to the URL (docs/postgresql.md)"
+    if connection.pgconn.ssl_in_use:
+        is_checked = mode == "verify-full"
+        told = "encrypted" if is_checked else f"encrypted, and anybody's: sslmode is {mode}"
+        yield Finding("TLS", True if is_checked else None, told, "" if is_checked else advice)
+    elif not info.host.startswith("/"):
+        yield Finding("TLS", None, "not encrypted", advice)
+    if connection.prepare_threshold is None:
+        told = "in transaction mode: every transaction may have another session"
+        yield Finding("pooler", passed=True, detail=told)
+
+
+def _rights(connection: Connection) -> Iterator[Finding]:
+    """Say what this role may do, and which statements would let it do the rest."""
+    marts = os.environ.get("EVALMART_SCHEMA") or "evals"
+    layers = [f"{marts}{layer}" for layer in LAYERS]
     row = connection.execute(
         """
         select
             has_database_privilege(current_database(), 'create')
-            and has_database_privilege(current_database(), 'temporary'),
+            or (
+                select count(*) = cardinality(%(layers)s::text[])
+                from pg_namespace
+                where
+                    nspname = any(%(layers)s)
+                    and has_schema_privilege(oid, 'create')
+            ),
+            has_database_privilege(current_database(), 'temporary'),
             coalesce(
                 has_any_column_privilege(
                     to_regclass('raw_evals.evaluation_runs'), 'insert'
                 ),
                 true
-            )
-        """
+            ),
+            quote_ident(current_database())
+        """,
+        {"layers": layers},
     ).fetchone()
-    may_build, may_load = row if row is not None else (False, False)
+    may_create, may_keep, may_load, database = row if row is not None else (False, False, False, "")
+    may_build = may_create and may_keep
     able = [name for name, may in (("load", may_load), ("build", may_build)) if may]
-    return Finding(
+    yield Finding(
         "rights",
         bool(may_load),
         f"{connection.info.user} may {' and '.join(able) or 'do nothing here'}",
         "" if may_load else "grant evals_loader to this user, or connect as the owner",
     )
+    if not may_build:
+        lacking = [
+            name for name, may in (("create", may_create), ("temporary", may_keep)) if not may
+        ]
+        role = current_role(connection)
+        yield Finding(
+            "rights to build",
+            None,
+            f"{' and '.join(lacking)} on the database; only who builds needs them",
+            remedy(f"grant {', '.join(lacking)} on database {database} to {role}"),
+        )
 
 
 _MOST_TOLD = 3

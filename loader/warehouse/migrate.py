@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 150_000
 _HERE: Final = __name__.rpartition(".")[0]
+# not `create schema if not exists`: that asks for the right to create one that is there
 _LEDGER = """
-create schema if not exists raw_evals;
+do $$
+begin
+    if to_regnamespace('raw_evals') is null then
+        create schema raw_evals;
+    end if;
+end
+$$;
 create table if not exists raw_evals.schema_version (
     version integer primary key,
     name text not null,
