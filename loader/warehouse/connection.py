@@ -278,4 +278,6 @@ def _options(connection: Connection, given: str) -> str:
     }
     deviating = [name for name, value in told.items() if defaults.get(name) != value]
     ours = " ".join(f"-c {name}={told[name]}" for name in deviating)
-    return f"{given} {ours}".strip()
+    whole = f"{given} {ours}".strip()
+    # what a child inherits need not be told
+    return "" if whole == os.environ.get("PGOPTIONS", "").strip() else whole

@@ -107,6 +107,9 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     )
     if not embedded:
         yield from _way(connection)
+    replica = connection.execute("select pg_is_in_recovery()").fetchone()
+    if replica is not None and replica[0]:
+        yield Finding("replica", None, "it only reads: load, build and gate elsewhere")
     at, expected = migrate.current_version(connection), migrate.migrations()[-1].version
     yield Finding(
         "schema raw_evals",

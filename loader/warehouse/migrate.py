@@ -104,6 +104,10 @@ def migrate(connection: Connection) -> list[str]:
     try:
         wait_for(attempt, lambda: locks.schema_holder(connection), "the raw schema")
         connection.commit()
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise WarehouseUnavailable(
+            "this server only reads, as a replica does; run init on the one that writes"
+        ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(
             f"{connection.info.user} may not create the raw schema: {error.diag.message_primary}; "

@@ -114,6 +114,18 @@ def test_a_role_with_such_rights_comes_to_its_verdict(
     assert rows == [(0,), (0,)], "the page says neither is used"
 
 
+def test_a_role_that_may_make_no_schema_has_no_as_of_and_is_told_why(cloud: Cloud) -> None:
+    """Needs what the test of `narrow` has built."""
+    url = cloud.url("narrow")
+    command = [sys.executable, "-m", "loader", "summary", "--experiment", _EXPERIMENT]
+    said = subprocess.run(
+        [*command, "--as-of", "2030-01-01", "--database-url", url],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 4
+    assert "permission denied for database narrow" in said.stderr
+
+
 def _gate(url: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "loader", "gate", "--experiment", _EXPERIMENT]
     return subprocess.run(
