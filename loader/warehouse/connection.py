@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT")
 _CONNECT_SECONDS = 10
+# libpq's words for a certificate that it does not take.
+_DISBELIEVED = ("certificate verify failed", "does not match host name", "root certificate file")
 _WITH_LIMIT, _NO_LIMIT = 170_000, "; set local transaction_timeout = 0"
 # What else a child needs to come in the same way.
 _WAYS_IN = {
@@ -151,12 +153,23 @@ def connect(
         connection = psycopg.connect(conninfo, autocommit=autocommit)
         _take_known_forms(connection)
     except psycopg.OperationalError as error:
-        raise WarehouseUnavailable(
-            f"cannot connect to PostgreSQL: {secrets.redact(str(error).strip())}\n"
-            "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
-        ) from None
+        raise _unreachable(secrets.redact(str(error).strip())) from None
     _limits[connection] = statement_seconds, lock_seconds
     return connection
+
+
+def _unreachable(said: str) -> WarehouseUnavailable:
+    """Return why there is no connection, and what to look at."""
+    first = said.partition("\n")[0].rstrip()
+    if any(sign in first for sign in _DISBELIEVED):
+        return WarehouseUnavailable(
+            f"the server is not believed to be itself: {first}; sslrootcert has to name the "
+            "authority that signed its certificate, and the host has to be called as there"
+        )
+    return WarehouseUnavailable(
+        f"cannot connect to PostgreSQL: {said}\n"
+        "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
+    )
 
 
 def _doing() -> str:
