@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "init": (".admin:init", "Create or migrate the raw schema and the roles."),
     "declare": (".declare:declare", "Metrics, groups and scales of your own."),
+    "check": (".check:check", "Groups, metrics, policy: right before any result."),
     "ingest": (".ingest:ingest", "Load results from files or LangSmith."),
     "projects": (".langsmith:projects", "What LangSmith has to ingest."),
     "datasets": (".datasets:datasets", "What LangSmith has to evaluate on."),

@@ -23,6 +23,11 @@ def say(text: object = "", *, err: bool = False) -> None:
     click.echo(escape.lines(told), err=err)
 
 
+def say_order(text: str) -> None:
+    """Print what orders a pipeline something, such as an annotation; escaped by who made it."""
+    click.echo(redact(text))
+
+
 def say_json(value: object, indent: int = 0) -> None:
     """Print a value for a program."""
     import msgspec  # not for --help

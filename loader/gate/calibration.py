@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 
 from ..errors import ConfigurationError, WarehouseUnavailable
 from ..marts import questions
-from ..marts.reading import NOT_BUILT
+from ..marts.reading import why_not_built
 from ..marts.states import schema_name, snapshot
 from ..marts.trials import gather_values, load_id_of
 from ..tools.sql_files import read_sql
@@ -114,7 +114,8 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
             ).fetchall()
         connection.commit()
     except psycopg.errors.InvalidSchemaName:
-        raise ConfigurationError(NOT_BUILT) from None
+        connection.rollback()
+        raise ConfigurationError(why_not_built(connection)) from None
     except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "

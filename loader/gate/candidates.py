@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from ..errors import ConfigurationError, NothingToJudge, nearest
 from ..marts.candidates import by_settings, candidates, experiment_names, of_agent
 from ..marts.freshness import freshness, loads_of
-from ..marts.reading import NOT_BUILT, is_built, reading
+from ..marts.names import withdrawal
+from ..marts.reading import is_built, reading, why_not_built
 from .evidence import declarations, gather
 
 if TYPE_CHECKING:
@@ -56,17 +57,21 @@ def look(
 
 
 def require_built(connection: Connection, asked: str) -> None:
-    """Raise when there are no marts: how many loads wait for a build, or that nothing is loaded."""
+    """Raise when there are no marts: how many loads wait for a build, or that nothing is loaded.
+
+    Raises:
+        NothingToJudge: there are none; says why.
+    """
     if is_built(connection):
         return
     waiting = loads_of(connection)
+    if waiting is None:
+        raise ConfigurationError(why_not_built(connection))
     if waiting == 0:
         raise NothingToJudge(
             f"no candidate results for {asked}: nothing is loaded yet; did ingest run?"
         )
-    raise ConfigurationError(
-        NOT_BUILT if waiting is None else f"{NOT_BUILT} ({_loads(waiting)} waiting)"
-    )
+    raise _waits(asked, waiting)
 
 
 def refuse_experiment(connection: Connection, experiment_id: str) -> None:
@@ -76,23 +81,30 @@ def refuse_experiment(connection: Connection, experiment_id: str) -> None:
         NothingToJudge: always.
     """
     with reading(connection):
-        loads = loads_of(connection, experiment_id)
+        waiting = freshness(connection, {experiment_id}).newer_loads
         names = experiment_names(connection)
+        withdrawn = None if experiment_id in names else withdrawal(connection, experiment_id)
+        # who may not see how far the marts are built takes every load for a newer one
+        if withdrawn is not None and loads_of(connection, experiment_id, withdrawn.load_id) == 0:
+            waiting = 0
+    if waiting:
+        raise _waits(experiment_id, waiting)
     if experiment_id in names:
         raise NothingToJudge(
             f"no candidate results for {experiment_id}: only a control group has results there; "
             "did ingest of the candidate run? Then run evalmart build"
         )
-    if loads:
-        raise NothingToJudge(
-            f"no candidate results for {experiment_id} in the marts yet: {_loads(loads)} waiting; "
-            "run evalmart build"
-        )
+    if withdrawn is not None:
+        raise NothingToJudge(f"no candidate results for {experiment_id}: {withdrawn.sentence}")
     raise NothingToJudge(
         f"no candidate results for {experiment_id!r}; did ingest run?"
         f"{nearest(experiment_id, names)}"
     )
 
 
-def _loads(count: int) -> str:
-    return f"{count:,} load is" if count == 1 else f"{count:,} loads are"
+def _waits(asked: str, loads: int) -> NothingToJudge:
+    are = "load is" if loads == 1 else "loads are"
+    return NothingToJudge(
+        f"no candidate results for {asked} in the marts yet: {loads:,} {are} waiting; "
+        "run evalmart build"
+    )

@@ -145,7 +145,8 @@ def _headline(
     rest: Sequence[Held],
 ) -> str:
     """Return what decided in a sentence, and what the marts say of the candidate."""
-    said = candidate.summary.headline or ""
+    # that nothing ran to its end is why there is no difference, or no value
+    said = " ".join([*candidate.evidence.failed_arms, candidate.summary.headline or ""]).strip()
     if overruling:
         return f"{overruling[0].reason.sentence} {said}".strip()
     if said:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from ..marts import conditions
-from ..marts.evidence import examples, set_aside
+from ..marts.evidence import examples, failed_arms, set_aside
 from ..marts.rows import Arm, Candidate, Evidence, Level, Part, Task
 from ..tools.metric_names import resolve
 from ..warehouse.seeds import read_seed, seed_path
@@ -59,6 +59,7 @@ def gather(
         "planned_tasks": float(variables.get("planned_tasks", 500)),
         "peeking": policy.peeking,
     }
+    sources = {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id}
     tasks, unmatched = _tasks(connection, policy, candidate, key)
     metrics = conditions.metrics_of_arm(connection, key) if policy.floors else set()
     return Evidence(
@@ -68,10 +69,12 @@ def gather(
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
-        set_aside=set_aside(
-            connection,
-            {summary.experiment_id, summary.baseline_experiment_id or summary.experiment_id},
-        ),
+        set_aside=set_aside(connection, sources),
+        failed_arms=failed_arms(
+            connection, sources, summary.candidate_group, summary.candidate_version
+        )
+        if candidate.has_baseline
+        else [],
         examples=_examples(connection, candidate),
         tie_margin=seed.tie_margin if seed else 0.0,
         direction=primary.direction if primary else "higher",

@@ -53,6 +53,8 @@ def would_decide(candidate: Candidate, rule: Verdict, held: Sequence[Held]) -> s
         rule: what the rule alone says.
         held: what else the policy asks for, as it was found.
     """
+    if candidate.evidence.failed_arms:
+        return "runs that come to an end: look for why they failed, then run that arm again"
     ways = []
     if rule is Verdict.INCONCLUSIVE:
         plain = msgspec.to_builtins(candidate.summary)

@@ -87,12 +87,15 @@ def _page(answer: Answer) -> Iterator[str]:
     decision = answer.decision
     yield f"{_HEADINGS[decision.verdict]}  {printable(_subject(decision))}\n\n"
     yield f"  {printable(decision.headline)}\n\n"
-    for reason in decision.reasons:
-        yield f"  - {printable(reason.sentence)}\n"
-    yield "\n"
-    for line in plain_lines(_numbers(decision)):
-        yield f"  {line}\n"
-    yield "\n"
+    reasons = _beside_headline(decision)
+    for sentence in reasons:
+        yield f"  - {printable(sentence)}\n"
+    if reasons:
+        yield "\n"
+    numbers = _numbers(decision)
+    if numbers.rows:
+        yield from (f"  {line}\n" for line in plain_lines(numbers))
+        yield "\n"
     for sentence in _closing(answer):
         yield f"  {printable(sentence)}\n"
 
@@ -102,13 +105,22 @@ def _markdown(answer: Answer) -> Iterator[str]:
     yield f"### Gate: {decision.verdict.value}\n\n"
     yield f"**{markdown_text(printable(decision.headline))}**\n\n"
     yield f"{markdown_text(printable(_subject(decision)))}\n\n"
-    for reason in decision.reasons:
-        yield f"- {markdown_text(printable(reason.sentence))}\n"
-    yield "\n"
-    yield from markdown_lines(_numbers(decision))
-    yield "\n"
+    reasons = _beside_headline(decision)
+    for sentence in reasons:
+        yield f"- {markdown_text(printable(sentence))}\n"
+    if reasons:
+        yield "\n"
+    numbers = _numbers(decision)
+    if numbers.rows:
+        yield from markdown_lines(numbers)
+        yield "\n"
     for sentence in (*_closing(answer), *answer.warnings):
         yield f"{markdown_text(sentence)}\n\n"
+
+
+def _beside_headline(decision: Decision) -> list[str]:
+    """Return the reasons in their order, without one that is the headline's own words."""
+    return [reason.sentence for reason in decision.reasons if reason.sentence != decision.headline]
 
 
 def _plain(answer: Answer) -> dict[str, Any]:

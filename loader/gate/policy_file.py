@@ -12,12 +12,13 @@ import yaml
 from ..errors import ConfigurationError, close_names
 from ..tools import yaml_fault
 from ..tools.metric_names import SHORT_NAMES
+from ..tools.notices import Gravity, Notice, placed
 from ..warehouse.folder import POLICY, team_file
 from ..warehouse.project import project_directory
 from .policy import VERSION, MetricPolicy, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _PART: Final = "block, review or ignore"
@@ -60,6 +61,16 @@ _WITH_KEYS: Final = (*_NAMED, "segments")
 _MOVED: Final = ("latest", "all")
 
 
+class PolicyFault(ConfigurationError):  # noqa: N818  reads as what happened
+    """One key of a policy is wrong; `path` leads to it from the top."""
+
+    def __init__(self, origin: str, path: tuple[str, ...], sentence: str) -> None:
+        """Keep the parts; the message is all of them."""
+        super().__init__(f"{origin}: {sentence}")
+        self.path = path
+        self.sentence = sentence
+
+
 def default_path() -> Path:
     """Return the policy of the team's folder, else the project's own."""
     return team_file(POLICY) or project_directory() / "policies" / "default.yml"
@@ -76,21 +87,85 @@ def read_policy(path: Path | None = None) -> Policy:
             has a value it does not take; names file, key, what was found and what to write.
     """
     file = path or default_path()
+    _, document = _document(file, is_named=path is not None)
+    return parse_policy(document, str(file))
+
+
+def policy_faults(path: Path, shown: str) -> list[Notice]:
+    """Return everything that is wrong with a policy's file, each with its line.
+
+    Args:
+        path: of the file.
+        shown: how messages name it.
+    """
+    try:
+        text, document = _document(path, is_named=True, shown=shown)
+    except ConfigurationError as error:
+        return placed([str(error)], shown)
+    found: list[Notice] = []
+    root = yaml.compose(text, Loader=_Loader)
+    while True:
+        try:
+            parse_policy(document, shown)
+        except PolicyFault as fault:
+            name = ".".join(fault.path)
+            sentence = fault.sentence.removeprefix(name).lstrip(": ")
+            found.append(Notice(Gravity.FAULT, sentence, shown, _line(root, fault.path), name))
+            _without(document, fault.path)  # on to the next
+        except ConfigurationError as error:
+            return [*found, *placed([str(error)], shown)]
+        else:
+            return found
+
+
+def key_lines(path: Path) -> Callable[[tuple[str, ...]], int | None]:
+    """Return what tells the line of a key of a policy's file that can be read."""
+    root = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+    return lambda names: _line(root, names)
+
+
+def _line(node: yaml.Node | None, names: tuple[str, ...]) -> int | None:
+    """Return the line of a key, or of what is nearest above it."""
+    line = None
+    for name in names:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        found = next(((key, value) for key, value in pairs if str(key.value) == name), None)
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line or 1
+
+
+def _without(document: object, path: tuple[str, ...]) -> None:
+    """Take a key out of a document; a version that is missing is put in."""
+    if path == ("version",) and isinstance(document, dict):
+        document["version"] = VERSION
+        return
+    for name in path[:-1]:
+        document = document[name] if isinstance(document, dict) else None
+    if isinstance(document, dict):
+        # a key that is no text was named by its text
+        for key in [key for key in document if str(key) == path[-1]]:
+            del document[key]
+
+
+def _document(file: Path, *, is_named: bool, shown: str = "") -> tuple[str, object]:
+    """Read a file as YAML; raises as `read_policy` does."""
+    name = shown or str(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        remedy = "give another file to --policy" if path else "restore it from the repository"
-        raise ConfigurationError(f"cannot read {file}: {error.strerror}; {remedy}") from None
+        remedy = "give another file to --policy" if is_named else "restore it from the repository"
+        raise ConfigurationError(f"cannot read {name}: {error.strerror}; {remedy}") from None
     except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{file} is not UTF-8 text: {error.reason}") from None
+        raise ConfigurationError(f"{name} is not UTF-8 text: {error.reason}") from None
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506  derived from SafeLoader
+        return text, yaml.load(text, Loader=_Loader)  # noqa: S506  derived from SafeLoader
     except yaml.YAMLError as error:
         where, problem = yaml_fault.told(error)
-        raise ConfigurationError(f"{file}{where}: not valid YAML: {problem}") from None
+        raise ConfigurationError(f"{name}{where}: not valid YAML: {problem}") from None
     except RecursionError:
-        raise ConfigurationError(f"{file} is nested too deeply for a policy") from None
-    return parse_policy(document, str(file))
+        raise ConfigurationError(f"{name} is nested too deeply for a policy") from None
 
 
 def parse_policy(document: object, origin: str) -> Policy:
@@ -145,51 +220,56 @@ def _check_keys(mapping: Mapping[Any, Any], path: tuple[str, ...], origin: str) 
     for key, value in mapping.items():
         here = (*path, str(key))
         if not isinstance(key, str):
-            raise ConfigurationError(
-                f"{origin}: {'.'.join(here)} is no text; write the key in quotes"
-            )
+            raise PolicyFault(origin, here, f"{'.'.join(here)} is no text; write the key in quotes")
         if "*" not in known and key not in known:
             near = close_names(key, known, most=1)
             hint = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(sorted(known))
-            raise ConfigurationError(f"{origin}: {'.'.join(here)} is no key of a policy; {hint}")
+            raise PolicyFault(origin, here, f"{'.'.join(here)} is no key of a policy; {hint}")
         if isinstance(value, float) and not math.isfinite(value):
             raise _wrong_value(here, value, origin)
         if isinstance(value, dict) and here[0] in _WITH_KEYS and _generic(here) != "floors.*":
             _check_keys(value, here, origin)
     if not path and "version" not in mapping:
-        raise ConfigurationError(f"{origin}: version is missing; write version: {VERSION}")
+        raise PolicyFault(origin, ("version",), f"version is missing; write version: {VERSION}")
 
 
 def _check_meaning(document: Mapping[str, Any], origin: str) -> None:
     """Refuse what is written in two ways at once, or by a key that has moved."""
     if document.get("candidates") in _MOVED:
         found = document["candidates"]
-        raise ConfigurationError(
-            f'{origin}: candidates: found "{found}", which versions to judge is now said by '
-            f"judge; write  judge: {found}  (candidates: each or holm says how several are tested)"
-        )
+        raise PolicyFault(
+            origin, ("candidates",),
+            f'candidates: found "{found}", which versions to judge is now said by '
+            f"judge; write  judge: {found}  (candidates: each or holm says how several are tested)",
+        )  # fmt: skip
     for section in _NAMED:
         named = document.get(section)
         if not isinstance(named, dict):
             continue
         for short, whole in SHORT_NAMES.items():
             if short in named and whole in named:
-                raise ConfigurationError(
-                    f"{origin}: {section}.{short} and {section}.{whole} are one metric; keep one"
+                raise PolicyFault(
+                    origin,
+                    (section, short),
+                    f"{section}.{short} and {section}.{whole} are one metric; keep one",
                 )
         for name, asked in named.items():
             if isinstance(asked, dict) and {"margin", "non_inferiority_margin"} <= asked.keys():
-                raise ConfigurationError(
-                    f"{origin}: {section}.{name}: margin and non_inferiority_margin are two names "
-                    "of one thing; keep margin"
+                raise PolicyFault(
+                    origin,
+                    (section, name, "non_inferiority_margin"),
+                    f"{section}.{name}: margin and non_inferiority_margin are two names "
+                    "of one thing; keep margin",
                 )
 
 
-def _wrong_value(path: tuple[str, ...], value: object, origin: str) -> ConfigurationError:
+def _wrong_value(path: tuple[str, ...], value: object, origin: str) -> PolicyFault:
     expected, example = _EXPECTED[_generic(path)]
-    return ConfigurationError(
-        f"{origin}: {'.'.join(path)}: found {_shown(value)}, expected {expected}; "
-        f"write for example  {example}"
+    return PolicyFault(
+        origin,
+        path,
+        f"{'.'.join(path)}: found {_shown(value)}, expected {expected}; "
+        f"write for example  {example}",
     )
 
 

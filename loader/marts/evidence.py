@@ -49,6 +49,51 @@ def arms(connection: Connection, experiments: Sequence[str]) -> Table:
     )
 
 
+def failed_arms(
+    connection: Connection, experiments: Collection[str], group: str, version: str
+) -> list[str]:
+    """Return a sentence for a candidate of which every run failed, and for such a baseline.
+
+    Args:
+        connection: to the warehouse, reading.
+        experiments: the candidate's, and that of its baseline.
+        group: the candidate's.
+        version: the candidate's.
+    """
+    table = _select(
+        connection,
+        """
+        select
+            results.experiment_id,
+            results.experiment_group,
+            results.extension_version,
+            sum(results.repetitions)::integer as runs
+        from {evaluation_results} as results
+        where
+            results.experiment_id = any(%(experiments)s)
+            and not exists (
+                select from {experiment_summaries} as others
+                where
+                    results.experiment_id = others.experiment_id
+                    and results.experiment_group = others.candidate_group
+                    and results.extension_version = others.candidate_version
+                    and (others.candidate_group, others.candidate_version)
+                    <> (%(group)s, %(version)s)
+            )
+        group by
+            results.experiment_id, results.experiment_group, results.extension_version
+        having sum(results.failed_repetitions) = sum(results.repetitions)
+        order by
+            results.experiment_id, results.experiment_group, results.extension_version
+        """,
+        {"experiments": sorted(experiments), "group": group, "version": version},
+    )
+    return [
+        f"Every run of {failed} {its_version} in {experiment} failed ({runs:,} of {runs:,})."
+        for experiment, failed, its_version, runs in table.rows
+    ]
+
+
 def set_aside(connection: Connection, experiments: Collection[str]) -> list[SetAside]:
     """Return what does not count in some experiments, over all their arms."""
     table = _select(

@@ -55,15 +55,24 @@ def freshness(connection: Connection, experiments: set[str]) -> Freshness:
     return Freshness(int(str(load_id)), int(str(newer)))
 
 
-def loads_of(connection: Connection, experiment_id: str | None = None) -> int | None:
-    """Return how many loads there are, of one experiment or all; None where not to be seen."""
+def loads_of(
+    connection: Connection, experiment_id: str | None = None, after: int = 0
+) -> int | None:
+    """Return how many loads there are, of one experiment or all; None where not to be seen.
+
+    Args:
+        connection: to the warehouse.
+        experiment_id: only those of this one.
+        after: only those after this load.
+    """
     if not may_read(connection, "load_experiments"):
         return None
     return _number(
         connection.execute(
             "select count(distinct load_id) from raw_evals.load_experiments"
-            " where %(name)s::text is null or experiment_id = %(name)s",
-            {"name": experiment_id},
+            " where (%(name)s::text is null or experiment_id = %(name)s)"
+            " and load_id > %(after)s",
+            {"name": experiment_id, "after": after},
         ).fetchone()
     )
 

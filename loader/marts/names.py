@@ -5,7 +5,7 @@ To be called while reading the marts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
@@ -32,7 +32,9 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
             raise ConfigurationError(
                 f"{experiment_id} is loaded but not built yet; run evalmart build"
             )
-        _check_withdrawn(connection, experiment_id)
+        withdrawn = withdrawal(connection, experiment_id)
+        if withdrawn is not None:
+            raise ConfigurationError(withdrawn.sentence)
         names = distinct(connection, "evaluation_results", "experiment_id", {})
         raise ConfigurationError(
             f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "
@@ -42,10 +44,17 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
         )
 
 
-def _check_withdrawn(connection: Connection, experiment_id: str) -> None:
-    """Raise, with the latest withdrawal, when an experiment without results has one."""
+class Withdrawal(NamedTuple):
+    """The latest one that left an experiment without results."""
+
+    load_id: int
+    sentence: str
+
+
+def withdrawal(connection: Connection, experiment_id: str) -> Withdrawal | None:
+    """Say who took back the results of an experiment that has none left; None if nobody did."""
     if not may_read(connection, "load_history", schema_name()):
-        return
+        return None
     query = on_marts(
         """
         select
@@ -63,12 +72,14 @@ def _check_withdrawn(connection: Connection, experiment_id: str) -> None:
         """
     )
     found = connection.execute(query, {"experiment_id": experiment_id}).fetchone()
-    if found is not None:
-        load_id, day, author, reason = found
-        raise ConfigurationError(
-            f"every run of {experiment_id} was withdrawn{author} on {day}: {reason} "
-            f"(to lift it: evalmart withdraw --undo {load_id} --reason TEXT)"
-        )
+    if found is None:
+        return None
+    load_id, day, author, reason = found
+    return Withdrawal(
+        int(str(load_id)),
+        f"every run of {experiment_id} was withdrawn{author} on {day}: {reason} "
+        f"(to lift it: evalmart withdraw --undo {load_id} --reason TEXT)",
+    )
 
 
 def check_names(connection: Connection, mart: str, names: Mapping[str, str]) -> None:

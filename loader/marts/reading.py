@@ -16,9 +16,10 @@ import psycopg
 from psycopg import sql
 
 from ..errors import ConfigurationError, WarehouseUnavailable
+from ..tools.counts import counted
 from ..tools.sql_files import read_sql
 from ..tools.tables import Column, Table, kind_of
-from ..warehouse.grants import missing_right
+from ..warehouse.grants import may_read, missing_right
 from .states import schema_name, snapshot
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def reading(connection: Connection, experiments: Collection[str] | None = None) 
         with snapshot(connection, experiments):
             yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
-        raise ConfigurationError(NOT_BUILT) from None
+        raise ConfigurationError(why_not_built(connection)) from None
     except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
             f"the marts are of another version ({error.diag.message_primary}); "
@@ -84,6 +85,24 @@ def typed(row: object, kind: type[Row]) -> Row:
         ) from None
 
 
+def why_not_built(connection: Connection) -> str:
+    """Say why there are no marts, the first cause first, and what to do about that one."""
+    try:
+        with connection.transaction():
+            there = "select from pg_namespace where nspname = 'raw_evals'"
+            if connection.execute(there).fetchone() is None:
+                return "the schema raw_evals does not exist; run: evalmart init"
+            if not may_read(connection, "loads"):
+                return NOT_BUILT
+            found = connection.execute("select count(*) from raw_evals.loads").fetchone()
+    except psycopg.Error:
+        return NOT_BUILT
+    loads = int(str(found[0])) if found else 0
+    if not loads:
+        return "nothing is loaded yet; did ingest run? Then run evalmart build"
+    return f"{NOT_BUILT} ({counted(loads, 'load')} {'is' if loads == 1 else 'are'} waiting)"
+
+
 def is_built(connection: Connection) -> bool:
     """Whether there are marts that a verdict can be read from."""
     row = connection.execute(
@@ -114,7 +133,7 @@ def mart_names(connection: Connection) -> list[str]:
         (schema_name(),),
     ).fetchall()
     if not rows:
-        raise ConfigurationError(NOT_BUILT)
+        raise ConfigurationError(why_not_built(connection))
     return [str(name) for (name,) in rows]
 
 

@@ -198,6 +198,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     unmatched_tasks: list[str] = []
     """What the policy names as critical and no arm has."""
     arms: list[Arm] = []
+    failed_arms: list[str] = []
+    """A sentence for each arm of which every run failed."""
     set_aside: list[SetAside] = []
     """Values that do not count in the experiment or in the one it is compared with."""
     examples: dict[str, list[str]] = {}

@@ -28,12 +28,19 @@ if TYPE_CHECKING:
 
 _LIBPQ_TARGETS = ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE", "PGPORT")
 _CONNECT_SECONDS = 10
+# libpq's words for a certificate that it does not take.
+_DISBELIEVED = ("certificate verify failed", "does not match host name", "root certificate file")
 _WITH_LIMIT, _NO_LIMIT = 170_000, "; set local transaction_timeout = 0"
-_SSL_PARAMETERS = {
+# What else a child needs to come in the same way.
+_WAYS_IN = {
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",
     "sslcert": "PGSSLCERT",
     "sslkey": "PGSSLKEY",
+    "sslcrl": "PGSSLCRL",
+    "channel_binding": "PGCHANNELBINDING",
+    "require_auth": "PGREQUIREAUTH",
+    "passfile": "PGPASSFILE",
 }
 # How values are written as text: a server, a database, a role or PGOPTIONS may have other
 # defaults, in which dates are not those this program and the models read.
@@ -137,19 +144,18 @@ def connect(
         WarehouseUnavailable: the server does not answer or refuses.
 
     """
-    conninfo = make_conninfo(
-        connection_string(database_url),
-        application_name=application_name(_doing()),
-        connect_timeout=_CONNECT_SECONDS,
+    target = connection_string(database_url)
+    patience = (
+        {}
+        if "connect_timeout" in conninfo_to_dict(target) or os.environ.get("PGCONNECT_TIMEOUT")
+        else {"connect_timeout": _CONNECT_SECONDS}
     )
+    conninfo = make_conninfo(target, application_name=application_name(_doing()), **patience)
     try:
         connection = psycopg.connect(conninfo, autocommit=autocommit)
         said = _take_known_forms(connection)
     except psycopg.OperationalError as error:
-        raise WarehouseUnavailable(
-            f"cannot connect to PostgreSQL: {secrets.redact(str(error).strip())}\n"
-            "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
-        ) from None
+        raise _unreachable(secrets.redact(str(error).strip())) from None
     if not any_version:
         try:
             raw_version.refuse_said(said)
@@ -158,6 +164,20 @@ def connect(
             raise
     _limits[connection] = statement_seconds, lock_seconds
     return connection
+
+
+def _unreachable(said: str) -> WarehouseUnavailable:
+    """Return why there is no connection, and what to look at."""
+    first = said.partition("\n")[0].rstrip()
+    if any(sign in first for sign in _DISBELIEVED):
+        return WarehouseUnavailable(
+            f"the server is not believed to be itself: {first}; sslrootcert has to name the "
+            "authority that signed its certificate, and the host has to be called as there"
+        )
+    return WarehouseUnavailable(
+        f"cannot connect to PostgreSQL: {said}\n"
+        "check DATABASE_URL or the PG* variables, or unset them to use the embedded server"
+    )
 
 
 def _doing() -> str:
@@ -249,19 +269,30 @@ def environment(database_url: str | None = None) -> Mapping[str, str]:
         }
         if info.password:
             secrets.remember(info.password)
+        if info.password and not _is_of_a_file(database_url):
             variables["PGPASSWORD"] = info.password
         given = info.get_parameters()
-        options = _options(connection)
+        options = _options(connection, given.get("options", ""))
     if options:
         variables["PGOPTIONS"] = options
-    for parameter, name in _SSL_PARAMETERS.items():
+    for parameter, name in _WAYS_IN.items():
         if parameter in given:
             variables[name] = given[parameter]
     return variables
 
 
-def _options(connection: Connection) -> str:
-    """Return the PGOPTIONS that give a child process the known forms; empty if it has them."""
+def _is_of_a_file(database_url: str | None) -> bool:
+    """Whether a password can only have come from a password file.
+
+    A child reads that for itself, and at every connection: one may be renewed meanwhile.
+    """
+    told = conninfo_to_dict(connection_string(database_url))
+    named = os.environ.get("PGPASSWORD") or os.environ.get("PGSERVICE")
+    return not (named or told.get("password") or told.get("service"))
+
+
+def _options(connection: Connection, given: str) -> str:
+    """Return the PGOPTIONS of a child process: those given, and what the known forms take."""
     rows = connection.execute(
         "select name, reset_val from pg_settings where lower(name) = any(%s)", (list(_FORMS),)
     ).fetchall()
@@ -273,4 +304,6 @@ def _options(connection: Connection) -> str:
     }
     deviating = [name for name, value in told.items() if defaults.get(name) != value]
     ours = " ".join(f"-c {name}={told[name]}" for name in deviating)
-    return f"{os.environ.get('PGOPTIONS', '')} {ours}".strip() if ours else ""
+    whole = f"{given} {ours}".strip()
+    # what a child inherits need not be told
+    return "" if whole == os.environ.get("PGOPTIONS", "").strip() else whole

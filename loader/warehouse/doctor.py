@@ -13,9 +13,10 @@ from ..tools.sql_files import read_sql
 from . import migrate
 from .connection import connect, is_embedded
 from .folder import FILES, team_folder
-from .grants import may_read
+from .grants import current_role, may_read, remedy
 from .project import project_directory
 from .seeds import check_team_folder
+from .temporary import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,24 @@ _PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3."}
 
 def examine(database_url: str | None = None) -> list[Finding]:
     """Return a finding for every part; raises nothing that an installation can get wrong."""
-    findings = [_python(), *_packages(), _project(), _folder()]
+    return [*examine_program(), _folder(), *examine_server(database_url)]
+
+
+def examine_program() -> list[Finding]:
+    """Return a finding for Python, each package that matters, and the dbt project."""
+    return [_python(), *_packages(), _project()]
+
+
+def examine_server(database_url: str | None = None) -> list[Finding]:
+    """Return a finding for each part of a server; changes nothing there.
+
+    Args:
+        database_url: see `loader.warehouse.connection.connection_string`.
+    """
+    findings: list[Finding] = []
     try:
         with connect(database_url, any_version=True) as connection:
+            connection.read_only = True
             findings += _warehouse(connection, embedded=is_embedded(database_url))
     except LoaderError as error:
         findings.append(Finding("server", passed=False, detail=str(error)))
@@ -86,9 +102,14 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     yield Finding(
         "server",
         passed,
-        f"PostgreSQL {number // 10_000}.{number % 10_000}, {where}",
+        f"PostgreSQL {number // 10_000}.{number % 10_000}{_flavour(connection)}, {where}",
         "" if passed else "evalmart needs PostgreSQL 15 or newer",
     )
+    if not embedded:
+        yield from _way(connection)
+    replica = connection.execute("select pg_is_in_recovery()").fetchone()
+    if replica is not None and replica[0]:
+        yield Finding("replica", None, "it only reads: load, build and gate elsewhere")
     at, expected = migrate.current_version(connection), migrate.migrations()[-1].version
     yield Finding(
         "schema raw_evals",
@@ -96,7 +117,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
         f"version {at} of {expected}",
         "" if at == expected else "upgrade evalmart" if at > expected else "run: evalmart init",
     )
-    yield _rights(connection)
+    yield from _rights(connection)
     if at == expected:
         yield from _rows(connection)
     for role in _ROLES:
@@ -105,7 +126,9 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
             f"role {role}",
             None if row is None else True,
             "missing" if row is None else "present",
-            "run init as a user who may create roles" if row is None else "",
+            f"{remedy(f'create role {role} nologin')} Then run: evalmart init"
+            if row is None
+            else "",
         )
     marts = connection.execute(
         "select to_regclass(%s) is not null",
@@ -120,28 +143,85 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     )
 
 
-def _rights(connection: Connection) -> Finding:
+# Role that a provider's servers have → whose they are.
+_FLAVOURS = {
+    "rds_superuser": "Amazon RDS or Aurora",
+    "cloudsqlsuperuser": "Google Cloud SQL",
+    "azure_pg_admin": "Azure Flexible Server",
+    "supabase_admin": "Supabase",
+    "neon_superuser": "Neon",
+}
+
+
+def _flavour(connection: Connection) -> str:
+    row = connection.execute(
+        "select rolname::text from pg_roles where rolname = any(%s) limit 1", [list(_FLAVOURS)]
+    ).fetchone()
+    return f" ({_FLAVOURS[str(row[0])]})" if row else ""
+
+
+def _way(connection: Connection) -> Iterator[Finding]:
+    """Say what lies between here and the server: encryption, a pooler."""
+    info = connection.info
+    mode = info.get_parameters().get("sslmode", "prefer")
+    advice = "add sslmode=verify-full and sslrootcert=FILE to the URL (docs/postgresql.md)"
+    if connection.pgconn.ssl_in_use:
+        is_checked = mode == "verify-full"
+        told = "encrypted" if is_checked else f"encrypted, and anybody's: sslmode is {mode}"
+        yield Finding("TLS", True if is_checked else None, told, "" if is_checked else advice)
+    elif not info.host.startswith("/"):
+        yield Finding("TLS", None, "not encrypted", advice)
+    if connection.prepare_threshold is None:
+        told = "in transaction mode: every transaction may have another session"
+        yield Finding("pooler", passed=True, detail=told)
+
+
+def _rights(connection: Connection) -> Iterator[Finding]:
+    """Say what this role may do, and which statements would let it do the rest."""
+    marts = os.environ.get("EVALMART_SCHEMA") or "evals"
+    layers = [f"{marts}{layer}" for layer in LAYERS]
     row = connection.execute(
         """
         select
             has_database_privilege(current_database(), 'create')
-            and has_database_privilege(current_database(), 'temporary'),
+            or (
+                select count(*) = cardinality(%(layers)s::text[])
+                from pg_namespace
+                where
+                    nspname = any(%(layers)s)
+                    and has_schema_privilege(oid, 'create')
+            ),
+            has_database_privilege(current_database(), 'temporary'),
             coalesce(
                 has_any_column_privilege(
                     to_regclass('raw_evals.evaluation_runs'), 'insert'
                 ),
                 true
-            )
-        """
+            ),
+            quote_ident(current_database())
+        """,
+        {"layers": layers},
     ).fetchone()
-    may_build, may_load = row if row is not None else (False, False)
+    may_create, may_keep, may_load, database = row if row is not None else (False, False, False, "")
+    may_build = may_create and may_keep
     able = [name for name, may in (("load", may_load), ("build", may_build)) if may]
-    return Finding(
+    yield Finding(
         "rights",
         bool(may_load),
         f"{connection.info.user} may {' and '.join(able) or 'do nothing here'}",
         "" if may_load else "grant evals_loader to this user, or connect as the owner",
     )
+    if not may_build:
+        lacking = [
+            name for name, may in (("create", may_create), ("temporary", may_keep)) if not may
+        ]
+        role = current_role(connection)
+        yield Finding(
+            "rights to build",
+            None,
+            f"{' and '.join(lacking)} on the database; only who builds needs them",
+            remedy(f"grant {', '.join(lacking)} on database {database} to {role}"),
+        )
 
 
 _MOST_TOLD = 3

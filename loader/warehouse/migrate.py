@@ -19,8 +19,15 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 OLDEST_SERVER = 150_000
+# not `create schema if not exists`: that asks for the right to create one that is there
 _LEDGER = """
-create schema if not exists raw_evals;
+do $$
+begin
+    if to_regnamespace('raw_evals') is null then
+        create schema raw_evals;
+    end if;
+end
+$$;
 create table if not exists raw_evals.schema_version (
     version integer primary key,
     name text not null,
@@ -94,6 +101,10 @@ def migrate(connection: Connection) -> list[str]:
     try:
         wait_for(attempt, lambda: locks.schema_holder(connection), "the raw schema")
         connection.commit()
+    except psycopg.errors.ReadOnlySqlTransaction:
+        raise WarehouseUnavailable(
+            "this server only reads, as a replica does; run init on the one that writes"
+        ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(
             f"{connection.info.user} may not create the raw schema: {error.diag.message_primary}; "

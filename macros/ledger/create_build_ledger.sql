@@ -19,7 +19,7 @@
 #}
 {% macro create_build_ledger() %}
     {% if execute %}
-        create schema if not exists {{ adapter.quote(target.schema ~ '_staging') }};
+        {{ create_schema_where_missing(target.schema ~ '_staging') }}
 
         create table if not exists {{ build_watermarks() }} (
             model text primary key,

@@ -36,7 +36,10 @@ begin
         where pg_namespace.nspname = '{{ schema }}';
         exit when installed is not distinct from fingerprint;
         begin
-            create schema if not exists {{ schema }};
+            -- one that is there may be an administrator's gift
+            if to_regnamespace('{{ schema }}') is null then
+                create schema {{ schema }};
+            end if;
             execute body;
             execute format('comment on schema {{ schema }} is %L', fingerprint);
             exit;

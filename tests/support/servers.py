@@ -186,25 +186,49 @@ def _as_owner() -> list[str]:
     return [] if os.geteuid() else ["runuser", "-u", "postgres", "--"]
 
 
-def _start_debian(directory: Path) -> str:
+def start_debian(
+    directory: Path,
+    listen: str = "''",
+    port: int = 5432,
+    prepare: Callable[[Path], object] = lambda data: data,
+) -> str:
+    """Start Debian's server in a directory; return how to connect by its socket.
+
+    Args:
+        directory: an empty one.
+        listen: addresses; none, if not given.
+        port: of those, and in the socket's name.
+        prepare: called with the data directory before the server starts.
+    """
     data = directory / "data"
     if _as_owner():
         shutil.chown(directory, "postgres")
     initdb = [str(_DEBIAN / "initdb"), "-A", "trust", "-U", "postgres", "-D", str(data)]
     if not (data / "PG_VERSION").exists():  # of a start that failed
         subprocess.run([*_as_owner(), *initdb], check=True, capture_output=True)
+    prepare(data)
     settings = [f"-c {name}={value}" for name, value in _SPEED.items()]
-    options = " ".join(["-h ''", f"-k {directory}", "-c jit=off", *settings])
+    options = " ".join([f"-h {listen} -p {port}", f"-k {directory}", "-c jit=off", *settings])
     control = [*_as_owner(), str(_DEBIAN / "pg_ctl"), "-D", str(data), "-w"]
     subprocess.run(
         [*control, "-l", str(directory / "log"), "-o", options, "start"],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    return f"host='{directory}' port=5432 user=postgres dbname=postgres"
+    return f"host='{directory}' port={port} user=postgres dbname=postgres"
 
 
-_SERVERS: dict[str, Callable[[Path], str]] = {"18": _start_embedded, "15": _start_debian}
+_SERVERS: dict[str, Callable[[Path], str]] = {"18": _start_embedded, "15": start_debian}
+
+
+@contextmanager
+def own(name: str) -> Iterator[str]:
+    """Start a server of a version for one test alone, whose roles are nobody else's."""
+    with short_directory() as directory:
+        try:
+            yield _SERVERS[name](directory)
+        finally:
+            server.stop(directory / "data")
 
 
 @contextmanager

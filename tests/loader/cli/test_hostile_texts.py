@@ -59,7 +59,7 @@ PLAN: dict[str, list[tuple[list[str], list[str]]]] = {
 # Commands that show no text of a record, or have tests of their own here.
 APART = {
     "init", "declare", "ingest", "projects", "datasets", "run", "compare-models", "build",
-    "calibrate", "report", "push", "metrics", "export", "purge", "sample", "schema", "env",
+    "calibrate", "check", "report", "push", "metrics", "export", "purge", "sample", "schema", "env",
     "doctor", "stop",
     "ci", "comment",  # tests/loader/ci
 }  # fmt: skip

@@ -113,8 +113,11 @@ def test_before_any_result_there_is_nothing_to_judge(database_url: str) -> None:
         )
         gate_marts.load(connection, 1, "exp-1", is_built=False)
         gate_marts.load(connection, 2, "exp-1", is_built=False)
-        line = refused(connection, 2)
-        assert line == ("Error: the marts are not built; run evalmart build (2 loads are waiting)")
+        line = refused(connection, 5)
+        assert line == (
+            "Error: no candidate results for exp-1 in the marts yet: 2 loads are waiting; "
+            "run evalmart build"
+        )
 
 
 def test_an_experiment_without_a_candidate_says_what_is_missing(connection: Connection) -> None:
