@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  a script of the image, and no package
 """Whether the command of this container does what it is there for: the image's HEALTHCHECK.
 
 A command that serves (`--listen HOST:PORT`) is asked over HTTP, at a path for which it reads no
