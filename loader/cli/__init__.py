@@ -57,6 +57,7 @@ COMMANDS = {
     "report": (".report:report", "A page for people, or markdown for a pull request."),
     "push": (".push:push", "The verdict, written back to LangSmith."),
     "metrics": (".metrics:metrics", "Numbers for Prometheus."),
+    "dashboards": (".dashboards:dashboards", "Dashboards for Grafana, rules for Prometheus."),
     "export": (".export:export", "A mart as CSV or Parquet."),
     "baseline": (".baseline:baseline", "The experiment others are compared with."),
     "annotate": (".annotate:annotate", "Say what a person thinks of a run."),

@@ -1,0 +1,34 @@
+"""`dashboards`: write what Grafana and Prometheus need, from wherever evalmart is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..tools.counts import counted
+from .say import say
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.option(
+    "--replace", is_flag=True, help="Also write over files that are there and not as shipped."
+)
+def dashboards(directory: Path, *, replace: bool) -> None:
+    """Write Grafana's dashboards and provisioning, and alert rules for Prometheus.
+
+    Into DIRECTORY, as grafana/ and prometheus/. Prints the paths written; what is there and
+    differs stops it before it writes, and what is there and the same stays.
+
+    \b
+    Example:
+      evalmart dashboards monitoring
+    """
+    from ..warehouse.shipped import write_shipped
+
+    shipped = write_shipped(directory, replace=replace)
+    for path in shipped.written:
+        say(path)
+    if shipped.kept:
+        say(f"{counted(len(shipped.kept), 'file')} as they were", err=True)

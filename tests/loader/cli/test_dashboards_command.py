@@ -1,0 +1,86 @@
+"""`dashboards`: what somebody without a clone needs for Grafana and Prometheus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from click.testing import CliRunner
+
+import servers
+from loader.cli import cli
+from loader.warehouse.shipped import write_shipped
+
+if TYPE_CHECKING:
+    import pytest
+
+_ALONE = {"grafana/create_reader.sql", "prometheus/alerts.yml"}
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_dashboard_and_rule_of_the_project_is_written_as_it_is(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["dashboards", str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    written = _files(tmp_path / "new")
+    kept = {
+        path.relative_to(servers.REPOSITORY).as_posix()
+        for folder in ("dashboards", "provisioning")
+        for path in (servers.REPOSITORY / "grafana" / folder).rglob("*")
+        if path.is_file()
+    }
+    assert set(written) == kept | _ALONE
+    for name, content in written.items():
+        assert content == (servers.REPOSITORY / name).read_bytes()
+    told = {str(Path(line).relative_to(tmp_path / "new")) for line in done.stdout.splitlines()}
+    assert told == set(written)
+
+
+def test_what_somebody_changed_is_written_over_only_when_told_so(tmp_path: Path) -> None:
+    write_shipped(tmp_path)
+    before = _files(tmp_path)
+    own = tmp_path / "prometheus" / "alerts.yml"
+    own.write_text("groups: []\n")
+    (tmp_path / "grafana" / "create_reader.sql").unlink()
+
+    refused = CliRunner().invoke(cli, ["dashboards", str(tmp_path)])
+    assert refused.exit_code == 2
+    assert str(own) in refused.output
+    assert "--replace" in refused.output
+    assert own.read_text() == "groups: []\n"
+    assert not (tmp_path / "grafana" / "create_reader.sql").exists()
+
+    done = CliRunner().invoke(cli, ["dashboards", str(tmp_path), "--replace"])
+    assert done.exit_code == 0, done.output
+    assert len(done.stdout.splitlines()) == 2
+    assert "as they were" in done.stderr
+    assert _files(tmp_path) == before
+
+
+def test_a_project_without_them_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from loader.warehouse import project
+
+    (tmp_path / "dbt_project.yml").write_text("name: other\n")
+    monkeypatch.setenv("EVALMART_PROJECT_DIR", str(tmp_path))
+    project.project_directory.cache_clear()
+    try:
+        done = CliRunner().invoke(cli, ["dashboards", str(tmp_path / "new")])
+    finally:
+        project.project_directory.cache_clear()
+    assert done.exit_code == 2
+    assert "grafana/dashboards" in done.output
+    assert "EVALMART_PROJECT_DIR" in done.output
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = CliRunner().invoke(cli, ["dashboards", str(tmp_path / "file" / "below")])
+    assert done.exit_code == 2
+    assert str(tmp_path / "file") in done.output
