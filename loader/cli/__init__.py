@@ -65,6 +65,7 @@ COMMANDS = {
     "purge": (".purge:purge", "Remove runs that are past retention."),
     "sample": (".sample:sample", "Write a sample experiment to try things on."),
     "schema": (".ingest:schema", "Print the JSON Schema of a record."),
+    "docs": (".docs:docs", "Every mart and column, as one page."),
     "env": (".admin:env", "Print the variables that lead dbt and psql here."),
     "doctor": (".admin:doctor", "Check the installation; say what to do."),
     "stop": (".admin:stop", "Stop the embedded server."),

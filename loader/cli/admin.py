@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import click
 
@@ -99,8 +100,14 @@ def build(
 
 
 @click.command()
+@click.option(
+    "--project-dir",
+    "is_project",
+    is_flag=True,
+    help="Print the folder of the dbt project, for packages.yml, and nothing else.",
+)
 @database_option
-def env(database_url: str | None) -> None:
+def env(*, is_project: bool, database_url: str | None) -> None:
     """Print the variables that lead dbt, psql and Grafana to the same database.
 
     A password is never printed: give it as PGPASSWORD or in ~/.pgpass. Seeds of the team's
@@ -109,9 +116,19 @@ def env(database_url: str | None) -> None:
     \b
     Example:
       eval "$(evalmart env)" && psql
+      evalmart env --project-dir
     """
+    from ..warehouse.project import project_directory
+
+    if is_project:
+        click.echo(project_directory())
+        return
+    _print_variables(database_url)
+
+
+def _print_variables(database_url: str | None) -> None:
     from ..warehouse import team_seeds
-    from ..warehouse.dbt import dbt_environment
+    from ..warehouse.dbt import dbt_environment, is_copied_profile
     from ..warehouse.folder import VARS, team_folder
     from ..warehouse.variables import team_variables
 
@@ -120,6 +137,11 @@ def env(database_url: str | None) -> None:
     folder = team_folder()
     say(f"the team's folder: {folder or 'none'}", err=True)
     named = {"DBT_PROFILES_DIR", team_seeds.VARIABLE}
+    if Path("profiles.yml").is_file() and is_copied_profile(variables["DBT_PROFILES_DIR"]):
+        # a dbt project of the caller's own, which another folder's variables may hide
+        named.remove("DBT_PROFILES_DIR")
+        click.echo("unset DBT_PROFILES_DIR")
+        say("dbt takes the profiles.yml of this folder", err=True)
     for name in sorted(variables):
         if name in named or (name.startswith("PG") and name != "PGPASSWORD"):
             click.echo(f"export {name}={shlex.quote(variables[name])}")

@@ -124,6 +124,15 @@ def dbt_environment(database_url: str | None = None) -> dict[str, str]:
     }
 
 
+def is_copied_profile(folder: str) -> bool:
+    """Whether the profile in a folder is the copy of the example that `dbt_environment` makes."""
+    try:
+        content = (Path(folder) / "profiles.yml").read_bytes()
+        return content == (project_directory() / "profiles.yml.example").read_bytes()
+    except OSError:
+        return False
+
+
 def _profiles_directory(home: Path) -> Path:
     """Use the user's profile where there is one, else a copy of the example."""
     if os.environ.get("DBT_PROFILES_DIR"):

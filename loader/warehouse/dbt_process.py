@@ -1,4 +1,4 @@
-"""The process in which dbt runs, holding the lease of the build for as long as it lives.
+"""The process in which dbt runs; that of a build holds its lease for as long as it lives.
 
 Started by `loader.warehouse.dbt`. The lease belongs to this process and not to its
 parent, so that a parent that is killed does not let a second build in.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TextIO, cast
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from ..show.guarded import Guarded
 
@@ -27,7 +28,12 @@ from ..errors import ConfigurationError, LoaderError  # noqa: E402
 from . import dbt_faults, lease, parsed, temporary  # noqa: E402
 from .dbt_connections import keep_connections  # noqa: E402
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
+_BEFORE_A_COMMAND: Final = 2  # --quiet, where it is given
 
 
 def main() -> int:
@@ -35,7 +41,7 @@ def main() -> int:
     temporary.end_with_parent()
     arguments = sys.argv[1:]
     try:
-        with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
+        with _held(arguments) as held:
             keep_connections(held)
             result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
     except LoaderError as error:
@@ -47,6 +53,13 @@ def main() -> int:
         sys.stderr.write(f"Error: the server could not go on: {fault}; build again when it can\n")
         return _UNAVAILABLE
     return _FAILED if result.exception is None else _UNUSABLE
+
+
+def _held(arguments: Sequence[str]) -> AbstractContextManager[lease.Lease | None]:
+    """Hold the lease for a build; documentation writes nothing there."""
+    if "docs" in arguments[:_BEFORE_A_COMMAND]:
+        return nullcontext()
+    return lease.held(os.environ.get("EVALMART_SCHEMA") or "evals")
 
 
 if __name__ == "__main__":

@@ -40,6 +40,8 @@ _UNRELATED: Final = {
     "DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_EXCLUDE_RESOURCE_TYPES",
     "DBT_LOG_LEVEL_FILE", "DBT_WRITE_JSON", "DBT_SEND_ANONYMOUS_USAGE_STATS",
 }  # fmt: skip
+# What dbt_project.yml asks of the environment, beside names of dbt's own.
+_ASKED: Final = {"EVALMART_SEEDS", "EVALMART_SEMANTIC_LAYER"}
 _MOST_KEPT: Final = 8
 
 
@@ -130,7 +132,7 @@ def _key(project: Path, variables: str | None) -> str:
     named = {
         name: value
         for name, value in os.environ.items()
-        if name == "EVALMART_SEEDS" or (name.startswith("DBT_") and name not in _UNRELATED)
+        if name in _ASKED or (name.startswith("DBT_") and name not in _UNRELATED)
     }
     digest.update(repr((dbt_version, str(project), variables, sorted(named.items()))).encode())
     add_files(digest, project, os.environ.get("EVALMART_SEEDS"))

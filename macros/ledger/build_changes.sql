@@ -1,3 +1,3 @@
 {% macro build_changes() -%}
-    {{ adapter.quote(target.schema ~ '_staging') }}.build_changes
+    {{ adapter.quote(marts_schema() ~ '_staging') }}.build_changes
 {%- endmacro %}

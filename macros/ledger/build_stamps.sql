@@ -1,6 +1,6 @@
 {# Where a whole build that ended well leaves what it was made of. #}
 {% macro build_stamps() -%}
-    {{ adapter.quote(target.schema ~ '_staging') }}.build_stamps
+    {{ adapter.quote(marts_schema() ~ '_staging') }}.build_stamps
 {%- endmacro %}
 
 
@@ -42,7 +42,7 @@
                 '{{ stamp.inputs }}' as inputs_hash,
                 '{{ stamp.raw }}' as raw_state,
                 {{ warned | length }} as warned
-            from {{ adapter.quote(target.schema ~ '_staging') }}.builds as builds
+            from {{ adapter.quote(marts_schema() ~ '_staging') }}.builds as builds
             where builds.holder ->> 'token' = '{{ build_token() }}';
         {% endif %}
     {% endif %}

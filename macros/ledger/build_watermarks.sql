@@ -1,3 +1,3 @@
 {% macro build_watermarks() -%}
-    {{ adapter.quote(target.schema ~ '_staging') }}.build_watermarks
+    {{ adapter.quote(marts_schema() ~ '_staging') }}.build_watermarks
 {%- endmacro %}

@@ -7,7 +7,7 @@
 {% macro begin_build() %}
     {% if execute and writes_marts() %}
         select raw_evals.begin_build(
-            '{{ target.schema }}',
+            '{{ marts_schema() }}',
             jsonb_build_object(
                 'name', 'dbt {{ invocation_id }}',
                 'token', '{{ build_token() }}',
@@ -33,14 +33,15 @@
         {% set unbuilt = [] %}
         {% for result in results %}
             {% if (
-                result.node.resource_type in ('model', 'seed', 'function')
+                result.node.package_name == 'evalmart'
+                and result.node.resource_type in ('model', 'seed', 'function')
                 and result.status | string != 'success'
             ) %}
                 {% do unbuilt.append(result.node.name) %}
             {% endif %}
         {% endfor %}
         select raw_evals.end_build(
-            '{{ target.schema }}',
+            '{{ marts_schema() }}',
             '{{ build_token() }}',
             {{ (not unbuilt) and (not flags.EMPTY) }}
         );
@@ -57,7 +58,8 @@
 {# Whether this run makes or fills a relation of the marts. #}
 {% macro writes_marts() %}
     {% for unique_id in selected_resources %}
-        {% if unique_id.split('.')[0] in ('model', 'seed', 'function') %}
+        {% set kind, package = unique_id.split('.')[:2] %}
+        {% if package == 'evalmart' and kind in ('model', 'seed', 'function') %}
             {{ return(flags.WHICH in ('build', 'run', 'seed', 'retry')) }}
         {% endif %}
     {% endfor %}
@@ -69,7 +71,8 @@
 {% macro is_of_every_model() %}
     {% for node in graph.nodes.values() %}
         {% if (
-            node.resource_type == 'model'
+            node.package_name == 'evalmart'
+            and node.resource_type == 'model'
             and node.unique_id not in selected_resources
         ) %}
             {{ return(false) }}
@@ -88,7 +91,11 @@
     {% set texts = [] %}
     {% set making = {} %}
     {% for unique_id, node in graph.nodes.items() | sort(attribute='0') %}
-        {% if node.resource_type in ('model', 'seed') %}
+        {# seeds of another project may stand for those of this one #}
+        {% if (
+            node.resource_type == 'seed'
+            or node.resource_type == 'model' and node.package_name == 'evalmart'
+        ) %}
             {% if node.resource_type == 'model' %}
                 {% do collect_making(node, {}, making) %}
             {% endif %}
@@ -125,7 +132,7 @@
         language sql
         as $function$
             select status, holder, started_at, is_alive
-            from raw_evals.build_in_the_way('{{ target.schema }}', experiments)
+            from raw_evals.build_in_the_way('{{ marts_schema() }}', experiments)
         $function$;
     {% endif %}
 {% endmacro %}

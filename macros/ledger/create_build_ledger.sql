@@ -18,8 +18,8 @@
     again from raw.
 #}
 {% macro create_build_ledger() %}
-    {% if execute %}
-        {{ create_schema_where_missing(target.schema ~ '_staging') }}
+    {% if is_selected() %}
+        {{ create_schema_where_missing(marts_schema() ~ '_staging') }}
 
         create table if not exists {{ build_watermarks() }} (
             model text primary key,

@@ -1,4 +1,4 @@
 {# The daily rollups of what `purge` removed, kept because a var says so. #}
 {% macro kept_rollups() -%}
-    {{ adapter.quote(target.schema ~ '_staging') }}.kept_rollups
+    {{ adapter.quote(marts_schema() ~ '_staging') }}.kept_rollups
 {%- endmacro %}

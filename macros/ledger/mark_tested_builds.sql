@@ -24,7 +24,8 @@
         {% set tested = [] %}
         {% for result in results if result.status | string == 'success' %}
             {% if (
-                result.node.config.materialized == 'incremental'
+                result.node.package_name == 'evalmart'
+                and result.node.config.materialized == 'incremental'
                 and result.node.unique_id not in untested
             ) %}
                 {% do tested.append(result.node.name) %}

@@ -6,7 +6,7 @@
     A table of which nobody knows what made it, of before 0.2, is one of them.
 #}
 {% macro note_changed_models() %}
-    {% if execute %}
+    {% if is_selected() %}
         {% set hashes = {} %}
         {% set changed = [] %}
         {% if writes_marts() %}
@@ -18,7 +18,8 @@
             {% for unique_id in selected_resources | sort %}
                 {% set node = graph.nodes.get(unique_id, {}) %}
                 {% if (
-                    node.resource_type == 'model'
+                    node.package_name == 'evalmart'
+                    and node.resource_type == 'model'
                     and node.config.materialized == 'incremental'
                 ) %}
                     {% set hash = making_hash(node, kept) %}
@@ -59,7 +60,7 @@
     where
         relations.relkind = 'r'
         and schemas.nspname in (
-            '{{ target.schema }}', '{{ target.schema }}_intermediate'
+            '{{ marts_schema() }}', '{{ marts_schema() }}_intermediate'
         )
 {% endmacro %}
 
@@ -76,7 +77,7 @@
         select
             builds.built_load_id,
             extract(epoch from builds.finished_at - builds.wrote_at) as seconds
-        from {{ adapter.quote(target.schema ~ '_staging') }}.builds as builds
+        from {{ adapter.quote(marts_schema() ~ '_staging') }}.builds as builds
         where
             builds.status = 'complete'
             and builds.is_whole

@@ -4,14 +4,14 @@
     allow it has none, and then there is nobody to grant to.
 #}
 {% macro grant_schema_usage() %}
-    {% if execute %}
+    {% if is_selected() %}
         do $$
         begin
             if
                 exists (select from pg_roles where rolname = 'evals_analyst')
-                and to_regnamespace('{{ adapter.quote(target.schema) }}') is not null
+                and to_regnamespace('{{ adapter.quote(marts_schema()) }}') is not null
             then
-                grant usage on schema {{ adapter.quote(target.schema) }} to evals_analyst;
+                grant usage on schema {{ adapter.quote(marts_schema()) }} to evals_analyst;
             end if;
         end
         $$

@@ -4,6 +4,9 @@
     the columns that the table was made with, no comment or grant is said again.
 #}
 {% materialization incremental, adapter='postgres' %}
+    {% if model.package_name != 'evalmart' %}
+        {{ return(dbt.materialization_incremental_default()) }}
+    {% endif %}
     {% set relation = this.incorporate(type='table') %}
     {% set is_kept_up = is_incremental() %}
 

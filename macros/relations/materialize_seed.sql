@@ -3,6 +3,9 @@
     it fills it, and drops it for a full refresh with all views that read it.
 #}
 {% materialization seed, adapter='postgres' %}
+    {% if model.package_name != 'evalmart' %}
+        {{ return(dbt.materialization_seed_default()) }}
+    {% endif %}
     {% set relation = this.incorporate(type='table') %}
     {% set seed_rows = load_agate_table() %}
     {% do store_result('agate_table', response='OK', agate_table=seed_rows) %}

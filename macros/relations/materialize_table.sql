@@ -4,6 +4,9 @@
     is not touched; else it is made, or another put in its place.
 #}
 {% materialization table, adapter='postgres' %}
+    {% if model.package_name != 'evalmart' %}
+        {{ return(dbt.materialization_table_default()) }}
+    {% endif %}
     {% set relation = this.incorporate(type='table') %}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}

@@ -4,6 +4,9 @@
     read is away for seconds, and two threads of one build can meet in a deadlock.
 #}
 {% materialization view, adapter='postgres' %}
+    {% if model.package_name != 'evalmart' %}
+        {{ return(dbt.materialization_view_default()) }}
+    {% endif %}
     {% set relation = this.incorporate(type='view') %}
     {# a warehouse may be restored or copied under another name #}
     {% set database = adapter.quote(this.database) ~ '.' %}

@@ -3,7 +3,10 @@
     {% set of_rows = [] %}
     {% set unique = [] %}
     {% if execute %}
-        {% for column in graph.nodes[model.attached_node].columns.values() %}
+        {# a seed in the place of another project's has the rules of that #}
+        {% set attached = graph.nodes.get(model.attached_node)
+            or graph.nodes[model.depends_on.nodes[0]] %}
+        {% for column in attached.columns.values() %}
             {% set name = column.name %}
             {% set told = column.config.meta.rules | default({}) %}
             {% if told.required %}

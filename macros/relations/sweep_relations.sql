@@ -4,7 +4,7 @@
     those stay until it reads others.
 #}
 {% macro sweep_relations() %}
-    {% if execute %}
+    {% if is_selected() %}
         delete from {{ built_relations() }} as built
         where not exists (
             select from pg_class where pg_class.oid = built.relation_oid
@@ -23,9 +23,9 @@
                     on relations.relnamespace = schemas.oid
                 where
                     schemas.nspname in (
-                        '{{ target.schema }}',
-                        '{{ target.schema }}_staging',
-                        '{{ target.schema }}_intermediate'
+                        '{{ marts_schema() }}',
+                        '{{ marts_schema() }}_staging',
+                        '{{ marts_schema() }}_intermediate'
                     )
                     and relations.relkind in ('r', 'v')
                     and relations.relname like '%\_\_dbt\_backup'

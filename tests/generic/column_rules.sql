@@ -8,7 +8,7 @@
     select
         rules.broken_rule,
         count(*) as row_count
-    from {{ model }}
+    from {{ tested_rows(model) }}
     cross join lateral (
         values
         ('none', false)
@@ -23,7 +23,7 @@
         select
             '{{ column }} is unique' as broken_rule,
             count(*) as row_count
-        from {{ model }}
+        from {{ tested_rows(model) }}
         where {{ column }} is not null
         group by {{ column }}
         having count(*) > 1

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _QUIET = (
@@ -41,6 +41,15 @@ class Viewer:
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+
+    @contextmanager
+    def tab(self) -> Iterator[Page]:
+        """Give an empty tab in a profile of its own."""
+        context = self._browser.new_context(viewport={"width": 1200, "height": 900})
+        try:
+            yield context.new_page()
+        finally:
+            context.close()
 
     def look(
         self,
