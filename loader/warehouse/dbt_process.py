@@ -24,7 +24,7 @@ gc.set_threshold(200_000, 50, 1000)
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
 from ..errors import ConfigurationError, LoaderError  # noqa: E402
-from . import dbt_faults, lease, parsed, temporary  # noqa: E402
+from . import dbt_faults, dbt_once, lease, parsed, temporary  # noqa: E402
 from .dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
@@ -34,10 +34,12 @@ def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code, or the contract's 4."""
     temporary.end_with_parent()
     arguments = sys.argv[1:]
+    dbt_once.avoid(parsed.folder())
     try:
         with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
             keep_connections(held)
             result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+        dbt_once.keep()
     except LoaderError as error:
         sys.stderr.write(f"Error: {error}\n")
         return _UNUSABLE if isinstance(error, ConfigurationError) else _UNAVAILABLE
