@@ -78,6 +78,9 @@ def build(
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         if Path(variables[name]).is_relative_to(home_directory()):
             writable_folder(Path(variables[name]))
+    if Path(variables["DBT_TARGET_PATH"]).is_relative_to(home_directory()):
+        # for other tools, which look where they have told dbt to write
+        variables = {"DBT_WRITE_JSON": "false", **variables}
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()

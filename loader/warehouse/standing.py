@@ -37,7 +37,14 @@ _ASK_FOR_MORE: Final = ("DBT_FULL_REFRESH", "DBT_EMPTY", "DBT_SELECT", "DBT_EXCL
 _ENV_VAR: Final = re.compile(r"env_var\(\s*['\"](\w+)")
 # Where dbt writes, and how much: no part of what it makes.
 _UNRELATED: Final = frozenset(
-    {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_LOG_LEVEL", "DBT_LOG_LEVEL_FILE"}
+    {
+        "DBT_TARGET_PATH",
+        "DBT_LOG_PATH",
+        "DBT_PROFILES_DIR",
+        "DBT_LOG_LEVEL",
+        "DBT_LOG_LEVEL_FILE",
+        "DBT_WRITE_JSON",
+    }
 )
 
 
