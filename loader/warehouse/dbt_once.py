@@ -21,12 +21,14 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import dbt_common.behavior_flags as flags
 import dbt_common.events.functions as events
 import jinja2
 import parsedatetime  # type: ignore[import-untyped]
 from dbt.clients.jinja import MacroGenerator
+from dbt.compilation import Linker
 from dbt.context import macros
-from dbt_common.dataclass_schema import dbtClassMixin
+from dbt_common.dataclass_schema import StrEnum, dbtClassMixin
 from dbt_common.events.logger import _is_print_event, _Logger
 
 from . import own_files
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import CodeType
 
+    from dbt.contracts.graph.manifest import Manifest
     from dbt.contracts.graph.nodes import Macro
 
 _WRITTEN_FOR: Final = "1.11."
@@ -131,6 +134,8 @@ def avoid(folder: Path | None = None) -> None:
         _make_a_parser_of_dates_once,
         _fill_namespaces_faster,
         _word_what_is_written,
+        _draw_the_graph_of_names,
+        _find_a_caller_by_its_frame,
     ):
         with suppress(AttributeError, TypeError):  # another shape is left as it is
             change()
@@ -315,3 +320,37 @@ def _word_what_is_written() -> None:
     found = events.env_secrets()  # type: ignore[attr-defined]
     events.env_secrets = lambda: found  # type: ignore[attr-defined]
     _Logger.write_line = write_if_heard  # type: ignore[method-assign, assignment]
+
+
+def _draw_the_graph_of_names() -> None:
+    """Draw dbt's picture of the graph from types of nodes, not from all that is in them."""
+    draw = Linker.get_graph_summary
+
+    def draw_names(linker: Linker, manifest: Manifest) -> dict[int, dict[str, Any]]:
+        places = {name: place for place, name in enumerate(linker.graph)}
+        drawn: dict[int, dict[str, Any]] = {}
+        for name, place in places.items():
+            kind = manifest.expect(name).resource_type
+            if not isinstance(kind, StrEnum):
+                return draw(linker, manifest)
+            drawn[place] = {"name": name, "type": str(kind)}
+            if found := [places[one] for one in linker.graph.successors(name)]:
+                drawn[place]["succ"] = found
+        return drawn
+
+    Linker.get_graph_summary = draw_names  # type: ignore[method-assign, assignment]
+
+
+def _find_a_caller_by_its_frame() -> None:
+    """Name the module that made a flag without reading the text of all that are under way."""
+    flag = flags.BehaviorFlagRendered
+    if not isinstance(vars(flag)["_default_source"], staticmethod):
+        return
+
+    def caller() -> str:
+        frame = sys._getframe(1)  # noqa: SLF001  as `inspect` does
+        while frame is not None and frame.f_globals.get("__name__") == flag.__module__:
+            frame = frame.f_back  # type: ignore[assignment]
+        return str(frame.f_globals.get("__name__", "Unknown")) if frame else "Unknown"
+
+    flag._default_source = staticmethod(caller)  # type: ignore[method-assign]  # noqa: SLF001

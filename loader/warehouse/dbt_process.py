@@ -12,6 +12,7 @@ import sys
 from typing import TextIO, cast
 
 from ..show.guarded import Guarded
+from . import dbt_imports
 
 # dbt quotes rows that break a constraint
 sys.stdout = cast("TextIO", Guarded(sys.stdout))
@@ -20,6 +21,7 @@ sys.stderr = cast("TextIO", Guarded(sys.stderr))
 # Most of what dbt makes lives as long as the process: to look through it again and again
 # for what does not is a tenth of a build.
 gc.set_threshold(200_000, 50, 1000)
+dbt_imports.put_off()
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
@@ -34,7 +36,7 @@ def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code, or the contract's 4."""
     temporary.end_with_parent()
     arguments = sys.argv[1:]
-    dbt_once.avoid(parsed.folder())
+    dbt_once.avoid(parsed.folder() / "own")
     try:
         with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
             keep_connections(held)

@@ -40,7 +40,8 @@ def keep(path: Path, content: bytes) -> bool:
     A folder that is made for it is nobody else's either.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         if not _is_own(path.parent.stat()):
             return False
         path.touch(mode=0o600)

@@ -14,6 +14,10 @@ from typing import Final
 
 gc.disable()  # see `tidy`
 
+from loader.warehouse import dbt_imports  # noqa: E402
+
+dbt_imports.put_off()
+
 from dbt.cli.main import dbtRunner  # noqa: E402
 
 import dbt_repeats  # noqa: E402
@@ -34,7 +38,7 @@ def main() -> None:
     """Answer every request on standard input; dbt's own output goes to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    dbt_once.avoid(parsed.folder())
+    dbt_once.avoid(parsed.folder() / "own")
     dbt_repeats.avoid()
     gc.freeze()  # what is imported stays
     for answered, line in enumerate(sys.stdin, 1):

@@ -24,6 +24,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 COMPILE = """
 import json, sys
 from pathlib import Path
+from loader.warehouse import dbt_imports
+if sys.argv[1]:
+    dbt_imports.put_off()
 from dbt.cli.main import dbtRunner
 from loader.warehouse import dbt_once, parsed
 from dbt.context import macros
@@ -36,6 +39,11 @@ found = parsed.manifest(arguments)
 done = dbtRunner(manifest=found).invoke(arguments)
 assert done.success, done.exception
 dbt_once.keep()
+def dbt_flags():
+    from dbt.adapters.factory import FACTORY
+    [adapter] = FACTORY.adapters.values()
+    return adapter.behavior._flags
+
 told = {
     "texts": {one.node.unique_id: one.node.compiled_code for one in done.result.results},
     "known": len(dbt_once._KEPT.templates),
@@ -45,6 +53,8 @@ told = {
         dbtClassMixin.json_schema.__func__.__module__,
     ],
     "is_flat": dbt_once._Flat.is_proven,
+    "described": "mashumaro.jsonschema.builder" in sys.modules,
+    "flags": [one._behavior_change_event.flag_source for one in dbt_flags()],
     "schemas": dbt_once._KEPT.schemas,
 }
 Path(sys.argv[3]).write_text(json.dumps(told))
@@ -56,6 +66,8 @@ def compiled(variables: Mapping[str, str], scratch: Path, kept: Path | None) -> 
     words = [str(kept or ""), str(PROJECT), str(scratch / "told.json")]
     subprocess.run([sys.executable, "-c", COMPILE, *words], env=variables, check=True, cwd=PROJECT)
     found: dict[str, Any] = json.loads((scratch / "told.json").read_text())
+    found["graph"] = json.loads((scratch / "target" / "graph_summary.json").read_text())
+    del found["graph"]["_invocation_id"]
     return found
 
 
@@ -74,12 +86,38 @@ def test_every_node_is_compiled_to_the_same_text_whatever_is_kept(
     assert (usual["known"], usual["made"], usual["is_flat"]) == (0, 0, None)
     for found in (first, again):
         assert found["texts"] == usual["texts"]
+        assert found["graph"] == usual["graph"]
+        assert found["flags"] == usual["flags"]
         assert found["changed"] == ["loader.warehouse.dbt_once"] * 2
         assert found["is_flat"] is True, "dbt's namespaces have another shape"
         assert found["known"] > 100
     assert first["made"] > 100
     assert again["made"] == 0, "a second process makes nothing"
+    assert [one["described"] for one in (usual, first, again)] == [True, True, False]
     assert again["schemas"] == first["schemas"]
+
+
+def test_what_is_put_off_is_there_when_it_is_asked_for() -> None:
+    asked = """
+from loader.warehouse import dbt_imports
+dbt_imports.put_off()
+import sys
+from mashumaro.jsonschema import build_json_schema
+from mashumaro.jsonschema.annotations import Pattern
+assert "mashumaro.jsonschema.builder" not in sys.modules
+assert build_json_schema(int).to_dict() == {"type": "integer"}
+from mashumaro.jsonschema import JSONSchemaBuilder, DRAFT_2020_12
+import mashumaro.jsonschema
+assert mashumaro.jsonschema.build_json_schema is sys.modules[
+    "mashumaro.jsonschema.builder"].build_json_schema
+try:
+    from mashumaro.jsonschema import nothing_of_it
+except ImportError:
+    pass
+else:
+    raise AssertionError
+"""
+    subprocess.run([sys.executable, "-c", asked], check=True, cwd=PROJECT)
 
 
 @pytest.mark.parametrize("content", [b"", b"no marshal", marshal.dumps(1), marshal.dumps((1, 2))])
