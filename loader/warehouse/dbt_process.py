@@ -26,7 +26,7 @@ dbt_imports.put_off()
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
 from ..errors import ConfigurationError, LoaderError  # noqa: E402
-from . import dbt_faults, dbt_once, lease, parsed, temporary  # noqa: E402
+from . import dbt_faults, dbt_once, lease, parsed, temporary, unchanged_views  # noqa: E402
 from .dbt_connections import keep_connections  # noqa: E402
 
 _DONE, _FAILED, _UNUSABLE, _UNAVAILABLE = 0, 1, 2, 4
@@ -40,7 +40,9 @@ def main() -> int:
     try:
         with lease.held(os.environ.get("EVALMART_SCHEMA") or "evals") as held:
             keep_connections(held)
-            result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+            project = parsed.manifest(arguments)
+            unchanged_views.leave_alone(unchanged_views.find(project, held.token))
+            result = dbtRunner(manifest=project).invoke(arguments)
         dbt_once.keep()
     except LoaderError as error:
         sys.stderr.write(f"Error: {error}\n")
