@@ -20,7 +20,7 @@ from .project import (
     project_directory,
     writable_folder,
 )
-from .standing import STAMP, inputs_of, stamp_of, standing
+from .standing import IS_FORCED, STAMP, inputs_of, stamp_of, standing
 from .variables import with_team_variables
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ def build(
     for name in ("DBT_TARGET_PATH", "DBT_LOG_PATH"):
         if Path(variables[name]).is_relative_to(home_directory()):
             writable_folder(Path(variables[name]))
+    if Path(variables["DBT_TARGET_PATH"]).is_relative_to(home_directory()):
+        # for other tools, which look where they have told dbt to write
+        variables = {"DBT_WRITE_JSON": "false", **variables}
     with connect(database_url) as connection:
         require_current(connection)
         connection.commit()
@@ -89,7 +92,7 @@ def build(
             on_standing(found)
         return 0
     if stamp is not None:
-        variables = {**variables, STAMP: json.dumps(stamp)}
+        variables = {**variables, STAMP: json.dumps(stamp | {IS_FORCED: force})}
     code = subprocess.run(  # noqa: S603  our own interpreter; arguments are the user's own
         command, env=variables, check=False
     ).returncode

@@ -13,6 +13,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from ..show.guarded import Guarded
+from . import dbt_imports
 
 # dbt quotes rows that break a constraint
 sys.stdout = cast("TextIO", Guarded(sys.stdout))
@@ -21,11 +22,12 @@ sys.stderr = cast("TextIO", Guarded(sys.stderr))
 # Most of what dbt makes lives as long as the process: to look through it again and again
 # for what does not is a tenth of a build.
 gc.set_threshold(200_000, 50, 1000)
+dbt_imports.put_off()
 
 from dbt.cli.main import dbtRunner  # noqa: E402  importing it makes most of that
 
 from ..errors import ConfigurationError, LoaderError  # noqa: E402
-from . import dbt_faults, lease, parsed, temporary  # noqa: E402
+from . import dbt_faults, dbt_once, lease, parsed, temporary, unchanged_views  # noqa: E402
 from .dbt_connections import keep_connections  # noqa: E402
 
 if TYPE_CHECKING:
@@ -40,10 +42,14 @@ def main() -> int:
     """Run dbt with the process's own arguments; return dbt's exit code, or the contract's 4."""
     temporary.end_with_parent()
     arguments = sys.argv[1:]
+    dbt_once.avoid(parsed.folder() / "own")
     try:
         with _held(arguments) as held:
             keep_connections(held)
-            result = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+            project = parsed.manifest(arguments)
+            unchanged_views.leave_alone(unchanged_views.find(project, held.token))
+            result = dbtRunner(manifest=project).invoke(arguments)
+        dbt_once.keep()
     except LoaderError as error:
         sys.stderr.write(f"Error: {error}\n")
         return _UNUSABLE if isinstance(error, ConfigurationError) else _UNAVAILABLE

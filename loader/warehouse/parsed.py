@@ -59,8 +59,7 @@ def manifest(arguments: Sequence[str]) -> Manifest | None:
     if project is None or not os.environ.get("PGDATABASE") or not _is_plain(arguments):
         return None
     variables = _at_some_time(variables)
-    folder = Path(os.environ.get(FOLDER) or home_directory() / "dbt" / "parsed")
-    path = folder / f"{_key(Path(project), variables)}.msgpack"
+    path = folder() / f"{_key(Path(project), variables)}.msgpack"
     found = _read(path)
     if found is None:
         saved = _parse(project, variables)
@@ -69,6 +68,11 @@ def manifest(arguments: Sequence[str]) -> Manifest | None:
         _keep(path, saved)
         found = _made(saved)
     return found
+
+
+def folder() -> Path:
+    """Return where what was made of the project is kept."""
+    return Path(os.environ.get(FOLDER) or home_directory() / "dbt" / "parsed")
 
 
 def _read(path: Path) -> Manifest | None:

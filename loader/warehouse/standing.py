@@ -31,13 +31,22 @@ if TYPE_CHECKING:
 
 STAMP: Final = "EVALMART_STAMP"
 """The environment variable by which a build is told what it is made of."""
+IS_FORCED: Final = "is_forced"
+"""In what it is told: it is to look at everything for itself."""
 _WITH_A_VALUE: Final = frozenset({"--vars", "--threads", "--project-dir", "--log-level"})
 _ALONE: Final = frozenset({"build", "--quiet", "-q"})
 _ASK_FOR_MORE: Final = ("DBT_FULL_REFRESH", "DBT_EMPTY", "DBT_SELECT", "DBT_EXCLUDE")
 _ENV_VAR: Final = re.compile(r"env_var\(\s*['\"](\w+)")
 # Where dbt writes, and how much: no part of what it makes.
 _UNRELATED: Final = frozenset(
-    {"DBT_TARGET_PATH", "DBT_LOG_PATH", "DBT_PROFILES_DIR", "DBT_LOG_LEVEL", "DBT_LOG_LEVEL_FILE"}
+    {
+        "DBT_TARGET_PATH",
+        "DBT_LOG_PATH",
+        "DBT_PROFILES_DIR",
+        "DBT_LOG_LEVEL",
+        "DBT_LOG_LEVEL_FILE",
+        "DBT_WRITE_JSON",
+    }
 )
 
 
@@ -121,7 +130,7 @@ def standing(connection: Connection, stamp: Mapping[str, object]) -> Standing | 
         stamp: what a build is made of now.
 
     """
-    query = _on_ledger("standing")
+    query = on_ledger("standing")
     try:
         with connection.transaction():
             row = connection.execute(query, {name: stamp[name] for name in ("inputs", "raw")})
@@ -138,13 +147,13 @@ def waiting(connection: Connection) -> int:
     """
     try:
         with connection.transaction():
-            row = connection.execute(_on_ledger("waiting")).fetchone()
+            row = connection.execute(on_ledger("waiting")).fetchone()
     except psycopg.Error:
         return 0
     return int(str(row[0])) if row else 0
 
 
-def _on_ledger(name: str) -> sql.Composed:
+def on_ledger(name: str) -> sql.Composed:
     """Return the statement of that name on the ledger of builds."""
     staging = f"{os.environ.get('EVALMART_SCHEMA') or 'evals'}_staging"
     tables = ("build_stamps", "built_relations", "builds")

@@ -14,11 +14,15 @@ from typing import Final
 
 gc.disable()  # see `tidy`
 
+from loader.warehouse import dbt_imports  # noqa: E402
+
+dbt_imports.put_off()
+
 from dbt.cli.main import dbtRunner  # noqa: E402
 
 import dbt_repeats  # noqa: E402
 from loader.errors import LoaderError  # noqa: E402
-from loader.warehouse import lease, parsed  # noqa: E402
+from loader.warehouse import dbt_once, lease, parsed  # noqa: E402
 from loader.warehouse.dbt_connections import keep_connections  # noqa: E402
 
 _TIDIED_EVERY: Final = 6
@@ -34,6 +38,7 @@ def main() -> None:
     """Answer every request on standard input; dbt's own output goes to standard error."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    dbt_once.avoid(parsed.folder() / "own")
     dbt_repeats.avoid()
     gc.freeze()  # what is imported stays
     for answered, line in enumerate(sys.stdin, 1):
@@ -45,6 +50,7 @@ def main() -> None:
             with lease.held(os.environ["EVALMART_SCHEMA"]) as held:
                 keep_connections(held)
                 outcome = dbtRunner(manifest=parsed.manifest(arguments)).invoke(arguments)
+            dbt_once.keep()
         except LoaderError as error:
             answer = {"success": False, "messages": [str(error)]}
             answers.write(json.dumps(answer) + "\n")

@@ -241,7 +241,7 @@ def test_a_planted_key_and_password_are_found_nowhere(
             places[str(table)] = "\n".join(str(row) for row in rows)
     home = Path(environment["EVALMART_HOME"])
     assert list(home.rglob("*.spool"))
-    assert list(home.rglob("manifest.json"))
+    assert list(home.rglob("dbt/target/run/**/*.sql"))
     for folder in (home, tmp_path):
         for path in folder.rglob("*"):
             if path.is_file():
