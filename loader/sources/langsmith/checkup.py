@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ...errors import ConfigurationError, LoaderError
+from ...tools.extras import is_installed, version_of
+from ...tools.extras import remedy as remedy_of
 from ...tools.finding import Finding
 from .access import key_variable
 from .answers import Answer
@@ -41,9 +42,11 @@ def examine() -> list[Finding]:
     Raises nothing that an installation, or the service, can get wrong.
     """
     findings = [_sdk()]
+    if not is_installed("langsmith"):
+        return findings
     try:
         client = LangSmith(_BRISK)
-    except (LoaderError, ImportError) as error:
+    except LoaderError as error:
         return [*findings, Finding("LangSmith endpoint", passed=False, detail=str(error))]
     if not client.access().has_key:
         remedy = "export LANGSMITH_API_KEY to ingest from LangSmith"
@@ -58,12 +61,9 @@ def examine() -> list[Finding]:
 
 
 def _sdk() -> Finding:
-    try:
-        found = version("langsmith")
-    except PackageNotFoundError:
-        return Finding(
-            "LangSmith SDK", passed=False, detail="not installed", remedy="run: pip install -e ."
-        )
+    found = version_of("langsmith")
+    if found is None:
+        return Finding("LangSmith SDK", None, "not installed", remedy_of("langsmith"))
     numbers = tuple(int(part) for part in re.findall(r"\d+", found)[:2])
     passed = OLDEST_SDK <= numbers < _NEXT_MAJOR
     oldest = ".".join(map(str, OLDEST_SDK))
