@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 _PYTHON = (3, 11)
 _ROLES = ("evals_loader", "evals_gate", "evals_analyst")
+# from there on dbt-core 1.11 cannot even be imported
+_NEW_PYTHON: Final = (3, 14)
 # Package → what versions that were tried begin with, and the extra that brings it.
 _TRIED: Final = {
     "psycopg": ("3.", ""),
-    "dbt-core": ("1.11.", "build"),
+    "dbt-core": ("1.12." if sys.version_info >= _NEW_PYTHON else "1.11.", "build"),
     "dbt-postgres": ("1.11.", "build"),
 }
 
