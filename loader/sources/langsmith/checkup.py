@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ...errors import ConfigurationError, LoaderError
-from ...tools.extras import is_installed, version_of
-from ...tools.extras import remedy as remedy_of
+from ...tools.extras import version_of
 from ...tools.finding import Finding
 from .access import key_variable
 from .answers import Answer
@@ -37,13 +36,14 @@ _V1_ENDS: Final = "the cloud service ends v1 on 2027-01-31"
 
 
 def examine() -> list[Finding]:
-    """Return a finding for each part; no request is made without a key.
+    """Return a finding for each part; none without the SDK, no request without a key.
 
     Raises nothing that an installation, or the service, can get wrong.
     """
-    findings = [_sdk()]
-    if not is_installed("langsmith"):
-        return findings
+    found = version_of("langsmith")
+    if found is None:
+        return []
+    findings = [_sdk(found)]
     try:
         client = LangSmith(_BRISK)
     except LoaderError as error:
@@ -60,10 +60,7 @@ def examine() -> list[Finding]:
     return findings
 
 
-def _sdk() -> Finding:
-    found = version_of("langsmith")
-    if found is None:
-        return Finding("LangSmith SDK", None, "not installed", remedy_of("langsmith"))
+def _sdk(found: str) -> Finding:
     numbers = tuple(int(part) for part in re.findall(r"\d+", found)[:2])
     passed = OLDEST_SDK <= numbers < _NEXT_MAJOR
     oldest = ".".join(map(str, OLDEST_SDK))
