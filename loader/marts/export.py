@@ -17,11 +17,11 @@ from psycopg import sql
 
 from ..errors import ConfigurationError, nearest
 from ..show.escape import FORMULA_PATTERN
+from ..tools.extras import require
 from ..tools.files import cannot_write, whole_file
 from .names import check_experiment
 from .reading import mart_columns, mart_names, reading
 from .rows_out import (
-    require_pyarrow,
     write_csv,
     write_json,
     write_markdown,
@@ -82,7 +82,7 @@ def export(
     chosen = _format(path, format)
     is_packed = path.lower().endswith(_PACKED)
     if chosen == "parquet":
-        require_pyarrow()  # before any work: say at once that the extra is missing
+        require("parquet")  # before any work
     with reading(connection):
         query, columns = _query(
             connection, selection, is_guarded=chosen == "csv" and not selection.is_exact

@@ -127,16 +127,6 @@ def _streamed(
         yield from cursor
 
 
-def require_pyarrow() -> None:
-    """Raise ConfigurationError where the extra is missing."""
-    try:
-        import pyarrow.parquet  # noqa: F401  an extra, wanted for this format only
-    except ImportError:
-        raise ConfigurationError(
-            "Parquet needs an extra: pip install 'evalmart[parquet]'; or export .csv"
-        ) from None
-
-
 def write_parquet(
     connection: Connection, query: sql.Composed, columns: list[tuple[str, str]], stream: Stream
 ) -> int:

@@ -8,17 +8,16 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigurationError, LoaderError
+from ..tools.extras import needed
 from ..tools.files import cannot_write
 from ..warehouse.connection import connect
 
-try:
+with needed("metrics"):
     from prometheus_client import start_http_server, write_to_textfile
     from prometheus_client.metrics_core import GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector, CollectorRegistry
-except ImportError:
-    raise ConfigurationError("metrics need their extra: pip install 'evalmart[metrics]'") from None
 
-from .families import read_metrics
+    from .families import read_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -10,9 +10,10 @@ import re
 from threading import Thread
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from markupsafe import Markup
+from ..tools.extras import needed
 
-from ..errors import ConfigurationError
+with needed("report"):
+    from markupsafe import Markup
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -104,10 +105,6 @@ def draw(spec: Json, alternative: str) -> Chart:
 
 
 def _renderer() -> ModuleType:
-    try:
-        import vl_convert  # an extra
-    except ImportError:
-        raise ConfigurationError(
-            "a report needs its extra: pip install 'evalmart[report]'"
-        ) from None
+    with needed("report"):
+        import vl_convert
     return vl_convert

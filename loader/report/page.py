@@ -11,9 +11,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-import jinja2
-from markupsafe import Markup
-
 from ..errors import ConfigurationError
 from ..marts.evidence import without_candidate
 from ..marts.pages import read_agent, read_contents, read_experiment, read_trials
@@ -22,11 +19,16 @@ from ..show import escape
 from ..show.beside import Shown, notes
 from ..show.metric_page import kind_of_values
 from ..show.render import cell, printable
+from ..tools.extras import needed
 from ..tools.tables import Kind
 from . import beside, metrics, segments, tasks, trends
 from .answers import answered
 from .grids import Cell, count_of, text_of
 from .verdict import verdict_of
+
+with needed("report"):
+    import jinja2
+    from markupsafe import Markup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

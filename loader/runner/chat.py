@@ -15,16 +15,19 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import httpx2
 import msgspec
 import stamina
 
 from ..errors import ConfigurationError, SourceUnavailable
+from ..tools.extras import needed
 from ..tools.retry_after import seconds_of
 from ..tools.secrets import remember
 from .answers import Answer, CallFailed, detail, redact
 from .pipes import MOST_OUTPUT_BYTES
 from .targets import within
+
+with needed("run"):
+    import httpx2
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError
+from ..tools.extras import needed
 from .answers import redact, redact_all
 
 if TYPE_CHECKING:
@@ -33,10 +34,11 @@ class Tracer:
             project: the project's name; the experiment's id if not given.
 
         Raises:
-            ConfigurationError: no key is set.
+            ConfigurationError: no key is set, or the SDK is not installed.
 
         """
-        from langsmith import Client  # slow to import, and seldom needed
+        with needed("langsmith"):
+            from langsmith import Client  # slow to import, and seldom needed
 
         if not (os.environ.get("LANGSMITH_API_KEY") or os.environ.get("LANGCHAIN_API_KEY")):
             raise ConfigurationError("--trace needs LANGSMITH_API_KEY")

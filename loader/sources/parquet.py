@@ -11,8 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ..errors import ConfigurationError, InvalidRecord
+from ..errors import InvalidRecord
 from ..records.json_text import too_deep
+from ..tools.extras import needed
 from . import Rejection, SourceRow
 from .binding import bind
 from .blocks import MOST_EXPANSION, InputBroken
@@ -98,13 +99,9 @@ def _batches(stream: IO[bytes]) -> Iterator[list[dict[str, Any]]]:
         InvalidRecord: this is no Parquet, or is damaged.
 
     """
-    try:
+    with needed("parquet"):
         import pyarrow as pa
         from pyarrow import parquet
-    except ImportError:
-        raise ConfigurationError(
-            "Parquet needs an extra: pip install 'evalmart[parquet]'; or convert the file to CSV"
-        ) from None
     try:
         file = parquet.ParquetFile(stream)
         _refuse_expansion(file.metadata, stream)

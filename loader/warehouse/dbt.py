@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UNEXPECTED, ConfigurationError
+from ..tools.extras import require
 from ..tools.files import whole_file
 from ..tools.isolated import module_command
 from . import team_seeds, temporary
@@ -59,8 +60,9 @@ def build(
         nothing else); what a shell says of a process that a signal ended.
 
     Raises:
-        ConfigurationError: no project here, the team's folder has a fault, evalmart's own
-            cannot be written, or the raw schema is not this program's: `init` makes it so.
+        ConfigurationError: dbt is not installed, no project here, the team's folder has a
+            fault, evalmart's own cannot be written, or the raw schema is not this program's:
+            `init` makes it so.
         WarehouseUnavailable: the server does not answer.
 
     """
@@ -72,6 +74,7 @@ def build(
         str(project_directory()),
         *with_team_variables(arguments),
     ]
+    require("build")
     # faults of the team's folder come before any of the server
     variables = dbt_environment(database_url)
     inputs = inputs_of(command[command.index("build") :], variables)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..errors import LoaderError
+from ..tools import extras
 from ..tools.finding import Finding
+from ..tools.package import FOLDER
 from ..tools.sql_files import read_sql
+from ..tools.version import __version__
 from . import migrate
 from .connection import connect, is_embedded
 from .folder import FILES, team_folder
@@ -25,7 +27,14 @@ if TYPE_CHECKING:
 
 _PYTHON = (3, 11)
 _ROLES = ("evals_loader", "evals_gate", "evals_analyst")
-_PACKAGES = {"dbt-core": "1.11.", "dbt-postgres": "1.11.", "psycopg": "3."}
+# from there on dbt-core 1.11 cannot even be imported
+_NEW_PYTHON: Final = (3, 14)
+# Package → what versions that were tried begin with, and the extra that brings it.
+_TRIED: Final = {
+    "psycopg": ("3.", ""),
+    "dbt-core": ("1.12." if sys.version_info >= _NEW_PYTHON else "1.11.", "build"),
+    "dbt-postgres": ("1.11.", "build"),
+}
 
 
 def examine(database_url: str | None = None) -> list[Finding]:
@@ -35,7 +44,7 @@ def examine(database_url: str | None = None) -> list[Finding]:
 
 def examine_program() -> list[Finding]:
     """Return a finding for Python, each package that matters, and the dbt project."""
-    return [_python(), *_packages(), _project()]
+    return [_python(), _package(), *_packages(), *_extras(), _project()]
 
 
 def examine_server(database_url: str | None = None) -> list[Finding]:
@@ -60,18 +69,30 @@ def _python() -> Finding:
     return Finding("Python", passed, found, "" if passed else "install Python 3.11 or newer")
 
 
+def _package() -> Finding:
+    return Finding("evalmart", passed=True, detail=f"{__version__}, in {FOLDER}")
+
+
 def _packages() -> Iterator[Finding]:
-    for name, expected in _PACKAGES.items():
-        try:
-            found = version(name)
-        except PackageNotFoundError:
-            yield Finding(
-                name, passed=False, detail="not installed", remedy="run: pip install -e ."
-            )
-            continue
+    for name, (expected, extra) in _TRIED.items():
+        remedy = f"tried with {expected}x: {extras.remedy(*([extra] if extra else []))}"
+        found = extras.version_of(name)
+        if found is None:
+            if not extra:
+                yield Finding(name, passed=False, detail="not installed", remedy=remedy)
+            continue  # an extra that is missing is told as one
         passed = found.startswith(expected)
-        remedy = "" if passed else f"tested with {expected}x: pip install -e ."
-        yield Finding(name, passed, found, remedy)
+        yield Finding(name, passed, found, "" if passed else remedy)
+
+
+def _extras() -> Iterator[Finding]:
+    """Name the extras that are here, and those that are not, which may be as it should."""
+    absent = [name for name in extras.EXTRAS if not extras.is_installed(name)]
+    here = [name for name in extras.EXTRAS if name not in absent]
+    yield Finding("extras", passed=True, detail=", ".join(here) or "none")
+    if absent:
+        told = [f"{name} ({extras.EXTRAS[name].purpose})" for name in absent]
+        yield Finding("extras left out", None, ", ".join(told), extras.remedy(*absent))
 
 
 def _project() -> Finding:
@@ -120,7 +141,7 @@ def _warehouse(connection: Connection, *, embedded: bool) -> Iterator[Finding]:
     yield from _rights(connection)
     if at == expected:
         yield from _rows(connection)
-    for role in _ROLES:
+    for role in _ROLES if at else ():  # what makes the schema makes them
         row = connection.execute("select from pg_roles where rolname = %s", [role]).fetchone()
         yield Finding(
             f"role {role}",

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import WarehouseUnavailable
+from ..tools.extras import require
 from .project import cannot_write
 
 if TYPE_CHECKING:
@@ -91,13 +92,14 @@ def start(data_directory: Path) -> str:
         The libpq connection string of the database `evalmart`.
 
     Raises:
-        ConfigurationError: the folder cannot be written.
+        ConfigurationError: it is not installed, or the folder cannot be written.
         WarehouseUnavailable: the server does not start; names its log file.
 
     """
     conninfo = running(data_directory)
     if conninfo is not None:
         return conninfo
+    require("embedded")  # before a folder is made that nothing can use
     with _alone(data_directory):
         deadline = time.monotonic() + _START_SECONDS
         while (conninfo := running(data_directory)) is None and processes(data_directory):

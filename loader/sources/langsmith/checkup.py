@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ...errors import ConfigurationError, LoaderError
+from ...tools.extras import version_of
 from ...tools.finding import Finding
 from .access import key_variable
 from .answers import Answer
@@ -36,14 +36,17 @@ _V1_ENDS: Final = "the cloud service ends v1 on 2027-01-31"
 
 
 def examine() -> list[Finding]:
-    """Return a finding for each part; no request is made without a key.
+    """Return a finding for each part; none without the SDK, no request without a key.
 
     Raises nothing that an installation, or the service, can get wrong.
     """
-    findings = [_sdk()]
+    found = version_of("langsmith")
+    if found is None:
+        return []
+    findings = [_sdk(found)]
     try:
         client = LangSmith(_BRISK)
-    except (LoaderError, ImportError) as error:
+    except LoaderError as error:
         return [*findings, Finding("LangSmith endpoint", passed=False, detail=str(error))]
     if not client.access().has_key:
         remedy = "export LANGSMITH_API_KEY to ingest from LangSmith"
@@ -57,13 +60,7 @@ def examine() -> list[Finding]:
     return findings
 
 
-def _sdk() -> Finding:
-    try:
-        found = version("langsmith")
-    except PackageNotFoundError:
-        return Finding(
-            "LangSmith SDK", passed=False, detail="not installed", remedy="run: pip install -e ."
-        )
+def _sdk(found: str) -> Finding:
     numbers = tuple(int(part) for part in re.findall(r"\d+", found)[:2])
     passed = OLDEST_SDK <= numbers < _NEXT_MAJOR
     oldest = ".".join(map(str, OLDEST_SDK))

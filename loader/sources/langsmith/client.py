@@ -27,6 +27,7 @@ from tenacity import (
 
 from ...errors import ConfigurationError, SourceUnavailable
 from ...tools import secrets
+from ...tools.extras import needed
 from .access import Access, kind_of
 from .answers import (
     REFUSED,
@@ -284,12 +285,13 @@ def _configured_client() -> Client:
     """Build the SDK's client, for its configuration and its HTTP session.
 
     Raises:
-        ConfigurationError: the SDK refuses the configuration.
+        ConfigurationError: the SDK is not installed, or refuses the configuration.
     """
     # imported here: the package is slow to import and most commands do without it
-    from langsmith import Client
-    from langsmith.utils import LangSmithError
-    from urllib3.util import Retry
+    with needed("langsmith"):
+        from langsmith import Client
+        from langsmith.utils import LangSmithError
+        from urllib3.util import Retry
 
     refused = ""
     try:

@@ -7,6 +7,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from ...errors import InvalidRecord
+from ...tools.extras import missing
 from ..blocks import BLOCK_BYTES
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ METHOD: Final = 93
 """What the archive says of such a member."""
 _LOCAL_HEADER: Final = 30
 _LENGTHS: Final = slice(26, 30)
-_WITHOUT: Final = (
-    "{name} is packed with Zstandard, which needs the package zstandard here: "
-    "pip install 'evalmart[inspect]'"
-)
 
 
 def blocks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
@@ -40,7 +37,7 @@ def blocks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
-        reason = _WITHOUT.format(name=info.filename)
+        reason = f"{info.filename} is packed with Zstandard, and {missing('inspect')}"
         raise InvalidRecord("", "missing_package", reason) from None
     left, checksum = info.file_size, 0
     with path.open("rb") as archive:
