@@ -316,7 +316,7 @@ def build(url: str, *arguments: str) -> Callable[[], int | None]:
 
 def import_everything() -> None:
     """Import what children will need, so that no fork has to."""
-    modules = {place.partition(":")[0] for place, _ in COMMANDS.values()}
+    modules = {f"loader.cli.{place.partition(':')[0]}" for place, _ in COMMANDS.values()}
     more = (
         "loader.warehouse.dbt_process", "loader.recording.recorder", "loader.ingest.load",
         "loader.ingest.retention", "loader.ingest.withdrawals", "loader.runner.session",
