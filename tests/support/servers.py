@@ -68,6 +68,11 @@ def begin_run() -> None:
     os.environ["EVALMART_PARSED"] = str(folder / "parsed")  # importing its name imports dbt
 
 
+def run_folder() -> Path:
+    """Return where the processes of this run keep what is gone with it."""
+    return Path(os.environ[_RUN])
+
+
 def _place() -> Path:
     """Return where a run keeps its databases: in memory, where there is room.
 
@@ -131,7 +136,7 @@ def _remove(folder: Path) -> None:
 
 def shared(name: str) -> str:
     """Return the connection string of the run's server of a version; the first caller starts it."""
-    folder = Path(os.environ[_RUN])
+    folder = run_folder()
     said = folder / f"{name}.conninfo"
     with _alone(f"{name}.lock"):
         if not said.exists():
@@ -143,7 +148,7 @@ def shared(name: str) -> str:
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Keep the other processes of the run out."""
-    with (Path(os.environ[_RUN]) / name).open("a") as file:
+    with (run_folder() / name).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -227,7 +232,7 @@ _SERVERS: dict[str, Callable[[Path], str]] = {"18": _start_embedded, "15": _star
 @contextmanager
 def short_directory() -> Iterator[Path]:
     """Make a directory of the run whose path leaves room for a socket's name."""
-    directory = Path(tempfile.mkdtemp(dir=os.environ[_RUN]))
+    directory = Path(tempfile.mkdtemp(dir=run_folder()))
     directory.chmod(0o755)
     try:
         yield directory
