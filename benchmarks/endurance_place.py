@@ -8,6 +8,7 @@ of commands can be killed in the time that dozens would take to start.
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -316,7 +317,7 @@ def build(url: str, *arguments: str) -> Callable[[], int | None]:
 
 def import_everything() -> None:
     """Import what children will need, so that no fork has to."""
-    modules = {f"loader.cli.{place.partition(':')[0]}" for place, _ in COMMANDS.values()}
+    modules = {place.partition(":")[0] for place, _ in COMMANDS.values()}
     more = (
         "loader.warehouse.dbt_process", "loader.recording.recorder", "loader.ingest.load",
         "loader.ingest.retention", "loader.ingest.withdrawals", "loader.runner.session",
@@ -324,7 +325,10 @@ def import_everything() -> None:
         "loader.sources.files", "dbt.adapters.postgres",
     )  # fmt: skip
     for name in (*sorted(modules), *more):
-        import_module(name)
+        import_module(name, "loader.cli")
+    # a child that looks for garbage would touch, and so copy, all of it
+    gc.collect()
+    gc.freeze()
 
 
 def rows(
