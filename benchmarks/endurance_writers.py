@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -22,14 +23,15 @@ from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from endurance_place import Place
 
 _WRITERS, _RECORDERS, _SMALL = 16, 4, 7
 """Of the writers, so many record, one withdraws, one purges and migrates, the others ingest."""
-_FEW_BUILDS: Final = 10
+_FEW_BUILDS, _FEW_TURNS = 10, 8
+"""With fewer builds each writer has so many turns: all of them are done again afterwards."""
 _SHARED: Final = 40
 _PAUSE: Final = 0.6
 _RAW: Final = """
@@ -60,13 +62,15 @@ def writers(place: Place, url: str, count: int, seed: int) -> list[str]:
     old = [Run(f"e{n % 4}", f"old{n}", 900 + n % 5, "baseline", "1.9.0", is_old=True).record(n + 1)
            for n in range(400)]  # fmt: skip
     _load(url, write_records(folder / "old.jsonl", old))
-    number = _SMALL if count < _FEW_BUILDS else _WRITERS
+    is_small = count < _FEW_BUILDS
+    number = _SMALL if is_small else _WRITERS
+    turns = _FEW_TURNS if is_small else None
     work: list[Callable[[], int]] = [
-        *(_recorder(folder, url, seed, n) for n in range(_RECORDERS if number > _SMALL else 2)),
-        _withdrawer(folder, url, seed),
-        _keeper(folder, url),
+        *(_recorder(folder, url, seed, n, turns) for n in range(2 if is_small else _RECORDERS)),
+        _withdrawer(folder, url, seed, turns),
+        _keeper(folder, url, turns),
     ]
-    work += [_ingester(folder, url, seed, n) for n in range(len(work), number)]
+    work += [_ingester(folder, url, seed, n, turns) for n in range(len(work), number)]
     children = [Child(one, folder / f"{n}.log") for n, one in enumerate(work)]
     faults: list[str] = []
     builds = 0
@@ -74,6 +78,8 @@ def writers(place: Place, url: str, count: int, seed: int) -> list[str]:
     builders: list[Child | None] = [None, None]
     while builds < count and not faults:
         for n, child in enumerate(builders):
+            if child is None and builds + len([*filter(None, builders)]) >= count:
+                continue  # those under way are enough
             if child is None:
                 builders[n] = Child(build(url), folder / f"build-{n}.log")
             elif child.is_over():
@@ -81,8 +87,11 @@ def writers(place: Place, url: str, count: int, seed: int) -> list[str]:
                 ended = child.wait()
                 builds += ended.code == 0
                 faults += [f"a build ended with {ended}"] if ended.code else []
-        faults += [f"writer {n} ended early: {child.wait()}"
-                   for n, child in enumerate(children) if child.is_over()]  # fmt: skip
+        faults += [
+            f"writer {n} ended early: {child.wait()}"
+            for n, child in enumerate(children)
+            if child.is_over() and (child.wait().code or not is_small)
+        ]
         time.sleep(0.05)
     (folder / "stop").touch()
     for n, child in enumerate([*children, *filter(None, builders)]):
@@ -137,14 +146,16 @@ def _replay(url: str, other: str, folder: Path) -> None:
                 load(connection, FileSource([path]), read_vocabulary(), Defaults())
 
 
-def _ingester(folder: Path, url: str, seed: int, number: int) -> Callable[[], int]:
+def _ingester(
+    folder: Path, url: str, seed: int, number: int, turns: int | None
+) -> Callable[[], int]:
     """Return a writer that loads files of its own runs and of everybody's, and some twice."""
 
     def work() -> int:
         chance = random.Random(seed * 1000 + number)  # noqa: S311  repeatable
         value = number
         files: list[Path] = []
-        while not (folder / "stop").exists():
+        for _ in _turns(folder, turns):
             runs = [_shared(n) for n in chance.sample(range(_SHARED), 5)]
             runs += [_own(number, chance.randrange(400)) for _ in range(20)]
             records = []
@@ -162,7 +173,9 @@ def _ingester(folder: Path, url: str, seed: int, number: int) -> Callable[[], in
     return work
 
 
-def _recorder(folder: Path, url: str, seed: int, number: int) -> Callable[[], int]:
+def _recorder(
+    folder: Path, url: str, seed: int, number: int, turns: int | None
+) -> Callable[[], int]:
     """Return a writer that records and corrects runs of its own."""
 
     def work() -> int:
@@ -170,7 +183,7 @@ def _recorder(folder: Path, url: str, seed: int, number: int) -> Callable[[], in
         value = number
         path = folder / f"recorded-{number}.jsonl"
         with path.open("w") as kept, Recorder(database_url=url, exit_seconds=60) as recorder:
-            while not (folder / "stop").exists():
+            for _ in _turns(folder, turns):
                 for _ in range(chance.randrange(1, 30)):
                     value += _WRITERS
                     run = _own(number, chance.randrange(300), "r")
@@ -185,13 +198,13 @@ def _recorder(folder: Path, url: str, seed: int, number: int) -> Callable[[], in
     return work
 
 
-def _withdrawer(folder: Path, url: str, seed: int) -> Callable[[], int]:
+def _withdrawer(folder: Path, url: str, seed: int, turns: int | None) -> Callable[[], int]:
     """Return a writer that takes back what ingest loaded of a task, and lifts that at times."""
 
     def work() -> int:
         chance = random.Random(seed)  # noqa: S311  repeatable
         said = ("--reason", "a mistake", "--yes", "--database-url", url)
-        while not (folder / "stop").exists():
+        for _ in _turns(folder, turns):
             meant = (f"e{chance.randrange(4)}", "--task", f"t{chance.randrange(6):03}")
             words = ("withdraw", "--experiment", *meant, *said)
             code = outcome(*words)
@@ -208,11 +221,11 @@ def _withdrawer(folder: Path, url: str, seed: int) -> Callable[[], int]:
     return work
 
 
-def _keeper(folder: Path, url: str) -> Callable[[], int]:
+def _keeper(folder: Path, url: str, turns: int | None) -> Callable[[], int]:
     """Return what removes runs past retention and migrates, again and again."""
 
     def work() -> int:
-        while not (folder / "stop").exists():
+        for _ in _turns(folder, turns):
             purge = ("purge", "--older-than", "400", "--yes", "--no-build")
             for words in (purge, ("init",)):
                 if code := outcome(*words, "--database-url", url):
@@ -221,6 +234,14 @@ def _keeper(folder: Path, url: str) -> Callable[[], int]:
         return 0
 
     return work
+
+
+def _turns(folder: Path, most: int | None) -> Iterator[int]:
+    """Count the turns of a writer, until it is told to stop or has had the most."""
+    for turn in itertools.count():
+        if turn == most or (folder / "stop").exists():
+            return
+        yield turn
 
 
 def _shared(number: int) -> Run:

@@ -8,13 +8,15 @@ import pytest
 from xdist.scheduler import LoadFileScheduling
 
 import servers
-from warehouse_dbt import Dbt
+import warehouse_dbt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from xdist.remote import Producer
+
+    from warehouse_dbt import Dbt
 
 # long tests that share nothing with their file
 _ALONE = (
@@ -57,11 +59,9 @@ def postgres_server(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    """Give dbt in one process for every build: importing it takes longer than many a build."""
-    runner = Dbt(tmp_path_factory.mktemp("dbt"))
-    yield runner
-    runner.close()
+def dbt() -> Dbt:
+    """Give dbt in one process for every build."""
+    return warehouse_dbt.shared()
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what was started."""
+    warehouse_dbt.leave()
     servers.leave()
     if not hasattr(config, "workerinput"):
         servers.end_run()

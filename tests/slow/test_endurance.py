@@ -1,4 +1,8 @@
-"""`benchmarks/endurance.py` in small: what it does at length, its programs do here at all."""
+"""`benchmarks/endurance.py` in small: what it does at length, its programs do here at all.
+
+Here each kind is tried once, on the newest server and directly. `make endurance` tries them by the
+hundred and thousand, on every server, and what is killed and crowded also behind a pooler.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ import sys
 
 import pytest
 
-import programs
 import servers
 
 pytestmark = [pytest.mark.slow, pytest.mark.newest_server]
@@ -48,8 +51,3 @@ def test_nothing_grows_but_data() -> None:
 @pytest.mark.skipif(bool(os.geteuid()), reason="only root can mount a small disk")
 def test_a_full_disk_is_said_and_the_same_command_completes_with_room() -> None:
     assert "nothing wrong" in endure("full-disk", "--count", "2")
-
-
-def test_what_was_acknowledged_outlives_kill_9_behind_a_pooler() -> None:
-    programs.program("pgbouncer", "/usr/sbin/pgbouncer", package="pgbouncer")
-    assert "through PgBouncer" in endure("kills", "--count", "4", "--pooler", "--seed", "2")

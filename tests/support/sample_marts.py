@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from click.testing import CliRunner
+
 import servers
+import warehouse_dbt
+from loader.cli import cli
 from loader.sources.sample import write_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import psycopg
+    from click.testing import Result
 
 
-def loader(url: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run one command on a database; it must succeed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "loader", *map(str, arguments[:1]), "--database-url", url,
-         *map(str, arguments[1:])],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+def loader(url: str, *arguments: object) -> Result:
+    """Run one command on a database, in this process; it must succeed."""
+    name, *more = map(str, arguments)
+    done = CliRunner().invoke(cli, [name, "--database-url", url, *more])
+    assert done.exit_code == 0, done.output
     return done
 
 
@@ -54,9 +54,8 @@ def ingest(url: str, *files: Path) -> None:
 
 
 def build(url: str) -> None:
-    """Build every mart; dbt's own tests have their place elsewhere."""
-    without = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-    loader(url, "build", "--quiet", *without)
+    """Build every mart; the command and dbt's own tests have their place elsewhere."""
+    warehouse_dbt.shared().build(url, "--exclude-resource-type", "test")
 
 
 def copy_rows(connection: psycopg.Connection, mart: str, where: str, **changes: str) -> None:

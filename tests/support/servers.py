@@ -34,7 +34,9 @@ _DEBIAN = Path("/usr/lib/postgresql/15/bin")
 _SPEED = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _RUN = "EVALMART_TEST_RUN"
 """Where the processes of one run find what they share."""
-_PLACE = Path("/tmp")  # noqa: S108  a socket's name must be short
+_MEMORY, _DISK = Path("/dev/shm"), Path("/tmp")  # noqa: S108  a socket's name must be short
+_ROOM = 4 * 1024**3
+"""Bytes that memory must have free for the servers of a run."""
 _PREFIX = "evalmart-"
 _LOCK = "run.lock"
 """Held by the first process of a run until it ends, however it ends."""
@@ -53,9 +55,10 @@ def begin_run() -> None:
 
     Servers of runs that were killed are stopped first.
     """
-    for folder in _PLACE.glob(f"{_PREFIX}*"):
-        _sweep(folder)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_PLACE))
+    for place in (_MEMORY, _DISK):
+        for folder in place.glob(f"{_PREFIX}*"):
+            _sweep(folder)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
     folder.chmod(0o755)
     new = folder / f"{_LOCK}.new"
     lock = os.open(new, os.O_CREAT | os.O_RDWR, 0o600)  # closed by the end of the process
@@ -63,6 +66,25 @@ def begin_run() -> None:
     new.rename(folder / _LOCK)  # nobody finds it free
     os.environ[_RUN] = str(folder)
     os.environ["EVALMART_PARSED"] = str(folder / "parsed")  # importing its name imports dbt
+
+
+def run_folder() -> Path:
+    """Return where the processes of this run keep what is gone with it."""
+    return Path(os.environ[_RUN])
+
+
+def _place() -> Path:
+    """Return where a run keeps its databases: in memory, where there is room.
+
+    A database for a test is some three hundred files, which cost a disk's file system five
+    times as much as one in memory; and a build need not wait for what others write.
+    """
+    try:
+        room = os.statvfs(_MEMORY)
+    except OSError:
+        return _DISK  # no such system
+    is_usable = os.access(_MEMORY, os.W_OK) and room.f_bavail * room.f_frsize >= _ROOM
+    return _MEMORY if is_usable else _DISK
 
 
 def end_run() -> None:
@@ -114,7 +136,7 @@ def _remove(folder: Path) -> None:
 
 def shared(name: str) -> str:
     """Return the connection string of the run's server of a version; the first caller starts it."""
-    folder = Path(os.environ[_RUN])
+    folder = run_folder()
     said = folder / f"{name}.conninfo"
     with _alone(f"{name}.lock"):
         if not said.exists():
@@ -126,7 +148,7 @@ def shared(name: str) -> str:
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Keep the other processes of the run out."""
-    with (Path(os.environ[_RUN]) / name).open("a") as file:
+    with (run_folder() / name).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -234,7 +256,7 @@ def own(name: str) -> Iterator[str]:
 @contextmanager
 def short_directory() -> Iterator[Path]:
     """Make a directory of the run whose path leaves room for a socket's name."""
-    directory = Path(tempfile.mkdtemp(dir=os.environ[_RUN]))
+    directory = Path(tempfile.mkdtemp(dir=run_folder()))
     directory.chmod(0o755)
     try:
         yield directory

@@ -7,11 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import servers
 from loader.warehouse.connection import environment
 
 if TYPE_CHECKING:
@@ -130,3 +132,20 @@ class Dbt:
         )
         self._process.stdin.flush()
         return self._process
+
+
+_SHARED: list[Dbt] = []
+"""The one of this process, once there is one."""
+
+
+def shared() -> Dbt:
+    """Return dbt for every build of this process: importing it takes longer than many a build."""
+    if not _SHARED:
+        _SHARED.append(Dbt(Path(tempfile.mkdtemp(prefix="dbt-", dir=servers.run_folder()))))
+    return _SHARED[0]
+
+
+def leave() -> None:
+    """End it."""
+    while _SHARED:
+        _SHARED.pop().close()

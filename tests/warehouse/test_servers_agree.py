@@ -11,6 +11,7 @@ import random
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import psycopg
 import pytest
@@ -21,6 +22,7 @@ import verdict_cases
 import verdict_simulation
 from close_values import agrees
 from loader.marts import catalog, evidence, exported, questions, regressions
+from loader.marts.leaving import runs as leaving
 from planted_histories import plant
 from random_records import random_record
 from raw_rows import RawRows
@@ -60,11 +62,15 @@ def raw_rows(connection: Connection) -> Iterator[int]:
     simulated = verdict_simulation.experiments(np.random.default_rng(29), EXPERIMENTS)
     experiments = [*cases, *(one.records for one in simulated)]
     histories = [record for record in plant(rng) if record["agent_name"] in AGENTS]
+    said = random.Random(7)  # noqa: S311  a seeded test
     last = 0
     # the second half also has a third of the first one's runs again, with other values
     for half, runs in enumerate((range(RUNS), range(RUNS // 3))):
         raw.load(random_record(rng, run) for run in runs)
         raw.load(record for records in experiments[half::2] for record in records)
+        asked = [run for run in raw.current() if run["experiment_id"] in ASKED]
+        for run in said.sample(asked, 20):
+            raw.annotate(run, "accuracy", said.choice([0.0, 0.25, 1.0]), "ana")
         newest = raw.load(histories[half::2])
         yield last
         last = newest
@@ -156,6 +162,16 @@ def test_both_servers_answer_the_same(built: tuple[Connection, Connection]) -> N
             "results": sorted(exported.results(connection, (1.0, 1000.0), (0.01, 1.0)), key=str),
             "segments": [evidence.segment_verdicts(connection, name).rows for name in ASKED],
         }
+        with connection.transaction():
+            edits = [edit for name in ASKED for edit in leaving.edits(connection, name)]
+            of_all["edits leaving"] = msgspec.to_builtins(edits)
+            for name in ASKED:
+                arms = leaving.arms(connection, name)
+                contents = [run for arm in arms for run in leaving.runs(connection, arm)]
+                of_all |= {
+                    f"arms leaving of {name}": msgspec.to_builtins(arms),
+                    f"runs leaving of {name}": msgspec.to_builtins(contents),
+                }
         for name in ASKED:
             judged = "select * from evals.judge(%s, %s) order by 1, 2, 3"
             of_all |= {

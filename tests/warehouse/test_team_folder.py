@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
 import servers
+from loader.cli import cli
 from loader.warehouse.connection import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from click.testing import Result
 
     from warehouse_dbt import Dbt
 
@@ -33,25 +35,12 @@ class Team(NamedTuple):
     url: str
     home: Path
 
-    def run(
-        self, *arguments: str, exit_code: int = 0, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the command as a person would."""
-        done = subprocess.run(
-            [sys.executable, "-m", "loader", *arguments],
-            cwd=self.directory,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(servers.REPOSITORY),
-                "DATABASE_URL": self.url,
-                "EVALMART_HOME": str(self.home),
-                **environment,
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == exit_code, done.stdout + done.stderr
+    def run(self, *arguments: str, exit_code: int = 0, **environment: str) -> Result:
+        """Run the command as a person would, in their folder; its dbt is a process."""
+        own = {"DATABASE_URL": self.url, "EVALMART_HOME": str(self.home), **environment}
+        with contextlib.chdir(self.directory):
+            done = CliRunner(env=own).invoke(cli, arguments)
+        assert done.exit_code == exit_code, done.output
         return done
 
     def verdict(self, experiment: str) -> tuple[object, ...]:

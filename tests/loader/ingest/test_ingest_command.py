@@ -15,6 +15,8 @@ from ingest_support import line
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.newest_server
+
 
 def run(
     database_url: str, *arguments: str, data: bytes = b""

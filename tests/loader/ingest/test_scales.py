@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +19,8 @@ from memory_source import MemorySource
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from click.testing import Result
 
     from loader.ingest.summary import LoadSummary
 
@@ -182,12 +181,9 @@ def test_a_scale_that_makes_no_sense_is_refused(
     assert word in from_text.reasons[0].example
 
 
-def ingest(url: str, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "loader", "ingest", "--database-url", url, "--file", str(path),
-         *arguments],
-        capture_output=True, text=True, check=False, env=dict(os.environ),
-    )  # fmt: skip
+def ingest(url: str, path: Path, *arguments: str) -> Result:
+    command = ["ingest", "--database-url", url, "--file", str(path), *arguments]
+    return CliRunner().invoke(cli, command)
 
 
 def test_the_command_says_what_does_not_count_and_what_to_type(
@@ -198,7 +194,7 @@ def test_the_command_says_what_does_not_count_and_what_to_type(
     records[0]["cost_usd"] = -1
     path.write_text("".join(json.dumps(fields) + "\n" for fields in records))
     done = ingest(database_url, path)
-    assert done.returncode == 3
+    assert done.exit_code == 3
     assert "read 240 · loaded 240 · unchanged 0 · rejected 0" in done.stdout
     assert (
         "set aside: helpfulness lies between 1 and 5 in 240 runs: declare its scale ("
@@ -212,13 +208,13 @@ def test_the_command_says_what_does_not_count_and_what_to_type(
     )
     # what it says to type does it
     done = ingest(database_url, path, "--scale", "helpfulness=1:5")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "240 of the loaded replaced what was loaded before" in done.stdout
     done = ingest(
         database_url, path, "--scale", "helpfulness=1:5", "--summary-format", "json",
         "--max-rejected", "0.4%",
     )  # fmt: skip
-    assert done.returncode == 3
+    assert done.exit_code == 3
     told = json.loads(done.stdout)
     assert (told["unchanged"], told["records_aside"], told["replaced"]) == (240, 1, 0)
     [aside] = told["set_aside"]
@@ -233,13 +229,13 @@ def test_a_load_with_little_trouble_is_fine(database_url: str, tmp_path: Path) -
     bad = [record(task_id=f"b{number}", success=3) for number in range(6)]
     lines = [json.dumps(fields) + "\n" for fields in (*sound, *bad)]
     path.write_text("".join(lines[:-1]))
-    assert ingest(database_url, path).returncode == 0, "5 of 100"
+    assert ingest(database_url, path).exit_code == 0, "5 of 100"
     path.write_text("".join(lines))
-    assert ingest(database_url, path).returncode == 3, "6 of 101"
-    assert ingest(database_url, path, "--max-rejected", "10%").returncode == 0
-    assert ingest(database_url, path, "--max-rejected", "0.06").returncode == 0
+    assert ingest(database_url, path).exit_code == 3, "6 of 101"
+    assert ingest(database_url, path, "--max-rejected", "10%").exit_code == 0
+    assert ingest(database_url, path, "--max-rejected", "0.06").exit_code == 0
     path.write_text(lines[0])
-    assert ingest(database_url, path, "--max-rejected", "0").returncode == 0
+    assert ingest(database_url, path, "--max-rejected", "0").exit_code == 0
 
 
 @pytest.mark.parametrize(

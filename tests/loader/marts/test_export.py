@@ -181,6 +181,7 @@ def test_an_experiment_is_chosen_in_any_mart_that_has_one(url: str, tmp_path: Pa
     assert path.read_text() == ""
 
 
+@pytest.mark.newest_server
 @pytest.mark.parametrize("name", ["json", "jsonl", "markdown", "csv"])
 def test_a_terminal_is_told_no_escapes(url: str, name: str) -> None:
     with connect(url) as connection:
@@ -281,6 +282,7 @@ def test_parquet_without_its_extra_names_it(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.newest_server
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -352,6 +354,7 @@ def test_a_file_is_as_readable_as_any_other(url: str, tmp_path: Path) -> None:
     assert len(modes) == 1
 
 
+@pytest.mark.newest_server
 def test_a_reader_that_stops_early_does_no_harm(url: str) -> None:
     with connect(url) as connection:
         connection.execute(
@@ -369,6 +372,7 @@ def test_a_reader_that_stops_early_does_no_harm(url: str) -> None:
         process.wait(30)
 
 
+@pytest.mark.newest_server
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
 def test_memory_stays_bounded(url: str, tmp_path: Path, ending: str) -> None:
     with connect(url) as connection:

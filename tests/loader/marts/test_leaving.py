@@ -19,6 +19,9 @@ from sample_marts import build, loader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# what reads the marts for it is asked of both servers in test_servers_agree.py
+pytestmark = pytest.mark.newest_server
+
 _OF_RECORDS = """
 select
     task_id, experiment_group, extension_version, model_version, agent_name, dataset_version,

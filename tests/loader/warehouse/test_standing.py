@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
 import servers
+from loader.cli import cli
 from loader.warehouse.connection import connect
 from loader.warehouse.dbt import dbt_environment
 from loader.warehouse.project import project_directory
@@ -33,11 +33,11 @@ RUN = {
 
 
 def loader(url: str, *words: str, code: int = 0, text: str | None = None) -> str:
-    """Run one command on a database; return all that it printed."""
-    command = [sys.executable, "-m", "loader", words[0], "--database-url", url, *words[1:]]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    """Run one command on a database, its dbt as a process; return all that it printed itself."""
+    command = [words[0], "--database-url", url, *words[1:]]
+    done = CliRunner().invoke(cli, command, input=text)
+    assert done.exit_code == code, done.output
+    return done.output
 
 
 def ingest(url: str, *tasks: str, **more: object) -> str:
