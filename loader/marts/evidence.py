@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, LiteralString
 
 from ..show.render import printable
 from ..warehouse.seeds import seed_shown
-from .reading import fetch, on_marts, reading, typed
+from .reading import fetch, on_marts, reading, statement, typed
 from .rows import SetAside
 
 if TYPE_CHECKING:
@@ -60,34 +60,9 @@ def failed_arms(
         group: the candidate's.
         version: the candidate's.
     """
-    table = _select(
-        connection,
-        """
-        select
-            results.experiment_id,
-            results.experiment_group,
-            results.extension_version,
-            sum(results.repetitions)::integer as runs
-        from {evaluation_results} as results
-        where
-            results.experiment_id = any(%(experiments)s)
-            and not exists (
-                select from {experiment_summaries} as others
-                where
-                    results.experiment_id = others.experiment_id
-                    and results.experiment_group = others.candidate_group
-                    and results.extension_version = others.candidate_version
-                    and (others.candidate_group, others.candidate_version)
-                    <> (%(group)s, %(version)s)
-            )
-        group by
-            results.experiment_id, results.experiment_group, results.extension_version
-        having sum(results.failed_repetitions) = sum(results.repetitions)
-        order by
-            results.experiment_id, results.experiment_group, results.extension_version
-        """,
-        {"experiments": sorted(experiments), "group": group, "version": version},
-    )
+    parameters = {"experiments": sorted(experiments), "group": group, "version": version}
+    with reading(connection):
+        table = fetch(connection, statement("failed_arms"), parameters)
     return [
         f"Every run of {failed} {its_version} in {experiment} failed ({runs:,} of {runs:,})."
         for experiment, failed, its_version, runs in table.rows
