@@ -118,8 +118,7 @@ def calibrate(  # noqa: PLR0913  each is an option of the command
         raise ConfigurationError(why_not_built(connection)) from None
     except (psycopg.errors.UndefinedFunction, psycopg.errors.UndefinedColumn) as error:
         raise ConfigurationError(
-            f"the marts are of another version ({error.diag.message_primary}); "
-            "run evalmart build"
+            f"the marts are of another version ({error.diag.message_primary}); run evalmart build"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise WarehouseUnavailable(

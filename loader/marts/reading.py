@@ -49,8 +49,7 @@ def reading(connection: Connection, experiments: Collection[str] | None = None) 
         raise ConfigurationError(why_not_built(connection)) from None
     except (psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction) as error:
         raise ConfigurationError(
-            f"the marts are of another version ({error.diag.message_primary}); "
-            "run evalmart build"
+            f"the marts are of another version ({error.diag.message_primary}); run evalmart build"
         ) from None
     except psycopg.errors.InsufficientPrivilege as error:
         raise missing_right(connection, error) from None

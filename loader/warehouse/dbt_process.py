@@ -47,7 +47,8 @@ def main() -> int:
         with _held(arguments) as held:
             keep_connections(held)
             project = parsed.manifest(arguments)
-            unchanged_views.leave_alone(unchanged_views.find(project, held.token))
+            if held:
+                unchanged_views.leave_alone(unchanged_views.find(project, held.token))
             result = dbtRunner(manifest=project).invoke(arguments)
         dbt_once.keep()
     except LoaderError as error:

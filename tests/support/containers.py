@@ -38,8 +38,8 @@ _FILES = {
     "etc/shadow": "root:*:::::::\n",
     "etc/gshadow": "root:*::\n",
 }
-# where an index, its certificates and its settings are, on a machine that has others
-_OUTSIDE = ("/etc/ssl", "/etc/xdg", "/etc/ld.so.cache", "/opt/pypi", "/opt/wheels")
+_OUTSIDE = ("/etc/ssl", "/etc/ld.so.cache")
+"""Certificates of this machine, and where its libraries are."""
 
 
 class Engine(NamedTuple):
@@ -66,10 +66,11 @@ class Engine(NamedTuple):
 
     def build(self, context: Path, tag: str) -> str:
         """Build the Dockerfile of a folder; return what was said."""
+        places = [*_OUTSIDE, *_folders_of_pip()]
         arguments = [
             "build", "--isolation", "chroot", "--network", "host", "--format", "docker",
             "--pull=never", "--layers=false", "--build-arg", f"PYTHON={BASE}", *self.base,
-            *_mounts({path: path for path in _OUTSIDE if Path(path).exists()}),
+            *_mounts({place: place for place in places if Path(place).exists()}),
             "--secret", f"id=pip,src={self._settings_of_pip()}", "--tag", tag, str(context),
         ]  # fmt: skip
         done = self.podman(*arguments)
@@ -111,14 +112,8 @@ class Engine(NamedTuple):
 
     def _settings_of_pip(self) -> Path:
         """Write what pip goes by on this machine, from files and variables, as one file."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "list"],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-        values = {name.rpartition(".")[2]: value.strip("'\"") for name, value in told.items()}
         path = self.folder / "pip.conf"
-        lines = [f"{name} = {value}" for name, value in values.items()]
+        lines = [f"{name} = {value}" for name, value in _told_to_pip().items()]
         path.write_text("\n".join(["[global]", *lines, ""]), encoding="utf-8")
         return path
 
@@ -127,7 +122,7 @@ def make_engine(folder: Path) -> Engine:
     """Make a store with the base image in it.
 
     Skips, or fails where programs are demanded, without Podman and runc; skips where the tests
-    do not run as root.
+    do not run as root, or where the machine lets nobody run a container.
     """
     if os.geteuid() != 0:
         pytest.skip("images are built as root only")
@@ -141,7 +136,27 @@ def make_engine(folder: Path) -> Engine:
     variables = {"PATH": _PATH, "LD_LIBRARY_PATH": "/usr/local/lib"}
     changes = [f"--change=ENV {name}={value}" for name, value in variables.items()]
     engine.podman("import", *changes, str(skeleton), BASE)
+    tried = engine.run(BASE, "/usr/bin/true", check=False)
+    if tried.returncode:
+        engine.close()
+        pytest.skip(f"no container can be run here: {tried.stderr.strip()[-300:]}")
     return engine
+
+
+def _told_to_pip() -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return {name.rpartition(".")[2]: value.strip("'\"") for name, value in told.items()}
+
+
+def _folders_of_pip() -> list[str]:
+    """Return the folders and files that pip's settings name: an index on disk, constraints."""
+    words = " ".join(_told_to_pip().values()).replace("file://", "").split()
+    places = {word.removesuffix("/simple") for word in words if word.startswith("/")}
+    return sorted(place for place in places if not place.startswith(_OUTSIDE))
 
 
 def _mounts(places: Mapping[str, str]) -> list[str]:
