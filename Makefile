@@ -97,13 +97,16 @@ $(RUNNABLE): pyproject.toml requirements.lock
 	touch $@
 
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command 'make lock'
+	--no-strip-extras --custom-compile-command 'make lock'
+# every extra but Parquet's, which is a third of all and for .parquet files alone
+USED := $(foreach extra,build embedded langsmith inspect metrics report run,--extra $(extra))
 
-lock:  ## resolve the dependencies anew: a user's, a developer's, the audit's (needs uv)
-	$(COMPILE) --upgrade --extra all --group build --output-file requirements.lock pyproject.toml
+lock:  ## resolve the dependencies anew: a user's, a developer's, the audit's, a release's (needs uv)
+	$(COMPILE) --upgrade $(USED) --group build --output-file requirements.lock pyproject.toml
 	$(COMPILE) --upgrade --extra all --group build --group test --group lint \
 		--constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 	echo pip-audit | $(COMPILE) --upgrade --output-file requirements-audit.lock -
+	printf 'cyclonedx-bom\nhatchling\n' | $(COMPILE) --upgrade --output-file requirements-release.lock -
 
 clean: ## stop the embedded server; remove the environment and everything built
 	-test -x $(BIN)/python && $(LOADER) stop

@@ -20,8 +20,8 @@ export SOURCE_DATE_EPOCH
 
 again=$(mktemp -d)
 trap 'rm -rf "$again"' EXIT
-python -m hatchling build --directory "$out/packages" >/dev/null
-python -m hatchling build --directory "$again" >/dev/null
+python -P -m hatchling build --directory "$out/packages" >/dev/null
+python -P -m hatchling build --directory "$again" >/dev/null
 diff --recursive "$out/packages" "$again"
 
 python -P scripts/release.py notes "$version" >"$out/notes.md"

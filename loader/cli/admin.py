@@ -121,7 +121,7 @@ def env(*, is_project: bool, database_url: str | None) -> None:
     from ..warehouse.project import project_directory
 
     if is_project:
-        click.echo(project_directory())
+        say(project_directory())
         return
     _print_variables(database_url)
 
@@ -140,7 +140,7 @@ def _print_variables(database_url: str | None) -> None:
     if Path("profiles.yml").is_file() and is_copied_profile(variables["DBT_PROFILES_DIR"]):
         # a dbt project of the caller's own, which another folder's variables may hide
         named.remove("DBT_PROFILES_DIR")
-        click.echo("unset DBT_PROFILES_DIR")
+        say("unset DBT_PROFILES_DIR")
         say("dbt takes the profiles.yml of this folder", err=True)
     for name in sorted(variables):
         if name in named or (name.startswith("PG") and name != "PGPASSWORD"):

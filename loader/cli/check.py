@@ -80,7 +80,8 @@ def check(  # noqa: PLR0913  one parameter per option
 
 def _text(found: Checked) -> None:
     for notice in found.notices:
-        click.echo(f"{click.style(notice.gravity, fg=_COLOURS[notice.gravity])}  ", nl=False)
+        mark = click.style(notice.gravity, fg=_COLOURS[notice.gravity])
+        click.echo(f"{mark}  ", nl=False)
         say(notice.text())
     say(_summary(found))
 

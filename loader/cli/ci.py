@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .options import database_option
-from .say import say
+from .say import say, say_order
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -127,7 +127,7 @@ def ci(  # noqa: PLR0913  one parameter per option
     say(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}", err=True)
     if done.place.service is place.Service.GITHUB:
         for order in outputs.told_in_log(result):
-            click.echo(order)
+            say_order(order)
     ctx.exit(result.exit_code)
 
 

@@ -148,8 +148,9 @@ def test_every_key_of_a_policy_that_a_guide_names_is_in_the_policy() -> None:
 
 
 def test_every_metric_for_prometheus_that_a_guide_names_is_exposed() -> None:
-    exposed = (servers.REPOSITORY / "loader" / "prometheus" / "families.py").read_text(
-        encoding="utf-8"
+    exposed = "".join(
+        (servers.REPOSITORY / "loader" / "prometheus" / name).read_text(encoding="utf-8")
+        for name in ("exposition.py", "families.py")
     )
     named = {
         name

@@ -70,8 +70,15 @@ ARGUMENTS = {
     "purge": ["--older-than", "1", "--yes"],
     "env": [],
     "doctor": [],
+    "check": ["--no-build", "--database-url", "URL"],
+    "docs": ["-o", "OUT.html"],
+    "ci": ["--", "--file", "RUNS"],
 }  # fmt: skip
-ELSEWHERE = {"declare", "projects", "datasets", "sample", "schema", "stop"}
+ELSEWHERE = {
+    "comment", "dashboards", "declare", "projects", "datasets", "sample", "schema", "stop",
+}  # fmt: skip
+FINDINGS = {"check", "doctor"}
+"""What says the version among others."""
 
 
 def _say_version(connection: psycopg.Connection, version: int) -> None:
@@ -132,14 +139,16 @@ def test_a_command_refuses_a_newer_database_in_a_sentence_and_writes_nothing(
     monkeypatch.setenv("LANGSMITH_ENDPOINT", "http://127.0.0.1:9")
     (tmp_path / "runs.jsonl").write_text(json.dumps(RECORD))
     (tmp_path / "tasks.jsonl").write_text(json.dumps({"task_id": "t", "inputs": {"q": "?"}}))
-    named = {"RUNS": "runs.jsonl", "TASKS": "tasks.jsonl", "OUT": "out.md", "OUT.csv": "out.csv"}
-    words = [str(tmp_path / named[word]) if word in named else word for word in ARGUMENTS[command]]
+    outputs = {"OUT": "out.md", "OUT.csv": "out.csv", "OUT.html": "out.html"}
+    files = {"RUNS": "runs.jsonl", "TASKS": "tasks.jsonl", **outputs}
+    named = {word: str(tmp_path / name) for word, name in files.items()} | {"URL": later_url}
+    words = [named.get(word, word) for word in ARGUMENTS[command]]
     before = _everything(later_url)
     result = CliRunner(env={"DATABASE_URL": later_url}).invoke(cli, [command, *words])
     assert result.exit_code == 2, result.output
-    if command == "doctor":
+    if command in FINDINGS:
         assert f"version {LATER} of {known_version()}" in result.output
-        assert "→ upgrade evalmart" in result.output
+        assert "upgrade evalmart" in result.output
     else:
         assert SENTENCE in result.stderr
     assert "Traceback" not in result.output

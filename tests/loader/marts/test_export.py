@@ -391,7 +391,7 @@ def test_memory_stays_bounded(url: str, tmp_path: Path, ending: str) -> None:
 def test_the_schema_may_be_another(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALMART_SCHEMA", "elsewhere")
     with connect(url) as connection:
-        with pytest.raises(ConfigurationError, match="not built"):
+        with pytest.raises(ConfigurationError, match="nothing is loaded yet"):
             export(connection, "-", Selection())
         connection.execute("create schema elsewhere")
         connection.execute("create table elsewhere.evaluation_results as select 1 as x")
