@@ -60,7 +60,7 @@ PLAN: dict[str, list[tuple[list[str], list[str]]]] = {
 APART = {
     "init", "declare", "ingest", "projects", "datasets", "run", "compare-models", "build",
     "calibrate", "check", "report", "push", "metrics", "export", "purge", "sample", "schema", "env",
-    "doctor", "stop",
+    "doctor", "stop", "dashboards", "docs",
     "ci", "comment",  # tests/loader/ci
 }  # fmt: skip
 
