@@ -264,7 +264,7 @@ def test_a_warehouse_that_is_away_is_a_metric_not_an_error() -> None:
 def test_a_warehouse_without_marts_is_told_so(empty_database_url: str) -> None:
     with (
         connect(empty_database_url) as connection,
-        pytest.raises(ConfigurationError, match="not built"),
+        pytest.raises(ConfigurationError, match="run: evalmart init"),
     ):
         metrics.read_metrics(connection)
 
