@@ -193,8 +193,10 @@ def test_no_proof_of_the_models_runs_in_the_teams_builds(team: Team) -> None:
 
 
 def test_what_the_team_builds_of_its_own_asks_for_no_turn_and_the_rest_does(team: Team) -> None:
-    held = {"name": "somebody else", "token": "another", "sessions": "x", "renews": True}
-    with psycopg.connect(team.url, autocommit=True) as connection:
+    # alive for as long as its session is, however long dbt takes to begin
+    name = "somebody else"
+    held = {"name": name, "token": "another", "sessions": name, "renews": False}
+    with psycopg.connect(team.url, autocommit=True, application_name=name) as connection:
         connection.execute("select raw_evals.take_build('evals', %s, null)", [Jsonb(held)])
         try:
             done = team.dbt("run", "--select", "shipped")
@@ -211,7 +213,7 @@ def test_what_the_team_builds_of_its_own_asks_for_no_turn_and_the_rest_does(team
 def test_a_model_that_would_hide_one_is_refused_by_name(team: Team) -> None:
     team.write("models/stg_loads.sql", "select 1 as load_id")
     try:
-        done = team.dbt("run", "--select", "evalmart.stg_loads")
+        done = team.dbt("run", "--select", "package:evalmart,stg_loads")
     finally:
         (team.folder / "models/stg_loads.sql").unlink()
     told = " ".join(done.stdout.split())
@@ -221,7 +223,10 @@ def test_a_model_that_would_hide_one_is_refused_by_name(team: Team) -> None:
 
 def test_another_materialization_is_refused(team: Team) -> None:
     project = _FILES["dbt_project.yml"]
-    team.write("dbt_project.yml", project.replace("+schema", "+materialized: table\n  +schema"))
+    named = "models:\n  +schema"
+    team.write(
+        "dbt_project.yml", project.replace(named, "models:\n  +materialized: table\n  +schema")
+    )
     try:
         done = team.dbt("run", "--select", "stg_loads")
     finally:
