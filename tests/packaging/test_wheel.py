@@ -204,7 +204,7 @@ def test_in_a_folder_of_anybodys_everything_works_and_nothing_there_is_imported(
 
     beside = everything.work_folder("beside")
     run("evalmart", "init", cwd=beside)
-    assert "not built" in run("evalmart", "experiments", cwd=beside, code=2)
+    assert "nothing is loaded yet" in run("evalmart", "experiments", cwd=beside, code=2)
     named = run("evalmart", "experiments", cwd=beside, EVALMART_HOME=folder / ".evalmart")
     assert _EXPERIMENT in named
     for each in (folder, beside):
