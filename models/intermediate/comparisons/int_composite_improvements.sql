@@ -199,22 +199,38 @@ cluster_tasks as (
     group by comparison_number, cluster_id
 ),
 
+-- under one another and not joined: nobody tells the planner how many clusters
+-- there are, and it would loop over all of them for each
+of_clusters as (
+    select
+        comparison_number,
+        cluster_id,
+        metric,
+        influence,
+        null::bigint as n_tasks
+    from part_clusters
+    union all
+    select
+        comparison_number,
+        cluster_id,
+        null as metric,
+        null as influence,
+        n_tasks
+    from cluster_tasks
+),
+
 cluster_influences as (
     select
-        part_clusters.comparison_number,
-        part_clusters.cluster_id as member,
-        min(cluster_tasks.n_tasks) as n_tasks,
+        comparison_number,
+        cluster_id as member,
+        min(n_tasks) as n_tasks,
         -- without this cluster a part would have no value left
         case
-            when bool_and(part_clusters.influence is not null)
-                then sum(part_clusters.influence order by part_clusters.metric)
+            when bool_and(influence is not null or metric is null)
+                then sum(influence order by metric)
         end as influence
-    from part_clusters
-    inner join cluster_tasks
-        on
-            part_clusters.comparison_number = cluster_tasks.comparison_number
-            and part_clusters.cluster_id = cluster_tasks.cluster_id
-    group by part_clusters.comparison_number, part_clusters.cluster_id
+    from of_clusters
+    group by comparison_number, cluster_id
 ),
 
 influences as (
