@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .place import Place
 
 _INCONCLUSIVE: Final = 5
+_UNEXPECTED: Final = 70
 _PAGE: Final = "report.html"
 
 
@@ -69,21 +70,23 @@ def evaluate(
         code_of: returns what the command ends with for an error.
 
     Raises:
-        ConfigurationError: an option, the policy or the environment is wrong.
-        LoaderError: what a step met; what it left behind says so too.
+        ConfigurationError: the environment is wrong, and nothing is left behind.
+        LoaderError: what a step met, or what is wrong with an option or the policy; what it left
+            behind says so too, as of any other error.
 
     """
-    check(asked)
-    policy = policy_of(asked)
     clone = Clone(Path.cwd())
     where = place.find(environment, clone, asked.said)
     out = outputs.folder(asked.out)
     try:
-        result = _Evaluation(asked, where, clone, policy, tell).run()
-    except LoaderError as error:
-        failed = Result(
-            ERROR, code_of(error), redact(str(error)), [], where.experiment, "", "", where.commit
-        )
+        check(asked)
+        result = _Evaluation(asked, where, clone, policy_of(asked), tell).run()
+    except Exception as error:
+        # whatever went wrong: the verdict of an earlier push must not stand there
+        code, said = _UNEXPECTED, f"unexpected {type(error).__name__}: the job's log says more"
+        if isinstance(error, LoaderError):
+            code, said = code_of(error), str(error)
+        failed = Result(ERROR, code, redact(said), [], where.experiment, "", "", where.commit)
         _leave(where, environment, failed._replace(comment=page.comment(failed)), out)
         raise
     _leave(where, environment, result, out)

@@ -26,6 +26,8 @@ _LARGEST: Final = 32 << 20
 _MOST_PAGES: Final = 100
 _FORBIDDEN: Final = 403
 _OUT_OF_ORDER: Final = frozenset({429, 500, 502, 503, 504})
+_MAY_BE_DONE: Final = frozenset({500, 502, 504})
+"""What is said of a request, too, that was carried out and whose answer was lost on the way."""
 
 
 class Answer(NamedTuple):
@@ -122,13 +124,13 @@ class Service:
                 if error.code not in _OUT_OF_ORDER and not is_limit:
                     raise Refused(_refusal(method, path, error), error.code) from None
                 last = f"status {error.code}"
+                may_be_done = error.code in _MAY_BE_DONE
             except (OSError, HTTPException, ValueError) as error:
-                # what was sent may have arrived: a comment is looked for again by who asks
                 last = type(error).__name__
-                if method == "POST":
-                    raise SourceUnavailable(
-                        f"{method} {path}: {last}; it may have arrived"
-                    ) from None
+                may_be_done = True
+            if method == "POST" and may_be_done:
+                # a comment is looked for again by who asks
+                raise SourceUnavailable(f"{method} {path}: {last}; it may have arrived")
             if attempt < _ATTEMPTS:
                 time.sleep(min(_LONGEST_WAIT, told if told is not None else pause))
                 pause *= 2

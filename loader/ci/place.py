@@ -79,7 +79,12 @@ class Place(NamedTuple):
         return f"{self._what()}-{self.commit[:SHORT]}"
 
     def _what(self) -> str:
-        return f"pr-{self.number}" if self.number else safe_name(self.branch or "commit")
+        if self.number:
+            return f"pr-{self.number}"
+        name = safe_name(self.branch or "commit")
+        # `main-` is not main, and others are compared with main's results
+        is_taken = not self.is_main and name == safe_name(self.main)
+        return f"branch-{name}" if is_taken else name
 
 
 def safe_name(branch: str) -> str:

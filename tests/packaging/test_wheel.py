@@ -6,6 +6,7 @@ import json
 import subprocess
 import tarfile
 import uuid
+import zipfile
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -137,7 +138,7 @@ def test_a_wheel_holds_the_project_and_nothing_of_its_tests_and_tools(wheel: Pat
         ["/usr/bin/env", "git", "ls-files", "loader", "models", "macros", "seeds", "functions",
          "policies", "tests/generic", "tests/singular", "dbt_project.yml", "profiles.yml.example",
          "grafana/create_reader.sql", "grafana/dashboards", "grafana/provisioning",
-         "prometheus/alerts.yml"],
+         "prometheus/alerts.yml", "scripts/regressions.sh"],
         cwd=servers.REPOSITORY, check=False, capture_output=True, text=True,
     )  # fmt: skip
     if tracked.returncode:
@@ -149,6 +150,9 @@ def test_a_wheel_holds_the_project_and_nothing_of_its_tests_and_tools(wheel: Pat
         for name in tracked.stdout.split()
     }
     assert {name for name in names if ".dist-info/" not in name} == wanted
+    with zipfile.ZipFile(wheel) as archive:
+        script = archive.getinfo("evalmart/project/scripts/regressions.sh")
+    assert script.external_attr >> 16 & 0o111, "pip makes executable what is so in the wheel"
 
 
 def test_in_a_folder_of_anybodys_everything_works_and_nothing_there_is_imported(

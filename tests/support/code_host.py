@@ -31,7 +31,7 @@ class CodeHost:
         self.pulls: list[Row] = []
         self.requests: list[str] = []
         self.faults: dict[str, list[int | str]] = {}
-        """Method → what the next requests of it are answered: a status, or `lost`."""
+        """Method → what its next requests are answered: a status, `lost`, or `done, STATUS`."""
         self.is_app = True
         """Whether the token is a job's own."""
         self._next = 1
@@ -109,6 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        if isinstance(fault, str):  # it was done, and a gateway says that it was not
+            status, value = int(fault.removeprefix("done, ")), {"message": "out of order"}
         self._send(status, value, headers)
 
     def _found(self, method: str, given: Row) -> tuple[int, Any, dict[str, str]]:

@@ -85,9 +85,10 @@ def test_a_token_of_a_person_edits_what_that_person_wrote(
 
 @pytest.mark.parametrize(
     "faults",
-    [{"GET": [502, 503]}, {"POST": [429]}, {"POST": ["lost"]}, {"GET": [0, 500]}],
+    [{"GET": [502, 503]}, {"POST": [429]}, {"POST": ["lost"]}, {"GET": [0, 500]},
+     {"POST": [502]}, {"POST": ["done, 502"]}, {"POST": ["done, 504"]}],
     ids=str,
-)
+)  # fmt: skip
 def test_a_service_that_is_out_of_order_is_asked_again_and_gets_one_comment(
     host: CodeHost, file: Path, tmp_path: Path, faults: dict[str, list[int | str]]
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 import hostile_texts
 from loader.ci import baseline, outputs, place
 from loader.ci.asked import Asked, check, policy_of
+from loader.ci.evaluate import evaluate
 from loader.ci.git import Clone
 from loader.ci.place import Said, Service
 from loader.ci.result import Result
@@ -113,6 +114,8 @@ def test_on_github_the_head_of_a_request_counts_and_not_its_merge(tmp_path: Path
          "pr-9-aaaaaaaaaaaa", False),
         ({"CIRCLECI": "true", "CIRCLE_SHA1": HEAD, "CIRCLE_BRANCH": "main"},
          "main-aaaaaaaaaaaa", True),
+        ({"CIRCLECI": "true", "CIRCLE_SHA1": HEAD, "CIRCLE_BRANCH": "main-"},
+         "branch-main-aaaaaaaaaaaa", False),
     ],
 )  # fmt: skip
 def test_an_experiment_is_named_by_where_the_pipeline_is(
@@ -280,6 +283,37 @@ def test_options_that_do_not_go_together_are_told_all_at_once() -> None:
         check(Asked(ingest=words, baseline="own", baseline_files=["x"]))
     for told in ("--experiment ID", "--baseline ID", "--baseline own wants none"):
         assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("fault", ["the policy", "an option", "a bug"])
+def test_whatever_fails_leaves_a_comment_so_that_none_of_before_stands_there(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.chdir(repository.path)
+    policy = tmp_path / "policy.yml"
+    policy.write_text("version: 1\nflors: {accuracy: 0.5}\n", encoding="utf-8")
+    asked = Asked(
+        out=tmp_path / "out",
+        policy=policy if fault == "the policy" else None,
+        segments=["agent=shout"] if fault == "an option" else (),
+        database_url="postgresql://127.0.0.1:1/none",
+    )
+    told: list[str] = []
+
+    def tell(sentence: str) -> None:
+        told.append(sentence)
+        raise ZeroDivisionError("ghp_" + "a" * 36)
+
+    with pytest.raises(ZeroDivisionError if fault == "a bug" else ConfigurationError):
+        evaluate(asked, {}, tell, lambda _: 2)
+    verdict = json.loads((tmp_path / "out" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["verdict"] == "error"
+    assert verdict["exit_code"] == (70 if fault == "a bug" else 2)
+    comment = (tmp_path / "out" / "comment.md").read_text(encoding="utf-8")
+    assert comment.startswith("## evalmart: ⚠️ not evaluated")
+    expected = {"the policy": "flors", "an option": "agent=shout", "a bug": "ZeroDivisionError"}
+    assert expected[fault] in comment
+    assert "ghp" not in comment
 
 
 def test_segments_of_options_go_before_those_of_the_policy() -> None:

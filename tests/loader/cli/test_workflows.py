@@ -260,7 +260,7 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     ]  # fmt: skip
     everything = call(
         BASELINE="main", BASELINE_FILE="a b", EXPERIMENT="$(id)", POLICY="p*.yml",
-        SEGMENTS="agent=block  split=ignore", INGEST="--file *.jsonl --strict",
+        SEGMENTS="agent=block  split=ignore\n", INGEST="--file *.jsonl\n  --strict\n",
         DATABASE_URL="postgresql://x",
     )  # fmt: skip
     assert everything == [
@@ -287,6 +287,10 @@ def _artifact(run: int, branch: str, repository: int, *, expired: bool = False) 
         # the latest first, as GitHub lists them: a fork names its branches as it likes
         ([_artifact(9, "better", 1), _artifact(8, "main", 2), _artifact(7, "main", 1),
           _artifact(6, "main", 1)], "run=7"),
+        # a page is of a hundred
+        ([*[_artifact(900 + place, "better", 1) for place in range(250)],
+          _artifact(7, "main", 1)], "run=7"),
+        ([_artifact(900 + place, "better", 1) for place in range(200)], "run="),
         ([_artifact(5, "main", 1, expired=True)], "run="),
         ([], "run="),
         (None, "run="),
@@ -296,10 +300,12 @@ def test_the_action_takes_results_of_main_and_of_no_fork(
     tmp_path: Path, artifacts: list[dict[str, Any]] | None, said: str
 ) -> None:
     """The script is the action's own; `gh` is one that asks jq what GitHub would have answered."""
-    answer = tmp_path / "answer.json"
-    answer.write_text(json.dumps({"artifacts": artifacts}), encoding="utf-8")
+    pages = [(artifacts or [])[first : first + 100] for first in range(0, 400, 100)]
+    for number, page in enumerate(pages, 1):
+        answer = tmp_path / f"answer-{number}.json"
+        answer.write_text(json.dumps({"artifacts": page}), encoding="utf-8")
     told = (
-        f'exec jq -r "$4" {answer}'
+        f'exec jq -r "$4" "{tmp_path}/answer-${{2##*page=}}.json"'
         if artifacts is not None
         else 'echo \'{"message": "no"}\'; exit 1'
     )
