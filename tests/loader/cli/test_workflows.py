@@ -237,7 +237,7 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     command.chmod(0o755)
     empty = dict.fromkeys(
         ["BASELINE", "BASELINE_FILE", "EXPERIMENT", "POLICY", "SEGMENTS", "INGEST", "ENDPOINT",
-         "WORKSPACE", "DATABASE_URL", "LANGSMITH_API_KEY"], "",
+         "WORKSPACE", "DATABASE_URL", "LANGSMITH_API_KEY", "RUN_OF_MAIN"], "",
     )  # fmt: skip
     said = {
         **empty, "EVALMART": str(command), "OUT": "out", "INCONCLUSIVE": "pass",
@@ -255,12 +255,14 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     assert call() == [*plain, "--", "no database"]
     of_main = tmp_path / "results.jsonl"
     of_main.touch()
-    assert call(OF_MAIN=str(of_main)) == [
+    # a file that another use of the action left in the same job is none of this one's
+    assert call(OF_MAIN=str(of_main)) == [*plain, "--", "no database"]
+    assert call(OF_MAIN=str(of_main), RUN_OF_MAIN="7") == [
         *plain, "--baseline-file", str(of_main), "--", "no database",
     ]  # fmt: skip
     everything = call(
         BASELINE="main", BASELINE_FILE="a b", EXPERIMENT="$(id)", POLICY="p*.yml",
-        SEGMENTS="agent=block  split=ignore", INGEST="--file *.jsonl --strict",
+        SEGMENTS="agent=block  \nsplit=ignore\n", INGEST="--file *.jsonl\n--strict\n",
         DATABASE_URL="postgresql://x",
     )  # fmt: skip
     assert everything == [
