@@ -324,6 +324,14 @@ def test_the_action_takes_results_of_main_and_of_no_fork(
         assert not (tmp_path / "none").exists()
 
 
+def test_two_evaluations_of_one_run_mix_neither_artifacts_nor_comments() -> None:
+    [path] = [path for path in _WORKFLOWS if path.stem == "evaluate"]
+    steps = [step for step in _steps(path) if step.get("uses") in _OWN]
+    loaded = [step for step in _steps(path) if step.get("with", {}).get("path") == "evaluation"]
+    named = [step["with"].get("artifact") or step["with"].get("name") for step in steps + loaded]
+    assert named == ["${{ inputs.name }}"] * 3
+
+
 def test_the_first_example_on_the_page_is_the_file_to_copy() -> None:
     page = (_REPOSITORY / "docs" / "ci.md").read_text(encoding="utf-8")
     first = re.findall(r"^```(\w+)\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)[0]
