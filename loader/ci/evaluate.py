@@ -22,6 +22,7 @@ from ..marts.leaving import records
 from ..marts.reading import reading
 from ..report import drawing
 from ..report.page import experiment_report
+from ..tools.extras import require
 from ..tools.files import cannot_write, whole_file
 from ..tools.secrets import redact
 from ..tools.tables import Format
@@ -84,6 +85,7 @@ def evaluate(
     try:
         _forget(out)
         check(asked)
+        require("build")
         result = _Evaluation(asked, where, clone, policy_of(asked), told.sentence).run()
     except LoaderError as error:
         leave(_failed(where, code_of(error), redact(str(error))))
