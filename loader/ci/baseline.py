@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from .git import Clone
     from .place import Place
 
-_DEEPEN = "fetch the whole history (actions/checkout: fetch-depth: 0; GitLab: GIT_DEPTH: 0)"
+_DEEPEN = (
+    "this clone is shallow: fetch the whole history (actions/checkout: fetch-depth: 0; GitLab: "
+    "GIT_DEPTH: 0) to find the right baseline"
+)
 
 
 class Baseline(NamedTuple):
@@ -52,7 +55,8 @@ def choose(place: Place, clone: Clone, experiments: Sequence[str]) -> Baseline:
             "its results as --baseline-file, then run this job again",
         )
     base, told = _base(place, clone)
-    hint = _DEEPEN if clone.is_shallow() else ""
+    is_shallow = clone.is_shallow()
+    hint = _DEEPEN if is_shallow else clone.obstacle()
     if base:
         own = of_commit.get(base[:SHORT])
         if own is not None:
@@ -71,7 +75,7 @@ def choose(place: Place, clone: Clone, experiments: Sequence[str]) -> Baseline:
         if base
         else f"the commit that this one has in common with {place.main} is not known"
     )
-    shallow = ", as far as this shallow clone goes" if hint else ""
+    shallow = ", as far as this shallow clone goes" if is_shallow else ""
     return Baseline(latest, f"{why}{shallow}; using {latest}, the latest of {place.main}", hint)
 
 

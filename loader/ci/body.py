@@ -37,6 +37,8 @@ _LIVE: Final = re.compile(
     re.IGNORECASE,
 )
 _ESCAPED: Final = re.compile(r"\\([!-/:-@\[-`{-~])")
+# as `escape.markdown` has it: an amount of dollars is none
+_MATH: Final = re.compile(r"\$(?!\d)")
 _RUN: Final = re.compile(r"`+")
 _HEADING: Final = re.compile(r"#{1,6} ")
 
@@ -70,7 +72,7 @@ def faults(text: str) -> Iterator[str]:
     """Yield what would be live in a text that somebody else has written, with its line.
 
     Allowed are what a report of evalmart is made of: headings, emphasis, lists, tables, code
-    within a line, folds. No links, images, mentions, addresses, references, tags, fences.
+    within a line, folds. No links, images, mentions, addresses, references, tags, fences, formulas.
     """
     if len(text) > MOST:
         yield f"it has {len(text):,} characters, more than the {MOST:,} of a comment"
@@ -117,6 +119,8 @@ def _live(text: str) -> Iterator[str]:
     rest = _KNOWN_ENTITY.sub("", _ESCAPED.sub("", text))
     if re.search(r"&[#A-Za-z]", rest):
         yield "has a character written as an entity"
+    if _MATH.search(rest):
+        yield "has a formula, which may link"
     # a backslash takes nothing from a name; the space of no width does
     shown = unescape(_ESCAPED.sub(lambda sign: html_escape(sign.group(1)), text))
     if found := _LIVE.search(shown):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import LoaderError, NothingToJudge
+from ..errors import UNEXPECTED, LoaderError, NothingToJudge
 from ..gate import judge
 from ..gate.decision import exit_code
 from ..gate.guards import is_relative
@@ -21,6 +22,7 @@ from ..marts.leaving import records
 from ..marts.reading import reading
 from ..report import drawing
 from ..report.page import experiment_report
+from ..tools.extras import require
 from ..tools.files import cannot_write, whole_file
 from ..tools.secrets import redact
 from ..tools.tables import Format
@@ -44,29 +46,31 @@ if TYPE_CHECKING:
     from .place import Place
 
 _INCONCLUSIVE: Final = 5
-_UNEXPECTED: Final = 70
 _PAGE: Final = "report.html"
+_GATE: Final = "gate.md"
 
 
-class Evaluated(NamedTuple):
-    """What came of it, and where it came of."""
+class Told(NamedTuple):
+    """Who is told what happens, while it does."""
 
-    place: Place
-    result: Result
+    sentence: Callable[[str], None]
+    """For people."""
+    order: Callable[[str], None]
+    """For the log of the service; escaped already."""
 
 
 def evaluate(
     asked: Asked,
     environment: Mapping[str, str],
-    tell: Callable[[str], None],
+    told: Told,
     code_of: Callable[[LoaderError], int],
-) -> Evaluated:
+) -> Result:
     """Evaluate the results of a commit and leave behind what the service takes.
 
     Args:
         asked: what for.
         environment: variables of the process.
-        tell: told what happens, a sentence at a time.
+        told: who is told what happens.
         code_of: returns what the command ends with for an error.
 
     Raises:
@@ -78,25 +82,49 @@ def evaluate(
     clone = Clone(Path.cwd())
     where = place.find(environment, clone, asked.said)
     out = outputs.folder(asked.out)
+    leave = partial(_leave, where, environment, out, told.order)
     try:
+        _forget(out)
         check(asked)
-        result = _Evaluation(asked, where, clone, policy_of(asked), tell).run()
-    except Exception as error:
-        # whatever went wrong: the verdict of an earlier push must not stand there
-        code, said = _UNEXPECTED, f"unexpected {type(error).__name__}: the job's log says more"
-        if isinstance(error, LoaderError):
-            code, said = code_of(error), str(error)
-        failed = Result(ERROR, code, redact(said), [], where.experiment, "", "", where.commit)
-        _leave(where, environment, failed._replace(comment=page.comment(failed)), out)
+        require("build")
+        result = _Evaluation(asked, where, clone, policy_of(asked), told.sentence).run()
+    except LoaderError as error:
+        leave(_failed(where, code_of(error), redact(str(error))))
         raise
-    _leave(where, environment, result, out)
-    return Evaluated(where, result)
+    except Exception:
+        leave(_failed(where, UNEXPECTED, "evalmart met what nobody expected: see the job's log"))
+        raise
+    leave(result)
+    return result
 
 
-def _leave(where: Place, environment: Mapping[str, str], result: Result, out: Path) -> None:
+def _forget(out: Path) -> None:
+    """Remove the pages of an earlier run, which would stand beside a verdict they are not of."""
+    for name in (_PAGE, _GATE):
+        try:
+            (out / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(out / name, error) from error
+
+
+def _failed(where: Place, code: int, headline: str) -> Result:
+    failed = Result(ERROR, code, headline, [], where.experiment, "", "", where.commit)
+    return failed._replace(comment=page.comment(failed))
+
+
+def _leave(
+    where: Place,
+    environment: Mapping[str, str],
+    out: Path,
+    order: Callable[[str], None],
+    result: Result,
+) -> None:
     outputs.write(out / "comment.md", result.comment)
     outputs.write(out / "verdict.json", json.dumps(result.plain(), indent=2) + "\n")
     outputs.leave(where, environment, result, out)
+    if where.service is place.Service.GITHUB:
+        for line in outputs.told_in_log(result):
+            order(line)
 
 
 class _Evaluation:
@@ -122,6 +150,11 @@ class _Evaluation:
         """Do all of it."""
         where = self._place
         self._tell(f"experiment {where.experiment}: {_told(where)}")
+        if not (where.branch or where.number or where.named):
+            self._note(
+                "no branch is known, as where a commit alone is checked out: give --branch NAME, "
+                f"on {where.main} too, or its results are no baseline"
+            )
         with connect(self._url) as connection:
             # a role of loaders may not, and need not where all is as it should be
             if current_version(connection) != migrations()[-1].version:
@@ -132,7 +165,7 @@ class _Evaluation:
         if against.why:
             self._tell(against.why)
         if against.hint:
-            self._note(f"this clone is shallow: {against.hint} to find the right baseline")
+            self._note(against.hint)
         code = self._loading.load(against)
         if code:
             headline = (
@@ -195,7 +228,7 @@ class _Evaluation:
             self._tell(sentence)
         text = io.StringIO()
         render_answers(judged.answers, Format.MARKDOWN, text)
-        outputs.write(self._asked.out / "gate.md", text.getvalue())
+        outputs.write(self._asked.out / _GATE, text.getvalue())
         answer = max(judged.answers, key=lambda each: GRAVITY.index(each.decision.verdict))
         result = self._of_answer(answer, judged.exit_code, against)
         is_overruled = answer.decision.headline != answer.decision.candidate.summary.headline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from typing import TYPE_CHECKING, Final
@@ -59,9 +60,25 @@ class Clone:
         """Whether the clone was cut off, so that commits of the past are missing."""
         return self._ask("rev-parse", "--is-shallow-repository") == "true"
 
+    def obstacle(self) -> str:
+        """Return why nothing can be asked, with its remedy; empty where git answers."""
+        done = self._run("rev-parse", "--git-dir")
+        if done is None:
+            return "git is not installed here, or does not answer: install it"
+        if "dubious ownership" in done.stderr:
+            return (
+                "git takes this clone for somebody else's, as in a container: run git config "
+                f"--global --add safe.directory {self._folder}"
+            )
+        return "" if done.returncode == 0 else "this folder is no clone: run it in one"
+
     def _ask(self, *arguments: str) -> str:
+        done = self._run(*arguments)
+        return done.stdout.strip() if done is not None and done.returncode == 0 else ""
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str] | None:
         try:
-            done = subprocess.run(  # noqa: S603  git, without a shell
+            return subprocess.run(  # noqa: S603  git, without a shell
                 ["git", *_SAFE, "-C", str(self._folder), *arguments],  # noqa: S607  any git
                 capture_output=True,
                 text=True,
@@ -69,7 +86,7 @@ class Clone:
                 check=False,
                 timeout=_SECONDS,
                 stdin=subprocess.DEVNULL,
+                env={**os.environ, "LC_ALL": "C"},
             )
         except (OSError, subprocess.TimeoutExpired):
-            return ""
-        return done.stdout.strip() if done.returncode == 0 else ""
+            return None

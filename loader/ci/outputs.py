@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .place import Place
     from .result import Result
 
-_LEVELS: Final = {"blocked": "error", "inconclusive": "warning"}
+_LEVELS: Final = {"blocked": "error", "error": "error", "inconclusive": "warning"}
 _SEVERITIES: Final = {"blocked": "blocker", "inconclusive": "minor"}
 _MOST_ANNOTATIONS: Final = 5
 """GitHub shows ten of each level of a step; the rest is in the summary."""

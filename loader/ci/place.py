@@ -24,6 +24,7 @@ SHORT: Final = 12
 _LONGEST_NAME: Final = 60
 _COMMIT: Final = re.compile(r"[0-9a-fA-F]{7,64}")
 _ODD: Final = re.compile(r"[^A-Za-z0-9._]+")
+_REQUEST: Final = re.compile(r"pr-\d+")
 _LARGEST_EVENT: Final = 64 << 20
 _PULL: Final = re.compile(r"/(?:pull|merge_requests|pull-requests)/(\d+)/?\Z")
 
@@ -82,9 +83,9 @@ class Place(NamedTuple):
         if self.number:
             return f"pr-{self.number}"
         name = safe_name(self.branch or "commit")
-        # `main-` is not main, and others are compared with main's results
+        # results of no branch may pass for those of the main one, or of a request
         is_taken = not self.is_main and name == safe_name(self.main)
-        return f"branch-{name}" if is_taken else name
+        return f"branch-{name}" if is_taken or _REQUEST.fullmatch(name) else name
 
 
 def safe_name(branch: str) -> str:

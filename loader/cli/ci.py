@@ -110,24 +110,21 @@ def ci(  # noqa: PLR0913  one parameter per option
       evalmart ci --baseline exp-1 --inconclusive pass -- --file results.jsonl
       evalmart ci --baseline own --experiment nightly -- --file 'results/*.jsonl'
     """
-    from ..ci import outputs, place
+    from ..ci import place
     from ..ci.asked import Asked
-    from ..ci.evaluate import evaluate
+    from ..ci.evaluate import Told, evaluate
     from . import exit_code
 
     asked = Asked(
         place.Said(commit, branch, main, number, experiment), baseline, baseline_files,
         ingest_arguments, adds, policy_file, segments, inconclusive == "pass", out, database_url,
     )  # fmt: skip
-    done = evaluate(asked, os.environ, lambda sentence: say(sentence, err=True), exit_code)
-    result = done.result
+    told = Told(lambda sentence: say(sentence, err=True), say_order)
+    result = evaluate(asked, os.environ, told, exit_code)
     say(f"{result.verdict}: {result.headline}")
     for reason in result.reasons:
         say(f"  - {reason}")
     say(f"{out}: {', '.join(sorted(path.name for path in out.iterdir()))}", err=True)
-    if done.place.service is place.Service.GITHUB:
-        for order in outputs.told_in_log(result):
-            say_order(order)
     ctx.exit(result.exit_code)
 
 

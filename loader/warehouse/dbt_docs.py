@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import UNEXPECTED
+from ..tools.extras import require
 from ..tools.files import cannot_write, whole_file
 from ..tools.isolated import module_command
 from .dbt import dbt_environment
@@ -36,12 +37,13 @@ def write_page(path: Path, database_url: str | None = None) -> int:
         70 dbt failed. Only with 0 is there a page.
 
     Raises:
-        ConfigurationError: no project here, the team's folder has a fault, or the page or
-            evalmart's own folder cannot be written.
+        ConfigurationError: dbt is not installed, no project here, the team's folder has a
+            fault, or the page or evalmart's own folder cannot be written.
         WarehouseUnavailable: the server does not answer.
         NoRoom: the disk is full.
 
     """
+    require("build")
     variables = {**dbt_environment(database_url), SEMANTIC_LAYER: "true"}
     log = Path(variables["DBT_LOG_PATH"])
     if log.is_relative_to(home_directory()):

@@ -13,6 +13,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from ..errors import WarehouseUnavailable
+from ..tools.extras import EXTRAS, is_installed, remedy
 from ..tools.isolated import module_command
 from ..tools.notices import Gravity, Notice
 from ..tools.secrets import redact
@@ -38,9 +40,13 @@ def dry_build() -> list[Notice]:
 
     Raises:
         ConfigurationError: the team's folder has a fault.
-        WarehouseUnavailable: no embedded server can be had here.
+        WarehouseUnavailable: dbt or the embedded server is not installed, or does not start.
 
     """
+    lacking = [name for name in ("build", "embedded") if not is_installed(name)]
+    if lacking:
+        what = " and ".join(EXTRAS[name].subject for name in lacking)
+        raise WarehouseUnavailable(f"it takes {what}: {remedy(*lacking)}, or say --no-build")
     parsed = home_directory() / "dbt" / "parsed"
     with passing_server() as (url, folder), _home(folder / "home", parsed):
         with connect(url) as connection:

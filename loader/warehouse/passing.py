@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from ..errors import LoaderError, WarehouseUnavailable
+from ..errors import LoaderError
 from ..tools.isolated import module_command
 from . import embedded
 
@@ -43,7 +43,8 @@ def passing_server() -> Iterator[tuple[str, Path]]:
     """Give the connection string of an empty database, and a folder; both are gone afterwards.
 
     Raises:
-        WarehouseUnavailable: there is no embedded server here, or it does not start.
+        ConfigurationError: it is not installed.
+        WarehouseUnavailable: it does not start.
 
     """
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -55,12 +56,7 @@ def passing_server() -> Iterator[tuple[str, Path]]:
         start_new_session=True,  # what ends a whole group of processes does not end it
     )
     try:
-        try:
-            conninfo = embedded.start(folder / "postgres")
-        except ImportError as error:
-            raise WarehouseUnavailable(
-                f"there is no embedded server here ({error}): pip install 'evalmart[embedded]'"
-            ) from None
+        conninfo = embedded.start(folder / "postgres")
         with psycopg.connect(conninfo, autocommit=True) as connection:
             for statement in _HASTE:
                 connection.execute(statement)

@@ -201,6 +201,7 @@ LIVE = [
     "<details><summary>x</summary>\n`@octocat`", "</details>\n`@octocat`", "> quoted",
     "a\u202eb", "www.evil.example", "x" * 65_000, "a@b.example", "<https://evil.example>",
     "`` ` @octocat", "- [ ] task", "\\` @octocat `x`", "http&#58;//evil.example",
+    "$\\href{//evil.example}{pass}$", "$`\\href{//evil.example}{pass}`$",
 ]  # fmt: skip
 
 

@@ -104,6 +104,11 @@ def test_on_github_the_head_of_a_request_counts_and_not_its_merge(tmp_path: Path
          "fix-a-b-aaaaaaaaaaaa", False),
         ({"GITHUB_ACTIONS": "true", "GITHUB_SHA": HEAD, "GITHUB_REF": "refs/tags/v1"},
          "commit-aaaaaaaaaaaa", False),
+        # no branch may pass for the main one, or for a request
+        ({"GITHUB_ACTIONS": "true", "GITHUB_SHA": HEAD, "GITHUB_REF": "refs/heads/@main"},
+         "branch-main-aaaaaaaaaaaa", False),
+        ({"GITHUB_ACTIONS": "true", "GITHUB_SHA": HEAD, "GITHUB_REF": "refs/heads/pr-7"},
+         "branch-pr-7-aaaaaaaaaaaa", False),
         ({"GITLAB_CI": "true", "CI_COMMIT_SHA": HEAD, "CI_COMMIT_BRANCH": "main",
           "CI_DEFAULT_BRANCH": "main"}, "main-aaaaaaaaaaaa", True),
         ({"GITLAB_CI": "true", "CI_COMMIT_SHA": "f" * 40, "CI_DEFAULT_BRANCH": "main",
@@ -205,6 +210,22 @@ def test_a_shallow_clone_takes_the_latest_and_says_what_would_be_better(
     assert "fetch-depth: 0" in found.hint
 
 
+def test_a_clone_that_git_does_not_read_says_what_to_do(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, there = repository.place(base=""), named(repository.main[1])
+    found = baseline.choose(at, Clone(tmp_path), there)
+    assert found.experiment == f"main-{repository.main[1][:12]}"
+    assert "this folder is no clone" in found.hint
+    # as in a container whose user is not the owner of the folder
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("LANG", "de_DE.UTF-8")
+    found = baseline.choose(at, Clone(repository.path), there)
+    assert f"git config --global --add safe.directory {repository.path}" in found.hint
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "git is not installed here" in baseline.choose(at, Clone(repository.path), there).hint
+
+
 def test_a_clone_with_a_hostile_configuration_starts_no_program(
     repository: Repository, tmp_path: Path
 ) -> None:
@@ -243,6 +264,7 @@ def test_a_verdict_is_annotated_by_its_weight_and_at_most_five_reasons() -> None
     told = list(outputs.told_in_log(many))
     assert told[0] == "::error title=evalmart%3A blocked::worse"
     assert len(told) == 6
+    assert next(iter(outputs.told_in_log(result(verdict="error")))).startswith("::error ")
     (only,) = outputs.told_in_log(result(verdict="pass"))
     assert only.startswith("::notice ")
     assert next(iter(outputs.told_in_log(result(verdict="inconclusive")))).startswith("::warning ")

@@ -237,7 +237,7 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     command.chmod(0o755)
     empty = dict.fromkeys(
         ["BASELINE", "BASELINE_FILE", "EXPERIMENT", "POLICY", "SEGMENTS", "INGEST", "ENDPOINT",
-         "WORKSPACE", "DATABASE_URL", "LANGSMITH_API_KEY"], "",
+         "WORKSPACE", "DATABASE_URL", "LANGSMITH_API_KEY", "RUN_OF_MAIN"], "",
     )  # fmt: skip
     said = {
         **empty, "EVALMART": str(command), "OUT": "out", "INCONCLUSIVE": "pass",
@@ -255,7 +255,9 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     assert call() == [*plain, "--", "no database"]
     of_main = tmp_path / "results.jsonl"
     of_main.touch()
-    assert call(OF_MAIN=str(of_main)) == [
+    # a file that another use of the action left in the same job is none of this one's
+    assert call(OF_MAIN=str(of_main)) == [*plain, "--", "no database"]
+    assert call(OF_MAIN=str(of_main), RUN_OF_MAIN="7") == [
         *plain, "--baseline-file", str(of_main), "--", "no database",
     ]  # fmt: skip
     everything = call(
@@ -326,6 +328,14 @@ def test_the_action_takes_results_of_main_and_of_no_fork(
         quiet = {**environment, **more, "GITHUB_OUTPUT": str(tmp_path / "none")}
         subprocess.run(script, env=quiet, check=True, capture_output=True)
         assert not (tmp_path / "none").exists()
+
+
+def test_two_evaluations_of_one_run_mix_neither_artifacts_nor_comments() -> None:
+    [path] = [path for path in _WORKFLOWS if path.stem == "evaluate"]
+    steps = [step for step in _steps(path) if step.get("uses") in _OWN]
+    loaded = [step for step in _steps(path) if step.get("with", {}).get("path") == "evaluation"]
+    named = [step["with"].get("artifact") or step["with"].get("name") for step in steps + loaded]
+    assert named == ["${{ inputs.name }}"] * 3
 
 
 def test_the_first_example_on_the_page_is_the_file_to_copy() -> None:

