@@ -84,7 +84,8 @@ endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on 
 		$(BIN)/python benchmarks/endurance.py $$subject --server $$server || status=1; \
 	done; done; exit $$status
 
-# What a user needs, and over it what a developer adds.
+# What a user needs, and over it what a developer adds. Bytecode comes with the first import of a
+# module: half of what is installed is never imported.
 $(INSTALLED): $(RUNNABLE) requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	touch $@
@@ -92,7 +93,7 @@ $(INSTALLED): $(RUNNABLE) requirements-dev.lock
 $(RUNNABLE): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalmart needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
