@@ -73,6 +73,15 @@ spreads as (
         parts.metric
 ),
 
+whole_spreads as materialized (
+    select
+        metric,
+        is_ratio,
+        is_lower_better
+    from spreads
+    where segment = '' and (has_say or metric = %(metric)s)
+),
+
 pairs as materialized (
     select
         row_number() over () as pair,
@@ -94,7 +103,7 @@ pairs as materialized (
             and tasks.candidate_group = comparisons.candidate_group
             and tasks.candidate_version = comparisons.candidate_version
     where tasks.is_comparable and tasks.agent_name = %(agent)s
-    order by tasks.candidate_recorded_at desc nulls last, tasks.task_id
+    order by tasks.candidate_recorded_at desc nulls last, tasks.task_id asc
     limit %(pairs)s
 ),
 
@@ -102,7 +111,7 @@ differences as materialized (
     select
         pairs.pair,
         pairs.comparison,
-        spreads.metric,
+        whole_spreads.metric,
         1.0 / candidate.repetitions as candidate_share,
         1.0 / baseline.repetitions as baseline_share,
         candidate.is_binary and baseline.is_binary as is_binary,
@@ -110,7 +119,7 @@ differences as materialized (
             when candidate.repetitions > 1 and baseline.repetitions > 1
                 then
                     case
-                        when not spreads.is_ratio
+                        when not whole_spreads.is_ratio
                             then
                                 candidate.value_stddev * candidate.value_stddev
                                 + baseline.value_stddev * baseline.value_stddev
@@ -121,10 +130,10 @@ differences as materialized (
                     end
         end as noise,
         case
-            when not spreads.is_ratio then candidate.value - baseline.value
+            when not whole_spreads.is_ratio then candidate.value - baseline.value
             when candidate.value > 0 and baseline.value > 0
                 then ln(candidate.value) - ln(baseline.value)
-        end * case when spreads.is_lower_better then -1 else 1 end as difference
+        end * case when whole_spreads.is_lower_better then -1 else 1 end as difference
     from pairs
     inner join {evaluation_scores} as candidate
         on
@@ -135,12 +144,11 @@ differences as materialized (
             pairs.baseline_experiment_id = baseline.experiment_id
             and pairs.baseline_result_id = baseline.result_id
             and candidate.metric = baseline.metric
-    inner join spreads
-        on candidate.metric = spreads.metric and spreads.segment = ''
+    inner join whole_spreads
+        on candidate.metric = whole_spreads.metric
     where
         candidate.repetitions > 0
         and baseline.repetitions > 0
-        and (spreads.has_say or spreads.metric = %(metric)s)
 ),
 
 noises as (
@@ -163,15 +171,32 @@ centred as materialized (
     where difference is not null
 ),
 
+-- side by side in arrays: nothing has statistics, and a join would loop
+pair_values as (
+    select
+        pair,
+        array_agg(metric order by metric collate "C") as metrics,
+        array_agg(difference order by metric collate "C") as differences
+    from centred
+    group by pair
+),
+
 pair_correlations as (
     select
-        ones.metric,
-        others.metric as other,
-        corr(ones.difference, others.difference) as correlation
-    from centred as ones
-    inner join centred as others
-        on ones.pair = others.pair and ones.metric collate "C" < others.metric collate "C"
-    group by ones.metric, others.metric
+        pair_values.metrics[ones.place] as metric,
+        pair_values.metrics[others.place] as other,
+        corr(
+            pair_values.differences[ones.place],
+            pair_values.differences[others.place]
+        ) as correlation
+    from pair_values
+    cross join
+        lateral generate_subscripts(pair_values.metrics, 1) as ones (place)
+    cross join
+        lateral generate_subscripts(pair_values.metrics, 1) as others (place)
+    where ones.place < others.place
+    group by
+        pair_values.metrics[ones.place], pair_values.metrics[others.place]
     having count(*) >= %(fewest_correlated)s
 ),
 

@@ -11,7 +11,7 @@ latest as materialized (
         recorded_at
     from {evaluation_results}
     where agent_name = %(agent)s
-    order by recorded_at desc nulls last
+    order by recorded_at desc
     limit %(results)s
 )
 
@@ -28,7 +28,8 @@ select
                 array_agg(
                     latest.experiment_id
                     order by
-                        latest.recorded_at desc nulls last, latest.experiment_id
+                        latest.recorded_at desc,
+                        latest.experiment_id asc
                 )
             )[1]
     ) as tasks
