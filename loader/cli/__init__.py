@@ -53,6 +53,7 @@ COMMANDS = {
     "ci": (".ci:ci", "From results to a verdict in a pipeline."),
     "comment": (".ci:comment", "The verdict as the one comment of a pull request."),
     "replay": (".gate:replay", "Which past verdicts would be others today, and why."),
+    "plan": (".plan:plan", "How many tasks and repetitions, before you run."),
     "calibrate": (".gate:calibrate", "How often the gate sees a change where none is."),
     "report": (".report:report", "A page for people, or markdown for a pull request."),
     "push": (".push:push", "The verdict, written back to LangSmith."),

@@ -1,0 +1,1 @@
+"""How many tasks and repetitions an evaluation needs, before it is run."""
