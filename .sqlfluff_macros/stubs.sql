@@ -113,3 +113,9 @@ one_sided_scores as (select pairs.* from pairs){% endmacro %}
     select composites.* from composites
 ){% endmacro %}
 {% macro agree_on(left, right, columns) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
+{% macro agreement_slices() %}means as (select readings.* from readings){% endmacro %}
+{% macro agreement_kappas() %}kappas as (select means.* from means){% endmacro %}
+{% macro agreement_alphas() %}alphas as (select means.* from means){% endmacro %}
+{% macro agreement_biases() %}biases as (select means.* from means),
+
+people as (select means.* from means){% endmacro %}
