@@ -130,3 +130,6 @@ people as (select means.* from means){% endmacro %}
 ){% endmacro %}
 {% macro correction_powered() %}powered as (select correction_tasks.* from correction_tasks){% endmacro %}
 {% macro correction_rogan_gladen() %}rogan_gladen as (select correction_tasks.* from correction_tasks){% endmacro %}
+{% macro other_readings(columns) %}readings as (select * from recorded_evidence),
+
+evidence as (select * from recorded_evidence){% endmacro %}
