@@ -23,7 +23,35 @@ _NOISE: Final = 1e-12
 
 def hold_judges(policy: Policy, candidate: Candidate) -> list[Held]:
     """Hold the judges of a candidate's scores against what the policy asks of them."""
-    return _hold_admissions(policy, candidate) + _hold_corrections(policy, candidate)
+    if not policy.judges and policy.judge_correction is JudgeCorrection.RAW:
+        return []
+    return [
+        *_hold_admissions(policy, candidate),
+        *_hold_corrections(policy, candidate),
+        *_sensitivity(candidate),
+    ]
+
+
+def _sensitivity(candidate: Candidate) -> list[Held]:
+    """Say which bias of its judge would turn what is shown of the deciding metric."""
+    metric = candidate.metric(candidate.summary.primary_metric)
+    if metric is None or not candidate.has_baseline:
+        return []
+    better, kept = tipping_bias(metric)
+    turned = [
+        f"{claim} if its judge favours the candidate by {100 * bias:.3g} points"
+        for claim, bias in (("better", better), ("not worse than its margin", kept))
+        if bias is not None
+    ]
+    if not turned:
+        return []
+    more = "more than it was corrected for" if _is_corrected(candidate, metric) else "or more"
+    sentence = f"{metric.metric} is no longer {', no longer '.join(turned)}, {more}."
+    return [_held(Verdict.PASS, "judge_bias_would_turn", sentence, metric.metric)]
+
+
+def _is_corrected(candidate: Candidate, metric: Metric) -> bool:
+    return any(one.metric == metric.metric and one.holds for one in candidate.evidence.corrections)
 
 
 def _hold_admissions(policy: Policy, candidate: Candidate) -> list[Held]:
@@ -94,7 +122,9 @@ def _hold_corrections(policy: Policy, candidate: Candidate) -> list[Held]:
     return found
 
 
-def _obstacle(policy: Policy, candidate: Candidate, one: Correction | None) -> str | None:
+def _obstacle(  # noqa: PLR0911  one return per obstacle reads best
+    policy: Policy, candidate: Candidate, one: Correction | None
+) -> str | None:
     """Return why a score is not corrected; None if it is."""
     if candidate.agent is not None:
         return "labels are of all tasks, not of one agent's"

@@ -122,6 +122,10 @@ def test_without_labels_a_corrected_verdict_is_open_and_says_what_it_wants(
     code, decision = gate(url, "unlabelled", tmp_path, where)
     assert (code, decision["verdict"]) == (0, "pass")
     assert "judge_uncorrected" in codes(decision)
+    [turns] = [one for one in decision["reasons"] if one["code"] == "judge_bias_would_turn"]
+    [accuracy] = [one for one in decision["candidate"]["metrics"] if one["metric"] == "accuracy"]
+    bias = 100 * accuracy["improvement_low"]
+    assert f"no longer better if its judge favours the candidate by {bias:.3g}" in turns["sentence"]
 
 
 def test_a_judge_is_admitted_by_its_labels_and_each_version_anew(url: str, tmp_path: Path) -> None:
