@@ -19,6 +19,7 @@ import numpy as np
 from scipy import stats
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
 class Judge(NamedTuple):
@@ -75,7 +76,7 @@ def continuous(
     return arms[0], judged[0], arms[1], judged[1]
 
 
-def powered(gain: Floats, truth: Floats, labelled: np.ndarray) -> tuple[float, float, float]:  # type: ignore[type-arg]
+def powered(gain: Floats, truth: Floats, labelled: Booleans) -> tuple[float, float, float]:
     """Return estimate, error and degrees of freedom, every task its own cluster."""
     f, g, y = gain[~labelled], gain[labelled], truth[labelled]
     n, rest = len(y), len(f)
@@ -91,7 +92,7 @@ def powered(gain: Floats, truth: Floats, labelled: np.ndarray) -> tuple[float, f
 
 def rogan_gladen(
     arms: tuple[Floats, Floats, Floats, Floats],
-    labelled: np.ndarray,  # type: ignore[type-arg]
+    labelled: Booleans,
 ) -> tuple[float, float, float]:
     """Return the same by sensitivity and specificity; NaN where a class has no label."""
     influence, shares = np.zeros(len(labelled)), []
