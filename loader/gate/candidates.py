@@ -114,7 +114,7 @@ def _read(
         return candidate
     read = {one.metric: one for one in readings if _is_of(one, candidate)}
     ends = {
-        one.metric: (one.improvement_low, one.improvement_high)
+        one.metric: (one.improvement_low, one.improvement_high, one.p_value)
         for one in corrections
         if _is_of(one, candidate) and one.metric in read
     }
@@ -125,10 +125,10 @@ def _read(
             metrics.append(metric)
             continue
         shift = one.improvement - metric.improvement
-        low, high = ends.get(
-            metric.metric, (_moved(metric.improvement_low, shift),
-                            _moved(metric.improvement_high, shift)),
-        )  # fmt: skip
+        low, high, p_value = ends.get(
+            metric.metric,
+            (_moved(metric.improvement_low, shift), _moved(metric.improvement_high, shift), None),
+        )
         metrics.append(
             replace(
                 metric,
@@ -139,6 +139,8 @@ def _read(
                 improvement_pct=100 * one.improvement,
                 improvement_low_pct=None if low is None else 100 * low,
                 improvement_high_pct=None if high is None else 100 * high,
+                p_value=p_value,
+                finding=None,  # that is of the recorded one
                 improvement_sequence_low=None,
                 improvement_sequence_high=None,
                 fixed_tasks_low=None,

@@ -206,6 +206,7 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
     improvement_high: float | None
     missing_gap_low: float | None
     missing_gap_high: float | None
+    p_value: float | None
     p_better: float | None
     notes: list[str]
 

@@ -141,10 +141,9 @@ def test_every_slice_is_what_independent_writings_make_of_it(
 ) -> None:
     url, runs, labels = warehouse
     expected = independent_judges.agreement(runs, labels)
-    found = {
-        tuple(row[name] for name in independent_judges.KEY): row
-        for row in rows(url, "select * from evals.judge_agreement")
-    }
+    found_rows = rows(url, "select * from evals.judge_agreement")
+    found = {tuple(row[name] for name in independent_judges.KEY): row for row in found_rows}
+    assert len(found) == len(found_rows)
     assert found.keys() == expected.keys()
     wrong = [
         (key, name, found[key][name], value)

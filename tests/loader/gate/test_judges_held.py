@@ -106,6 +106,8 @@ def test_a_candidate_that_only_its_judge_likes_passes_raw_and_not_corrected(
     assert (code, corrected["verdict"]) == (5, "inconclusive")
     [told] = [one for one in corrected["reasons"] if one["code"] == "judge_corrected"]
     assert "corrected by what people said of 150 of 300 tasks" in told["sentence"]
+    [accuracy] = [one for one in corrected["metrics"] if one["metric"] == "accuracy"]
+    assert accuracy["improvement_low"] < accuracy["improvement"] < accuracy["improvement_high"]
     where = "judge_correction: corrected_where_labelled"
     assert gate(url, "leaning", tmp_path, where)[1]["verdict"] == "inconclusive"
 
@@ -123,7 +125,7 @@ def test_without_labels_a_corrected_verdict_is_open_and_says_what_it_wants(
     assert (code, decision["verdict"]) == (0, "pass")
     assert "judge_uncorrected" in codes(decision)
     [turns] = [one for one in decision["reasons"] if one["code"] == "judge_bias_would_turn"]
-    [accuracy] = [one for one in decision["candidate"]["metrics"] if one["metric"] == "accuracy"]
+    [accuracy] = [one for one in decision["metrics"] if one["metric"] == "accuracy"]
     bias = 100 * accuracy["improvement_low"]
     assert f"no longer better if its judge favours the candidate by {bias:.3g}" in turns["sentence"]
 
