@@ -113,3 +113,23 @@ one_sided_scores as (select pairs.* from pairs){% endmacro %}
     select composites.* from composites
 ){% endmacro %}
 {% macro agree_on(left, right, columns) %}{{ left }}.experiment_id = {{ right }}.experiment_id{% endmacro %}
+{% macro agreement_slices() %}means as (select readings.* from readings){% endmacro %}
+{% macro agreement_kappas() %}kappas as (select means.* from means){% endmacro %}
+{% macro agreement_alphas() %}alphas as (select means.* from means){% endmacro %}
+{% macro agreement_biases() %}biases as (select means.* from means),
+
+people as (select means.* from means){% endmacro %}
+{% macro correction_tasks() %}correction_tasks as (
+    select results_paired.* from results_paired
+    inner join metric_pairs
+        on results_paired.experiment_id = metric_pairs.experiment_id
+    inner join trial_values
+        on results_paired.experiment_id = trial_values.experiment_id
+    inner join readings
+        on results_paired.experiment_id = readings.experiment_id
+){% endmacro %}
+{% macro correction_powered() %}powered as (select correction_tasks.* from correction_tasks){% endmacro %}
+{% macro correction_rogan_gladen() %}rogan_gladen as (select correction_tasks.* from correction_tasks){% endmacro %}
+{% macro other_readings(columns) %}readings as (select * from recorded_evidence),
+
+evidence as (select * from recorded_evidence){% endmacro %}

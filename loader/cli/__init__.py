@@ -62,6 +62,7 @@ COMMANDS = {
     "export": (".export:export", "A mart as CSV or Parquet."),
     "baseline": (".baseline:baseline", "The experiment others are compared with."),
     "annotate": (".annotate:annotate", "Say what a person thinks of a run."),
+    "label": (".label:label", "Draw runs for people to score, blind to the arm."),
     "withdraw": (".withdraw:withdraw", "Take back what should not have been loaded."),
     "purge": (".purge:purge", "Remove runs that are past retention."),
     "sample": (".sample:sample", "Write a sample experiment to try things on."),

@@ -133,30 +133,41 @@ def gate(  # noqa: PLR0913  one parameter per option
     type=click.Path(path_type=Path),
     help="Judge them by this policy, not by the one of each.",
 )
+@click.option(
+    "--judge-bias",
+    "biases",
+    metavar="METRIC=X",
+    multiple=True,
+    help="Take the judge of a score to favour candidates by X, of 0 to 1; may be repeated.",
+)
 @format_option
 @database_option
 @click.pass_context
-def replay(
+def replay(  # noqa: PLR0913  one parameter per option
     ctx: click.Context,
     *,
     since: datetime | None,
     policy_file: Path | None,
+    biases: tuple[str, ...],
     output: Format,
     database_url: str | None,
 ) -> None:
     """List past verdicts that would be others today, and what changed: scores, seeds, rule.
 
     Each recorded verdict is asked for again with the policy it was made by, on the marts as
-    they are now; with --policy by another one, to see what it would have decided. Nothing is
+    they are now; with --policy by another one, to see what it would have decided; with
+    --judge-bias as if that judge were so much kinder to candidates than to baselines. Nothing is
     recorded. Exit codes: 0 none would change, 5 some would: a person has to look.
 
     \b
     Example:
       evalmart replay --since 2025-01-01
       evalmart replay --policy policies/stricter.yml
+      evalmart replay --judge-bias accuracy=0.08
     """
     from datetime import UTC
 
+    from ..gate.judges import read_biases
     from ..gate.policy_file import read_policy
     from ..gate.replay import replay as replay_decisions
     from ..show.render import render
@@ -169,7 +180,10 @@ def replay(
         require_current(connection)
         connection.commit()
         found = replay_decisions(
-            connection, since, None if policy_file is None else read_policy(policy_file)
+            connection,
+            since,
+            None if policy_file is None else read_policy(policy_file),
+            read_biases(biases),
         )
     render(found.changed, output, sys.stdout, empty="No verdict would change.")
     changed = len(found.changed.rows)

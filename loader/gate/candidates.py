@@ -7,21 +7,30 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..errors import ConfigurationError, NothingToJudge, nearest
+from ..marts import judges
 from ..marts.candidates import by_settings, candidates, experiment_names, of_agent
 from ..marts.freshness import freshness, loads_of
 from ..marts.names import withdrawal
 from ..marts.reading import is_built, reading, why_not_built
 from .evidence import declarations, gather
+from .policy import JudgeCorrection
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ..marts.freshness import Freshness
-    from ..marts.rows import Candidate
+    from ..marts.judges import Reading
+    from ..marts.rows import Candidate, Correction
     from ..warehouse.connection import Connection
     from .policy import Policy
 
 
 def look(
-    connection: Connection, policy: Policy, experiment_id: str, agent: str | None = None
+    connection: Connection,
+    policy: Policy,
+    experiment_id: str,
+    agent: str | None = None,
+    judge_bias: Mapping[str, float] | None = None,
 ) -> list[tuple[Candidate, Freshness]]:
     """Return the candidates of an experiment, the latest recorded first, from one snapshot.
 
@@ -30,6 +39,8 @@ def look(
         policy: whose settings the rule goes by, and what else it asks for.
         experiment_id: the experiment.
         agent: whose tasks; None for all.
+        judge_bias: points of a score, 0 to 1, by which its judge is taken to favour candidates;
+            of scores that are corrected nothing more is taken.
 
     Raises:
         ConfigurationError: the marts are not built, or by another version; no candidate of the
@@ -40,13 +51,23 @@ def look(
         found = candidates(connection, [experiment_id])
         if agent is not None and found:
             found = of_agent(connection, found, experiment_id, agent)
-        ruled = by_settings(connection, policy.settings(), experiment_id, found)
+        corrections, readings = _readings(connection, policy, experiment_id, judge_bias)
+        settings = policy.settings()
+        if readings:
+            settings["readings"] = [reading._asdict() for reading in readings]
+        ruled = by_settings(connection, settings, experiment_id, found)
         if not ruled:
             return []
         declared = declarations()
         return [
             (
-                replace(candidate, evidence=gather(connection, policy, candidate, declared)),
+                replace(
+                    _read(candidate, readings, corrections),
+                    evidence=replace(
+                        gather(connection, policy, candidate, declared),
+                        corrections=[one for one in corrections if _is_of(one, candidate)],
+                    ),
+                ),
                 freshness(
                     connection,
                     {experiment_id, candidate.summary.baseline_experiment_id or experiment_id},
@@ -54,6 +75,83 @@ def look(
             )
             for candidate in ruled
         ]
+
+
+def _readings(
+    connection: Connection,
+    policy: Policy,
+    experiment_id: str,
+    judge_bias: Mapping[str, float] | None,
+) -> tuple[list[Correction], list[Reading]]:
+    """Return corrections where the policy asks for them, and scores to be read otherwise."""
+    found: list[Correction] = []
+    if policy.judge_correction is not JudgeCorrection.RAW:
+        found = judges.corrections(connection, experiment_id)
+    readings = judges.corrected(found)
+    taken = {reading[:3] for reading in readings}
+    if judge_bias:
+        readings += [
+            reading
+            for reading in judges.shifted(connection, experiment_id, judge_bias)
+            if reading[:3] not in taken
+        ]
+    return found, readings
+
+
+def _is_of(one: Correction | Reading, candidate: Candidate) -> bool:
+    summary = candidate.summary
+    return (one.candidate_group, one.candidate_version) == (
+        summary.candidate_group,
+        summary.candidate_version,
+    )
+
+
+def _read(
+    candidate: Candidate, readings: Sequence[Reading], corrections: Sequence[Correction]
+) -> Candidate:
+    """Return a candidate whose metrics are as they were read; of all tasks, not of an agent's."""
+    if candidate.agent is not None:
+        return candidate
+    read = {one.metric: one for one in readings if _is_of(one, candidate)}
+    ends = {
+        one.metric: (one.improvement_low, one.improvement_high, one.p_value)
+        for one in corrections
+        if _is_of(one, candidate) and one.metric in read
+    }
+    metrics = []
+    for metric in candidate.metrics:
+        one = read.get(metric.metric)
+        if one is None or metric.improvement is None:
+            metrics.append(metric)
+            continue
+        shift = one.improvement - metric.improvement
+        low, high, p_value = ends.get(
+            metric.metric,
+            (_moved(metric.improvement_low, shift), _moved(metric.improvement_high, shift), None),
+        )
+        metrics.append(
+            replace(
+                metric,
+                improvement=one.improvement,
+                improvement_low=low,
+                improvement_high=high,
+                lower_improvement=one.improvement + one.missing_gap_low,
+                improvement_pct=100 * one.improvement,
+                improvement_low_pct=None if low is None else 100 * low,
+                improvement_high_pct=None if high is None else 100 * high,
+                p_value=p_value,
+                finding=None,  # that is of the recorded one
+                improvement_sequence_low=None,
+                improvement_sequence_high=None,
+                fixed_tasks_low=None,
+                fixed_tasks_high=None,
+            )
+        )
+    return replace(candidate, metrics=metrics)
+
+
+def _moved(bound: float | None, shift: float) -> float | None:
+    return None if bound is None else bound + shift
 
 
 def require_built(connection: Connection, asked: str) -> None:

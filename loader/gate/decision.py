@@ -16,6 +16,7 @@ from ..marts.rows import Reason
 from .bars import hold_critical_tasks, hold_floors, hold_parts, hold_plan
 from .guards import guarded, hold_metrics
 from .history import hold_history
+from .judges import hold_judges
 from .obstacles import would_decide
 from .policy import Inconclusive, NotWorse, Policy, Requirement
 from .verdict import GRAVITY, Held, Verdict, worst
@@ -59,6 +60,7 @@ def decide(policy: Policy, candidate: Candidate) -> Decision:
     held: list[Held] = []
     if candidate.has_baseline:
         held += hold_metrics(policy, candidate)
+    held += hold_judges(policy, candidate)
     held += hold_floors(policy, candidate)
     held += hold_critical_tasks(candidate)
     held += hold_parts(policy, candidate)

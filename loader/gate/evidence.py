@@ -12,14 +12,15 @@ import msgspec
 
 from ..marts import conditions
 from ..marts.evidence import examples, failed_arms, set_aside
-from ..marts.rows import Arm, Candidate, Evidence, Level, Part, Task
+from ..marts.judges import seen_judges
+from ..marts.rows import Arm, Candidate, Evidence, Level, Part, SeenJudge, Task
 from ..tools.metric_names import resolve
-from ..warehouse.seeds import read_seed, seed_path
+from ..warehouse.seeds import read_seed, read_vocabulary, seed_path
 from ..warehouse.variables import project_variables
 from .policy import MARKED, OnSegment, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..marts.conditions import Side
     from ..warehouse.connection import Connection
@@ -69,6 +70,7 @@ def gather(
         tasks=tasks,
         unmatched_tasks=unmatched,
         arms=_arms(connection, policy, key),
+        judges=_judges(connection, policy, candidate, key, sorted(sources)),
         set_aside=set_aside(connection, sources),
         failed_arms=failed_arms(
             connection, sources, summary.candidate_group, summary.candidate_version
@@ -215,6 +217,28 @@ def _parts(
 
 def _arms(connection: Connection, policy: Policy, key: Mapping[str, object]) -> list[Arm]:
     return conditions.planned_runs(connection, key) if policy.planned_repetitions else []
+
+
+def _judges(
+    connection: Connection,
+    policy: Policy,
+    candidate: Candidate,
+    key: Mapping[str, object],
+    experiments: Sequence[str],
+) -> list[SeenJudge]:
+    """Return the judges of the metrics that the policy admits judges for."""
+    known = [metric.metric for metric in candidate.metrics]
+    asked = {resolve(name, known) for name in policy.judges}
+    if not asked or not candidate.has_baseline:
+        return []
+    keys = {
+        name: scale.metric
+        for name, scale in read_vocabulary().scales.items()
+        if scale.metric in asked
+    }
+    return seen_judges(
+        connection, key, experiments, {**keys, **{name: name for name in asked - keys.keys()}}
+    )
 
 
 def _examples(connection: Connection, candidate: Candidate) -> dict[str, list[str]]:

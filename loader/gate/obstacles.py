@@ -39,6 +39,9 @@ POLICY: Final = {
     "planned_repetitions in the policy to what was made",
     "critical_task_missing": "runs of the critical tasks by the candidate",
     "critical_task_unknown": "the right names in critical_tasks of the policy",
+    "judge_not_admitted": "a judge of {metric} that people agree with: evalmart label, then "
+    "annotate and build",
+    "judge_uncorrected": "labels of more tasks, in both arms, for {metric}: evalmart label",
     "segment_worse": "a person, who looks at the part that got worse",
     "regression_needs_review": "a person, who looks at what got worse since the version before",
     "no_comparison": "a baseline, or a version before it with results on the same tasks",

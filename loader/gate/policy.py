@@ -72,6 +72,16 @@ class Inference(StrEnum):
     """The very tasks that were run: needs repetitions, and says nothing of others."""
 
 
+class JudgeCorrection(StrEnum):
+    """Whether scores are corrected by what people said of a sample, where a judge gave them."""
+
+    RAW = "raw"
+    """As recorded: the judge's, with what people said in place of some."""
+    CORRECTED = "corrected"
+    """The deciding metric and every guardrail that is a score has to be."""
+    CORRECTED_WHERE_LABELLED = "corrected_where_labelled"
+
+
 class OnSegment(StrEnum):
     """What becomes of a candidate that is proven worse on a part of the tasks."""
 
@@ -94,6 +104,22 @@ class MetricPolicy(msgspec.Struct, frozen=True, kw_only=True):
     margin: _Share | None = None
     non_inferiority_margin: _Share | None = None
     required: bool = True
+
+
+class JudgePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge of a metric must have shown before the metric may pass a candidate.
+
+    Attributes:
+        min_labels: runs of its version that people scored too.
+        min_kappa: Cohen's kappa with people, squared distances as weights where scores are not
+            0 and 1 alone; None asks for none.
+        max_bias_between_arms: how much more lenient to candidates than to baselines, either
+            way, in points of 0…1; None asks for none.
+    """
+
+    min_labels: _Count = 50
+    min_kappa: _Share | None = 0.6
+    max_bias_between_arms: _Share | None = 0.03
 
 
 class Segments(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +147,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     inference: Inference = Inference.TASKS_LIKE_THESE
     judge: Judge = Judge.LATEST
     candidates: Candidates = Candidates.EACH
+    judge_correction: JudgeCorrection = JudgeCorrection.RAW
+    judges: dict[str, JudgePolicy] = {}
     segments: Segments = Segments()
     critical_tasks: list[Annotated[str, msgspec.Meta(min_length=1)]] = msgspec.field(
         default_factory=lambda: [MARKED]
@@ -134,10 +162,19 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def canonical(self) -> dict[str, Any]:
-        """Return the policy as JSON types, defaults filled in, 0 and 0.0 the same."""
+        """Return the policy as JSON types, 0 and 0.0 the same, defaults filled in but of judges."""
         plain: dict[str, Any] = msgspec.to_builtins(self)
         plain["minimum_coverage"] = float(self.minimum_coverage)
         plain["floors"] = {name: float(bar) for name, bar in self.floors.items()}
+        # what was not asked for before 0.3 changes no hash where it is not asked for
+        if self.judge_correction is JudgeCorrection.RAW:
+            del plain["judge_correction"]
+        for name, judge in self.judges.items():
+            for part in ("min_kappa", "max_bias_between_arms"):
+                limit = getattr(judge, part)
+                plain["judges"][name][part] = None if limit is None else float(limit)
+        if not self.judges:
+            del plain["judges"]
         plain["critical_tasks"] = sorted(set(self.critical_tasks))
         for name, metric in plain["metrics"].items():
             margin = self.metrics[name].margin

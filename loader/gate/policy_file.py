@@ -15,7 +15,7 @@ from ..tools.metric_names import SHORT_NAMES
 from ..tools.notices import Gravity, Notice, placed
 from ..warehouse.folder import POLICY, team_file
 from ..warehouse.project import project_directory
-from .policy import VERSION, MetricPolicy, Policy
+from .policy import VERSION, JudgePolicy, MetricPolicy, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +45,21 @@ _EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
     "inference": ("tasks_like_these or these_tasks", "inference: tasks_like_these"),
     "judge": ("latest or all", "judge: all"),
     "candidates": ("each or holm", "candidates: holm"),
+    "judge_correction": (
+        "raw, corrected or corrected_where_labelled",
+        "judge_correction: corrected",
+    ),
+    "judges": ("a mapping of metric names", "judges: {accuracy: {min_labels: 50}}"),
+    "judges.*": (
+        "a mapping with min_labels, min_kappa, max_bias_between_arms",
+        "accuracy: {min_labels: 50, min_kappa: 0.6, max_bias_between_arms: 0.03}",
+    ),
+    "judges.*.min_labels": ("a whole number, 0 or more", "min_labels: 50"),
+    "judges.*.min_kappa": ("a number from 0 to 1, or null", "min_kappa: 0.6"),
+    "judges.*.max_bias_between_arms": (
+        "a number from 0 to 1, or null",
+        "max_bias_between_arms: 0.03",
+    ),
     "segments": ("a mapping with agent, category, split", "segments: {agent: block}"),
     "segments.agent": (_PART, "agent: block"),
     "segments.category": (_PART, "category: review"),
@@ -56,7 +71,7 @@ _EXPECTED: Final[Mapping[str, tuple[str, str]]] = {
     "regression_block": (_SEVERITY, "regression_block: high"),
     "regression_review": (_SEVERITY, "regression_review: medium"),
 }
-_NAMED: Final = ("metrics", "floors")
+_NAMED: Final = ("metrics", "floors", "judges")
 _WITH_KEYS: Final = (*_NAMED, "segments")
 _MOVED: Final = ("latest", "all")
 
@@ -295,7 +310,8 @@ def _path(message: str, document: Mapping[str, Any]) -> tuple[str, ...] | None:
 
 def _offending(section: str, named: Mapping[str, object]) -> str:
     """Return the first metric whose value is not one a policy takes."""
-    kind: Any = MetricPolicy if section == "metrics" else float
+    kinds: dict[str, Any] = {"metrics": MetricPolicy, "judges": JudgePolicy}
+    kind = kinds.get(section, float)
     for name, value in named.items():
         try:
             msgspec.convert(value, kind)

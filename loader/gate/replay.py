@@ -60,7 +60,10 @@ class Replay(NamedTuple):
 
 
 def replay(
-    connection: Connection, since: datetime | None = None, policy: Policy | None = None
+    connection: Connection,
+    since: datetime | None = None,
+    policy: Policy | None = None,
+    judge_bias: Mapping[str, float] | None = None,
 ) -> Replay:
     """Judge recorded decisions again, each with the policy it was made by.
 
@@ -68,6 +71,7 @@ def replay(
         connection: to the warehouse.
         since: only decisions from then on; None for all.
         policy: judge all of them by this one instead.
+        judge_bias: points of a score, 0 to 1, by which its judge is taken to favour candidates.
 
     Raises:
         ConfigurationError: the marts are not built.
@@ -76,12 +80,11 @@ def replay(
     ledger = _recorded(connection, since)
     connection.commit()
     with reading(connection):
-        return _replay(connection, ledger, policy)
+        return _replay(ledger, _Today(connection, policy, settings_hash(), judge_bias or {}))
 
 
-def _replay(connection: Connection, ledger: Sequence[Recorded], policy: Policy | None) -> Replay:
+def _replay(ledger: Sequence[Recorded], today: _Today) -> Replay:
     """Judge them all on one state of the marts."""
-    today = _Today(connection, policy, settings_hash())
     rows = []
     for recorded in ledger:
         decision = today.decision(recorded)
@@ -117,8 +120,15 @@ def _replay(connection: Connection, ledger: Sequence[Recorded], policy: Policy |
 class _Today:
     """Today's marts, seeds and rule; a candidate judged a hundred times is judged once."""
 
-    def __init__(self, connection: Connection, policy: Policy | None, settings: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        policy: Policy | None,
+        settings: str,
+        judge_bias: Mapping[str, float],
+    ) -> None:
         self._connection = connection
+        self._judge_bias = judge_bias
         self._policy = policy
         self._settings = settings
         self._looks: dict[tuple[str, str, str | None], list[Candidate]] = {}
@@ -133,7 +143,7 @@ class _Today:
         return self._decisions[place]
 
     def causes(self, recorded: Recorded, decision: Decision | str) -> list[str]:
-        """Return what changed since a decision: scores, policy, seeds, rule."""
+        """Return what changed since a decision: scores, policy, seeds, rule, the judge."""
         if isinstance(decision, str):
             return ["scores"] if decision == _GONE else ["policy"]
         found = []
@@ -147,6 +157,8 @@ class _Today:
             found.append("seeds")
         if recorded.rule_version != RULE_VERSION:
             found.append("rule")
+        if any(decision.candidate.metric(name) is not None for name in self._judge_bias):
+            found.append("judge")
         return found or ["unknown"]
 
     def _decide(self, recorded: Recorded, released: str | None) -> Decision | str:
@@ -163,7 +175,13 @@ class _Today:
         place = (recorded.experiment_id, policy.hash(), recorded.agent)
         if place not in self._looks:
             try:
-                found = look(self._connection, policy, recorded.experiment_id, recorded.agent)
+                found = look(
+                    self._connection,
+                    policy,
+                    recorded.experiment_id,
+                    recorded.agent,
+                    self._judge_bias,
+                )
             except ConfigurationError:
                 if recorded.agent is None:
                     raise

@@ -25,6 +25,8 @@ _ALIASES: Final = {
     "source_run_id": "run",
     "evaluator_key": "key",
 }
+_SHOWN: Final = ("inputs", "outputs", "reference_outputs")
+"""Columns that `label` writes for the person who reads them; they say nothing."""
 _WORDS: Final = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -147,7 +149,7 @@ def _header(cells: Sequence[str], path: str, filled: Mapping[str, str | None]) -
     problems = [
         f"no column {name!r} is known{nearest(name, (*PARTS, *_ALIASES))}"
         for name, part in zip(names, parts, strict=True)
-        if part not in PARTS
+        if part not in PARTS and part not in _SHOWN
     ]
     problems += [f"column {part} stands there twice" for part in PARTS if parts.count(part) > 1]
     given = {part for part, value in filled.items() if value is not None}

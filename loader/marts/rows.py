@@ -187,6 +187,50 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `judge_corrections`: improvements with + for better, on 0 to 1."""
+
+    candidate_group: str
+    candidate_version: str
+    metric: str
+    n_pairs: int
+    n_labelled_tasks: int
+    n_labelled_in_one_arm: int
+    required_labelled_tasks: int | None
+    recorded_improvement: float | None
+    judge_improvement: float | None
+    improvement: float | None
+    improvement_error: float | None
+    degrees_of_freedom: float | None
+    improvement_low: float | None
+    improvement_high: float | None
+    missing_gap_low: float | None
+    missing_gap_high: float | None
+    p_value: float | None
+    p_better: float | None
+    notes: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether labels are enough for a p-value."""
+        return self.p_better is not None
+
+
+class SeenJudge(msgspec.Struct, frozen=True, kw_only=True):
+    """A judge whose scores are in a comparison, with its row of `judge_agreement`."""
+
+    evaluator_key: str
+    judge_version: str
+    """Empty where the runs say none."""
+    metric: str
+    n_labels: int = 0
+    kappa: float | None = None
+    """Cohen's, with squared distances as weights, which is the simple one of 0 and 1."""
+    bias_between_arms: float | None = None
+    bias_between_arms_low: float | None = None
+    bias_between_arms_high: float | None = None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy asks of the marts beyond the rule."""
 
@@ -202,6 +246,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for each arm of which every run failed."""
     set_aside: list[SetAside] = []
     """Values that do not count in the experiment or in the one it is compared with."""
+    judges: list[SeenJudge] = []
+    """Of the metrics whose judges the policy admits, or not."""
+    corrections: list[Correction] = []
+    """Where the policy corrects scores for their judge."""
     examples: dict[str, list[str]] = {}
     """Arm → some of its tasks, where the arms share none."""
     tie_margin: float = 0.0

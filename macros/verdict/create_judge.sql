@@ -6,8 +6,9 @@
 
     settings: a JSON object with any of alpha, kept_level, minimum_tasks,
     minimum_clusters, minimum_coverage, harm_level, gain_level, minimum_gain,
-    peeking (boolean), inference (tasks_like_these or these_tasks) and
-    candidates (each or holm).
+    peeking (boolean), inference (tasks_like_these or these_tasks), candidates
+    (each or holm) and readings: of scores that are to be read otherwise than
+    recorded, as rows of judge_corrections have them.
 
     No database is named in it: a body of text is read when it is called, and a
     warehouse may be restored or copied under another name.
@@ -72,24 +73,26 @@ with
     'p_lost_fixed_tasks', 'either_p_worse', 'either_p_worse_anytime',
     'either_improvement_low', 'either_improvement_sequence_low',
     'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
-] | join(', ') %}
-evidence as (
+] %}
+recorded_evidence as (
     select
-        '' as segment, {{ columns }}
+        '' as segment, {{ columns | join(', ') }}
     from {{ ref('experiment_metric_comparisons').include(database=false) }}
     where experiment_id = $1
     union all
     select
-        segment_kind || ':' || segment as segment, {{ columns }}
+        segment_kind || ':' || segment as segment, {{ columns | join(', ') }}
     from {{ ref('experiment_segment_comparisons').include(database=false) }}
     where experiment_id = $1
 ),
+
+{{ other_readings(columns) }},
 
 {% set columns = [
     'experiment_id', 'candidate_group', 'candidate_version',
     'composite_improvement',
 ] | join(', ') %}
-composites as (
+recorded_composites as (
     select
         '' as segment, {{ columns }},
         p_composite_better as p_better,
@@ -107,6 +110,21 @@ composites as (
         p_composite_worse_anytime as p_worse_anytime
     from {{ this.include(database=false) }}
     where experiment_id = $1 and composite_improvement is not null
+),
+
+-- what a score was read otherwise for is not in the composite as recorded
+composites as (
+    select recorded.*
+    from recorded_composites as recorded
+    where
+        not exists (
+            select
+            from readings
+            where
+                recorded.segment = ''
+                and recorded.candidate_group = readings.candidate_group
+                and recorded.candidate_version = readings.candidate_version
+        )
 ),
 
 {{ verdict_rule(asked) }}

@@ -133,7 +133,26 @@ inner join current_versions as versions
         and coalesce(said.experiment_group, versions.experiment_group) = versions.experiment_group
         and coalesce(said.extension_version, versions.extension_version)
         = versions.extension_version
-        and coalesce(said.source_run_id, versions.source_run_id) = versions.source_run_id
+        and (
+            coalesce(said.source_run_id, versions.source_run_id) = versions.source_run_id
+            -- as `label` names it, so that who reads it does not see the arm
+            or (
+                starts_with(said.source_run_id, 'blind-')
+                and said.source_run_id = 'blind-' || left(
+                    encode(
+                        sha256(
+                            convert_to(
+                                versions.experiment_id || chr(31) || versions.source
+                                || chr(31) || versions.source_run_id,
+                                'UTF8'
+                            )
+                        ),
+                        'hex'
+                    ),
+                    20
+                )
+            )
+        )
 left join undeclared_keys
     on
         said.experiment_id = undeclared_keys.experiment_id

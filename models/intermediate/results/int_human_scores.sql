@@ -41,7 +41,8 @@ agreed as (
         metric,
         trim_scale(avg(value)) as value,
         count(*)::integer as annotators,
-        max(value) - min(value) as annotation_spread
+        max(value) - min(value) as annotation_spread,
+        sum(value * value) as annotation_squares
     from latest_of_authors
     group by experiment_id, source, source_run_id, metric
 )

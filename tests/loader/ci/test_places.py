@@ -13,7 +13,7 @@ import pytest
 import hostile_texts
 from loader.ci import baseline, outputs, place
 from loader.ci.asked import Asked, check, policy_of
-from loader.ci.evaluate import evaluate
+from loader.ci.evaluate import Told, evaluate
 from loader.ci.git import Clone
 from loader.ci.place import Said, Service
 from loader.ci.result import Result
@@ -327,7 +327,7 @@ def test_whatever_fails_leaves_a_comment_so_that_none_of_before_stands_there(
         raise ZeroDivisionError("ghp_" + "a" * 36)
 
     with pytest.raises(ZeroDivisionError if fault == "a bug" else ConfigurationError):
-        evaluate(asked, {}, tell, lambda _: 2)
+        evaluate(asked, {}, Told(tell, told.append), lambda _: 2)
     verdict = json.loads((tmp_path / "out" / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["verdict"] == "error"
     assert verdict["exit_code"] == (70 if fault == "a bug" else 2)
