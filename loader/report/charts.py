@@ -106,7 +106,9 @@ def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) 
     encoding: Json = {
         "x": {"field": "edge", "type": "quantitative", "scale": scale,
               "title": unit + (", logarithmic" if is_logarithmic else ""),
-              "axis": {"grid": False, "tickCount": 5, "labelOverlap": True,
+              "axis": {"grid": False, "tickCount": 4, "labelOverlap": "greedy",
+                       # letters of a reader's browser may be wider than those measured here
+                       "labelSeparation": 14,
                        "format": "~s" if high >= _THOUSAND else "~g"}},
         "y": {"field": "tasks", "type": "quantitative", "title": "tasks", "stack": None,
               "axis": {"tickCount": 4, "format": ",d", "tickMinStep": 1}},
