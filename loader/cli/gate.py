@@ -10,7 +10,7 @@ import click
 
 from ..tools.tables import Format
 from .building import build_option
-from .options import database_option, format_option
+from .options import database_option, format_option, wide_option
 from .progress import progress
 from .say import say
 
@@ -134,14 +134,16 @@ def gate(  # noqa: PLR0913  one parameter per option
     help="Judge them by this policy, not by the one of each.",
 )
 @format_option
+@wide_option
 @database_option
 @click.pass_context
-def replay(
+def replay(  # noqa: PLR0913  one parameter per option
     ctx: click.Context,
     *,
     since: datetime | None,
     policy_file: Path | None,
     output: Format,
+    wide: bool,
     database_url: str | None,
 ) -> None:
     """List past verdicts that would be others today, and what changed: scores, seeds, rule.
@@ -171,7 +173,7 @@ def replay(
         found = replay_decisions(
             connection, since, None if policy_file is None else read_policy(policy_file)
         )
-    render(found.changed, output, sys.stdout, empty="No verdict would change.")
+    render(found.changed, output, sys.stdout, empty="No verdict would change.", wide=wide)
     changed = len(found.changed.rows)
     say(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
     ctx.exit(_INCONCLUSIVE if changed else 0)

@@ -96,10 +96,12 @@ def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) 
     low, high = min(everything), max(everything)
     is_logarithmic = low > 0 and high / low > _WIDE_RANGE
     edges = _edges(low, high, is_logarithmic=is_logarithmic)
+    counts = [_counts(values, edges) for values in arms]
+    most = max(map(max, counts))
     rows = [
         {"arm": arm, "edge": edge, "tasks": tasks}
-        for arm, values in zip(_ARMS, arms, strict=True)
-        for edge, tasks in zip(edges, [*_counts(values, edges), 0], strict=True)
+        for arm, of_arm in zip(_ARMS, counts, strict=True)
+        for edge, tasks in zip(edges, [*of_arm, 0], strict=True)
     ]
     scale: Json = {"type": "log" if is_logarithmic else "linear", "nice": False, "zero": False}
     scale["domain"] = [edges[0], edges[-1]]
@@ -109,9 +111,9 @@ def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) 
               "axis": {"grid": False, "tickCount": 4, "labelOverlap": "greedy",
                        # letters of a reader's browser may be wider than those measured here
                        "labelSeparation": 14,
-                       "format": "~s" if high >= _THOUSAND else "~g"}},
+                       "format": "~s" if high >= _THOUSAND else "~f"}},
         "y": {"field": "tasks", "type": "quantitative", "title": "tasks", "stack": None,
-              "axis": {"tickCount": 4, "format": ",d", "tickMinStep": 1}},
+              "axis": {"format": ",d", "values": list(range(0, most + 1, _whole_step(most / 4)))}},
         "color": _by_series("arm", _ARMS, _COLOURS),
     }  # fmt: skip
     return draw(
