@@ -133,6 +133,7 @@ def test_a_page_opens_from_disk_alone_and_fits(
         assert seen.console == []
         assert seen.requests == [pages[kind].as_uri()]
         assert seen.width <= seen.visible_width == width
+        assert seen.geometry == []
         assert not seen.ran
 
 
