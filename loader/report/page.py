@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -53,6 +54,8 @@ _NO_METRIC: Final = "no score"
 _MOST_IN_MARKDOWN: Final = 15
 _CELL_IN_MARKDOWN: Final = 160
 _LINE_IN_MARKDOWN: Final = 600
+# What names a p-value stays on one line with it.
+_P_VALUE: Final = re.compile(r"(\(p) ([<=]) ")
 _LINK_HOSTS: Final = "EVALMART_LINK_HOSTS"
 _LANGSMITH: Final = "smith.langchain.com"
 
@@ -283,6 +286,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
     environment.filters["code"] = _code
     environment.filters["tag"] = lambda text: Markup(escape.markdown_html(str(text)))  # noqa: S704  escaped there
     environment.filters["row"] = _markdown_row
+    environment.filters["together"] = lambda text: _P_VALUE.sub("\\1\u00a0\\2\u00a0", str(text))
     environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN
     return environment

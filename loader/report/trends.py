@@ -95,7 +95,11 @@ def falls(regressions: Sequence[Record] | None, alerts: Sequence[Record] | None)
         levels.append({**steps.pop(_key(fall), {}), **fall})
     levels.sort(key=lambda row: row.get("is_open") is not True)
     rows = [*levels, *steps.values()]
-    return generic("What got worse", rows, _FALL_COLUMNS) if rows else None
+    if not rows:
+        return None
+    is_one = len({row.get("agent_name") for row in rows}) == 1
+    columns = [one for one in _FALL_COLUMNS if not (is_one and one[0] == "agent_name")]
+    return generic("What got worse", rows, columns)
 
 
 def open_now(alerts: Sequence[Record] | None) -> str:

@@ -131,6 +131,30 @@ def test_every_place_has_the_same_verdict_and_counts(
         assert exposed["eval_verdict", key] == (name == word)
 
 
+def test_the_first_lines_say_what_both_arms_are(
+    warehouse: Places, page: Page, summary: Row
+) -> None:
+    arms = warehouse.rows(
+        "select experiment_group, extension_version, count(*) as tasks,"
+        " sum(repetitions) as runs, array_agg(distinct model_version) as models,"
+        " array_agg(distinct dataset_version) as datasets"
+        " from evals.evaluation_results where experiment_id = %s group by 1, 2",
+        EXPERIMENT_ID,
+    )
+    assert len(arms) == 2
+    for row in arms:
+        is_candidate = row["experiment_group"] == summary["candidate_group"]
+        ((model,), (dataset,)) = row["models"], row["datasets"]
+        runs, left = divmod(row["runs"], row["tasks"])
+        assert left == 0
+        assert (
+            f"<b>{'candidate' if is_candidate else 'baseline'}</b>"
+            f" <bdi>{row['experiment_group']} {row['extension_version']}</bdi> · "
+            f"<bdi>model {model} · {row['tasks']:,} tasks, {runs} runs each · "
+            f"dataset {dataset}</bdi>"
+        ) in page.text
+
+
 def test_every_place_opens_with_the_same_sentence_and_has_the_same_reasons_in_order(
     warehouse: Places, page: Page, summary: Row, chosen: Values
 ) -> None:

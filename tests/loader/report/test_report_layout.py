@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import browser
 import report_rows as rows
 from loader.report import page
+from loader.report.forest import of_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 LONG = "a_metric_of_a_name_that_is_exactly_as_long_as_eighty_characters_can_be_made_no_1"
 ARABIC = "جودة الإجابة النهائية للوكيل"
-WIDTHS = (1280, 390)
+WIDTHS = (1280, 900, 390)
 PAPER = 703
 """Of A4 within its margins, in pixels."""
 
@@ -249,3 +251,58 @@ def test_metrics_stand_in_the_order_in_which_they_decided(pages: dict[str, Path]
     assert places == sorted(places)
     assert "<bdi>retries</bdi>" not in plot
     assert "1 without a say" in text
+
+
+def test_the_three_numbers_say_gain_price_and_sureness() -> None:
+    metrics = [
+        rows.comparison("accuracy", 0.0583, 0.041, 0.0752, role="deciding", finding="better"),
+        rows.comparison("latency_ms", 0.1, 0.1, 0.1, kind="latency", finding="harmed",
+                        improvement_pct=-109.3, margin_pct=20.0),
+    ]  # fmt: skip
+
+    def told(comparisons: list[Record]) -> list[tuple[str, str]]:
+        text = page.render_experiment(rows.experiment(comparisons=comparisons), {}, "html")
+        return re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?) <small>", text)
+
+    assert told(metrics) == [
+        ("What got better", "+5.8 points"),
+        ("What it costs", "109.3 % more"),
+        ("How sure", "+4.1 … +7.5 points"),
+    ]
+    open_metrics = [{**row, "finding": "open"} for row in metrics]
+    assert [value for _, value in told(open_metrics)][:2] == ["nothing shown"] * 2
+    nothing = {"improvement_pct": None, "improvement_low_pct": None, "improvement_high_pct": None}
+    assert told([{**metrics[0], **nothing}]) == []
+
+
+def test_an_agent_opens_with_what_is_open_now_and_tells_each_fall_once() -> None:
+    whole = rows.agent()
+    (alert,) = whole.alerts or []
+    for is_open, sentence in (
+        (True, "1 fall is open now: accuracy of feature_dev since 1.9.0 (high)."),
+        (False, "Nothing is open now"),
+    ):
+        text = page.render_agent(whole._replace(alerts=[{**alert, "is_open": is_open}]), "html")
+        assert sentence in text
+        table = text[text.index("<caption><span>What got worse") : text.index("</table>")]
+        # the fall of the level and the step between two versions are one
+        assert table.count('<th scope="row">') == 1
+        assert "0.0003" in table
+    assert "is not told" in page.render_agent(whole._replace(alerts=None), "html")
+
+
+def test_a_metric_without_a_margin_is_told_and_not_drawn() -> None:
+    bare = rows.comparison("accuracy", 0.06, 0.04, 0.08, role="deciding", margin_pct=None)
+    (strip,) = of_metrics([bare], "x").strips
+    assert (strip.at, strip.low, strip.margin) == (None, None, "")
+    assert strip.interval == "+4.0 … +8.0"
+
+
+def test_what_goes_beyond_the_axis_ends_in_an_arrow() -> None:
+    far = rows.comparison("accuracy", -0.9, -0.95, -0.1, finding="harmed")
+    near = rows.comparison("efficiency", 0.05, 0.0, 0.1)
+    away, here = of_metrics([far, near], "x").strips
+    assert (away.at, away.low, away.is_cut_low, away.is_cut_high) == (None, 0.0, True, False)
+    # in units of the margin, on an axis of four to either side
+    assert (here.at, here.low, here.high) == (62.5, 50.0, 75.0)
+    assert not here.is_cut_high
