@@ -8,7 +8,7 @@ RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/evalmart
 
-.PHONY: demo test test-fast test-oldest-sdk lint audit format bench endurance lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench endurance lock clean
 
 demo: $(RUNNABLE)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -60,6 +60,9 @@ format: $(INSTALLED)  ## let the formatters do what they can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/sqlfluff fix models functions tests
+
+pictures: $(INSTALLED)  ## the pictures of the documentation, anew from the sample (needs Chromium)
+	$(BIN)/python tests/support/pictures.py
 
 bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors
 	$(BIN)/python benchmarks/load.py

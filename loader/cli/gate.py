@@ -10,7 +10,7 @@ import click
 
 from ..tools.tables import Format
 from .building import build_option
-from .options import database_option, format_option
+from .options import database_option, format_option, wide_option
 from .progress import progress
 from .say import say
 
@@ -141,6 +141,7 @@ def gate(  # noqa: PLR0913  one parameter per option
     help="Take the judge of a score to favour candidates by X, of 0 to 1; may be repeated.",
 )
 @format_option
+@wide_option
 @database_option
 @click.pass_context
 def replay(  # noqa: PLR0913  one parameter per option
@@ -150,6 +151,7 @@ def replay(  # noqa: PLR0913  one parameter per option
     policy_file: Path | None,
     biases: tuple[str, ...],
     output: Format,
+    wide: bool,
     database_url: str | None,
 ) -> None:
     """List past verdicts that would be others today, and what changed: scores, seeds, rule.
@@ -185,7 +187,7 @@ def replay(  # noqa: PLR0913  one parameter per option
             None if policy_file is None else read_policy(policy_file),
             read_biases(biases),
         )
-    render(found.changed, output, sys.stdout, empty="No verdict would change.")
+    render(found.changed, output, sys.stdout, empty="No verdict would change.", wide=wide)
     changed = len(found.changed.rows)
     say(f"{changed:,} of {found.decisions:,} verdicts would change", err=True)
     ctx.exit(_INCONCLUSIVE if changed else 0)

@@ -116,3 +116,12 @@ def format_option(function: Callable[P, R]) -> Callable[P, R]:
         callback=lambda _context, _option, value: Format(value),
         help="Tables and markdown are for people; json and csv keep every digit.",
     )(function)
+
+
+def wide_option(function: Callable[P, R]) -> Callable[P, R]:
+    """Add `--wide`: every column on a terminal, instead of those that it has room for."""
+    return click.option(
+        "--wide",
+        is_flag=True,
+        help="On a terminal, every column in full; else those that its width has room for.",
+    )(function)

@@ -9,7 +9,7 @@ import click
 
 from ..tools.tables import Format
 from .building import build_option
-from .options import as_of_option, database_option, format_option
+from .options import as_of_option, database_option, format_option, wide_option
 from .say import say
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def summary(
 @click.option("--limit", metavar="N", type=click.IntRange(min=1), help="At most N tasks.")
 @as_of_option
 @format_option
+@wide_option
 @database_option
 def compare(  # noqa: PLR0913  one parameter per option
     *,
@@ -88,6 +89,7 @@ def compare(  # noqa: PLR0913  one parameter per option
     limit: int | None,
     as_of: datetime | None,
     output: Format,
+    wide: bool,
     database_url: str | None,
 ) -> None:
     """Compare baseline and candidate task by task, the worst losses first.
@@ -123,7 +125,7 @@ def compare(  # noqa: PLR0913  one parameter per option
         shown = beside.of_candidates(connection, summaries.records())
     if task is None and output in {Format.TABLE, Format.MARKDOWN} and metrics.rows:
         brief(summaries, set_aside, output, sys.stdout)
-        render(metric_table(metrics), output, sys.stdout)
+        render(metric_table(metrics), output, sys.stdout, wide=wide)
         beside_candidates(summaries, shown, output, sys.stdout)
         say()
     view = views.comparison if task is None else views.one_task
@@ -132,6 +134,7 @@ def compare(  # noqa: PLR0913  one parameter per option
         output,
         sys.stdout,
         empty=f"{experiment} has no task with a candidate's result.",
+        wide=wide if task is None else None,
     )
 
 
@@ -147,6 +150,7 @@ def compare(  # noqa: PLR0913  one parameter per option
 )
 @as_of_option
 @format_option
+@wide_option
 @database_option
 def trend(  # noqa: PLR0913  one parameter per option
     *,
@@ -156,6 +160,7 @@ def trend(  # noqa: PLR0913  one parameter per option
     days: int | None,
     as_of: datetime | None,
     output: Format,
+    wide: bool,
     database_url: str | None,
 ) -> None:
     """Show one metric of an agent, version by version.
@@ -171,7 +176,7 @@ def trend(  # noqa: PLR0913  one parameter per option
     from ..marts.as_of import believed
     from ..marts.reading import reading
     from ..show import views
-    from ..show.render import for_people, render
+    from ..show.render import for_people, render, sentences
     from ..warehouse.connection import connect
 
     with (
@@ -182,17 +187,18 @@ def trend(  # noqa: PLR0913  one parameter per option
         metric = questions.metric_meant(connection, agent, metric)
         table = questions.trend(connection, agent, metric, group, days)
     if output is Format.TABLE:
-        lines = [f"{line}\n" for line in views.sparklines(table)]
-        for_people(sys.stdout).writelines([*lines, "\n"] if lines else [])
+        drawn = views.sparklines(table)
+        sentences([*drawn, ""] if drawn else [], for_people(sys.stdout))
     render(
         views.trend(table, metric, output),
         output,
         sys.stdout,
         empty=f"No version of {agent} with {metric} passes the filters.",
+        wide=wide,
     )
     if output is Format.TABLE:
-        lines = [f"{line}\n" for line in views.misleading_means(table)]
-        for_people(sys.stdout).writelines(["\n", *lines] if lines else [])
+        told = views.misleading_means(table)
+        sentences(["", *told] if told else [], for_people(sys.stdout))
 
 
 @click.command()
@@ -232,8 +238,9 @@ def recent(
     "--limit", metavar="N", type=click.IntRange(min=1), help="At most N candidates; else all."
 )
 @format_option
+@wide_option
 @database_option
-def experiments(*, limit: int | None, output: Format, database_url: str | None) -> None:
+def experiments(*, limit: int | None, output: Format, wide: bool, database_url: str | None) -> None:
     """List every experiment, the latest first.
 
     \b
@@ -248,7 +255,13 @@ def experiments(*, limit: int | None, output: Format, database_url: str | None) 
 
     with connect(database_url) as connection:
         table = questions.experiments(connection, limit)
-    render(views.experiments(table, output), output, sys.stdout, empty="No experiment yet.")
+    render(
+        views.experiments(table, output),
+        output,
+        sys.stdout,
+        empty="No experiment yet.",
+        wide=wide,
+    )
 
 
 _A_PERSON_HAS_TO_LOOK = 5

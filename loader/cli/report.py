@@ -31,7 +31,8 @@ def report(
 ) -> None:
     """Write a report: one self-contained page, or markdown for a pull request.
 
-    The page opens from disk, runs no script and fetches nothing. An existing file is
+    The page opens from disk, fetches nothing and needs no script: its own, which searches and
+    sorts, is the only one that its policy lets run. Printed it is two pages. An existing file is
     replaced, whole or not at all.
 
     \b

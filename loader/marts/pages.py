@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from . import beside, questions
+from .arms import arms
 from .evidence import examples, segment_verdicts, set_aside
 from .names import check_names
 from .reading import fetch, mart_names, on_marts, reading, select_all
@@ -65,6 +66,8 @@ class Experiment(NamedTuple):
     """Values that do not count, also in the experiments that it is compared with."""
     shown: Sequence[Shown] = ()
     """What stands beside each of `summaries`; without any, beside all arms."""
+    arms: Sequence[Record] = ()
+    """What each candidate and its baseline are, as `loader.marts.arms` returns them."""
 
     def of(self, rows: Sequence[Record] | None, candidate: Candidate) -> list[Record] | None:
         """Return the rows of one candidate, None where there is no such mart."""
@@ -107,7 +110,7 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
                 select
                     task_id, candidate_group, candidate_version, agent_name, winner,
                     baseline_primary_value, candidate_primary_value, primary_difference,
-                    baseline_passed, candidate_passed, not_comparable_reason,
+                    baseline_success, candidate_success, not_comparable_reason,
                     baseline_latency_ms, candidate_latency_ms, baseline_cost_usd,
                     candidate_cost_usd, baseline_result_id, candidate_result_id
                 from {evaluation_comparison_view}
@@ -150,6 +153,7 @@ def read_experiment(connection: Connection, experiment_id: str) -> Experiment:
             _asides(connection, present, experiment_id, summaries),
             beside.of_candidates(connection, summaries)
             or [beside.of_experiment(connection, experiment_id)],
+            arms(connection, experiment_id),
         )
 
 

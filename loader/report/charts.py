@@ -22,29 +22,18 @@ if TYPE_CHECKING:
 BETTER: Final = "better"
 WORSE: Final = "worse"
 UNCLEAR: Final = "unclear"
-_FOREST_WIDTH: Final = 330
 _BINS: Final = 28
 _POINTS: Final = 500
 _LABEL: Final = 24
+_TICKS: Final = 6
+# Names of series that are longer together stand below each other.
+_LEGEND: Final = 28
 # Where the largest value is so many times the smallest, a logarithmic axis shows both.
 _WIDE_RANGE: Final = 12.0
 _THOUSAND: Final = 1000
 _ARMS: Final = ("baseline", "candidate")
 _COLOURS: Final = ("var(--baseline)", "var(--candidate)", "var(--third)", "var(--fourth)")
 _DASHES: Final = ((5, 3), (1, 0), (2, 2), (8, 2))
-
-
-class Interval(NamedTuple):
-    """One line of a forest plot, signed so that right is better."""
-
-    label: str
-    value: float
-    low: float | None
-    high: float | None
-    margin: float | None = None
-    """How far below zero is still accepted, positive."""
-    reading: str = UNCLEAR
-    """What the mart finds: better, worse, or unclear."""
 
 
 class Version(NamedTuple):
@@ -58,92 +47,6 @@ class Version(NamedTuple):
     low: float | None = None
     high: float | None = None
     """The ends of the mean's interval, where it has one."""
-
-
-def forest(intervals: Sequence[Interval], unit: str, alternative: str) -> Chart:
-    """Draw estimates with their intervals, zero, and margins.
-
-    Args:
-        intervals: one line each, from top to bottom.
-        unit: of the axis, such as "points".
-        alternative: what the chart shows, in words.
-    """
-    labels = _distinct(interval.label for interval in intervals)
-    rows = [
-        {
-            "label": label,
-            "value": interval.value,
-            "low": interval.low,
-            "high": interval.high,
-            "margin": None if interval.margin is None else -interval.margin,
-            "reading": interval.reading,
-        }
-        for label, interval in zip(labels, intervals, strict=True)
-    ]
-    readings = [BETTER, WORSE, UNCLEAR]
-    colour = {
-        "field": "reading",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": readings, "range": ["var(--good)", "var(--bad)", "var(--quiet)"]},
-    }
-    lines: Json = {
-        "field": "label",
-        "type": "nominal",
-        "sort": labels,
-        "axis": {"title": None, "ticks": False, "domain": False, "labelColor": "var(--ink)"},
-    }
-    return draw(
-        {
-            "width": _FOREST_WIDTH,
-            "height": {"step": 30},
-            "data": {"values": rows},
-            "encoding": {"y": lines},
-            "layer": [
-                {
-                    "mark": {"type": "rule", "color": "var(--ink)", "opacity": 0.6},
-                    "encoding": {"x": {"datum": 0}, "y": None},
-                },
-                {
-                    "transform": [{"filter": "datum.margin != null"}],
-                    "mark": {
-                        "type": "tick", "color": "var(--bad)", "thickness": 2, "height": 18,
-                    },
-                    "encoding": {"x": {"field": "margin", "type": "quantitative"}},
-                },
-                {
-                    "transform": [{"filter": "datum.low != null && datum.high != null"}],
-                    "mark": {"type": "rule", "strokeWidth": 3},
-                    "encoding": {
-                        "x": {"field": "low", "type": "quantitative"},
-                        "x2": {"field": "high"},
-                        "color": colour,
-                    },
-                },
-                {
-                    "mark": {"type": "point", "size": 120, "filled": True, "opacity": 1},
-                    "encoding": {
-                        "x": {
-                            "field": "value",
-                            "type": "quantitative",
-                            "title": f"{unit}; right of 0 is better, red tick = margin",
-                        },
-                        "color": colour,
-                        "shape": {
-                            "field": "reading",
-                            "type": "nominal",
-                            "legend": None,
-                            "scale": {
-                                "domain": readings,
-                                "range": ["triangle-right", "triangle-left", "circle"],
-                            },
-                        },
-                    },
-                },
-            ],
-        },
-        alternative,
-    )  # fmt: skip
 
 
 def differences(values: Sequence[float], unit: str, alternative: str) -> Chart:
@@ -161,23 +64,24 @@ def differences(values: Sequence[float], unit: str, alternative: str) -> Chart:
         shown = sorted({place * (count - 1) // (_POINTS - 1) for place in range(_POINTS)})
     rows = [{"task": place, "value": ordered[place]} for place in shown]
     rows.append({"task": count, "value": ordered[-1]})
+    step = _whole_step(count / _TICKS)
+    ticks = list(range(0, count + 1, step))
     areas = [
         {
             "transform": [{"calculate": calculation, "as": "part"}],
-            "mark": {"type": "area", "interpolate": "step-after", "color": colour},
+            "mark": {"type": "area", "interpolate": "step-after", "color": "var(--quiet)",
+                     "opacity": opacity},
             "encoding": {
                 "x": {"field": "task", "type": "quantitative", "title": "tasks, worst first",
-                      "axis": {"grid": False, "format": ",d", "tickMinStep": 1},
+                      "axis": {"grid": False, "format": ",d", "values": ticks},
                       "scale": {"domain": [0, count], "nice": False}},
                 "y": {"field": "part", "type": "quantitative", "title": unit},
             },
         }
-        for calculation, colour in (
-            ("min(datum.value, 0)", "var(--bad)"),
-            ("max(datum.value, 0)", "var(--good)"),
-        )
+        for calculation, opacity in (("min(datum.value, 0)", 0.9), ("max(datum.value, 0)", 0.45))
     ]  # fmt: skip
-    return draw({"height": 190, "data": {"values": rows}, "layer": areas}, alternative)
+    spec: Json = {"height": 190, "data": {"values": rows}, "layer": areas}
+    return draw(spec, alternative, narrow=True)
 
 
 def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) -> Chart:
@@ -192,20 +96,24 @@ def distributions(arms: Sequence[Sequence[float]], unit: str, alternative: str) 
     low, high = min(everything), max(everything)
     is_logarithmic = low > 0 and high / low > _WIDE_RANGE
     edges = _edges(low, high, is_logarithmic=is_logarithmic)
+    counts = [_counts(values, edges) for values in arms]
+    most = max(map(max, counts))
     rows = [
         {"arm": arm, "edge": edge, "tasks": tasks}
-        for arm, values in zip(_ARMS, arms, strict=True)
-        for edge, tasks in zip(edges, [*_counts(values, edges), 0], strict=True)
+        for arm, of_arm in zip(_ARMS, counts, strict=True)
+        for edge, tasks in zip(edges, [*of_arm, 0], strict=True)
     ]
     scale: Json = {"type": "log" if is_logarithmic else "linear", "nice": False, "zero": False}
     scale["domain"] = [edges[0], edges[-1]]
     encoding: Json = {
         "x": {"field": "edge", "type": "quantitative", "scale": scale,
               "title": unit + (", logarithmic" if is_logarithmic else ""),
-              "axis": {"grid": False, "tickCount": 5, "labelOverlap": True,
-                       "format": "~s" if high >= _THOUSAND else "~g"}},
+              "axis": {"grid": False, "tickCount": 4, "labelOverlap": "greedy",
+                       # letters of a reader's browser may be wider than those measured here
+                       "labelSeparation": 14,
+                       "format": "~s" if high >= _THOUSAND else "~f"}},
         "y": {"field": "tasks", "type": "quantitative", "title": "tasks", "stack": None,
-              "axis": {"tickCount": 4, "format": ",d", "tickMinStep": 1}},
+              "axis": {"format": ",d", "values": list(range(0, most + 1, _whole_step(most / 4)))}},
         "color": _by_series("arm", _ARMS, _COLOURS),
     }  # fmt: skip
     return draw(
@@ -230,7 +138,7 @@ def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
 
     Args:
         versions: in the order in which versions are drawn, from left to right.
-        unit: of the values.
+        unit: of the values; none where their name says it.
         alternative: what the chart shows, in words.
     """
     order = list(dict.fromkeys(_short(point.version) for point in versions))
@@ -250,7 +158,7 @@ def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
         "x": {"field": "version", "type": "ordinal", "sort": order, "title": None,
               "scale": {"type": "point", "padding": 0.5},
               "axis": {"labelAngle": -35, "labelOverlap": True}},
-        "y": {"field": "value", "type": "quantitative", "title": unit,
+        "y": {"field": "value", "type": "quantitative", "title": unit or None,
               "scale": {"zero": False, "padding": 8}, "axis": {"tickCount": 5}},
     }  # fmt: skip
     by_group: Json = {
@@ -282,23 +190,28 @@ def trend(versions: Sequence[Version], unit: str, alternative: str) -> Chart:
                     "mark": {"type": "point", "shape": "circle", "size": 260, "filled": False,
                              "strokeWidth": 2, "color": "var(--bad)", "opacity": 1},
                 },
-                {
-                    "transform": [{"filter": "datum.alert != null"}],
-                    "mark": {"type": "text", "dx": 13, "align": "left", "fontSize": 12,
-                             "fontWeight": "bold", "color": "var(--bad)"},
-                    "encoding": {"text": {"field": "alert"}},
-                },
             ],
         },
         alternative,
     )  # fmt: skip
 
 
+def _whole_step(least: float) -> int:
+    """Return the least of 1, 2, 5 times a power of ten that is at least this."""
+    power = 1
+    while True:
+        for step in (1, 2, 5):
+            if step * power >= least:
+                return step * power
+        power *= 10
+
+
 def _by_series(field: str, names: Sequence[str], values: Sequence[object]) -> Json:
     """Give each series its colour or dash."""
     chosen = [values[place % len(values)] for place in range(len(names))]
     scale = {"domain": list(names), "range": chosen}
-    return {"field": field, "type": "nominal", "scale": scale}
+    columns = 1 if sum(map(len, names)) > _LEGEND else 0
+    return {"field": field, "type": "nominal", "scale": scale, "legend": {"columns": columns}}
 
 
 def _edges(low: float, high: float, *, is_logarithmic: bool) -> list[float]:
@@ -334,15 +247,3 @@ def _short(text: str) -> str:
             return f"{shown}…"
         shown += char
     return shown
-
-
-def _distinct(labels: Iterable[str]) -> list[str]:
-    """Shorten labels; those that then look alike get a number."""
-    distinct: dict[str, None] = {}
-    for label in map(_short, labels):
-        name, copy = label, 1
-        while name in distinct:
-            copy += 1
-            name = f"{label} ({copy})"
-        distinct[name] = None
-    return list(distinct)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 Json = dict[str, object]
 
-WIDTH: Final = 410
+WIDTH: Final = 300
+"""Of a small picture without its axis, in pixels: three stand side by side, one on a phone."""
+WIDE: Final = 1_080
 _VERSION: Final = "5.20"
 _INK: Final = dict.fromkeys(
     ("labelColor", "titleColor", "tickColor", "domainColor"), "var(--quiet)"
@@ -53,12 +55,6 @@ _CONFIG: Final[Json] = {
         "symbolType": "stroke",
     },
 }  # fmt: skip
-_FRAME: Final[Json] = {
-    "padding": {"left": 14, "right": 10, "top": 6, "bottom": 4},
-    "width": WIDTH,
-    "autosize": {"type": "pad"},
-    "config": _CONFIG,
-}
 _ROUNDED: Final = re.compile(r"(-?\d+\.\d{2})\d+")
 # What the renderer says to assistive technology about parts of a picture; the page names
 # the picture as a whole, and its parts have no names of their own.
@@ -73,6 +69,8 @@ class Chart(NamedTuple):
 
     svg: Markup
     alternative: str
+    narrow: Markup | None = None
+    """The same for a small screen, where the picture is too wide for one."""
 
 
 def warm_up() -> None:
@@ -82,12 +80,21 @@ def warm_up() -> None:
     Thread(target=renderer.vegalite_to_svg, args=(spec, _VERSION), daemon=True).start()
 
 
-def draw(spec: Json, alternative: str) -> Chart:
-    """Draw a specification; the picture keeps its proportions and shrinks with the page."""
+def draw(spec: Json, alternative: str, *, narrow: bool = False) -> Chart:
+    """Draw a specification; with `narrow` over the whole page, and once more for a phone.
+
+    A picture is never enlarged or shrunk by much: its text has the size of the page's.
+    """
+    if narrow:
+        return Chart(_drawn(spec, WIDE), alternative, _drawn(spec, WIDTH))
+    return Chart(_drawn(spec, WIDTH), alternative)
+
+
+def _drawn(spec: Json, width: int) -> Markup:
     drawn: str = _renderer().vegalite_to_svg(
         {
             "padding": {"left": 14, "right": 10, "top": 6, "bottom": 4},
-            "width": WIDTH,
+            "width": width,
             "autosize": {"type": "pad"},
             "config": _CONFIG,
             **spec,
@@ -99,9 +106,12 @@ def draw(spec: Json, alternative: str) -> Chart:
     size = _SIZE.match(rounded)
     if size is None:
         raise ValueError("the renderer's output does not begin with an svg element")
-    width, height = size.groups()
-    head = f'<svg viewBox="0 0 {width} {height}" style="max-width:{width}px" focusable="false">'
-    return Chart(Markup(head + rounded[size.end() :]), alternative)  # noqa: S704  drawn and escaped by the renderer
+    width_drawn, height = size.groups()
+    head = (
+        f'<svg viewBox="0 0 {width_drawn} {height}" style="max-width:{width_drawn}px"'
+        ' focusable="false">'
+    )
+    return Markup(head + rounded[size.end() :])  # noqa: S704  drawn and escaped by the renderer
 
 
 def _renderer() -> ModuleType:

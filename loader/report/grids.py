@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..show.render import NULL, cell, number, printable, with_unit
 from ..show.views import metric_kind
-from ..tools.tables import Kind
+from ..tools.tables import NUMERIC, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,13 +117,6 @@ def probability(value: float | None) -> str:
     return NULL if value is None else number(value, Kind.PROBABILITY)
 
 
-def direction_style(value: float | None) -> str:
-    """Return the class of a number where positive is better."""
-    if value is None or not value:
-        return ""
-    return "good" if value > 0 else "bad"
-
-
 def links(addresses: Sequence[object], text: str) -> list[tuple[str, str]]:
     """Return links to web addresses; anything else is no link."""
     web = [
@@ -151,7 +144,7 @@ def generic(caption: str, rows: Sequence[Record], wanted: Sequence[tuple[str, st
     ]
     return Grid(
         caption,
-        [Heading(text, kind not in {Kind.TEXT, Kind.OUTCOME}) for _, text, kind in shown],
+        [Heading(text, kind in NUMERIC) for _, text, kind in shown],
         [[Cell(_shown(row.get(name), kind)) for name, _, kind in shown] for row in rows],
     )
 

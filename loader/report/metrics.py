@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 from ..show.metric_page import kind_of_values
 from ..show.render import NULL
 from ..show.wording import RATIOS, ROLES, finding, improvement_of, notes, say
-from . import charts
+from .forest import style_of
 from .grids import (
     Cell,
     Grid,
     Heading,
     count_of,
-    direction_style,
     figures,
     interval,
     number_of,
@@ -28,45 +27,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..marts.pages import Record
-    from .charts import Interval
-    from .drawing import Chart
 
-_MOST_LINES: Final = 40
 _ORDER: Final = list(ROLES)
-_READINGS: Final = {
-    "better": charts.BETTER,
-    "worse": charts.WORSE,
-    "harmed": charts.WORSE,
-}
-"""Finding → what a picture says."""
 
 
-def forests(rows: Sequence[Record], label: str = "metric") -> list[Chart]:
-    """Draw shares in points, and latency, tokens and cost in per cent saved.
+def in_order(rows: Sequence[Record], decided: Sequence[str] = ()) -> list[Record]:
+    """Return metrics as a person reads them: who has most say first.
 
     Args:
-        rows: of a mart of comparisons; rows without an improvement are left out, as are
-            metrics whose better side nobody knows.
-        label: the column that names a line.
+        rows: of `experiment_metric_comparisons`.
+        decided: metrics that the reasons of the verdict name, which come first, as they do there.
+
     """
-    drawn = []
-    for unit, axis in (("points", "points"), ("%", "% saved")):
-        lines = [line for row in rows if (line := _line(row, label, unit))][:_MOST_LINES]
-        if lines:
-            drawn.append(charts.forest(lines, axis, _in_words(lines, axis)))
-    return drawn
-
-
-def in_order(rows: Sequence[Record]) -> list[Record]:
-    """Return metrics as a person reads them: who has most say first."""
     return sorted(
         rows,
         key=lambda row: (
+            row.get("role") != "deciding",
+            decided.index(str(row["metric"])) if row["metric"] in decided else len(decided),
             _ORDER.index(str(row["role"])) if row.get("role") in ROLES else len(_ORDER),
             -(number_of(row, "weight") or 0.0),
             str(row["metric"]),
         ),
     )
+
+
+def decided(summary: Record) -> list[str]:
+    """Return the metrics that the reasons of a verdict name, in their order."""
+    raw = summary.get("recommendation_reasons")
+    reasons = [one for one in (raw if isinstance(raw, list) else []) if isinstance(one, dict)]
+    named = dict.fromkeys(reason.get("metric") for reason in reasons)
+    return [str(name) for name in named if name is not None]
+
+
+def has_say(row: Record) -> bool:
+    """Tell whether a metric can decide, reject or stop."""
+    return row.get("role") in ROLES and row["role"] != "none"
 
 
 def metric_grid(rows: Sequence[Record]) -> Grid:
@@ -113,14 +108,13 @@ def missing_grid(rows: Sequence[Record]) -> Grid:
 def _metric_cells(row: Record) -> list[Cell]:
     kind = kind_of_values(row)
     shown = improvement_of(row)
-    style = direction_style(shown.value) if shown.is_known else ""
     return [
         Cell(str(text_of(row, "metric"))),
         Cell(say(row)),
         Cell(f"{count_of(row, 'n_pairs'):,}"),
         Cell(told(number_of(row, "baseline_mean"), kind)),
         Cell(told(number_of(row, "candidate_mean"), kind)),
-        Cell(shown.text(), style),
+        Cell(shown.text(), style_of(row)),
         Cell(shown.interval()),
         Cell(shown.accepted()),
         Cell(probability(number_of(row, "p_value"))),
@@ -144,32 +138,3 @@ def _missing_cells(row: Record) -> list[Cell]:
         Cell(signed(second, kind)),
         Cell(interval(*(signed(end, kind) for end in ends))),
     ]
-
-
-def _line(row: Record, label: str, unit: str) -> Interval | None:
-    """Return a line of a forest where the row's improvement is in this unit."""
-    shown = improvement_of(row)
-    if shown.value is None or shown.unit != unit or not shown.is_known:
-        return None
-    return charts.Interval(
-        str(text_of(row, label)),
-        shown.value,
-        shown.low,
-        shown.high,
-        shown.margin or None,
-        _READINGS.get(str(row.get("finding")), charts.UNCLEAR),
-    )
-
-
-def _in_words(lines: Sequence[Interval], unit: str) -> str:
-    """Say what a forest plot shows."""
-    by_reading = {
-        reading: [line.label for line in lines if line.reading == reading]
-        for reading in (charts.BETTER, charts.WORSE, charts.UNCLEAR)
-    }
-    parts = [
-        f"{reading}: {', '.join(label[:60] for label in labels)}"
-        for reading, labels in by_reading.items()
-        if labels
-    ]
-    return f"Forest plot in {unit}. {'; '.join(parts)}. The table below has the numbers."

@@ -1,11 +1,14 @@
-"""A report as one file: HTML that needs no network and no script, or markdown.
+"""A report as one file: HTML that needs no network and works without script, or markdown.
 
 The templates escape every value; pictures come drawn and escaped from `charts`.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
+import re
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,12 +21,14 @@ from ..marts.reading import reading
 from ..show import escape
 from ..show.beside import Shown, notes
 from ..show.metric_page import kind_of_values
-from ..show.render import cell, printable
+from ..show.render import NULL, cell, printable
 from ..tools.extras import needed
 from ..tools.tables import Kind
-from . import beside, metrics, segments, tasks, trends
+from . import beside, forest, metrics, segments, tasks, trends
 from .answers import answered
+from .arms import arms_of
 from .grids import Cell, count_of, text_of
+from .three import three
 from .verdict import verdict_of
 
 with needed("report"):
@@ -36,8 +41,11 @@ if TYPE_CHECKING:
     from ..marts.pages import Agent, Experiment, Record
     from ..warehouse.connection import Connection
     from .answers import Answered
+    from .arms import Arm
     from .drawing import Chart
+    from .forest import Forest
     from .grids import Grid
+    from .three import Number
     from .verdict import Verdict
 
 _SUFFIXES: Final = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
@@ -46,6 +54,8 @@ _NO_METRIC: Final = "no score"
 _MOST_IN_MARKDOWN: Final = 15
 _CELL_IN_MARKDOWN: Final = 160
 _LINE_IN_MARKDOWN: Final = 600
+# What names a p-value stays on one line with it.
+_P_VALUE: Final = re.compile(r"(\(p) ([<=]) ")
 _LINK_HOSTS: Final = "EVALMART_LINK_HOSTS"
 _LANGSMITH: Final = "smith.langchain.com"
 
@@ -55,7 +65,11 @@ class Comparison(NamedTuple):
 
     anchor: str
     verdict: Verdict
-    forests: Sequence[Chart]
+    arms: Sequence[Arm]
+    three: Sequence[Number]
+    forest: Forest | None
+    """Every metric that has a say, what decided first."""
+    no_say: Forest | None
     metrics: Grid | None
     differences: Chart | None
     flipped: Sequence[Grid]
@@ -63,7 +77,7 @@ class Comparison(NamedTuple):
     answers: Sequence[Answered]
     every_task: Grid
     distributions: Sequence[Chart]
-    segment_forests: Sequence[Chart]
+    segment_forest: Forest | None
     segments: Grid | None
     opposes_the_whole: bool
     missing: Grid | None
@@ -72,6 +86,13 @@ class Comparison(NamedTuple):
     """For markdown: a row per metric, few columns."""
     beside: Sequence[Grid]
     """What decides nothing."""
+
+    @property
+    def row(self) -> Sequence[str]:
+        """Return the row of this candidate in the table of all."""
+        verdict = self.verdict
+        best = self.three[-1].value if self.three else NULL
+        return [verdict.candidate, verdict.word, verdict.tasks, best, verdict.headline]
 
 
 def format_of(path: str) -> str:
@@ -121,6 +142,10 @@ def render_experiment(
 
     """
     with_charts = output == "html"
+    comparisons = [
+        _comparison(experiment, summary, place, runs, contents, with_charts=with_charts)
+        for place, summary in enumerate(experiment.summaries, 1)
+    ]
     return _render(
         f"experiment.{output}.j2",
         {
@@ -128,10 +153,7 @@ def render_experiment(
             "as_of": cell(experiment.newest_at, Kind.TIMESTAMP),
             "nothing": without_candidate(experiment.experiment_id),
             "alone": [grid for shown in experiment.shown for grid in beside.grids(shown)],
-            "comparisons": [
-                _comparison(experiment, summary, place, runs, contents, with_charts=with_charts)
-                for place, summary in enumerate(experiment.summaries, 1)
-            ],
+            "comparisons": comparisons,
             **_trend(experiment, "agent_name", with_charts=with_charts),
         },
     )
@@ -177,6 +199,9 @@ def _comparison(  # noqa: PLR0913  what was read, and where it goes
     known = experiment.of(experiment.comparisons, candidate)
     compared = [row for row in known or [] if _has_tasks(row)]
     kind = next((kind_of_values(row) for row in compared if row["metric"] == primary), Kind.NUMBER)
+    ordered = metrics.in_order(compared, metrics.decided(summary))
+    with_say = [row for row in ordered if metrics.has_say(row)]
+    without = [row for row in ordered if not metrics.has_say(row)]
     in_segments = segments.labelled(experiment.of(experiment.segments, candidate) or [], primary)
     chosen = tasks.choose(of_tasks)
     total = sum(
@@ -194,7 +219,10 @@ def _comparison(  # noqa: PLR0913  what was read, and where it goes
     return Comparison(
         f"c{place}",
         verdict._replace(unknowns=[*verdict.unknowns, *notes(shown)]),
-        metrics.forests(compared) if with_charts else [],
+        arms_of(experiment.of(experiment.arms, candidate) or []),
+        three(summary, with_say),
+        forest.of_metrics(with_say, "Every metric that has a say") if with_say else None,
+        forest.of_metrics(without, "Metrics that have no say") if without else None,
         metrics.metric_grid(compared) if compared else None,
         tasks.chart(of_tasks, metric, kind) if with_charts else None,
         tasks.flipped_grids(chosen, metric, kind, runs),
@@ -202,7 +230,7 @@ def _comparison(  # noqa: PLR0913  what was read, and where it goes
         answered(chosen, contents),
         tasks.every_grid(of_tasks, metric, kind, total),
         tasks.distribution_charts(of_tasks) if with_charts else [],
-        metrics.forests(in_segments, "label") if with_charts and in_segments else [],
+        forest.of_segments(in_segments, f"Segments by {metric}"),
         segments.segment_grid(in_segments, metric) if in_segments else None,
         segments.opposes_the_whole(in_segments),
         metrics.missing_grid(compared) if compared else None,
@@ -228,9 +256,9 @@ def _trend(read: Experiment | Agent, by: str, *, with_charts: bool) -> dict[str,
     worse = trends.marked(regressions, alerts)
     return {
         "trend_charts": trends.small_charts(read.trends, worse, by) if with_charts else [],
-        "regressions": trends.regression_grid(regressions) if regressions else None,
+        "open_now": trends.open_now(alerts),
+        "falls": trends.falls(regressions, alerts),
         "regressions_known": regressions is not None,
-        "alerts": trends.alert_grid(alerts) if alerts else None,
         "versions": trends.version_grid(read.trends) if read.trends else None,
     }
 
@@ -250,10 +278,15 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    script = _source("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals["style"] = Markup(_source("style.css"))  # noqa: S704  the package's own file
+    environment.globals["script"] = Markup(script)  # noqa: S704  likewise
+    environment.globals["script_hash"] = Markup(f"sha256-{digest}")  # noqa: S704  of base64 alone
     environment.filters["code"] = _code
     environment.filters["tag"] = lambda text: Markup(escape.markdown_html(str(text)))  # noqa: S704  escaped there
     environment.filters["row"] = _markdown_row
+    environment.filters["together"] = lambda text: _P_VALUE.sub("\\1\u00a0\\2\u00a0", str(text))
     environment.filters["line"] = _line
     environment.globals["most_rows"] = _MOST_IN_MARKDOWN
     return environment
@@ -261,7 +294,7 @@ def _environment(*, is_html: bool) -> jinja2.Environment:
 
 def _source(name: str) -> str:
     folder = resources.files(__name__.rpartition(".")[0])
-    part = folder / name if name.endswith(".css") else folder / "templates" / name
+    part = folder / name if name.endswith((".css", ".js")) else folder / "templates" / name
     return part.read_text(encoding="utf-8")
 
 

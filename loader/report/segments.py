@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ..show.render import NULL
 from ..show.wording import finding, improvement_of
+from .forest import style_of
 from .grids import (
     Cell,
     Grid,
     Heading,
     count_of,
-    direction_style,
     figures,
     number_of,
     probability,
@@ -51,7 +51,7 @@ def _cells(row: Record) -> list[Cell]:
     return [
         Cell(str(row["label"])),
         Cell(f"{count_of(row, 'n_pairs'):,}"),
-        Cell(shown.text(), direction_style(shown.value) if shown.is_known else ""),
+        Cell(shown.text(), style_of(row)),
         Cell(shown.interval()),
         Cell(probability(number_of(row, "p_value"))),
         Cell(probability(number_of(row, "p_value_bh"))),

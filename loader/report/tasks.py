@@ -12,7 +12,6 @@ from .grids import (
     Cell,
     Grid,
     Heading,
-    direction_style,
     figures,
     links,
     number_of,
@@ -43,13 +42,19 @@ Runs = dict[object, list[dict[str, object]]]
 
 
 class Chosen(NamedTuple):
-    """The tasks of one candidate that the page names."""
+    """The tasks of one candidate that the page names, no task twice."""
 
     broken: Sequence[Record]
+    """Failed in the candidate, ended well in the baseline."""
     mended: Sequence[Record]
+    """The other way round."""
     worst: Sequence[Record]
+    """Of the rest, those that scored worse: the largest losses."""
     best: Sequence[Record]
     incomparable: Sequence[Record]
+    scored_worse: int = 0
+    """How many did in all."""
+    scored_better: int = 0
 
     def result_ids(self) -> list[object]:
         """Return the results whose runs the page links to."""
@@ -63,22 +68,25 @@ class Chosen(NamedTuple):
 def choose(tasks: Sequence[Record]) -> Chosen:
     """Choose the tasks to name; `tasks` come the worst difference first.
 
-    A task flipped when all repetitions that count passed in one arm, and none in the other.
+    A task failed or ended well by what its runs say of success, whatever they scored. A task
+    whose baseline never said so neither broke nor was mended.
     """
-    flips = [(task, _flip(task)) for task in tasks]
-    known = [task for task in tasks if number_of(task, "primary_difference") is not None]
-    worst = [task for task in known[:_EXTREMES] if (number_of(task, "primary_difference") or 0) < 0]
-    best = [
-        task
-        for task in reversed(known[-_EXTREMES:])
-        if (number_of(task, "primary_difference") or 0) > 0
+    ends = [(task, _end(task)) for task in tasks]
+    rest = [
+        (difference, task)
+        for task, end in ends
+        if not end and (difference := number_of(task, "primary_difference")) is not None
     ]
+    worse = [task for difference, task in rest if difference < 0]
+    better = [task for difference, task in reversed(rest) if difference > 0]
     return Chosen(
-        [task for task, flip in flips if flip < 0],
-        [task for task, flip in flips if flip > 0],
-        worst,
-        best,
+        [task for task, end in ends if end < 0],
+        [task for task, end in ends if end > 0],
+        worse[:_EXTREMES],
+        better[:_EXTREMES],
         [task for task in tasks if task["not_comparable_reason"] is not None],
+        len(worse),
+        len(better),
     )
 
 
@@ -106,25 +114,37 @@ def chart(tasks: Sequence[Record], metric: str, kind: Kind) -> Chart | None:
 
 
 def flipped_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
-    """Return the tasks that flipped: those that broke, then those that were mended."""
+    """Return the tasks that failed in one arm only: those that broke, then those mended."""
     grids = []
     for caption, tasks in (
-        ("Broken: passed in the baseline, failed in the candidate", chosen.broken),
-        ("Mended: failed in the baseline, passed in the candidate", chosen.mended),
+        ("Failed in the candidate, ended well in the baseline", chosen.broken),
+        ("Ended well in the candidate, failed in the baseline", chosen.mended),
     ):
         if tasks:
             left = len(tasks) - _MOST_FLIPPED
             note = f"{left:,} more are in the list of every task." if left > 0 else ""
-            rows = [_named_cells(task, kind, runs) for task in tasks[:_MOST_FLIPPED]]
-            grids.append(Grid(f"{caption} ({len(tasks):,})", _headings(metric), rows, note))
+            named = f"{caption} ({len(tasks):,})"
+            grids.append(_named_grid(named, tasks[:_MOST_FLIPPED], metric, kind, runs, note=note))
     return grids
 
 
 def extreme_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[Grid]:
-    """Return the tasks with the largest losses and gains."""
+    """Return the largest losses and gains among the tasks that failed in neither arm alone."""
     return [
-        Grid(caption, _headings(metric), [_named_cells(task, kind, runs) for task in tasks])
-        for caption, tasks in (("Largest losses", chosen.worst), ("Largest gains", chosen.best))
+        _named_grid(
+            f"{caption} ({count:,})",
+            tasks,
+            metric,
+            kind,
+            runs,
+            note=f"The {len(tasks):,} largest; the rest is in the list of every task."
+            if count > len(tasks)
+            else "",
+        )
+        for caption, tasks, count in (
+            ("Scored worse", chosen.worst, chosen.scored_worse),
+            ("Scored better", chosen.best, chosen.scored_better),
+        )
         if tasks
     ]
 
@@ -188,17 +208,24 @@ def distribution_charts(tasks: Sequence[Record]) -> list[Chart]:
     return drawn
 
 
-def _flip(task: Mapping[str, object]) -> int:
+def _end(task: Mapping[str, object]) -> int:
     """Return -1 when a task broke, 1 when it was mended, else 0."""
-    passed = [task[f"{arm}_passed"] for arm in _ARMS]
-    return 0 if None in passed else int(passed[1] is True) - int(passed[0] is True)
+    ended_well = [task.get(f"{arm}_success") for arm in _ARMS]
+    return 0 if None in ended_well else int(ended_well[1] is True) - int(ended_well[0] is True)
 
 
-def _headings(metric: str) -> list[Heading]:
-    return [
+def _named_grid(  # noqa: PLR0913  what a table of tasks is made of
+    caption: str, tasks: Sequence[Record], metric: str, kind: Kind, runs: Runs, *, note: str
+) -> Grid:
+    """Return tasks with their runs; without the column of runs where none says anything."""
+    headings = [
         Heading("task"), figures(f"{metric}: baseline"), figures("candidate"),
         figures("difference"), Heading("runs and errors", is_wide=True),
     ]  # fmt: skip
+    rows = [_named_cells(task, kind, runs) for task in tasks]
+    if all(row[-1] == Cell(NULL) for row in rows):
+        return Grid(caption, headings[:-1], [row[:-1] for row in rows], note)
+    return Grid(caption, headings, rows, note)
 
 
 def _named_cells(task: Record, kind: Kind, runs: Runs) -> list[Cell]:
@@ -214,7 +241,11 @@ def _named_cells(task: Record, kind: Kind, runs: Runs) -> list[Cell]:
             if run["error_message"] is not None
         ]
     told_errors = " · ".join(dict.fromkeys(errors))
-    return [cells[0], *cells[2:], Cell(told_errors or ("" if addresses else NULL), "", addresses)]
+    return [
+        cells[0],
+        *cells[2:],
+        Cell(told_errors or ("" if addresses else NULL), "", tuple(addresses)),
+    ]
 
 
 def _brief_cells(task: Record, kind: Kind) -> list[Cell]:
@@ -223,7 +254,7 @@ def _brief_cells(task: Record, kind: Kind) -> list[Cell]:
         Cell(str(text_of(task, "task_id"))),
         Cell(text_of(task, "winner") or NULL),
         *(Cell(told(number_of(task, f"{arm}_primary_value"), kind)) for arm in _ARMS),
-        Cell(signed(difference, kind), direction_style(difference)),
+        Cell(signed(difference, kind)),
     ]
 
 

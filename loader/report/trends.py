@@ -31,30 +31,20 @@ if TYPE_CHECKING:
 
 MOST_VERSIONS: Final = 40
 _UNITS: Final = {Kind.MILLISECONDS: "ms", Kind.USD: "US dollars", Kind.TOKENS: "tokens"}
-_REGRESSION_COLUMNS: Final = (
+_FALL_COLUMNS: Final = (
+    ("metric", "metric", Kind.TEXT),
     ("agent_name", "agent", Kind.TEXT),
     ("experiment_group", "group", Kind.TEXT),
-    ("extension_version", "version", Kind.TEXT),
-    ("previous_extension_version", "before", Kind.TEXT),
-    ("metric", "metric", Kind.TEXT),
-    ("severity", "severity", Kind.TEXT),
-    ("change_pct", "change", Kind.PERCENT),
-    ("shared_task_count", "shared tasks", Kind.INTEGER),
-    ("method", "method", Kind.TEXT),
-    ("p_value_bh", "p (BH)", Kind.PROBABILITY),
-)
-_ALERT_COLUMNS: Final = (
-    ("agent_name", "agent", Kind.TEXT),
-    ("experiment_group", "group", Kind.TEXT),
-    ("metric", "metric", Kind.TEXT),
-    ("began_version", "since", Kind.TEXT),
-    ("found_version", "found in", Kind.TEXT),
+    ("is_open", "open now", Kind.BOOLEAN),
+    ("extension_version", "since", Kind.TEXT),
+    ("previous_extension_version", "worse than in", Kind.TEXT),
     ("severity", "severity", Kind.TEXT),
     ("cause", "cause", Kind.TEXT),
     ("change_pct", "change", Kind.PERCENT),
     ("shared_task_count", "shared tasks", Kind.INTEGER),
-    ("is_open", "still open", Kind.BOOLEAN),
+    ("p_value_bh", "p (BH)", Kind.PROBABILITY),
 )
+_MOST_NAMED: Final = 5
 _SUMMARY_COLUMNS: Final = (
     ("experiment_id", "experiment", Kind.TEXT),
     ("candidate_group", "candidate", Kind.TEXT),
@@ -90,14 +80,44 @@ def small_charts(
     ]
 
 
-def regression_grid(regressions: Sequence[Record]) -> Grid:
-    """Return the versions that got worse than the one before."""
-    return generic("Versions that got worse than the one before", regressions, _REGRESSION_COLUMNS)
+def falls(regressions: Sequence[Record] | None, alerts: Sequence[Record] | None) -> Grid | None:
+    """Return what got worse, each once: falls of a level, open ones first, then single steps.
+
+    Args:
+        regressions: versions worse than the one before; of a fall that is told, the same fall.
+        alerts: falls of a metric's level.
+    """
+    steps = {_key(row): row for row in regressions or []}
+    levels = []
+    for alert in alerts or []:
+        fall = {**alert, "extension_version": alert.get("began_version")}
+        # what the step between two versions knows besides: against which, and its p
+        levels.append({**steps.pop(_key(fall), {}), **fall})
+    levels.sort(key=lambda row: row.get("is_open") is not True)
+    rows = [*levels, *steps.values()]
+    if not rows:
+        return None
+    is_one = len({row.get("agent_name") for row in rows}) == 1
+    columns = [one for one in _FALL_COLUMNS if not (is_one and one[0] == "agent_name")]
+    return generic("What got worse", rows, columns)
 
 
-def alert_grid(alerts: Sequence[Record]) -> Grid:
-    """Return the falls of a metric's level."""
-    return generic("Falls of a metric, each told once", alerts, _ALERT_COLUMNS)
+def open_now(alerts: Sequence[Record] | None) -> str:
+    """Return the sentence of what is open now; None for alerts that are not built."""
+    if alerts is None:
+        return "What is open now is not told: the mart of alerts is not built."
+    opened = [row for row in alerts if row.get("is_open") is True]
+    if not opened:
+        return "Nothing is open now: no metric is below a level that it had."
+    named = [
+        f"{text_of(row, 'metric')} of {text_of(row, 'agent_name')} since "
+        f"{text_of(row, 'began_version')} ({text_of(row, 'severity') or 'alert'})"
+        for row in opened[:_MOST_NAMED]
+    ]
+    left = len(opened) - len(named)
+    more = f" and {left:,} more" if left else ""
+    verb = "fall is" if len(opened) == 1 else "falls are"
+    return f"{len(opened):,} {verb} open now: {', '.join(named)}{more}."
 
 
 def marked(regressions: Sequence[Record] | None, alerts: Sequence[Record] | None) -> list[Record]:
@@ -149,7 +169,7 @@ def _chart(rows: Sequence[Record], severities: dict[tuple[str, ...], str]) -> Ch
     metric = str(text_of(rows[0], "metric"))
     return charts.trend(
         points,
-        _UNITS.get(kind, metric),
+        _UNITS.get(kind, ""),
         f"Mean {metric[:60]} over versions, with 95 % intervals: {words}; "
         f"{alerts or 'no'} version{'' if alerts == 1 else 's'} marked as worse.",
     )

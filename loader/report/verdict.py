@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..show import asides, wording
-from ..show.render import NULL
 from ..show.summary_page import outcome, title, unknowns
-from .grids import count_of, number_of, probability, text_of
+from .grids import count_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,6 +26,10 @@ class Verdict(NamedTuple):
     """The verdict on one candidate."""
 
     title: str
+    candidate: str
+    """Its group and version."""
+    tasks: str
+    """How many both arms have."""
     word: str
     style: str
     mark: str
@@ -34,7 +37,6 @@ class Verdict(NamedTuple):
     would_decide: str | None
     reasons: Sequence[str]
     segments: Sequence[str]
-    facts: Sequence[tuple[str, str]]
     outcome: str
     set_aside: Sequence[str]
     unknowns: Sequence[str]
@@ -62,6 +64,8 @@ def verdict_of(
     decides = wording.would_decide(summary, examples)
     return Verdict(
         title(summary),
+        f"{text_of(summary, 'candidate_group')} {text_of(summary, 'candidate_version')}",
+        f"{count_of(summary, 'total_tasks'):,}",
         word[:1].upper() + word[1:],
         style,
         mark,
@@ -69,30 +73,8 @@ def verdict_of(
         None if decides is None else f"What would decide it: {decides}.",
         wording.reasons(summary),
         [wording.worse_segment(row) for row in segments],
-        _facts(summary, compared or []),
         outcome(summary),
         asides.sentences(set_aside),
         list(unknowns(summary, compared or [])),
         wording.legacy(summary),
     )
-
-
-def _facts(summary: Record, compared: Sequence[Record]) -> list[tuple[str, str]]:
-    """Return the counts and numbers that the verdict rests on."""
-    facts = [
-        ("tasks in both arms", f"{count_of(summary, 'total_tasks'):,}"),
-        ("won", f"{count_of(summary, 'candidate_wins'):,}"),
-        ("lost", f"{count_of(summary, 'baseline_wins'):,}"),
-        ("tied", f"{count_of(summary, 'ties'):,}"),
-    ]
-    metric = text_of(summary, "primary_metric")
-    deciding = next((row for row in compared if text_of(row, "metric") == metric), None)
-    if deciding is not None:
-        shown = wording.improvement_of(deciding)
-        facts.append((f"improvement of {metric}", shown.text()))
-        if shown.interval() != NULL:
-            facts.append(("its interval", shown.interval()))
-    p_value = number_of(summary, "statistical_significance")
-    if p_value is not None:
-        facts.append((f"p of {metric}", probability(p_value)))
-    return facts

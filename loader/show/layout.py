@@ -1,7 +1,7 @@
 """Lay a table out as aligned lines of text: into a given width, or as wide as it is.
 
-Numbers and dates are never cut. Where room is short, headings wrap at words and long text
-folds; where even that does not fit, every line keeps its full length and the terminal
+Numbers and dates are never cut. Where room is short, headings and text wrap at words, and a
+longer word folds; where even that does not fit, every line keeps its full length and the terminal
 wraps it, so that nothing is lost.
 """
 
@@ -30,6 +30,8 @@ class Heading(NamedTuple):
     is_right: bool = False
     is_whole: bool = False
     """Whether the cells must not be folded."""
+    rank: int = 0
+    """How soon a narrow terminal leaves it out, as `loader.show.fitting` does."""
 
 
 def lay_out(
@@ -42,7 +44,25 @@ def lay_out(
         rows: one piece per column.
         room: terminal columns to fit into if possible; None for no limit.
     """
-    widths = _widths(headings, rows, room)
+    for block in blocks(headings, rows, room):
+        yield from block
+
+
+def blocks(
+    headings: Sequence[Heading],
+    rows: Sequence[Sequence[Piece]],
+    room: int | None = None,
+    least: Sequence[int] | None = None,
+) -> Iterator[list[list[Piece]]]:
+    """Yield the lines of the headings with their rule, then those of each row.
+
+    Args:
+        headings: one per column.
+        rows: one piece per column.
+        room: as of `lay_out`.
+        least: what each column must have; None for what folded text needs.
+    """
+    widths = _widths(headings, rows, room, least)
     sides = [heading.is_right for heading in headings]
     tops = [
         [(line, "bold") for line in _wrap(heading.text, width)]
@@ -51,20 +71,21 @@ def lay_out(
     height = max(map(len, tops), default=0)
     # headings stand on the rule
     tops = [[("", "bold")] * (height - len(top)) + top for top in tops]
-    for line in zip(*tops, strict=True):
-        yield _line(line, widths, sides)
-    yield _line([("─" * width, "dim") for width in widths], widths, sides)
+    opening = [_line(line, widths, sides) for line in zip(*tops, strict=True)]
+    yield [*opening, _line([("─" * width, "dim") for width in widths], widths, sides)]
     for row in rows:
         folded = [
             [(part, style) for part in _fold(text, width)]
             for (text, style), width in zip(row, widths, strict=True)
         ]
-        for line in zip_longest(*folded, fillvalue=("", "")):
-            yield _line(line, widths, sides)
+        yield [_line(line, widths, sides) for line in zip_longest(*folded, fillvalue=("", ""))]
 
 
 def _widths(
-    headings: Sequence[Heading], rows: Sequence[Sequence[Piece]], room: int | None
+    headings: Sequence[Heading],
+    rows: Sequence[Sequence[Piece]],
+    room: int | None,
+    wanted_least: Sequence[int] | None,
 ) -> list[int]:
     """Return the width of each column."""
     cells = [
@@ -73,7 +94,7 @@ def _widths(
     natural = [
         max(cell_len(heading.text), width) for heading, width in zip(headings, cells, strict=True)
     ]
-    least = [
+    least = wanted_least or [
         max(
             max(map(cell_len, heading.text.split()), default=0),
             width if heading.is_whole else min(width, FOLDED_WIDTH),
@@ -110,12 +131,18 @@ def _line(pieces: Sequence[Piece], widths: Sequence[int], sides: Sequence[bool])
 
 
 def _fold(text: str, width: int) -> list[str]:
-    """Cut text into parts no wider than the column."""
-    return [text] if cell_len(text) <= width else chop_cells(text, width)
+    """Break text at words into parts no wider than the column; a longer word is cut."""
+    if cell_len(text) <= width:
+        return [text]
+    return [part for line in _wrap(text, width) for part in _cut(line, width)]
+
+
+def _cut(line: str, width: int) -> list[str]:
+    return [line] if cell_len(line) <= width else chop_cells(line, width)
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """Break a heading at words."""
+    """Break text at words."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -123,4 +150,4 @@ def _wrap(text: str, width: int) -> list[str]:
             lines[-1] = longer
         else:
             lines.append(word)
-    return lines
+    return lines if lines[0] else lines[1:] or lines

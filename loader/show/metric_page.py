@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _COLUMNS: Final = (
     Column("metric"),
-    Column("role", heading="say"),
-    Column("n_pairs", Kind.INTEGER, "pairs"),
-    Column("means", heading="baseline → candidate"),
+    Column("role", heading="say", rank=3),
+    Column("n_pairs", Kind.INTEGER, "pairs", rank=5),
+    Column("means", heading="baseline → candidate", rank=4),
     Column("improvement", heading="improvement"),
-    Column("interval", heading="95 % interval"),
-    Column("margin", heading="margin"),
-    Column("finding", heading="which says"),
+    Column("interval", heading="95 % interval", rank=1),
+    Column("margin", heading="margin", rank=2),
+    Column("finding", heading="which says", rank=1),
 )
 
 

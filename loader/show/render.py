@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import textwrap
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,8 @@ from rich.text import Text
 
 from ..tools.tables import NUMERIC, SIGNED, Column, Format, Kind, Table
 from . import escape
-from .layout import Heading, Piece, lay_out
+from .fitting import INDENT, fit, least_width
+from .layout import Heading, Piece, blocks, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +55,14 @@ _STYLES: Final = {
 }
 
 
-def render(table: Table, output: Format, stream: TextIO, *, empty: str = "Nothing yet.") -> None:
+def render(
+    table: Table,
+    output: Format,
+    stream: TextIO,
+    *,
+    empty: str = "Nothing yet.",
+    wide: bool | None = None,
+) -> None:
     """Print a table in one of the formats.
 
     Args:
@@ -61,6 +70,7 @@ def render(table: Table, output: Format, stream: TextIO, *, empty: str = "Nothin
         output: the format.
         stream: where to; colours only when it is a terminal.
         empty: what a person reads when there is no row; programs get no rows.
+        wide: as `draw` has it.
     """
     if output is Format.JSON:
         _write_utf8(stream, [to_json(table)])
@@ -71,17 +81,62 @@ def render(table: Table, output: Format, stream: TextIO, *, empty: str = "Nothin
     elif output is Format.MARKDOWN:
         for_people(stream).writelines(markdown_lines(table))
     else:
-        draw(table, for_people(stream))
+        draw(table, for_people(stream), wide=wide)
 
 
-def draw(table: Table, stream: TextIO) -> None:
-    """Print aligned text; on a terminal with colours and, where it can, within its width."""
+def draw(table: Table, stream: TextIO, *, wide: bool | None = None) -> None:
+    """Print aligned text; on a terminal with colours and, where it can, within its width.
+
+    Args:
+        table: what to print.
+        stream: where to.
+        wide: on a terminal, whether to print every column in full; if not, those that it has
+            room for without breaking a word, and which are left out. None for every column,
+            folded.
+    """
     if not stream.isatty():
         stream.writelines(f"{line}\n" for line in plain_lines(table))
         return
     console = Console(file=stream, highlight=False)
-    for line in lay_out(*_texts(table), room=console.width):
+    lines = (
+        _chosen(table, console.width)
+        if wide is False
+        else lay_out(*_texts(table), room=None if wide else console.width)
+    )
+    for line in lines:
         console.print(Text.assemble(*line), soft_wrap=True)
+
+
+def _chosen(table: Table, room: int) -> Iterable[list[Piece]]:
+    """Yield the lines of the columns that there is room for, and what is left out."""
+    headings, rows = _texts(table)
+    above, beside, left_out = fit(headings, rows, room)
+    indent = INDENT if above else 0
+    opening, *lines = blocks(
+        [headings[place] for place in beside],
+        [[row[place] for place in beside] for row in rows],
+        room - indent,
+        [least_width(headings, rows, place) for place in beside],
+    )
+    yield from ([(headings[place].text, "bold")] for place in above)
+    yield from ([(" " * indent, ""), *line] for line in opening)
+    for row, block in zip(rows, lines, strict=True):
+        yield from ([row[place]] for place in above)
+        yield from ([(" " * indent, ""), *line] for line in block)
+    if left_out:
+        names = ", ".join(headings[place].text for place in left_out)
+        for part in textwrap.wrap(f"Left out: {names}; --wide shows all.", room):
+            yield [(part, "dim")]
+
+
+def sentences(lines: Iterable[str], stream: TextIO) -> None:
+    """Print sentences, each on a line of its own; on a terminal broken at words."""
+    if not stream.isatty():
+        stream.writelines(f"{line}\n" for line in lines)
+        return
+    console = Console(file=stream, highlight=False)
+    for line in lines:
+        console.print(Text(line))
 
 
 def for_people(stream: TextIO) -> TextIO:
@@ -114,7 +169,7 @@ def plain_lines(table: Table) -> Iterable[str]:
 def _texts(table: Table) -> tuple[list[Heading], list[list[Piece]]]:
     """Return headings and cells as text and style."""
     headings = [
-        Heading(heading(column), column.kind in NUMERIC, column.kind in _WHOLE)
+        Heading(heading(column), column.kind in NUMERIC, column.kind in _WHOLE, column.rank)
         for column in table.columns
     ]
     kinds = [column.kind for column in table.columns]

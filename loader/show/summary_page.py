@@ -22,6 +22,7 @@ from .render import (
     plain_lines,
     printable,
     render,
+    sentences,
 )
 
 if TYPE_CHECKING:
@@ -180,15 +181,12 @@ def brief(table: Table, set_aside: Sequence[SetAside], output: Format, stream: T
     escape = markdown_text if output is Format.MARKDOWN else str
     for summary in table.records():
         if len(table.rows) > 1:
-            stream.write(f"{escape(title(summary))}\n\n")
-        stream.writelines(f"{escape(line)}\n" for line in opening(summary, {}))
-        stream.write("\n")
-        stream.writelines(f"- {escape(line)}\n" for line in wording.reasons(summary))
-        stream.write("\n")
+            sentences([escape(title(summary)), ""], stream)
+        sentences(map(escape, opening(summary, {})), stream)
+        sentences(["", *(f"- {escape(line)}" for line in wording.reasons(summary)), ""], stream)
     if set_aside:
-        stream.write(f"{_UNKNOWN}\n\n")
-        stream.writelines(f"- {escape(line)}\n" for line in asides.sentences(set_aside))
-        stream.write("\n")
+        told = [f"- {escape(line)}" for line in asides.sentences(set_aside)]
+        sentences([_UNKNOWN, "", *told, ""], stream)
 
 
 def beside_candidates(

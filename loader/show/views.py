@@ -31,16 +31,16 @@ _RECENT: Final = (
 )
 _EXPERIMENTS: Final = (
     Column("experiment_id", heading="experiment"),
-    Column("candidate_group", heading="candidate"),
+    Column("candidate_group", heading="candidate", rank=2),
     Column("candidate_version", heading="version"),
-    Column("total_tasks", Kind.INTEGER, "tasks"),
-    Column("candidate_wins", Kind.INTEGER, "wins"),
-    Column("baseline_wins", Kind.INTEGER, "losses"),
-    Column("ties", Kind.INTEGER),
-    Column("primary_metric", heading="decided by"),
+    Column("total_tasks", Kind.INTEGER, "tasks", rank=3),
+    Column("candidate_wins", Kind.INTEGER, "wins", rank=5),
+    Column("baseline_wins", Kind.INTEGER, "losses", rank=5),
+    Column("ties", Kind.INTEGER, rank=5),
+    Column("primary_metric", heading="decided by", rank=6),
     Column("recommendation", Kind.OUTCOME),
-    Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)"),
-    Column("headline", heading="in one sentence"),
+    Column("last_recorded_at", Kind.TIMESTAMP, "last recorded (UTC)", rank=4),
+    Column("headline", heading="in one sentence", rank=1),
 )
 _SUCCEEDED: Final = {True: "yes", False: "no", None: "unknown"}
 _ARMS: Final = ("baseline", "candidate")
@@ -91,15 +91,15 @@ def comparison(table: Table, output: Format) -> Table:
     kind = metric_kind(metric)
     return table.pick((
         Column("task_id", heading="task"),
-        *_if_several(table, "candidate_group", "candidate"),
-        *_if_several(table, "candidate_version", "version"),
-        Column("winner", Kind.OUTCOME),
+        *_if_several(table, "candidate_group", "candidate", 1),
+        *_if_several(table, "candidate_version", "version", 1),
+        Column("winner", Kind.OUTCOME, rank=1),
         Column("baseline_primary_value", kind, f"{metric}: baseline"),
         Column("candidate_primary_value", kind, "candidate"),
         Column("primary_difference", Kind.CHANGE, "difference"),
-        Column("latency_reduction_pct", Kind.PERCENT, "latency saved"),
-        Column("cost_reduction_pct", Kind.PERCENT, "cost saved"),
-        *_if_any(table, "not_comparable_reason", "not comparable"),
+        Column("latency_reduction_pct", Kind.PERCENT, "latency saved", rank=3),
+        Column("cost_reduction_pct", Kind.PERCENT, "cost saved", rank=4),
+        *_if_any(table, "not_comparable_reason", "not comparable", 2),
     ))  # fmt: skip
 
 
@@ -138,23 +138,23 @@ def trend(table: Table, metric: str, output: Format) -> Table:
         return table
     kind = metric_kind(metric)
     return table.pick((
-        *_if_several(table, "experiment_group", "group"),
+        *_if_several(table, "experiment_group", "group", 1),
         Column("extension_version", heading="version"),
-        *_if_several(table, "model_version", "model"),
-        Column("sample_count", Kind.INTEGER, "n"),
+        *_if_several(table, "model_version", "model", 2),
+        Column("sample_count", Kind.INTEGER, "n", rank=1),
         Column("avg_value", kind, f"{metric}: mean"),
-        Column("avg_value_low", kind, "from"),
-        Column("avg_value_high", kind, "to"),
-        Column("change_pct", Kind.PERCENT, "change"),
-        Column("change_p_value", Kind.PROBABILITY, "p"),
-        Column("shared_task_count", Kind.INTEGER, "shared tasks"),
-        Column("stddev_value", kind, "sd"),
-        Column("min_value", kind, "min"),
-        Column("p50_value", kind, "p50"),
-        Column("p95_value", kind, "p95"),
-        Column("max_value", kind, "max"),
-        Column("first_recorded_at", Kind.TIMESTAMP, "first seen (UTC)"),
-        Column("last_recorded_at", Kind.TIMESTAMP, "last seen (UTC)"),
+        Column("avg_value_low", kind, "from", rank=1),
+        Column("avg_value_high", kind, "to", rank=1),
+        Column("change_pct", Kind.PERCENT, "change", rank=1),
+        Column("change_p_value", Kind.PROBABILITY, "p", rank=1),
+        Column("shared_task_count", Kind.INTEGER, "shared tasks", rank=3),
+        Column("stddev_value", kind, "sd", rank=4),
+        Column("min_value", kind, "min", rank=6),
+        Column("p50_value", kind, "p50", rank=5),
+        Column("p95_value", kind, "p95", rank=5),
+        Column("max_value", kind, "max", rank=6),
+        Column("first_recorded_at", Kind.TIMESTAMP, "first seen (UTC)", rank=7),
+        Column("last_recorded_at", Kind.TIMESTAMP, "last seen (UTC)", rank=4),
     ))  # fmt: skip
 
 
@@ -206,15 +206,15 @@ def metric_kind(metric: str) -> Kind:
     return Kind.NUMBER if kind is Kind.TEXT else kind
 
 
-def _if_several(table: Table, name: str, heading: str) -> Sequence[Column]:
+def _if_several(table: Table, name: str, heading: str, rank: int = 0) -> Sequence[Column]:
     """Return a column that only says something when its values differ."""
-    return [Column(name, heading=heading)] if len(set(table.values(name))) > 1 else []
+    return [Column(name, heading=heading, rank=rank)] if len(set(table.values(name))) > 1 else []
 
 
-def _if_any(table: Table, name: str, heading: str) -> Sequence[Column]:
+def _if_any(table: Table, name: str, heading: str, rank: int = 0) -> Sequence[Column]:
     """Return a column that is mostly empty only when it is not."""
     has_any = any(value is not None for value in table.values(name))
-    return [Column(name, heading=heading)] if has_any else []
+    return [Column(name, heading=heading, rank=rank)] if has_any else []
 
 
 _ALERTS = (

@@ -64,6 +64,8 @@ class Column(NamedTuple):
     name: str
     kind: Kind = Kind.TEXT
     heading: str = ""
+    rank: int = 0
+    """How soon a narrow terminal leaves it out, the highest first; 0 never."""
 
 
 class Table(NamedTuple):

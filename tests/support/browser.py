@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from playwright.sync_api import sync_playwright
@@ -12,7 +14,6 @@ import programs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
@@ -22,6 +23,7 @@ _QUIET = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 _AXE = "axe-core@4"
+_GEOMETRY = Path(__file__).with_name("geometry.js").read_text(encoding="utf-8")
 
 
 class Seen(NamedTuple):
@@ -34,6 +36,8 @@ class Seen(NamedTuple):
     text: str
     ran: bool
     violations: list[str]
+    geometry: list[str]
+    """Texts that are clipped, leave the page, lie on each other or are too small."""
 
 
 class Viewer:
@@ -43,15 +47,25 @@ class Viewer:
         self._browser = browser
 
     @contextmanager
-    def tab(self) -> Iterator[Page]:
-        """Give an empty tab in a profile of its own."""
-        context = self._browser.new_context(viewport={"width": 1200, "height": 900})
+    def tab(self, *, script: bool = True) -> Iterator[Page]:
+        """Give an empty tab in a profile of its own, with or without scripts."""
+        context = self._browser.new_context(
+            viewport={"width": 1200, "height": 900}, java_script_enabled=script
+        )
         try:
             yield context.new_page()
         finally:
             context.close()
 
-    def look(
+    def printed(self, page: Path) -> int:
+        """Return how many pages of A4 a page takes."""
+        with self.tab() as tab:
+            tab.goto(page.as_uri())
+            edges = dict.fromkeys(("top", "right", "bottom", "left"), "12mm")
+            paper = tab.pdf(format="A4", margin=edges)  # type: ignore[arg-type]
+        return len(re.findall(rb"/Type\s*/Page\b", paper))
+
+    def look(  # noqa: PLR0913  how a page may be looked at
         self,
         page: Path,
         width: int,
@@ -59,6 +73,7 @@ class Viewer:
         scheme: str = "light",
         axe: Path | None = None,
         unfolded: bool = False,
+        media: str = "screen",
     ) -> Seen:
         """Open a page and say what happened; hostile text sets `window.ran` when it runs."""
         context = self._browser.new_context(
@@ -74,6 +89,7 @@ class Viewer:
             tab.on("pageerror", lambda error: console.append(str(error)))
             tab.on("dialog", lambda dialog: (console.append("dialog"), dialog.dismiss()))
             tab.on("request", lambda request: requests.append(request.url))
+            tab.emulate_media(media=media)  # type: ignore[arg-type]
             tab.goto(page.as_uri())
             if unfolded:
                 tab.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
@@ -97,6 +113,7 @@ class Viewer:
                 tab.inner_text("body"),
                 tab.evaluate("Boolean(window.ran)"),
                 violations,
+                tab.evaluate(_GEOMETRY),
             )
         finally:
             context.close()

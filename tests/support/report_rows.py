@@ -107,6 +107,7 @@ def experiment(
             }
         ],
         newest_at=WHEN,
+        arms=[arm("baseline", "baseline", "1.9.0", name), arm("candidate", GROUP, VERSION, name)],
     )
     return whole._replace(**changes)
 
@@ -208,7 +209,7 @@ def comparison(
 def task(place: int, task_id: str, **changes: object) -> Record:
     """Return a row of `evaluation_comparison_view`; one in ten tasks broke, one was mended."""
     difference = ((place * 37) % 101 - 45) / 100
-    passed = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
+    ended_well = {3: (True, False), 7: (False, True)}.get(place % 10, (True, True))
     return {
         **_CANDIDATE,
         "task_id": task_id,
@@ -217,8 +218,8 @@ def task(place: int, task_id: str, **changes: object) -> Record:
         "baseline_primary_value": 0.5,
         "candidate_primary_value": 0.5 + difference,
         "primary_difference": difference,
-        "baseline_passed": passed[0],
-        "candidate_passed": passed[1],
+        "baseline_success": ended_well[0],
+        "candidate_success": ended_well[1],
         "not_comparable_reason": None,
         "baseline_latency_ms": 900.0 + (place * 7919) % 6000,
         "candidate_latency_ms": 800.0 + (place * 104729) % 5500,
@@ -227,6 +228,23 @@ def task(place: int, task_id: str, **changes: object) -> Record:
         "baseline_result_id": uuid.uuid5(uuid.NAMESPACE_OID, f"b{place}"),
         "candidate_result_id": uuid.uuid5(uuid.NAMESPACE_OID, f"c{place}"),
         **changes,
+    }
+
+
+def arm(role: str, group: str, version: str, experiment_id: str = "exp") -> Record:
+    """Return a row of what the arms of a comparison are."""
+    return {
+        **_CANDIDATE,
+        "arm": role,
+        "experiment_id": experiment_id,
+        "experiment_group": group,
+        "extension_version": version,
+        "tasks": 4,
+        "runs": 12,
+        "least_repetitions": 3,
+        "most_repetitions": 3,
+        "models": ["qwen-coder-32b"],
+        "dataset_versions": ["2024-11-18"],
     }
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from loader.show import wording
+from loader.show.render import named_p
 from loader.sources.sample import EXPERIMENT_ID
 from places import (
     Places,
@@ -95,10 +96,10 @@ def test_every_place_has_the_same_verdict_and_counts(
             if isinstance(value, int | float | str | list):
                 assert row[name] == value, name
     counts = (
-        ("tasks in both arms", "tasks of both arms", "tasks", "total_tasks"),
-        ("won", "won", "won", "candidate_wins"),
-        ("lost", "lost", "lost", "baseline_wins"),
-        ("tied", "tied", None, "ties"),
+        ("tasks of both arms", "tasks", "total_tasks"),
+        ("won", "won", "candidate_wins"),
+        ("lost", "lost", "baseline_wins"),
+        ("tied", None, "ties"),
     )
     (stat,) = warehouse.panel("experiments", "Tasks", chosen)
     (all_of,) = (
@@ -107,14 +108,15 @@ def test_every_place_has_the_same_verdict_and_counts(
         if row["experiment"] == EXPERIMENT_ID
     )
     text = warehouse.run("summary", "--experiment", EXPERIMENT_ID)
-    for fact, of_stat, column, name in counts:
-        assert shows(page.facts[fact], summary[name], 0), name
+    for of_stat, column, name in counts:
         assert stat[of_stat] == summary[name]
         assert column is None or all_of[column] == summary[name]
-    assert (
+    told_counts = (
         f"the candidate won {summary['candidate_wins']}, lost {summary['baseline_wins']} and tied"
         f" {summary['ties']} of the {summary['total_tasks']} tasks"
-    ) in text
+    )
+    assert told_counts in text
+    assert told_counts in page.text
     (verdict,) = warehouse.panel("experiments", "Verdict", chosen)
     word = summary["recommendation"]
     assert verdict["recommendation"] == all_of["recommendation"] == word
@@ -127,6 +129,30 @@ def test_every_place_has_the_same_verdict_and_counts(
     for name in ("deploy", "needs_review", "reject"):
         key = frozenset({**arm, "verdict": name}.items())
         assert exposed["eval_verdict", key] == (name == word)
+
+
+def test_the_first_lines_say_what_both_arms_are(
+    warehouse: Places, page: Page, summary: Row
+) -> None:
+    arms = warehouse.rows(
+        "select experiment_group, extension_version, count(*) as tasks,"
+        " sum(repetitions) as runs, array_agg(distinct model_version) as models,"
+        " array_agg(distinct dataset_version) as datasets"
+        " from evals.evaluation_results where experiment_id = %s group by 1, 2",
+        EXPERIMENT_ID,
+    )
+    assert len(arms) == 2
+    for row in arms:
+        is_candidate = row["experiment_group"] == summary["candidate_group"]
+        ((model,), (dataset,)) = row["models"], row["datasets"]
+        runs, left = divmod(row["runs"], row["tasks"])
+        assert left == 0
+        assert (
+            f"<b>{'candidate' if is_candidate else 'baseline'}</b>"
+            f" <bdi>{row['experiment_group']} {row['extension_version']}</bdi> · "
+            f"<bdi>model {model} · {row['tasks']:,} tasks, {runs} runs each · "
+            f"dataset {dataset}</bdi>"
+        ) in page.text
 
 
 def test_every_place_opens_with_the_same_sentence_and_has_the_same_reasons_in_order(
@@ -182,8 +208,10 @@ def test_every_place_has_the_same_improvement_and_p(
     title = "Improvement of the deciding metric, with its 95 % interval"
     (stat,) = warehouse.panel("experiments", title, chosen)
     assert [stat[name] for name in ("from", "improvement", "to")] == ends
-    assert shows(page.facts[f"improvement of {metric}"], ends[1], 1)
-    assert shows_interval(page.facts["its interval"], (ends[0], ends[2]), 1)
+    assert shows(page.facts["What got better"], ends[1], 1)
+    assert f"{metric}, " in page.facts["What got better"]
+    value, _, about = page.facts["How sure"].partition(" points ")
+    assert shows_interval(value, (ends[0], ends[2]), 1)
     labels = {
         "experiment": EXPERIMENT_ID, "group": chosen["group"], "version": chosen["version"],
         "metric": metric,
@@ -193,7 +221,8 @@ def test_every_place_has_the_same_improvement_and_p(
     (significance,) = warehouse.panel("experiments", "p-value of the deciding metric", chosen)
     assert significance["p-value"] == p_value
     assert deciding["p_value"] == p_value
-    assert shows_probability(page.facts[f"p of {metric}"], p_value)
+    pairs = f"{deciding['n_pairs']:,} pairs of tasks"
+    assert about == f"95 % interval of {metric}, {named_p(p_value)}, {pairs}"
     # what the panels are set to round to is what the page rounds to
     decimals = dashboard_decimals("experiments")
     assert decimals[title] == 1
@@ -285,6 +314,27 @@ def test_every_place_says_the_same_of_who_has_a_say_and_what_each_metric_shows(
         assert listed[metric]["roles"] == {row["role"]: 1}
 
 
+def test_the_forest_of_the_page_has_the_numbers_of_the_marts(
+    page: Page, summary: Row, comparisons: dict[str, Row]
+) -> None:
+    plots = {
+        has_say: keyed(page.table(title), "metric")
+        for has_say, title in ((True, "Every metric that has a say"), (False, "Metrics that have"))
+    }
+    assert set(plots[True]) == {name for name, row in comparisons.items() if row["role"] != "none"}
+    assert plots[True].keys() | plots[False].keys() == comparisons.keys()
+    assert next(iter(plots[True])) == summary["primary_metric"]
+    for metric, row in comparisons.items():
+        shown = plots[row["role"] != "none"][metric]
+        ends = (row["improvement_low_pct"], row["improvement_high_pct"])
+        assert shows(shown["improvement"], row["improvement_pct"], 1), metric
+        assert shows_interval(shown["95 % interval"], ends, 1), metric
+        assert shown["which says"] == wording.finding(row)
+        assert shown["say"].startswith(wording.say(row))
+        if row["margin_pct"] is not None:
+            assert f"margin {row['margin_pct']:.3g} " in shown["say"]
+
+
 def test_the_forest_in_grafana_has_the_numbers_of_the_marts(
     warehouse: Places, comparisons: dict[str, Row], chosen: Values
 ) -> None:
@@ -318,7 +368,8 @@ def test_every_place_has_the_same_segments(
         "experiments", title, chosen
     )}  # fmt: skip
     shown = keyed(page.table(f"{summary['primary_metric']} by segment"), "segment")
-    assert len(panel) == len(shown) == len(rows)
+    plot = keyed(page.table(f"Segments by {summary['primary_metric']}"), "segment")
+    assert len(panel) == len(shown) == len(plot) == len(rows)
     verdicts = {
         (row["segment_kind"], row["segment"]): row
         for row in warehouse.rows(
@@ -346,6 +397,8 @@ def test_every_place_has_the_same_segments(
         assert shows_interval(on_page["95 % interval"], ends, 1)
         assert shows_probability(on_page["p"], row["p_value"])
         assert shows_probability(on_page["p (BH)"], row["p_value_bh"])
+        in_plot = plot[f"{row['segment_kind']}: {row['segment']}"]
+        assert all(in_plot[name] == on_page[name] for name in ("improvement", "95 % interval"))
 
 
 def test_every_place_has_the_same_tasks(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,8 +65,8 @@ def _hostile() -> tuple[rows.Experiment, Runs]:
     """Return an experiment whose every text is hostile."""
     whole = rows.experiment(HOSTILE[0], HOSTILE)
     tasks = [{**task, "agent_name": HOSTILE[1], "winner": HOSTILE[2]} for task in whole.tasks]
-    for task, passed in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
-        task["baseline_passed"], task["candidate_passed"] = passed
+    for task, ends in zip(tasks, [(True, False), (False, True)] * 5, strict=False):
+        task["baseline_success"], task["candidate_success"] = ends
     summary = {
         **whole.summaries[0],
         "candidate_group": HOSTILE[0],
@@ -130,6 +133,7 @@ def test_a_page_opens_from_disk_alone_and_fits(
         assert seen.console == []
         assert seen.requests == [pages[kind].as_uri()]
         assert seen.width <= seen.visible_width == width
+        assert seen.geometry == []
         assert not seen.ran
 
 
@@ -178,10 +182,16 @@ class Tags(HTMLParser):
                 self.ids.append(value or "")
 
 
-def test_a_page_holds_no_script_no_handler_and_no_foreign_address(pages: dict[str, Path]) -> None:
+def test_a_page_holds_one_script_of_its_own_no_handler_and_no_foreign_address(
+    pages: dict[str, Path],
+) -> None:
     hostile = pages["hostile"].read_text(encoding="utf-8")
     tags = Tags(hostile)
-    assert not tags.names & {"script", "iframe", "object", "embed", "img", "form", "base"}
+    assert not tags.names & {"iframe", "object", "embed", "img", "form", "base"}
+    (script,) = re.findall(r"<script>(.*?)</script>", hostile, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in hostile
+    assert script in pages["agent"].read_text(encoding="utf-8")
     assert tags.handlers == []
     assert len(tags.ids) == len(set(tags.ids))
     foreign = {address for address in tags.addresses if not address.startswith(("#", "data:,"))}
@@ -200,18 +210,37 @@ def test_the_page_shows_every_number_of_its_rows() -> None:
         assert shown in text, shown
 
 
-def test_tasks_that_flipped_are_named_with_links_to_their_runs() -> None:
+def _by_caption(text: str) -> list[str]:
+    """Return the four tables of named tasks."""
+    captions = [
+        "<caption><span>Failed in the candidate, ended well in the baseline (2)",
+        "<caption><span>Ended well in the candidate, failed in the baseline (2)",
+        "<caption><span>Scored worse (",
+        "<caption><span>Scored better (",
+        "<summary>Every task",
+    ]
+    places = [text.index(caption) for caption in captions]
+    assert places == sorted(places)
+    return [text[one:other] for one, other in pairwise(places)]
+
+
+def test_tasks_that_failed_stand_apart_from_those_that_scored_worse() -> None:
     experiment = rows.experiment(task_ids=[f"task-{place}" for place in range(20)])
     runs: Runs = {
         task["candidate_result_id"]: [
             {"success": False, "error_message": "timed out", "url": "https://smith.test/r/1"}
         ]
         for task in experiment.tasks
-        if task["candidate_passed"] is False
+        if task["candidate_success"] is False
     }
     text = page.render_experiment(experiment, runs, "html")
-    broken = text[text.index("Broken") : text.index("Mended")]
-    assert "Broken: passed in the baseline, failed in the candidate (2)" in broken
+    broken, mended, worse, better = _by_caption(text)
+    assert set(re.findall(r"task-\d+", mended)) == {"task-7", "task-17"}
+    for task in experiment.tasks:
+        name, difference = f"<bdi>{task['task_id']}</bdi>", float(str(task["primary_difference"]))
+        has_flipped = name in broken or name in mended
+        assert (name in worse) is (difference < 0 and not has_flipped)
+        assert (name in better) is (difference > 0 and not has_flipped)
     assert {"task-3", "task-13"} <= set(re.findall(r"task-\d+", broken))
     assert broken.count('href="https://smith.test/r/1"') == 2
     assert "timed out" in broken
@@ -248,15 +277,15 @@ def test_a_comment_links_only_to_hosts_that_are_known(
     assert (f"`candidate run: {address}`" in text) is not is_linked
 
 
-def test_who_passed_sometimes_or_does_not_say_did_not_flip() -> None:
+def test_who_does_not_say_how_a_run_ended_did_not_fail() -> None:
     unsaid = ((True, None), (None, False), (None, None), (False, False))
     tasks = [
-        rows.task(place, f"task-{place}", baseline_passed=baseline, candidate_passed=candidate)
+        rows.task(place, f"task-{place}", baseline_success=baseline, candidate_success=candidate)
         for place, (baseline, candidate) in enumerate(unsaid)
     ]
     text = page.render_experiment(rows.experiment()._replace(tasks=tasks), {}, "html")
-    assert "Broken:" not in text
-    assert "Mended:" not in text
+    assert "Failed in the candidate" not in text
+    assert "failed in the baseline (" not in text
 
 
 def test_marts_that_are_not_built_are_said_to_be_missing() -> None:
@@ -300,7 +329,8 @@ def test_a_metric_whose_better_side_nobody_knows_is_neither_better_nor_worse() -
     section = text[text.index("Every metric") : text.index("Task by task")]
     assert "changed by +20.0 points" in section
     assert "no say: which way is better is not known" in section
-    assert not re.search(r"class=\"n (good|bad)\"|more than chance|Forest plot", section)
+    assert not re.search(r"class=\"n (good|bad)\"|more than chance|\"(better|worse)\"", section)
+    assert "that has a say" not in section
 
 
 def test_an_experiment_without_a_candidate_has_no_verdict() -> None:

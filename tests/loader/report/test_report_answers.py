@@ -76,8 +76,8 @@ def task(name: str, difference: float) -> dict[str, object]:
     return {
         "task_id": name,
         "primary_difference": difference,
-        "baseline_passed": None,
-        "candidate_passed": None,
+        "baseline_success": None,
+        "candidate_success": None,
         "baseline_result_id": f"b{name}",
         "candidate_result_id": f"c{name}",
         "not_comparable_reason": None,
