@@ -55,6 +55,7 @@ COMMANDS = {
     "replay": (".gate:replay", "Which past verdicts would be others today, and why."),
     "calibrate": (".gate:calibrate", "How often the gate sees a change where none is."),
     "report": (".report:report", "A page for people, or markdown for a pull request."),
+    "serve": (".serve:serve", "Browse it all in a browser, here."),
     "push": (".push:push", "The verdict, written back to LangSmith."),
     "metrics": (".metrics:metrics", "Numbers for Prometheus."),
     "dashboards": (".dashboards:dashboards", "Dashboards for Grafana, rules for Prometheus."),
