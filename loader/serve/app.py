@@ -155,9 +155,14 @@ def make_app(settings: Settings, warehouse: Warehouse, log: Callable[[str], None
             *(Route(f"{path}.csv", pages.table) for path in TABLES),
         ],
         redirect_slashes=False,
+        default=_nowhere,
         lifespan=lifespan,
     )
     return Guard(_Last(app, pages), settings, pages.refused)
+
+
+async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise HTTPException(404)
 
 
 class _Last:

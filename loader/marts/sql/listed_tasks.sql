@@ -34,9 +34,10 @@ where
     end
     and (
         %(segment)s::text is null
-        or case %(segment_kind)s::text
-            when 'agent' then agent_name = %(segment)s
-            else exists (
+        or (%(segment_kind)s::text = 'agent' and agent_name = %(segment)s)
+        or (
+            (%(segment_kind)s::text != 'agent' or agent_name is null)
+            and exists (
                 select from {evaluation_results} as results
                 where
                     results.experiment_id = coalesce(
@@ -50,12 +51,15 @@ where
                     and results.result_id = coalesce(
                         tasks.candidate_result_id, tasks.baseline_result_id
                     )
-                    and (
-                        results.metadata ->> %(segment_kind)s = %(segment)s
-                        or jsonb_exists(
-                            results.metadata -> %(segment_kind)s, %(segment)s
-                        )
-                    )
+                    and case %(segment_kind)s::text
+                        when 'agent' then results.agent_name = %(segment)s
+                        else
+                            results.metadata ->> %(segment_kind)s = %(segment)s
+                            or jsonb_exists(
+                                results.metadata -> %(segment_kind)s,
+                                %(segment)s
+                            )
+                    end
             )
-        end
+        )
     )
