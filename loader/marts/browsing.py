@@ -19,7 +19,7 @@ from .reading import fetch, mart_names, on_marts, select_all, statement
 from .states import schema_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..show.beside import Shown
     from ..warehouse.connection import Connection
@@ -32,6 +32,7 @@ MOST_RUNS: Final = 200
 _MOST_OF_HISTORY: Final = 1_000
 _MOST_SCORES: Final = 10_000
 _MOST_REJECTED: Final = 200
+_FEW_RUNS: Final = 20_000
 
 EXPERIMENTS: Final = Listing(
     "listed_experiments",
@@ -148,7 +149,8 @@ class Overview(NamedTuple):
     """Tasks of each kind, and what both arms are."""
     examples: Mapping[str, Sequence[str]]
     set_aside: Sequence[SetAside]
-    shown: Shown
+    shown: Shown | None
+    """None where it would take long: it is asked for by itself then."""
 
 
 class Task(NamedTuple):
@@ -221,8 +223,19 @@ def overview(connection: Connection, summary: Record) -> Overview:
         fetch(connection, statement("counted_tasks"), candidate.parameters()).records()[0],
         examples(connection, summary),
         set_aside(connection, linked),
-        of_candidates(connection, [summary])[0],
+        shown_beside(connection, summary) if _is_small(connection, linked) else None,
     )
+
+
+def shown_beside(connection: Connection, summary: Record) -> Shown:
+    """Return what stands beside the verdict on a candidate, of which every run is looked at."""
+    return of_candidates(connection, [summary])[0]
+
+
+def _is_small(connection: Connection, experiments: Collection[str]) -> bool:
+    """Whether so few runs are in some experiments that each may be looked at for a page."""
+    runs = [row["total_runs"] for row in arms(connection, list(experiments))]
+    return sum(int(str(count)) for count in runs) <= _FEW_RUNS
 
 
 def metrics(connection: Connection, candidate: Candidate) -> list[Record]:

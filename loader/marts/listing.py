@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 100
 """Rows of a page."""
+_BLOCK_BYTES: Final = 65_536
 TYPES: Final[dict[Kind, LiteralString]] = {
     Kind.INTEGER: "bigint",
     Kind.BOOLEAN: "boolean",
@@ -163,8 +164,15 @@ def csv_blocks(
         _order_by(listing, order, is_backwards=False),
     )
     with reading(connection), connection.cursor() as cursor, cursor.copy(query, filters) as blocks:
+        held: list[bytes] = []
+        size = 0
         for block in blocks:
-            yield bytes(block)
+            held.append(bytes(block))
+            size += len(block)
+            if size >= _BLOCK_BYTES:
+                yield b"".join(held)
+                held, size = [], 0
+        yield b"".join(held)
 
 
 def _guarded(name: str) -> sql.Composed:

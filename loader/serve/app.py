@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 PAGES: Final[dict[str, Callable[[View], Page]]] = {
     "/experiments": experiments.experiments,
     "/experiment": experiments.experiment,
+    "/experiment/beside": experiments.beside_verdict,
     "/tasks": tasks.tasks,
     "/task": tasks.task,
     "/task/history": tasks.history,
@@ -85,7 +86,7 @@ TABLES: Final[dict[str, Callable[[View], Rows]]] = {
     "/metrics": history.metric_rows,
 }
 """Tables of a page."""
-LONG: Final = {"/task/history", "/decisions/replay"}
+LONG: Final = {"/experiment/beside", "/task/history", "/decisions/replay", "/metrics"}
 """Pages and tables that may take a while."""
 APART: Final = {"/decisions/replay"}
 """Those that begin to read the marts by themselves."""

@@ -177,6 +177,7 @@ OF = {"experiment": TALK, "group": "code-chef", "version": "1.0.0"}
 ASKED: dict[str, dict[str, str]] = {
     "/experiments": {},
     "/experiment": {"id": SAMPLE},
+    "/experiment/beside": {"id": SAMPLE},
     "/experiment/metrics": {"id": SAMPLE},
     "/experiment/segments": {"id": SAMPLE},
     "/experiment/arms": {"id": SAMPLE},

@@ -37,19 +37,20 @@ where
         or (%(segment_kind)s::text = 'agent' and agent_name = %(segment)s)
         or (
             (%(segment_kind)s::text != 'agent' or agent_name is null)
-            and exists (
-                select from {evaluation_results} as results
+            and coalesce(candidate_result_id, baseline_result_id) in (
+                select results.result_id
+                from {evaluation_results} as results
                 where
-                    results.experiment_id = coalesce(
-                        case
-                            when tasks.candidate_result_id is not null
-                                then tasks.experiment_id
-                        end,
-                        tasks.baseline_experiment_id
-                    )
-                    and results.task_id = tasks.task_id
-                    and results.result_id = coalesce(
-                        tasks.candidate_result_id, tasks.baseline_result_id
+                    results.experiment_id in (
+                        %(experiment)s,
+                        (
+                            select summaries.baseline_experiment_id
+                            from {experiment_summaries} as summaries
+                            where
+                                summaries.experiment_id = %(experiment)s
+                                and summaries.candidate_group = %(candidate)s
+                                and summaries.candidate_version = %(version)s
+                        )
                     )
                     and case %(segment_kind)s::text
                         when 'agent' then results.agent_name = %(segment)s

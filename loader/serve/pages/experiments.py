@@ -13,6 +13,7 @@ from ...show.render import NULL, cell, named_p, printable, with_unit
 from ...show.summary_page import outcome, title, unknowns
 from ...tools.tables import Kind, Table
 from .. import drawing
+from ..asking import Unanswerable
 from ..grids import Cell, Grid, Heading, Shown, bar, difference, listed, of_table, plain, word
 from ..view import Page, Rows, of_records
 
@@ -200,7 +201,35 @@ def experiment(view: View) -> Page:
             "ways": _ways(view, found, candidate),
             "tasks": view.link("/tasks", **_task_address(candidate)),
             "arms": _of_arms(view, arms),
-            "beside": _beside(found.shown),
+            "beside": [] if found.shown is None else _beside(found.shown),
+            "beside_link": view.link("/experiment/beside", **_of(candidate))
+            if found.shown is None
+            else None,
+        },
+        "experiments",
+    )
+
+
+def beside_verdict(view: View) -> Page:
+    """Return what stands beside a verdict and decides nothing, which may take a while."""
+    summaries = browsing.summaries(view.connection, view.asked.name("id"))
+    if not summaries:
+        raise Unanswerable("The experiment has no candidate yet, and so no verdict.")
+    candidate = view.asked.candidate(summaries)
+    summary = next(
+        row
+        for row in summaries
+        if (row["candidate_group"], row["candidate_version"]) == candidate[1:]
+    )
+    shown = browsing.shown_beside(view.connection, summary)
+    return Page(
+        "beside.html.j2",
+        f"Beside the verdict on {printable(candidate.experiment_id)}",
+        {
+            "candidate": candidate,
+            "experiment": view.link("/experiment", **_of(candidate)),
+            "tables": _beside(shown),
+            "notes": beside.notes(shown),
         },
         "experiments",
     )
@@ -285,7 +314,10 @@ def _verdict(found: Overview) -> dict[str, object]:
         "total": total,
         "tiles": _tiles(found),
         "set_aside": asides.sentences(found.set_aside),
-        "unknowns": [*unknowns(summary, found.metrics), *beside.notes(found.shown)],
+        "unknowns": [
+            *unknowns(summary, found.metrics),
+            *(beside.notes(found.shown) if found.shown is not None else []),
+        ],
         "legacy": wording.legacy(summary),
         "facts": _facts(summary, counts),
     }
