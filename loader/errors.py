@@ -2,6 +2,7 @@
 
 LoaderError
 ├── ConfigurationError      an option, a file of the project or the environment is wrong
+│   └── UnknownName         what a person names is not in the marts; says the nearest names
 ├── InvalidRecord           one record breaks the contract; names the field
 ├── InputRejected           nothing loadable, or `--strict` and something was rejected
 ├── NothingToJudge          there is no result yet that a verdict could be about
@@ -30,6 +31,10 @@ class LoaderError(Exception):
 
 class ConfigurationError(LoaderError):
     """An option, a file of the project or the environment is wrong."""
+
+
+class UnknownName(ConfigurationError):  # noqa: N818  as the rest of them are named
+    """What a person names is not in the marts; says the nearest names, or where it went."""
 
 
 class InvalidRecord(LoaderError):  # noqa: N818  the contract names it so

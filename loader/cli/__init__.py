@@ -56,6 +56,7 @@ COMMANDS = {
     "plan": (".plan:plan", "How many tasks and repetitions, before you run."),
     "calibrate": (".gate:calibrate", "How often the gate sees a change where none is."),
     "report": (".report:report", "A page for people, or markdown for a pull request."),
+    "serve": (".serve:serve", "Browse it all in a browser, here."),
     "push": (".push:push", "The verdict, written back to LangSmith."),
     "metrics": (".metrics:metrics", "Numbers for Prometheus."),
     "dashboards": (".dashboards:dashboards", "Dashboards for Grafana, rules for Prometheus."),

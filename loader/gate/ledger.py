@@ -62,6 +62,11 @@ class Alarm(NamedTuple):
     comparisons: int
 
 
+def is_readable(connection: Connection) -> bool:
+    """Whether this role may read what was decided, and not only append to it."""
+    return may_read(connection, "gate_decisions")
+
+
 def require_ledger(connection: Connection) -> None:
     """Check that this role may append to the ledger, and that it is the one written here.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from psycopg import sql
 
-from ..errors import ConfigurationError, nearest
+from ..errors import UnknownName, nearest
 from ..warehouse.grants import may_read
 from .freshness import is_loaded
 from .reading import on_marts
@@ -29,14 +29,12 @@ def check_experiment(connection: Connection, experiment_id: str) -> None:
     ).fetchone()
     if found is None:
         if is_loaded(connection, experiment_id):
-            raise ConfigurationError(
-                f"{experiment_id} is loaded but not built yet; run evalmart build"
-            )
+            raise UnknownName(f"{experiment_id} is loaded but not built yet; run evalmart build")
         withdrawn = withdrawal(connection, experiment_id)
         if withdrawn is not None:
-            raise ConfigurationError(withdrawn.sentence)
+            raise UnknownName(withdrawn.sentence)
         names = distinct(connection, "evaluation_results", "experiment_id", {})
-        raise ConfigurationError(
+        raise UnknownName(
             f"no experiment {experiment_id!r}{nearest(experiment_id, names)}; "
             "evalmart experiments lists them"
             if names
@@ -88,7 +86,7 @@ def check_names(connection: Connection, mart: str, names: Mapping[str, str]) -> 
     for column, name in names.items():
         present = distinct(connection, mart, column, known)
         if name not in present:
-            raise ConfigurationError(
+            raise UnknownName(
                 f"no {column.removesuffix('_name')} {name!r}{nearest(name, present)}; "
                 f"there are: {', '.join(present) or 'none'}"
             )

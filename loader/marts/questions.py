@@ -1,6 +1,6 @@
 """What people ask of the marts: each question one select, nothing computed here.
 
-Each function raises what `loader.marts.reading` raises, and `ConfigurationError` for a name
+Each function raises what `loader.marts.reading` raises, and `UnknownName` for a name
 that is unknown, with the nearest names.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigurationError, nearest
+from ..errors import UnknownName, nearest
 from ..tools.metric_names import SHORT_NAMES, resolve
 from .names import check_experiment, check_names, distinct
 from .reading import fetch, on_marts, reading, select_all
@@ -184,4 +184,4 @@ def experiments(connection: Connection, limit: int | None = None) -> Table:
 def _check_task(connection: Connection, experiment_id: str, task_id: str) -> None:
     names = distinct(connection, "evaluation_results", "task_id", {"experiment_id": experiment_id})
     if task_id not in names:
-        raise ConfigurationError(f"no task {task_id!r} in {experiment_id}{nearest(task_id, names)}")
+        raise UnknownName(f"no task {task_id!r} in {experiment_id}{nearest(task_id, names)}")

@@ -49,6 +49,12 @@ EXTRAS: Final[dict[str, Extra]] = {
         "pages, and comments on pull requests",
         ("jinja2", "markupsafe", "vl_convert"),
     ),
+    "serve": Extra(
+        "what serves pages",
+        "a place to browse the marts",
+        ("jinja2", "markupsafe", "starlette", "uvicorn"),
+        "or write a page by evalmart report",
+    ),
     "run": Extra("the HTTP client", "models behind an endpoint", ("httpx2",)),
     "metrics": Extra("the Prometheus client", "numbers for Prometheus", ("prometheus_client",)),
     "parquet": Extra(

@@ -1,0 +1,83 @@
+"""What a page has at hand while it is made: the marts, the address, and ways to other pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, urlencode
+
+from ..tools.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..warehouse.connection import Connection
+    from .asking import Asked
+
+
+class Page(NamedTuple):
+    """What a template needs to make a page."""
+
+    template: str
+    title: str
+    values: Mapping[str, object]
+    section: str = ""
+    """Which entry of the menu it belongs to."""
+
+
+class View:
+    """One question to the app."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        asked: Asked,
+        path: str,
+        given: Mapping[str, str],
+        root_path: str,
+    ) -> None:
+        """Take what came.
+
+        Args:
+            connection: reading the marts.
+            asked: the parameters, checked when they are taken.
+            path: of the page.
+            given: the parameters as they came.
+            root_path: before every path.
+        """
+        self.connection = connection
+        self.asked = asked
+        self.path = path
+        self.given = given
+        self._root_path = root_path
+
+    def link(self, path: str, **parameters: object) -> str:
+        """Return the address of a page; parameters that are None are left out."""
+        return link(self._root_path, path, parameters)
+
+    def here(self, **changes: object) -> str:
+        """Return the address of this page with some parameters changed."""
+        return self.link(self.path, **{**self.given, **changes})
+
+    def csv(self) -> str:
+        """Return the address of this page's table as CSV, filtered and sorted as here."""
+        return self.link(f"{self.path}.csv", **{**self.given, "after": None, "before": None})
+
+
+class Rows(NamedTuple):
+    """A small table for programs, and what its file is called."""
+
+    name: str
+    table: Table
+
+
+def of_records(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Return rows of the same columns as a table for programs."""
+    names = list(rows[0]) if rows else []
+    return Table(tuple(map(Column, names)), [tuple(row.values()) for row in rows])
+
+
+def link(root_path: str, path: str, parameters: Mapping[str, object]) -> str:
+    """Return an address within the app."""
+    said = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
+    query = urlencode(said, quote_via=quote, errors="replace")
+    return f"{root_path}{path}{'?' if query else ''}{query}"
