@@ -103,7 +103,7 @@ $(RUNNABLE): pyproject.toml requirements.lock
 COMPILE := $(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --custom-compile-command 'make lock'
 # every extra but Parquet's, which is a third of all and for .parquet files alone
-USED := $(foreach extra,build embedded langsmith inspect metrics report run,--extra $(extra))
+USED := $(foreach extra,build embedded langsmith inspect metrics report run serve,--extra $(extra))
 
 lock:  ## resolve the dependencies anew: a user's, a developer's, the audit's, a release's (needs uv)
 	$(COMPILE) --upgrade $(USED) --group build --output-file requirements.lock pyproject.toml
