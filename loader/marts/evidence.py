@@ -60,7 +60,11 @@ def failed_arms(
         group: the candidate's.
         version: the candidate's.
     """
-    parameters = {"experiments": sorted(experiments), "group": group, "version": version}
+    parameters = {
+        "experiments": sorted(experiments),
+        "candidate_group": group,
+        "candidate_version": version,
+    }
     with reading(connection):
         table = fetch(connection, statement("failed_arms"), parameters)
     return [

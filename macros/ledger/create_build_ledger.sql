@@ -19,7 +19,14 @@
 #}
 {% macro create_build_ledger() %}
     {% if is_selected() %}
-        {{ create_schema_where_missing(marts_schema() ~ '_staging') }}
+        -- `if not exists` asks for the right to create one that is there
+        do $$
+        begin
+            if to_regnamespace('{{ adapter.quote(marts_schema() ~ '_staging') }}') is null then
+                create schema {{ adapter.quote(marts_schema() ~ '_staging') }};
+            end if;
+        end
+        $$;
 
         create table if not exists {{ build_watermarks() }} (
             model text primary key,

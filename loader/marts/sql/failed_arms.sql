@@ -14,8 +14,10 @@ where
             results.experiment_id = others.experiment_id
             and results.experiment_group = others.candidate_group
             and results.extension_version = others.candidate_version
-            and (others.candidate_group, others.candidate_version)
-            <> (%(group)s, %(version)s)
+            and not (
+                others.candidate_group = %(candidate_group)s
+                and others.candidate_version = %(candidate_version)s
+            )
     )
 group by
     results.experiment_id, results.experiment_group, results.extension_version
