@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 
     from warehouse_dbt import Dbt
 
+# nothing here is held to a time
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 # long tests that share nothing with their file
 _ALONE = (
     "test_every_command_of_a_guide_runs_as_written", "test_compare_models.py::",
     "test_workflows.py::test_the_script", "test_team_folder.py::",
     "test_unbroken_marts.py::", "test_one_state.py::", "test_taken_back.py::",
     "test_agent_baselines.py::", "test_retention_rollups.py::", "test_equal_bytes.py::",
-    "test_langsmith_histories.py::",
+    "test_langsmith_histories.py::", "test_promises.py::",
 )  # fmt: skip
 # what takes minutes, the longest first: what begins last should end soon
 _LONGEST = (
-    "test_endurance.py", "[operate.md]", "[evaluate-a-change.md]", "test_marts.py",
+    "test_endurance.py", "test_dbt_package.py", "[dbt.md]", "test_wheel.py", "test_upgrade.py",
+    "test_history.py", "test_image.py", "test_pipeline.py", "[operate.md]",
+    "[evaluate-a-change.md]", "test_marts.py",
     "test_verdicts.py", "test_mutations.py", "test_team_folder.py", "test_the_script_of_a_pull",
     "test_compare_models.py", "test_regressions.py", "test_readers_of_every_mart",
     "test_old_scripts_page.py", "test_scales_in_marts.py", "test_servers_agree.py",

@@ -12,7 +12,7 @@ from ..show.escape import lines
 from ..show.render import printable
 from ..tools.extras import needed, require
 from ..tools.secrets import redact
-from ..warehouse.connection import connection_string
+from ..warehouse.connection import connect
 from ..warehouse.waiting import VARIABLE
 
 with needed("serve"):
@@ -45,8 +45,9 @@ def serve(
         is_opened: whether to open a browser.
 
     Raises:
-        ConfigurationError: the extra is not installed, or the port is taken.
-        WarehouseUnavailable: the embedded server does not start.
+        ConfigurationError: the extra is not installed, the port is taken, or the database is of a
+            later version.
+        WarehouseUnavailable: no server answers.
 
     """
     require("serve")
@@ -54,7 +55,8 @@ def serve(
     from .database import Warehouse
 
     os.environ.setdefault(VARIABLE, _PATIENCE_SECONDS)
-    connection_string(database_url)  # starts the embedded server, before anybody asks
+    with connect(database_url):  # starts the embedded server, before anybody asks
+        pass
     listener = _listener(settings)
     app = make_app(settings, Warehouse(database_url), lambda text: say(lines(redact(text))))
     config = uvicorn.Config(

@@ -333,7 +333,7 @@ def test_whatever_fails_leaves_a_comment_so_that_none_of_before_stands_there(
     assert verdict["exit_code"] == (70 if fault == "a bug" else 2)
     comment = (tmp_path / "out" / "comment.md").read_text(encoding="utf-8")
     assert comment.startswith("## evalmart: ⚠️ not evaluated")
-    expected = {"the policy": "flors", "an option": "agent=shout", "a bug": "ZeroDivisionError"}
+    expected = {"the policy": "flors", "an option": "agent=shout", "a bug": "nobody expected"}
     assert expected[fault] in comment
     assert "ghp" not in comment
 

@@ -72,7 +72,10 @@ ARGUMENTS = {
     "doctor": [],
     "check": ["--no-build", "--database-url", "URL"],
     "docs": ["-o", "OUT.html"],
-    "ci": ["--", "--file", "RUNS"],
+    "ci": ["--commit", "abc1234", "--branch", "b", "--out", "LEFT", "--", "--file", "RUNS"],
+    "plan": ["--agent", "a", "--metric", "accuracy", "--detect", "0.05"],
+    "label": ["--experiment", "e", "--output", "OUT.csv"],
+    "serve": ["--port", "0"],
 }  # fmt: skip
 ELSEWHERE = {
     "comment", "dashboards", "declare", "projects", "datasets", "sample", "schema", "stop",
@@ -135,13 +138,15 @@ def test_every_command_is_known_to_touch_a_database_or_none() -> None:
 def test_a_command_refuses_a_newer_database_in_a_sentence_and_writes_nothing(
     later_url: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LANGSMITH_API_KEY", "none")
+    monkeypatch.setenv("LANGSMITH_API_KEY", "no-key-of-anybody")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LANGSMITH_ENDPOINT", "http://127.0.0.1:9")
     (tmp_path / "runs.jsonl").write_text(json.dumps(RECORD))
     (tmp_path / "tasks.jsonl").write_text(json.dumps({"task_id": "t", "inputs": {"q": "?"}}))
     outputs = {"OUT": "out.md", "OUT.csv": "out.csv", "OUT.html": "out.html"}
     files = {"RUNS": "runs.jsonl", "TASKS": "tasks.jsonl", **outputs}
     named = {word: str(tmp_path / name) for word, name in files.items()} | {"URL": later_url}
+    named["LEFT"] = f"{tmp_path}-left"  # a pipeline is told what went wrong
     words = [named.get(word, word) for word in ARGUMENTS[command]]
     before = _everything(later_url)
     result = CliRunner(env={"DATABASE_URL": later_url}).invoke(cli, [command, *words])

@@ -1,6 +1,6 @@
 """How often a verdict on a judge's word errs, corrected and not.
 
-    .venv/bin/python benchmarks/judges.py [experiments]
+    .venv/bin/python benchmarks/corrected_judges.py [experiments]
 
 Simulated are paired tasks with scores of 0 and 1, and from 0 to 1, under judges that are good,
 lenient, noisy, or kinder to the candidate; people label a sample drawn by lot. Compared are the
