@@ -30,7 +30,7 @@ with needed("serve"):
 
 from ..marts.browsing import summaries
 from ..marts.listing import csv_blocks
-from .pages import agents, compare, experiments, history, tasks
+from .pages import agents, compare, experiment, experiments, history, task, tasks
 from .reporting import policy_of, report_of
 
 if TYPE_CHECKING:
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 PAGES: Final[dict[str, Callable[[View], Page]]] = {
     "/experiments": experiments.experiments,
-    "/experiment": experiments.experiment,
-    "/experiment/beside": experiments.beside_verdict,
+    "/experiment": experiment.experiment,
+    "/experiment/beside": experiment.beside_verdict,
     "/tasks": tasks.tasks,
-    "/task": tasks.task,
-    "/task/history": tasks.history,
+    "/task": task.task,
+    "/task/history": task.history,
     "/agents": agents.agents,
     "/agent": agents.agent,
     "/alerts": agents.alerts,
@@ -74,12 +74,12 @@ LISTS: Final[dict[str, Callable[[View], Listed]]] = {
 }
 """Tables of any length, which are sent as they are read."""
 TABLES: Final[dict[str, Callable[[View], Rows]]] = {
-    "/experiment/metrics": experiments.metric_rows,
-    "/experiment/segments": experiments.segment_rows,
-    "/experiment/arms": experiments.arm_rows,
-    "/task/scores": tasks.score_rows,
-    "/task/runs": tasks.run_rows,
-    "/task/history": tasks.history_rows,
+    "/experiment/metrics": experiment.metric_rows,
+    "/experiment/segments": experiment.segment_rows,
+    "/experiment/arms": experiment.arm_rows,
+    "/task/scores": task.score_rows,
+    "/task/runs": task.run_rows,
+    "/task/history": task.history_rows,
     "/agent/versions": agents.version_rows,
     "/load/rejected": history.rejected_rows,
     "/decisions/replay": history.replayed_rows,

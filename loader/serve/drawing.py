@@ -90,3 +90,8 @@ def line(values: Sequence[tuple[float | None, float | None, float | None, str]])
 def _across(value: float, extent: float) -> float:
     shown = max(-1.0, min(1.0, value / extent)) if extent else 0.0
     return round(_MARGIN + (100 - 2 * _MARGIN) * (shown + 1) / 2, 2)
+
+
+def known(value: object) -> float | None:
+    """Return a number of a mart; None for what is none."""
+    return float(value) if isinstance(value, int | float) else None

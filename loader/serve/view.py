@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlencode
 
+from ..marts.listing import page
 from ..tools.tables import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..marts import listing
     from ..warehouse.connection import Connection
     from .asking import Asked
 
@@ -49,6 +51,19 @@ class View:
         self.path = path
         self.given = given
         self._root_path = root_path
+
+    def read(
+        self, listed: listing.Listing, chosen: Mapping[str, object], order: listing.Order
+    ) -> listing.Page:
+        """Return the rows of a list at the place that the address says.
+
+        Args:
+            listed: what there is.
+            chosen: parameters of its filters.
+            order: of the rows.
+        """
+        after, before = (self.asked.place(name, listed, order) for name in ("after", "before"))
+        return page(self.connection, listed, chosen, order, after, before)
 
     def link(self, path: str, **parameters: object) -> str:
         """Return the address of a page; parameters that are None are left out."""

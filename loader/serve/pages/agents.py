@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...marts import browsing
-from ...marts.listing import Order, page
+from ...marts.listing import Order
 from ...marts.pages import read_agent
 from ...show.render import NULL, cell, number, printable, with_unit
 from ...tools.counts import counted
@@ -39,14 +39,7 @@ def filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
 def agents(view: View) -> Page:
     """Return the list of agents."""
     listing, chosen, order = filters(view.asked)
-    found = page(
-        view.connection,
-        listing,
-        chosen,
-        order,
-        view.asked.place("after", listing, order),
-        view.asked.place("before", listing, order),
-    )
+    found = view.read(listing, chosen, order)
     columns = (
         Shown(
             "agent_name",
@@ -93,14 +86,7 @@ def alert_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
 def alerts(view: View) -> Page:
     """Return the list of alerts."""
     listing, chosen, order = alert_filters(view.asked)
-    found = page(
-        view.connection,
-        listing,
-        chosen,
-        order,
-        view.asked.place("after", listing, order),
-        view.asked.place("before", listing, order),
-    )
+    found = view.read(listing, chosen, order)
     columns = (
         Shown("metric", "metric", lambda row: _alert(view, row)),
         Shown("is_open", "state", _state),
@@ -237,9 +223,9 @@ def _drawn(
         began = fallen[place]["began_version"] if place in fallen else None
         values = [
             (
-                _float(row["avg_value"]),
-                _float(row["avg_value_low"]),
-                _float(row["avg_value_high"]),
+                drawing.known(row["avg_value"]),
+                drawing.known(row["avg_value_low"]),
+                drawing.known(row["avg_value_high"]),
                 "bad" if row["extension_version"] == began else "",
             )
             for row in rows
@@ -301,7 +287,7 @@ def _versions(view: View, trends: Sequence[Record], metric: str) -> Grid:
 
 
 def _range(row: Record, kind: Kind) -> str:
-    low, high = _float(row["avg_value_low"]), _float(row["avg_value_high"])
+    low, high = drawing.known(row["avg_value_low"]), drawing.known(row["avg_value_high"])
     return NULL if low is None or high is None else f"{number(low, kind)} … {number(high, kind)}"
 
 
@@ -334,7 +320,3 @@ def _alerts(rows: Sequence[Record]) -> Grid | None:
             for row in told
         ],
     )  # fmt: skip
-
-
-def _float(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...marts import browsing
-from ...marts.listing import Order, page
+from ...marts.listing import Order
 from ...show import wording
 from ...show.metric_page import kind_of_values
 from ...show.render import NULL, printable, with_unit
@@ -69,14 +69,7 @@ def compare(view: View) -> Page:
         ]
         values["metrics"] = _metrics(sides)
         listing, chosen, order = _filters(view, sides)
-        found = page(
-            view.connection,
-            listing,
-            chosen,
-            order,
-            view.asked.place("after", listing, order),
-            view.asked.place("before", listing, order),
-        )
+        found = view.read(listing, chosen, order)
         values["is_same_metric"] = _metric(sides) is not None
         if values["is_same_metric"]:
             values["list"] = listed(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from ...gate.ledger import is_readable
 from ...gate.replay import replay
 from ...marts import browsing, catalog
-from ...marts.listing import Order, page
+from ...marts.listing import Order
 from ...show.render import cell, printable
 from ...tools.tables import Kind, Table
 from ..grids import Cell, Grid, Heading, Shown, listed, of_table, plain, word
@@ -40,14 +40,7 @@ def load_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
 def loads(view: View) -> Page:
     """Return the list of loads."""
     listing, chosen, order = load_filters(view.asked)
-    found = page(
-        view.connection,
-        listing,
-        chosen,
-        order,
-        view.asked.place("after", listing, order),
-        view.asked.place("before", listing, order),
-    )
+    found = view.read(listing, chosen, order)
     columns = (
         Shown(
             "load_id",
@@ -174,14 +167,7 @@ def decision_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
 def decisions(view: View) -> Page:
     """Return the verdicts that were asked for."""
     listing, chosen, order = decision_filters(view.asked)
-    found = page(
-        view.connection,
-        listing,
-        chosen,
-        order,
-        view.asked.place("after", listing, order),
-        view.asked.place("before", listing, order),
-    )
+    found = view.read(listing, chosen, order)
     columns = (
         Shown(
             "experiment_id",
