@@ -221,7 +221,7 @@ def test_a_pipeline_gives_what_the_page_says_from_the_first_push_to_a_fork(  # n
     assert 10 < float(again.outputs["improvement"]) < 14
     assert f"Compared with the merge base {first[:12]}." in again.comment
     assert "superseded, not averaged" in again.comment
-    assert "<details><summary>Largest gains</summary>" in again.comment
+    assert "<details><summary>Scored better (40)</summary>" in again.comment
     assert "### Gate: pass" in again.comment
     assert list(body.faults(again.comment)) == []
     assert list(media.markdown_faults(again.comment)) == []
