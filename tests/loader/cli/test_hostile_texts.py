@@ -60,7 +60,7 @@ PLAN: dict[str, list[tuple[list[str], list[str]]]] = {
 APART = {
     "init", "declare", "ingest", "projects", "datasets", "run", "compare-models", "build",
     "calibrate", "check", "report", "push", "metrics", "export", "purge", "sample", "schema", "env",
-    "doctor", "stop", "dashboards", "docs", "plan",
+    "doctor", "stop", "dashboards", "docs", "label", "serve", "plan",
     "ci", "comment",  # tests/loader/ci
 }  # fmt: skip
 
