@@ -32,29 +32,51 @@ group_roles as (
     select * from {{ ref('int_group_roles') }}
 ),
 
-read_twice as (
+-- under one another and not joined: the planner takes either side for one row,
+-- and would read all of one for each of the other
+values_of_both as (
     select
-        trial_values.experiment_id,
-        trial_values.source,
-        trial_values.source_run_id,
-        trial_values.metric,
-        trial_values.value as judge_value,
-        human_scores.value as human_value,
-        human_scores.annotators,
-        human_scores.annotation_squares
+        experiment_id,
+        source,
+        source_run_id,
+        metric,
+        value as judge_value,
+        null::numeric as human_value,
+        null::integer as annotators,
+        null::numeric as annotation_squares
     from trial_values
-    inner join human_scores
-        on
-            trial_values.experiment_id = human_scores.experiment_id
-            and trial_values.source = human_scores.source
-            and trial_values.source_run_id = human_scores.source_run_id
-            and trial_values.metric = human_scores.metric
     where
-        trial_values.experiment_id = any(
+        experiment_id = any(
             array(select distinct annotations.experiment_id from annotations)
         )
-        and trial_values.value_source = 'score'
-        and trial_values.value is not null
+        and value_source = 'score'
+        and value is not null
+    union all
+    select
+        experiment_id,
+        source,
+        source_run_id,
+        metric,
+        null as judge_value,
+        value as human_value,
+        annotators,
+        annotation_squares
+    from human_scores
+),
+
+read_twice as (
+    select
+        experiment_id,
+        source,
+        source_run_id,
+        metric,
+        max(judge_value) as judge_value,
+        max(human_value) as human_value,
+        max(annotators) as annotators,
+        max(annotation_squares) as annotation_squares
+    from values_of_both
+    group by experiment_id, source, source_run_id, metric
+    having count(judge_value) > 0 and count(human_value) > 0
 ),
 
 annotated_trials as (
