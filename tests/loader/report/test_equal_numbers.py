@@ -148,7 +148,7 @@ def test_the_first_lines_say_what_both_arms_are(
         runs, left = divmod(row["runs"], row["tasks"])
         assert left == 0
         assert (
-            f"<b>{'candidate' if is_candidate else 'baseline'}</b>"
+            f"<strong>{'candidate' if is_candidate else 'baseline'}</strong>"
             f" <bdi>{row['experiment_group']} {row['extension_version']}</bdi> · "
             f"<bdi>model {model} · {row['tasks']:,} tasks, {runs} runs each · "
             f"dataset {dataset}</bdi>"
