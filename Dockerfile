@@ -10,10 +10,11 @@ WORKDIR /source
 RUN python -m venv --without-pip /opt/evalmart
 COPY requirements.lock ./
 # An index of one's own, with its password: --secret id=pip,src=pip.conf leaves neither behind.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     --mount=type=secret,id=pip,target=/etc/pip.conf \
     python -m pip --python /opt/evalmart install --disable-pip-version-check --no-compile \
-        --only-binary :all: --require-hashes --requirement requirements.lock
+        --cache-dir /var/cache/pip --only-binary :all: --require-hashes \
+        --requirement requirements.lock
 COPY . ./
 # What only builds the wheel goes again, and so does the embedded server: a database in a
 # container that ends with each command is killed each time, and a fifth of the image.

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import npm_tools
+import programs
 import servers
 from loader.warehouse import embedded as server
 
@@ -282,7 +283,6 @@ def _artifact(run: int, branch: str, repository: int, *, expired: bool = False) 
     }  # fmt: skip
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize(
     ("artifacts", "said"),
     [
@@ -302,6 +302,7 @@ def test_the_action_takes_results_of_main_and_of_no_fork(
     tmp_path: Path, artifacts: list[dict[str, Any]] | None, said: str
 ) -> None:
     """The script is the action's own; `gh` is one that asks jq what GitHub would have answered."""
+    programs.program("jq", package="jq")
     pages = [(artifacts or [])[first : first + 100] for first in range(0, 400, 100)]
     for number, page in enumerate(pages, 1):
         answer = tmp_path / f"answer-{number}.json"
