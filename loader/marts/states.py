@@ -99,7 +99,11 @@ def snapshot(
     with ExitStack() as stack:
 
         def attempt() -> bool:
-            names, has_ledger = _relations(connection)
+            relations = _relations(connection)
+            if relations is None:
+                found.clear()
+                return False
+            names, has_ledger = relations
             try:
                 with ExitStack() as tried:
                     tried.enter_context(connection.transaction())
@@ -135,10 +139,11 @@ def _raise_if_any(found: Sequence[_InTheWay]) -> None:
         raise _Occupied
 
 
-def _relations(connection: Connection) -> tuple[Sequence[sql.Identifier], bool]:
+def _relations(connection: Connection) -> tuple[Sequence[sql.Identifier], bool] | None:
     """Return what this role may read of the marts, and whether a ledger of builds is there.
 
-    Asked in a transaction of its own, because the first select of one is its snapshot.
+    None where one was replaced while that was asked: what is not locked may be read empty. Asked
+    in a transaction of its own, because the first select of one is its snapshot.
     """
     schema = schema_name()
     with connection.transaction():
@@ -146,7 +151,9 @@ def _relations(connection: Connection) -> tuple[Sequence[sql.Identifier], bool]:
             read_sql(__name__, "relations"),
             {"marts": schema, "steps": f"{schema}_functions"},
         ).fetchone()
-    names, has_ledger = row
+    names, has_ledger, can_be_told = row
+    if not can_be_told:
+        return None
     return [sql.Identifier(schema, name) for name in names], has_ledger
 
 

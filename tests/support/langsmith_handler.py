@@ -69,7 +69,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def misbehave(self, fault: Fault) -> bool:
         """Do what the fault says; False when the answer is only to be cut short."""
-        self.close_connection = True
+        # what closes after a whole answer without a word may cost its client the next request, too
+        self.close_connection = fault.act in {"reset", "hang", "truncate"}
         if fault.act == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()

@@ -230,14 +230,15 @@ def test_readers_that_lock_in_any_order_meet_no_deadlock(url: str, dbt: Dbt) -> 
     with Readers(
         url, (tables[0], pause, view), (view, pause, tables[1]), (tables[2], pause, view), rest=0.4
     ) as readers:
-        for _ in range(2):
+        builds = 0
+        while builds < 2 or min(readers.answers) < 4:
             before = dict(ask(url, OIDS))
             run(url, FORGET)
             dbt.build(url, "--select", *REPLACED, *MODELS)
             after = dict(ask(url, OIDS))
             assert all(before[f"evals.{name}"] != after[f"evals.{name}"] for name in REPLACED)
+            builds += 1
     assert readers.errors == []
-    assert min(readers.answers) > 3
 
 
 def test_a_build_waits_for_a_reader_and_keeps_nobody_waiting(

@@ -10,6 +10,7 @@ import pytest
 
 from loader.errors import WarehouseUnavailable
 from loader.marts.states import snapshot
+from loader.tools.sql_files import read_sql
 from loader.warehouse.connection import connect
 
 _ROWS = 500
@@ -119,6 +120,24 @@ def test_a_reader_never_meets_a_mart_that_is_not_there_or_empty(marts: str) -> N
         is_over.set()
         swapper.join()
     assert swaps > 20
+
+
+def test_what_was_replaced_while_rights_were_asked_is_not_taken_for_forbidden(marts: str) -> None:
+    """Rights are told of the newest state, relations of an older one: none would be locked."""
+    parameters = {"marts": "evals", "steps": "evals_functions"}
+    relations = read_sql("loader.marts.states", "relations")
+    with psycopg.connect(marts) as reader:
+        reader.execute("set transaction isolation level repeatable read")
+        assert reader.execute(relations, parameters).fetchone() == (
+            ["results", "shown"], True, True,
+        )  # fmt: skip
+        with psycopg.connect(marts) as swapper:
+            swapper.execute(_SWAP.encode())
+        assert reader.execute(relations, parameters).fetchone() == ([], True, False)
+    with psycopg.connect(marts) as reader:
+        assert reader.execute(relations, parameters).fetchone() == (
+            ["results", "shown"], True, True,
+        )  # fmt: skip
 
 
 def test_who_asks_about_what_a_build_touches_waits_for_it(
