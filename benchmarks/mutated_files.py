@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import json
+import shutil
 import sys
 import tempfile
 from importlib import import_module
@@ -19,6 +20,7 @@ from loader.sources.guess import guess
 from loader.sources.mapping import Mapping
 from loader.sources.mapping_file import parse_mapping
 from loader.sources.probe import probe
+from loader.sources.tools.registry import KINDS
 
 if TYPE_CHECKING:
     import random
@@ -55,19 +57,42 @@ class Seed(NamedTuple):
     mapping: Mapping
     options: Sequence[str]
     """Of `ingest`, that say the same."""
+    is_folder: bool = False
+    """Whether the files are one input together, as those that a tool writes."""
 
 
 class Broken(NamedTuple):
-    """A broken file."""
+    """A broken file, or a folder with one in it."""
 
     name: str
     content: bytes
     rows: int | None
     """How many it has; None if breaking it may have changed that."""
+    beside: Sequence[tuple[str, bytes]] | None = None
+    """The sound files of its folder; None for a file that stands alone."""
+
+    @property
+    def least(self) -> int:
+        """The rows that it has at least; of a folder, what nothing recognises is left out."""
+        return self.rows if self.rows is not None else int(self.beside is None)
+
+    def write(self, folder: Path, number: int) -> Path:
+        """Write it below a folder; return what is to be given to `ingest`."""
+        if self.beside is None:
+            path = folder / f"{number}-{self.name}"
+            path.write_bytes(self.content)
+            return path
+        root = folder / f"folder-{number}"
+        shutil.rmtree(root, ignore_errors=True)
+        for name, content in ((self.name, self.content), *self.beside):
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return root
 
 
 def seeds(folder: Path) -> list[Seed]:
-    """Return every kind of file: the project's own formats, and those of other people.
+    """Return every kind of file: the project's own formats, other people's, and other tools'.
 
     Args:
         folder: gets the mappings of the latter, for the command.
@@ -78,12 +103,29 @@ def seeds(folder: Path) -> list[Seed]:
         for name, content, told in _own_formats()
     ]
     sys.path.append(str(REPOSITORY / "tests" / "support"))
-    return own + [_foreign(make(), make.__name__, folder) for make in _shapes()]
+    return (
+        own
+        + [_foreign(make(), make.__name__, folder) for make in _shapes()]
+        + [_of_tool(kind, module) for kind, module in KINDS.items()]
+    )
 
 
 def _shapes() -> Sequence[Callable[[], Any]]:
     shapes: Sequence[Callable[[], Any]] = import_module("foreign_files").SHAPES
     return shapes
+
+
+def _of_tool(kind: str, module: str) -> Seed:
+    """Return a folder of files as a tool writes them."""
+    with tempfile.TemporaryDirectory() as given:
+        root = Path(given)
+        import_module(f"tool_files.{module}").write(root, 6)
+        files = [
+            (str(path.relative_to(root)), path.read_bytes())
+            for path in sorted(root.rglob("*"))
+            if path.is_file()
+        ]
+    return Seed(kind, files, None, Mapping(), [], is_folder=True)
 
 
 def _foreign(shape: Any, name: str, folder: Path) -> Seed:  # noqa: ANN401  a class of the tests
@@ -182,7 +224,14 @@ def _columnar(rows: Sequence[dict[str, object]]) -> bytes:
 
 def broken(seed: Seed, chance: random.Random) -> Broken:
     """Break a file of a kind at random."""
-    name, content = chance.choice(seed.files)
+    name, content = chosen = chance.choice(seed.files)
+    file = _broken_file(name, content, chance)
+    if not seed.is_folder:
+        return file
+    return file._replace(rows=None, beside=[other for other in seed.files if other is not chosen])
+
+
+def _broken_file(name: str, content: bytes, chance: random.Random) -> Broken:
     is_table = name.endswith(".csv") and content.isascii() and b";" not in content[:50]
     if is_table and chance.random() < 0.5:
         return Broken(name, *_broken_cells(content, chance))

@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -38,6 +39,7 @@ from loader.cli import cli
 from loader.errors import LoaderError
 from loader.ingest.load import load
 from loader.records.checker import Defaults
+from loader.sources.chosen import file_sources
 from loader.sources.files import FileSource
 from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from loader.ingest.summary import LoadSummary
+    from loader.sources import Source
 
 FILES_A_LOAD: Final = 500
 MOST_SECONDS: Final = 5.0
@@ -128,7 +131,7 @@ class Mutator:
         started = time.monotonic()
         read, fault = way(seed, paths)
         is_slow = time.monotonic() - started > MOST_WAITING
-        known = sum(file.rows or 0 for file in files) + sum(file.rows is None for file in files)
+        known = sum(file.least for file in files)
         if not fault and not is_slow and read >= known:
             self.tally.inputs += len(files)
             self.tally.rows += read
@@ -156,8 +159,8 @@ class Mutator:
                 fault = f"{seconds:.1f} s of work in {waited:.0f} s"
             elif fault == "refused":
                 fault = ""
-            elif not fault and (read != file.rows if file.rows is not None else read < 1):
-                fault = f"{read} rows read of {file.rows or 'at least 1'}"
+            elif not fault and (read < file.least or read > (file.rows or read)):
+                fault = f"{read} rows read of {file.rows or f'at least {file.least}'}"
             if fault:
                 self._note(seed, path, fault)
             self.tally.inputs += 1
@@ -165,34 +168,45 @@ class Mutator:
             self.tally.ways[name] += 1
 
     def _write(self, files: Sequence[Broken]) -> list[Path]:
-        paths = [self._folder / f"{number}-{file.name}" for number, file in enumerate(files)]
-        for path, file in zip(paths, files, strict=True):
-            path.write_bytes(file.content)
-        return paths
+        return [file.write(self._folder, number) for number, file in enumerate(files)]
 
     def _note(self, seed: Seed, path: Path, fault: str) -> None:
         kept = ""
         if self._keep is not None:
             self._keep.mkdir(parents=True, exist_ok=True)
             target = self._keep / f"{os.getpid()}-{len(self.tally.faults)}-{path.name}"
-            target.write_bytes(path.read_bytes())
+            (shutil.copytree if path.is_dir() else shutil.copyfile)(path, target)
             kept = f" ({target})"
         self.tally.faults.append(f"{seed.name}: {fault}{kept}")
 
     def _library(self, seed: Seed, paths: Sequence[Path]) -> tuple[int, str]:
         """Load files; return the rows read, and what is wrong."""
+        read, faults = 0, ""
         try:
-            source = FileSource(
-                list(map(str, paths)), seed.format, groups=VOCABULARY.groups,
-                supplied=DEFAULTS.given().keys(), mapping=seed.mapping,
-            )  # fmt: skip
-            with connect(self._url) as connection:
-                summary = load(connection, source, VOCABULARY, DEFAULTS)
-                return summary.read, self._miscounted(summary)
+            for source in self._sources(seed, [str(path) for path in paths]):
+                with connect(self._url) as connection:
+                    summary = load(connection, source, VOCABULARY, DEFAULTS)
+                    read += summary.read
+                    faults = faults or self._miscounted(summary)
         except LoaderError:
-            return 0, "refused"
+            return read, faults or "refused"
         except BaseException as error:  # noqa: BLE001  what is looked for
-            return 0, f"{type(error).__name__}: {error}"
+            return read, f"{type(error).__name__}: {error}"
+        return read, faults
+
+    def _sources(self, seed: Seed, paths: Sequence[str]) -> Sequence[Source]:
+        given = DEFAULTS.given()
+        if not seed.is_folder:
+            return [
+                FileSource(
+                    paths, seed.format, groups=VOCABULARY.groups, supplied=given.keys(),
+                    mapping=seed.mapping,
+                )
+            ]  # fmt: skip
+        return file_sources(
+            paths, None, groups=VOCABULARY.groups, supplied=given, mapping=seed.mapping,
+            scratch=lambda: str(self._folder),
+        ).sources  # fmt: skip
 
     def _miscounted(self, summary: LoadSummary) -> str:
         with connect(self._url) as connection:
@@ -251,9 +265,10 @@ def _checked(code: int, output: str, errors: str) -> tuple[int, str]:
         return 0, f"exit code {code}: {errors[-300:]}"
     if not output.startswith("{"):
         return 0, "refused" if code == 2 and errors else f"exit code {code} says nothing"
-    told = json.loads(output.splitlines()[0])
-    is_sum = told["read"] == told["loaded"] + told["unchanged"] + told["rejected"]
-    return told["read"], "" if is_sum else output
+    # one line a load: files of several tools are several
+    told = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    is_sum = all(one["read"] == one["loaded"] + one["unchanged"] + one["rejected"] for one in told)
+    return sum(one["read"] for one in told), "" if is_sum else output
 
 
 def _work(url: str, seed: int, count: int, keep: Path | None) -> Tally:
