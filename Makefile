@@ -8,7 +8,7 @@ RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/evalmart
 
-.PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench endurance lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench bench-quick endurance lock clean
 
 demo: $(RUNNABLE)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -64,18 +64,11 @@ format: $(INSTALLED)  ## let the formatters do what they can
 pictures: $(INSTALLED)  ## the pictures of the documentation, anew from the sample (needs Chromium)
 	$(BIN)/python tests/support/pictures.py
 
-bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors
-	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/mutations.py --count 100000
-	$(BIN)/python benchmarks/importers.py
-	$(BIN)/python benchmarks/build.py
-	$(BIN)/python benchmarks/langsmith_ingest.py
-	$(BIN)/python benchmarks/verdicts.py
-	$(BIN)/python benchmarks/trends.py
-	$(BIN)/python benchmarks/years.py
-	$(BIN)/python benchmarks/recorder.py
-	$(BIN)/python benchmarks/functions.py
-	$(BIN)/python benchmarks/growth.py
+bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floors: one table
+	$(BIN)/python benchmarks/table.py
+
+bench-quick: $(INSTALLED)  ## the same on small inputs, in three minutes
+	$(BIN)/python benchmarks/table.py --quick
 
 endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on every server, direct and pooled
 	@status=0; for server in 18 15; do for way in "" --pooler; do \

@@ -15,12 +15,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from measures import report
 from private_warehouse import (
     MAXIMUM_QUERY_MS,
     Build,
     Warehouse,
     milliseconds,
-    report,
     warehouse,
 )
 

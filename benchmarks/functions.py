@@ -17,7 +17,8 @@ import time
 from typing import Any, Final
 
 import psycopg
-from private_warehouse import REPOSITORY, report, warehouse
+from measures import report
+from private_warehouse import REPOSITORY, warehouse
 
 ROUNDS: Final = 7
 MOST_VALUES: Final = 60.0

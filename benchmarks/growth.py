@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from private_warehouse import REPOSITORY, report
+from measures import report
+from private_warehouse import REPOSITORY
 
 from loader.report import page
 from loader.sources.files import FileSource

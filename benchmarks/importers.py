@@ -20,6 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from measures import report
+
 from loader.records.checker import Checker, Defaults
 from loader.records.vocabulary import Vocabulary
 from loader.sources.files import FileSource, single_rows
@@ -74,14 +76,14 @@ def main() -> int:
             rates = measure(kind, Path(name), given.runs)
             ratio = rates.checked / rates.lines_checked
             size, runs, memory = memory_of(kind, Path(name), given.megabytes)
-        is_sound &= ratio >= FLOOR and memory <= CEILING_MB
         print(
             f"{kind:16}{rates.runs:7,}{rates.megabytes:8.1f}{rates.read:10,.0f}"
             f"{rates.checked:11,.0f}{rates.lines_checked:9,.0f}{ratio:7.2f}"
             f"{size:8.0f} in {memory:3.0f}{runs:10,}",
             flush=True,
         )
-    print(f"floor of the ratio {FLOOR}, ceiling of memory {CEILING_MB} MB")
+        is_sound &= report(f"{kind}, checked rate / that of JSONL", ratio, FLOOR, is_floor=True)
+        is_sound &= report(f"{kind}, MB of memory for {size:.0f} MB of file", memory, CEILING_MB)
     return 0 if is_sound else 1
 
 

@@ -25,6 +25,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from measures import report
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STAND_IN = REPOSITORY / "tests" / "support" / "langsmith_server.py"
 MEMORY_MB = 100
@@ -67,10 +69,10 @@ def main() -> int:
     parser.add_argument("output_bytes", type=int, nargs="?", default=0)
     options = parser.parse_args()
     asked = (options.runs, options.feedback, options.output_bytes)
-    return max(report(*case) for case in ((asked,) if options.runs else USUAL))
+    return max(judge(*case) for case in ((asked,) if options.runs else USUAL))
 
 
-def report(runs: int, feedback: int, output_bytes: int) -> int:
+def judge(runs: int, feedback: int, output_bytes: int) -> int:
     """Measure one experiment and print what it cost; return 1 if a limit is passed."""
     found = measure(runs, feedback, output_bytes)
     rows = runs * feedback
@@ -87,10 +89,10 @@ def report(runs: int, feedback: int, output_bytes: int) -> int:
     print(f"{found['runs']:,} runs, {found['feedback']:,} feedback rows{outputs}: "
           f"{found['requests']:,} requests, "
           f"{found['wall_seconds']:.1f} s with the server's time")  # fmt: skip
-    for name, value, limit in checks:
-        print(f"{name:12} {value:>8}  limit {limit:>8}  {'ok' if value <= limit else 'MISSED'}")
-    complete = found["runs"] == runs and found["feedback"] == rows
-    return 0 if complete and all(value <= limit for _, value, limit in checks) else 1
+    of_what = f"{runs:,} runs, {feedback} scores each{outputs}"
+    held = [report(f"{of_what}: {name}", value, limit) for name, value, limit in checks]
+    held.append(report(f"{of_what}: rows missing", rows - found["feedback"], 0))
+    return 0 if all(held) and found["runs"] == runs else 1
 
 
 def measure(runs: int, feedback: int, output_bytes: int) -> dict[str, Any]:

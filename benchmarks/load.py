@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import psycopg
+from measures import report
 
 from loader.records.canonical import COLUMNS
 from loader.warehouse import embedded as server
@@ -86,9 +87,9 @@ def measure(database: str, records: Path, rows: Path, count: int) -> int:
           f"{count / first.seconds:9,.0f} rows/s")  # fmt: skip
     print(f"load again, all unchanged    {again.seconds:7.1f} s   "
           f"{count / again.seconds:9,.0f} rows/s")  # fmt: skip
-    print(f"load rate / bare COPY        {ratio:7.2f}     floor {RATE_FLOOR}")
-    print(f"loader's peak memory         {memory:7.0f} MB  ceiling {MEMORY_CEILING_MB}")
-    return int(ratio < RATE_FLOOR or memory > MEMORY_CEILING_MB)
+    is_quick = report("load rate / bare COPY", ratio, RATE_FLOOR, is_floor=True)
+    is_small = report("loader's peak memory, MB", memory, MEMORY_CEILING_MB)
+    return 0 if is_quick and is_small else 1
 
 
 def write_records(path: Path, count: int) -> None:

@@ -32,8 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from click.testing import CliRunner
+from measures import report
 from mutated_files import Broken, Seed, broken, seeds
-from private_warehouse import REPOSITORY, report, warehouse
+from private_warehouse import REPOSITORY, warehouse
 
 from loader.cli import cli
 from loader.errors import LoaderError

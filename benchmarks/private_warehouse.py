@@ -1,4 +1,4 @@
-"""What every benchmark of the marts needs: a warehouse of its own, and a line a measurement."""
+"""What every benchmark of the marts needs: a warehouse of its own."""
 
 from __future__ import annotations
 
@@ -142,11 +142,3 @@ def milliseconds(connection: Connection, ask: Callable[[Connection], object]) ->
         ask(connection)
         times.append(1000 * (time.perf_counter() - began))
     return statistics.median(times[1:])
-
-
-def report(name: str, value: float, limit: float, *, is_floor: bool = False) -> bool:
-    """Print a measurement beside the most it may be, or the least; return whether it holds."""
-    is_met = value >= limit if is_floor else value <= limit
-    bound = "at least" if is_floor else "at most"
-    print(f"{name:<70} {value:8.3f} ({bound} {limit:g})  {'ok' if is_met else 'MISSED'}")
-    return is_met

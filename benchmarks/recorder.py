@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from private_warehouse import report, warehouse
+from measures import report
+from private_warehouse import warehouse
 
 from loader import AsyncRecorder, Recorder
 

@@ -17,7 +17,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from private_warehouse import REPOSITORY, Warehouse, report, warehouse
+from measures import report
+from private_warehouse import REPOSITORY, Warehouse, warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

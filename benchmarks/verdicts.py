@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 import verdict_promises
 import verdict_tables
 import verdict_uses
-from private_warehouse import Warehouse, report, warehouse
+from measures import report
+from private_warehouse import Warehouse, warehouse
 
 from loader.warehouse.connection import connect
 
@@ -171,12 +172,10 @@ def main() -> int:
 
 def show(line: Line) -> bool:
     """Print a measurement beside its floor or limit; return whether it holds."""
-    bound = ""
-    if line.bound is not None:
-        bound = f"{'at least' if line.is_floor else 'at most'} {line.bound:.4f}"
-    met = "" if line.bound is None else "ok" if line.is_met() else "MISSED"
-    print(f"{line.name:<95} {bound:>16}  now {line.value:8.4f}  {met}", flush=True)
-    return line.is_met()
+    if line.bound is None:
+        print(f"{line.name:<95} {line.value:8.4f}", flush=True)
+        return True
+    return report(line.name, line.value, line.bound, is_floor=line.is_floor)
 
 
 def coverage(run: Simulation, experiments: int) -> Iterator[bool]:

@@ -16,7 +16,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from private_warehouse import MAXIMUM_QUERY_MS, Warehouse, milliseconds, report, warehouse
+from measures import report
+from private_warehouse import MAXIMUM_QUERY_MS, Warehouse, milliseconds, warehouse
 
 from loader.marts import questions
 from loader.warehouse.connection import connect
