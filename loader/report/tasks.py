@@ -122,7 +122,7 @@ def flipped_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[G
     ):
         if tasks:
             left = len(tasks) - _MOST_FLIPPED
-            note = f"{left:,} more are in the list of every task." if left > 0 else ""
+            note = f"{left:,} more; evalmart compare lists them all." if left > 0 else ""
             named = f"{caption} ({len(tasks):,})"
             grids.append(_named_grid(named, tasks[:_MOST_FLIPPED], metric, kind, runs, note=note))
     return grids
@@ -137,7 +137,7 @@ def extreme_grids(chosen: Chosen, metric: str, kind: Kind, runs: Runs) -> list[G
             metric,
             kind,
             runs,
-            note=f"The {len(tasks):,} largest; the rest is in the list of every task."
+            note=f"The {len(tasks):,} largest; evalmart compare lists them all."
             if count > len(tasks)
             else "",
         )

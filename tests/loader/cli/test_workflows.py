@@ -243,6 +243,7 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
     said = {
         **empty, "EVALMART": str(command), "OUT": "out", "INCONCLUSIVE": "pass",
         "OF_MAIN": str(tmp_path / "none"), "PATH": os.environ["PATH"],
+        "GITHUB_OUTPUT": str(tmp_path / "outputs"),
     }  # fmt: skip
 
     def call(**more: str) -> list[str]:
@@ -271,6 +272,14 @@ def test_the_action_gives_its_inputs_to_the_command_word_by_word(tmp_path: Path)
         "--policy", "p*.yml", "--segment", "agent=block", "--segment", "split=ignore",
         "--", "--file", "*.jsonl", "--strict", "postgresql://x",
     ]  # fmt: skip
+    # the step that keeps the report starts in another folder
+    (tmp_path / "outputs").unlink()
+    call()
+    call(OUT="/a b/c")
+    folders = (tmp_path / "outputs").read_text(encoding="utf-8").splitlines()
+    assert folders == [f"folder={tmp_path}/out", "folder=/a b/c"]
+    [kept] = [step for step in _steps(_ACTIONS[0]) if "upload-artifact" in step.get("uses", "")]
+    assert kept["with"]["path"] == "${{ steps.evaluate.outputs.folder }}"
 
 
 def _artifact(run: int, branch: str, repository: int, *, expired: bool = False) -> dict[str, Any]:
