@@ -7,7 +7,7 @@ same way.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..warehouse.variables import project_variables
 from .reading import fetch, statement
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, object]
 
-_NEEDED = ("experiment_metric_comparisons", "experiment_segment_comparisons")
-_AGREEMENT = "judge_agreement"
+_NEEDED: Final = (
+    "experiment_metric_comparisons",
+    "experiment_segment_comparisons",
+    "experiment_segment_verdicts",
+)
+_AGREEMENT: Final = "judge_agreement"
 
 
 def sensitivity(
