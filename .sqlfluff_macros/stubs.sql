@@ -130,6 +130,18 @@ people as (select means.* from means){% endmacro %}
 ){% endmacro %}
 {% macro correction_powered() %}powered as (select correction_tasks.* from correction_tasks){% endmacro %}
 {% macro correction_rogan_gladen() %}rogan_gladen as (select correction_tasks.* from correction_tasks){% endmacro %}
+{% macro bridge_pairs() %}spans as (
+    select results_paired.* from results_paired
+    inner join metric_pairs
+        on results_paired.experiment_id = metric_pairs.experiment_id
+    inner join evaluation_results
+        on results_paired.experiment_id = evaluation_results.experiment_id
+    inner join evaluator_metrics
+        on metric_pairs.metric = evaluator_metrics.metric
+    inner join judgements
+        on metric_pairs.metric = judgements.metric
+){% endmacro %}
+{% macro bridge_errors() %}errors as (select spans.* from spans){% endmacro %}
 {% macro other_readings(columns) %}readings as (select * from recorded_evidence),
 
 evidence as (select * from recorded_evidence){% endmacro %}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..marts.freshness import Freshness
     from ..marts.judges import Reading
-    from ..marts.rows import Candidate, Correction
+    from ..marts.rows import Bridge, Candidate, Correction
     from ..warehouse.connection import Connection
     from .policy import Policy
 
@@ -51,7 +51,7 @@ def look(
         found = candidates(connection, [experiment_id])
         if agent is not None and found:
             found = of_agent(connection, found, experiment_id, agent)
-        corrections, readings = _readings(connection, policy, experiment_id, judge_bias)
+        corrections, bridges, readings = _readings(connection, policy, experiment_id, judge_bias)
         settings = policy.settings()
         if readings:
             settings["readings"] = [reading._asdict() for reading in readings]
@@ -62,10 +62,13 @@ def look(
         return [
             (
                 replace(
-                    _read(candidate, readings, corrections),
+                    _read(
+                        candidate, readings, [*corrections, *(one for one in bridges if one.holds)]
+                    ),
                     evidence=replace(
                         gather(connection, policy, candidate, declared),
                         corrections=[one for one in corrections if _is_of(one, candidate)],
+                        bridges=[one for one in bridges if _is_of(one, candidate)],
                     ),
                 ),
                 freshness(
@@ -82,12 +85,17 @@ def _readings(
     policy: Policy,
     experiment_id: str,
     judge_bias: Mapping[str, float] | None,
-) -> tuple[list[Correction], list[Reading]]:
+) -> tuple[list[Correction], list[Bridge], list[Reading]]:
     """Return corrections where the policy asks for them, and scores to be read otherwise."""
     found: list[Correction] = []
+    bridges: list[Bridge] = []
     if policy.judge_correction is not JudgeCorrection.RAW:
         found = judges.corrections(connection, experiment_id)
-    readings = judges.corrected(found)
+        bridges = judges.bridges(connection, experiment_id)
+    readings = judges.bridged(bridges)
+    taken = {reading[:3] for reading in readings}
+    # a score that two versions gave has its labels on pairs that one of them gave alone
+    readings += [one for one in judges.corrected(found) if one[:3] not in taken]
     taken = {reading[:3] for reading in readings}
     if judge_bias:
         readings += [
@@ -95,10 +103,10 @@ def _readings(
             for reading in judges.shifted(connection, experiment_id, judge_bias)
             if reading[:3] not in taken
         ]
-    return found, readings
+    return found, bridges, readings
 
 
-def _is_of(one: Correction | Reading, candidate: Candidate) -> bool:
+def _is_of(one: Correction | Bridge | Reading, candidate: Candidate) -> bool:
     summary = candidate.summary
     return (one.candidate_group, one.candidate_version) == (
         summary.candidate_group,
@@ -107,7 +115,9 @@ def _is_of(one: Correction | Reading, candidate: Candidate) -> bool:
 
 
 def _read(
-    candidate: Candidate, readings: Sequence[Reading], corrections: Sequence[Correction]
+    candidate: Candidate,
+    readings: Sequence[Reading],
+    corrections: Sequence[Correction | Bridge],
 ) -> Candidate:
     """Return a candidate whose metrics are as they were read; of all tasks, not of an agent's."""
     if candidate.agent is not None:
@@ -121,10 +131,10 @@ def _read(
     metrics = []
     for metric in candidate.metrics:
         one = read.get(metric.metric)
-        if one is None or metric.improvement is None:
+        if one is None or (metric.improvement is None and metric.metric not in ends):
             metrics.append(metric)
             continue
-        shift = one.improvement - metric.improvement
+        shift = one.improvement - (metric.improvement or 0.0)
         low, high, p_value = ends.get(
             metric.metric,
             (_moved(metric.improvement_low, shift), _moved(metric.improvement_high, shift), None),
@@ -132,6 +142,10 @@ def _read(
         metrics.append(
             replace(
                 metric,
+                n_pairs=metric.n_pairs if one.n_pairs is None else one.n_pairs,
+                pair_coverage=metric.pair_coverage
+                if one.pair_coverage is None
+                else one.pair_coverage,
                 improvement=one.improvement,
                 improvement_low=low,
                 improvement_high=high,

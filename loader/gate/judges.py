@@ -14,7 +14,7 @@ from .verdict import Held, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..marts.rows import Candidate, Correction, Metric, SeenJudge
+    from ..marts.rows import Bridge, Candidate, Correction, Metric, SeenJudge
 
 _CORRECTED_ROLES: Final = {"deciding", "guardrail"}
 # A limit that is met but for rounding is met.
@@ -28,6 +28,7 @@ def hold_judges(policy: Policy, candidate: Candidate) -> list[Held]:
     return [
         *_hold_admissions(policy, candidate),
         *_hold_corrections(policy, candidate),
+        *_hold_bridges(policy, candidate),
         *_sensitivity(candidate),
     ]
 
@@ -145,16 +146,65 @@ def _obstacle(  # noqa: PLR0911  one return per obstacle reads best
     return None
 
 
+def _hold_bridges(policy: Policy, candidate: Candidate) -> list[Held]:
+    """Say across which versions of its judge a score is compared, or why it cannot be.
+
+    It decides nothing here: what is not bridged has incomparable pairs, which stop the rule.
+    """
+    if policy.judge_correction is JudgeCorrection.RAW or not candidate.has_baseline:
+        return []
+    found = []
+    for one in candidate.evidence.bridges:
+        why = _no_bridge(policy, candidate, one)
+        versions = f"{one.baseline_judge_version} and {one.candidate_judge_version}"
+        if why is None:
+            gain = f"{_points(one.improvement or 0.0)}{_interval(one)}"
+            sentence = (
+                f"{one.metric} improves by {gain} across the versions {versions} of its judge "
+                f"{one.evaluator_key}: of {one.n_bridge_answers:,} answers that both scored the "
+                f"second gave {_points(one.judge_difference or 0.0)} more, which are taken off."
+            )
+            found.append(_held(Verdict.PASS, "judge_bridged", sentence, one.metric))
+        else:
+            sentence = (
+                f"{one.metric} cannot be compared across the versions {versions} of its judge "
+                f"{one.evaluator_key}: {why}."
+            )
+            found.append(_held(Verdict.PASS, "judge_not_bridged", sentence, one.metric))
+    return found
+
+
+def _no_bridge(  # noqa: PLR0911  one return per obstacle reads best
+    policy: Policy, candidate: Candidate, one: Bridge
+) -> str | None:
+    """Return why there is no bridge; None if there is one."""
+    if candidate.agent is not None:
+        return "a bridge is of all tasks, not of one agent's"
+    if "several_versions" in one.notes:
+        return "more than one pair of versions scored the two arms"
+    if not one.n_bridge_answers:
+        return "no answer was scored by both"
+    if not one.holds:
+        return f"only {one.n_bridge_tasks:,} tasks have an answer that both scored"
+    if policy.peeking:
+        return "a bridge holds at one look, and the policy says peeking"
+    if policy.inference is Inference.THESE_TASKS:
+        return "a bridge speaks of tasks like these, and the policy of these tasks"
+    return None
+
+
+def _interval(one: Bridge | Correction) -> str:
+    if one.improvement_low is None or one.improvement_high is None:
+        return ""
+    return f" ({100 * one.improvement_low:+.3g} to {100 * one.improvement_high:+.3g})"
+
+
 def _correction(one: Correction) -> str:
     raw = "nothing" if one.recorded_improvement is None else _points(one.recorded_improvement)
-    ends = (
-        ""
-        if one.improvement_low is None or one.improvement_high is None
-        else f" ({100 * one.improvement_low:+.3g} to {100 * one.improvement_high:+.3g})"
-    )
     return (
-        f"{one.metric} improves by {raw} as recorded, by {_points(one.improvement or 0.0)}{ends} "
-        f"corrected by what people said of {one.n_labelled_tasks:,} of {one.n_pairs:,} tasks."
+        f"{one.metric} improves by {raw} as recorded, by {_points(one.improvement or 0.0)}"
+        f"{_interval(one)} corrected by what people said of {one.n_labelled_tasks:,} of "
+        f"{one.n_pairs:,} tasks."
     )
 
 

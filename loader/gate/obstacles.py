@@ -29,7 +29,8 @@ POLICY: Final = {
     "margin_not_excluded": "more tasks: the interval of {metric} lies across its margin",
     "low_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "few_clusters": "more tasks from other clusters for {metric}",
-    "incomparable_versions": "one version of dataset and evaluators for both arms",
+    "incomparable_versions": "one version of dataset and evaluators for both arms, or a bridge: "
+    "answers that both versions of the judge scored, and judge_correction in the policy",
     "minimum_pairs": "more tasks, as many as the policy asks for",
     "minimum_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "floor_open": "more tasks: the interval of {metric} lies across its bar",

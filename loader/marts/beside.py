@@ -1,4 +1,4 @@
-"""What is shown beside a verdict: categories, preferences, scores of a whole arm.
+"""What is shown beside a verdict: its judge, categories, preferences, scores of a whole arm.
 
 Read where the marts of it are built, as `loader.marts.reading` does; a question about the past
 (`--as-of`) has no preferences, since the other side of a comparison may be of an experiment
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from ..show.beside import Shown
 from .reading import fetch, mart_names, on_marts, reading, statement
+from .sensitivity import sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,8 @@ def _of_candidate(connection: Connection, present: set[str], summary: Record) ->
     candidate = _Arm("candidate", str(summary["experiment_id"]), *names)
     baseline = fetch(connection, statement("baseline_arm"), summary).records()
     arms = [_Arm("baseline", *(str(row[name]) for name in _OF_ARM)) for row in baseline]
-    return _of_arms(connection, present, [*arms, candidate])
+    shown = _of_arms(connection, present, [*arms, candidate])
+    return shown._replace(sensitivity=sensitivity(connection, present, summary))
 
 
 def _of_arms(connection: Connection, present: set[str], arms: Sequence[_Arm]) -> Shown:

@@ -1,11 +1,11 @@
-"""What is known of judges: scores corrected for them, and how far they agree with people."""
+"""What is known of judges: scores corrected or bridged, and how far they agree with people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .reading import on_marts, statement, typed
-from .rows import Correction, SeenJudge
+from .rows import Bridge, Correction, SeenJudge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +24,11 @@ class Reading(NamedTuple):
     degrees_of_freedom: float
     missing_gap_low: float
     missing_gap_high: float
+    n_pairs: int | None = None
+    """Where it has other pairs than recorded; so the next three."""
+    n_incomparable: int | None = None
+    effective_clusters: float | None = None
+    pair_coverage: float | None = None
 
 
 def corrections(connection: Connection, experiment_id: str) -> list[Correction]:
@@ -42,6 +47,31 @@ def corrected(found: Sequence[Correction]) -> list[Reading]:
             one.candidate_group, one.candidate_version, one.metric, one.improvement,
             one.improvement_error, one.degrees_of_freedom, one.missing_gap_low or 0.0,
             one.missing_gap_high or 0.0,
+        )
+        for one in found
+        if one.holds
+        and one.improvement is not None
+        and one.improvement_error is not None
+        and one.degrees_of_freedom is not None
+    ]  # fmt: skip
+
+
+def bridges(connection: Connection, experiment_id: str) -> list[Bridge]:
+    """Return the scores of an experiment whose arms two versions of a judge scored."""
+    rows = connection.execute(
+        on_marts("select to_jsonb(row) from {bridged_comparisons} as row where experiment_id = %s"),
+        (experiment_id,),
+    ).fetchall()
+    return [typed(row, Bridge) for (row,) in rows]
+
+
+def bridged(found: Sequence[Bridge]) -> list[Reading]:
+    """Return those that rest on enough answers that both versions scored, as readings."""
+    return [
+        Reading(
+            one.candidate_group, one.candidate_version, one.metric, one.improvement,
+            one.improvement_error, one.degrees_of_freedom, -one.missing_share,
+            one.missing_share, one.n_pairs, 0, one.effective_clusters, one.pair_coverage,
         )
         for one in found
         if one.holds

@@ -216,6 +216,37 @@ class Correction(msgspec.Struct, frozen=True, kw_only=True):
         return self.p_better is not None
 
 
+class Bridge(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `bridged_comparisons`: improvements with + for better, on 0 to 1."""
+
+    candidate_group: str
+    candidate_version: str
+    metric: str
+    evaluator_key: str
+    baseline_judge_version: str
+    candidate_judge_version: str
+    n_pairs: int
+    n_bridge_answers: int
+    n_bridge_tasks: int
+    effective_clusters: float | None
+    pair_coverage: float
+    missing_share: float
+    judge_difference: float | None
+    improvement: float | None
+    improvement_error: float | None
+    degrees_of_freedom: float | None
+    improvement_low: float | None
+    improvement_high: float | None
+    p_value: float | None
+    p_better: float | None
+    notes: list[str]
+
+    @property
+    def holds(self) -> bool:
+        """Whether answers that both versions scored are enough for a p-value."""
+        return self.p_better is not None
+
+
 class SeenJudge(msgspec.Struct, frozen=True, kw_only=True):
     """A judge whose scores are in a comparison, with its row of `judge_agreement`."""
 
@@ -248,6 +279,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Values that do not count in the experiment or in the one it is compared with."""
     judges: list[SeenJudge] = []
     """Of the metrics whose judges the policy admits, or not."""
+    bridges: list[Bridge] = []
     corrections: list[Correction] = []
     """Where the policy corrects scores for their judge."""
     examples: dict[str, list[str]] = {}

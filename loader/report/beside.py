@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def grids(shown: Shown) -> list[Grid]:
-    """Return categories, preferences and scores of whole arms, those that there are."""
+    """Return what is there of sensitivity, categories, preferences and scores of whole arms."""
     return [
         Grid(
             section.heading.removesuffix(":"),

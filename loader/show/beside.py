@@ -1,7 +1,7 @@
 """What is shown beside a verdict and decides nothing.
 
-Categories that runs were put into, preferences of a judge who had two arms side by side, and
-scores of an arm as a whole. Every number is a mart's.
+Which bias of its judge would turn it, categories that runs were put into, preferences of a
+judge who had two arms side by side, and scores of an arm as a whole. Every number is a mart's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _CATEGORIES: Final = "Categories, of the runs that have one (they decide nothing):"
 _PREFERENCES: Final = "Preferred when judged side by side, by task (it decides nothing):"
 _SCORES: Final = "Scores of a whole arm (they decide nothing):"
+_SENSITIVITY: Final = "What a bias of its judge between the arms would turn (it decides nothing):"
+_JUDGES: Final = "What labels of people, of all experiments, tell of that judge:"
 _UNTOLD: Final = "What this does not tell:"
 _MOST_REMARK: Final = 60
 
@@ -35,6 +37,8 @@ class Shown(NamedTuple):
     """`pairwise_preferences`."""
     scores: Sequence[Record] = ()
     """`summary_scores`."""
+    sensitivity: Sequence[Record] = ()
+    """As `loader.marts.sensitivity` returns it."""
 
 
 class Section(NamedTuple):
@@ -47,6 +51,8 @@ class Section(NamedTuple):
 def sections(shown: Shown) -> list[Section]:
     """Return a table for each that there is anything of."""
     tables = (
+        (_SENSITIVITY, _sensitivity_table(shown.sensitivity)),
+        (_JUDGES, _judge_table(shown.sensitivity)),
         (_CATEGORIES, _category_table(shown)),
         (_PREFERENCES, _preference_table(shown.preferences)),
         (_SCORES, _score_table(shown)),
@@ -77,12 +83,12 @@ def notes(shown: Shown) -> list[str]:
 
 
 def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
-    """Return the rows by mart, without the names for people."""
+    """Return the rows by mart or question, without the names for people."""
     return {
         mart: [{name: row[name] for name in row if name != "arm"} for row in rows]
         for mart, rows in zip(
-            ("category_counts", "pairwise_preferences", "summary_scores"),
-            (shown.categories, shown.preferences, shown.scores),
+            ("category_counts", "pairwise_preferences", "summary_scores", "judge_sensitivity"),
+            (shown.categories, shown.preferences, shown.scores, shown.sensitivity),
             strict=True,
         )
     }
@@ -98,6 +104,71 @@ def write(shown: Shown, output: Format, stream: TextIO) -> None:
     if told:
         stream.write(f"\n{_UNTOLD}\n\n")
         stream.writelines(f"- {escape(line)}\n" for line in told)
+
+
+def _sensitivity_table(rows: Sequence[Record]) -> Table:
+    """Return what the verdict would be, and from which bias on."""
+    columns = (Column("score"), Column("verdict", heading="the verdict would be"), Column("bias"))
+    return Table(
+        columns,
+        [
+            (
+                printable(str(row["metric"])),
+                str(row["turned_recommendation"] or NULL).replace("_", " "),
+                _bias(row),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _bias(row: Record) -> str:
+    bias = row["turning_bias"]
+    if isinstance(bias, int | float):
+        arm = "candidate" if bias >= 0 else "baseline"
+        return f"if it favours the {arm} by more than {100 * abs(bias):.3g} points"
+    if row["note"] == "no_bias":
+        return "no bias turns it"
+    return "cannot be told: by the t test, without a composite, it is another already"
+
+
+def _judge_table(rows: Sequence[Record]) -> Table:
+    """Return a row for each labelled judge of the deciding score."""
+    columns = (
+        Column("judge"),
+        Column("version"),
+        Column("labels", Kind.INTEGER),
+        Column("kappa", Kind.NUMBER),
+        Column("favours", heading="favours the candidate by"),
+    )
+    judges = rows[0]["judges"] if rows else ()
+    return Table(
+        columns,
+        [
+            (
+                printable(str(one["evaluator_key"])),
+                printable(str(one["judge_version"])) or NULL,
+                one["n_labels"],
+                one["kappa"],
+                _favour(one),
+            )
+            for one in judges
+        ]
+        if isinstance(judges, list)
+        else [],
+    )
+
+
+def _favour(judge: Record) -> str:
+    bias, low, high = (judge[f"bias_between_arms{end}"] for end in ("", "_low", "_high"))
+    if not isinstance(bias, int | float):
+        return NULL
+    ends = (
+        f" ({100 * low:+.3g} … {100 * high:+.3g})"
+        if isinstance(low, int | float) and isinstance(high, int | float)
+        else ""
+    )
+    return f"{100 * bias:+.3g} points{ends}"
 
 
 def _category_table(shown: Shown) -> Table:

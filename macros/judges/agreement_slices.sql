@@ -83,6 +83,8 @@ means as materialized (
         (avg(human_value ^ 2) - avg(human_value) ^ 2)::float8
             as human_variance,
         bool_and(judge_value in (0, 1) and human_value in (0, 1)) as is_binary,
+        count(output_length) as n_lengths,
+        corr(error, output_length) as length_correlation,
         min(recorded_at) as first_recorded_at,
         max(recorded_at) as last_recorded_at
     from numbered

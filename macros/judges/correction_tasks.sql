@@ -4,11 +4,15 @@
     `trial_values` and `readings` to `correction_tasks`: tasks of comparisons in
     which somebody labelled a run, with what the judge and people said of both
     arms. Differences are signed: above 0 is better.
+
+    Joins are by one key each: of several columns of steps, which have no
+    statistics, the planner expects one row, and loops over all tasks for each.
+    A result's id is of its experiment too, and stands for it.
 #}
 {% macro correction_tasks() -%}
-label_means as (
+{%- set comparison = 'experiment_id, candidate_group, candidate_version' -%}
+label_means as materialized (
     select
-        experiment_id,
         result_id,
         metric,
         count(*) as n_labels,
@@ -18,76 +22,115 @@ label_means as (
         avg((1 - judge_value) * (1 - human_value))::float8 as both_negative,
         bool_and(judge_value in (0, 1) and human_value in (0, 1)) as is_binary
     from readings
-    group by experiment_id, result_id, metric
+    group by result_id, metric
+),
+
+paired_results as (
+    select
+        {{ comparison }},
+        candidate_result_id as result_id
+    from results_paired
+    union all
+    select
+        {{ comparison }},
+        baseline_result_id as result_id
+    from results_paired
 ),
 
 labelled_metrics as materialized (
     select distinct
-        results_paired.experiment_id,
-        results_paired.candidate_group,
-        results_paired.candidate_version,
-        label_means.metric
-    from results_paired
+        label_means.metric,
+        json_build_array(
+            paired_results.experiment_id,
+            paired_results.candidate_group,
+            paired_results.candidate_version,
+            label_means.metric
+        )::text as comparison_key
+    from paired_results
     inner join label_means
-        on
-            (
-                results_paired.experiment_id = label_means.experiment_id
-                and results_paired.candidate_result_id = label_means.result_id
-            )
-            or (
-                results_paired.control_experiment_id
-                = label_means.experiment_id
-                and results_paired.baseline_result_id = label_means.result_id
-            )
+        on paired_results.result_id = label_means.result_id
 ),
 
-judge_means as materialized (
+stacked_values as (
     select
-        trial_values.experiment_id,
-        trial_values.result_id,
-        trial_values.metric,
-        avg(trial_values.value) as value,
-        bool_and(trial_values.value in (0, 1)) as is_binary
+        result_id,
+        metric,
+        value,
+        value in (0, 1) as is_binary,
+        0 as n_labels,
+        null::numeric as judge_value,
+        null::numeric as human_value,
+        null::float8 as both_positive,
+        null::float8 as both_negative
     from trial_values
     where
-        trial_values.value_source = 'score'
-        and trial_values.value is not null
-        and trial_values.metric = any(
+        value_source = 'score'
+        and value is not null
+        and metric = any(
             array(select labelled_metrics.metric from labelled_metrics)
         )
-    group by
-        trial_values.experiment_id,
-        trial_values.result_id,
-        trial_values.metric
+    union all
+    select
+        result_id,
+        metric,
+        null as value,
+        is_binary,
+        n_labels,
+        judge_value,
+        human_value,
+        both_positive,
+        both_negative
+    from label_means
+),
+
+-- of each result what its judge gave, and what labels there are of it
+result_values as materialized (
+    select
+        result_id::text || metric as reading_key,
+        avg(value) as value,
+        bool_and(is_binary) as is_binary,
+        max(n_labels) as n_labels,
+        max(judge_value) as judge_value,
+        max(human_value) as human_value,
+        max(both_positive) as both_positive,
+        max(both_negative) as both_negative
+    from stacked_values
+    group by result_id, metric
+    having count(value) > 0
+),
+
+labelled_pairs as (
+    select
+        metric_pairs.*,
+        {{ result_id(
+            'experiment_id', 'task_id', 'candidate_group', 'candidate_version'
+        ) }} as candidate_result_id
+    from metric_pairs
+    where
+        is_comparable
+        and json_build_array({{ comparison }}, metric)::text = any(
+            array(
+                select labelled_metrics.comparison_key from labelled_metrics
+            )
+        )
 ),
 
 paired_tasks as (
     select
-        labelled_metrics.experiment_id,
-        labelled_metrics.candidate_group,
-        labelled_metrics.candidate_version,
-        labelled_metrics.metric,
-        results_paired.task_id,
-        results_paired.control_experiment_id,
-        results_paired.candidate_result_id,
-        results_paired.baseline_result_id,
-        coalesce(metric_pairs.cluster_id, results_paired.task_id)
-            as cluster_id,
-        metric_pairs.direction,
-        case metric_pairs.direction when 'lower' then -1 else 1 end
-            as direction_sign
-    from labelled_metrics
+        pairs.experiment_id,
+        pairs.candidate_group,
+        pairs.candidate_version,
+        pairs.metric,
+        coalesce(pairs.cluster_id, pairs.task_id) as cluster_id,
+        pairs.direction,
+        case pairs.direction when 'lower' then -1 else 1 end
+            as direction_sign,
+        pairs.candidate_result_id::text || pairs.metric as candidate_key,
+        results_paired.baseline_result_id::text || pairs.metric
+            as baseline_key
+    from labelled_pairs as pairs
     inner join results_paired
-        on {{ is_same_comparison('labelled_metrics', 'results_paired') }}
-    inner join metric_pairs
-        on
-            {{
-                is_same_comparison(
-                    'results_paired', 'metric_pairs', ['task_id']
-                )
-            }}
-            and labelled_metrics.metric = metric_pairs.metric
-    where metric_pairs.is_comparable
+        on pairs.candidate_result_id = results_paired.candidate_result_id
 ),
 
 correction_tasks as materialized (
@@ -99,47 +142,29 @@ correction_tasks as materialized (
         tasks.cluster_id,
         tasks.direction,
         tasks.direction_sign,
-        candidates.is_binary and baselines.is_binary
-        and coalesce(candidate_labels.is_binary, true)
-        and coalesce(baseline_labels.is_binary, true) as is_binary,
+        candidates.is_binary and baselines.is_binary as is_binary,
         candidates.value::float8 as candidate_judge,
         baselines.value::float8 as baseline_judge,
         {% for arm in ['candidate', 'baseline'] -%}
-            {{ arm }}_labels.human_value::float8 as {{ arm }}_human,
-            {{ arm }}_labels.both_positive as {{ arm }}_both_positive,
-            {{ arm }}_labels.both_negative as {{ arm }}_both_negative,
-            coalesce({{ arm }}_labels.n_labels, 0) as {{ arm }}_n_labels,
+            {{ arm }}s.human_value::float8 as {{ arm }}_human,
+            {{ arm }}s.both_positive as {{ arm }}_both_positive,
+            {{ arm }}s.both_negative as {{ arm }}_both_negative,
+            {{ arm }}s.n_labels as {{ arm }}_n_labels,
         {% endfor -%}
         (tasks.direction_sign * (candidates.value - baselines.value))::float8
             as judge_gain,
         (
             tasks.direction_sign
-            * (candidate_labels.judge_value - baseline_labels.judge_value)
+            * (candidates.judge_value - baselines.judge_value)
         )::float8 as labelled_judge_gain,
         (
             tasks.direction_sign
-            * (candidate_labels.human_value - baseline_labels.human_value)
+            * (candidates.human_value - baselines.human_value)
         )::float8 as human_gain
     from paired_tasks as tasks
-    inner join judge_means as candidates
-        on
-            tasks.experiment_id = candidates.experiment_id
-            and tasks.candidate_result_id = candidates.result_id
-            and tasks.metric = candidates.metric
-    inner join judge_means as baselines
-        on
-            tasks.control_experiment_id = baselines.experiment_id
-            and tasks.baseline_result_id = baselines.result_id
-            and tasks.metric = baselines.metric
-    left join label_means as candidate_labels
-        on
-            tasks.experiment_id = candidate_labels.experiment_id
-            and tasks.candidate_result_id = candidate_labels.result_id
-            and tasks.metric = candidate_labels.metric
-    left join label_means as baseline_labels
-        on
-            tasks.control_experiment_id = baseline_labels.experiment_id
-            and tasks.baseline_result_id = baseline_labels.result_id
-            and tasks.metric = baseline_labels.metric
+    inner join result_values as candidates
+        on tasks.candidate_key = candidates.reading_key
+    inner join result_values as baselines
+        on tasks.baseline_key = baselines.reading_key
 )
 {%- endmacro %}

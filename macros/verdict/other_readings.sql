@@ -2,8 +2,10 @@
 {#
     Steps of judge(), from `recorded_evidence` to `evidence`: scores that the
     caller reads otherwise, in the setting `readings`, corrected for their judge
-    or shifted by a bias of it. Of all tasks only, with the t test; bounds for
-    every look, and for these very tasks, there are none of.
+    shifted by a bias of it, or bridged over two versions of it; then pairs that
+    those versions scored are pairs too, and the caller says how many. Of all
+    tasks only, with the t test; bounds for every look, and for these very
+    tasks, there are none of.
 
     columns: those of the evidence.
 #}
@@ -13,6 +15,13 @@
 {%- set low_gain = '(readings.improvement + readings.missing_gap_low)' -%}
 {%- set high_gain = '(readings.improvement + readings.missing_gap_high)' -%}
 {%- set others = {
+    'n_pairs': 'coalesce(readings.n_pairs, recorded.n_pairs)',
+    'n_incomparable':
+        'coalesce(readings.n_incomparable, recorded.n_incomparable)',
+    'pair_coverage':
+        'coalesce(readings.pair_coverage, recorded.pair_coverage)',
+    'effective_clusters':
+        'coalesce(readings.effective_clusters, recorded.effective_clusters)',
     'improvement': gain,
     'improvement_error': error,
     'improvement_low': gain ~ ' - readings.critical_value * ' ~ error,
@@ -51,7 +60,11 @@ asked_readings as (
             improvement_error float8,
             degrees_of_freedom float8,
             missing_gap_low float8,
-            missing_gap_high float8
+            missing_gap_high float8,
+            n_pairs integer,
+            n_incomparable integer,
+            effective_clusters float8,
+            pair_coverage float8
         )
 ),
 

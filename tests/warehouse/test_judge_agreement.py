@@ -215,3 +215,18 @@ def test_ten_thousand_labels_are_read(database_url: str, dbt: Dbt) -> None:
         ).fetchall()
     assert labels == 10_000
     assert math.isclose(kappa, 0, abs_tol=0.1)
+    assert looped_over(database_url, "select * from evals.judge_corrections") < 100_000
+
+
+def looped_over(url: str, query: str) -> int:
+    """Return how many pairs of rows the joins of a query looked at and threw away."""
+    with psycopg.connect(url) as connection:
+        [(explained,)] = connection.execute(
+            f"explain (analyze, timing off, format json) {query}".encode()
+        ).fetchall()
+
+    def removed(node: dict[str, Any]) -> float:
+        own = node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"]
+        return float(own) + sum(map(removed, node.get("Plans", ())))
+
+    return round(removed(explained[0]["Plan"]))

@@ -32,6 +32,10 @@ group_roles as (
     select * from {{ ref('int_group_roles') }}
 ),
 
+contents as not materialized (
+    select * from {{ ref('stg_contents') }}
+),
+
 -- under one another and not joined: the planner takes either side for one row,
 -- and would read all of one for each of the other
 values_of_both as (
@@ -111,13 +115,23 @@ readings as (
         read_twice.human_value,
         read_twice.annotators,
         read_twice.annotation_squares,
+        case jsonb_typeof(contents.body)
+            when 'string' then length(contents.body #>> '{}')
+            else length(contents.body::text)
+        end as output_length,
         trials.recorded_at
     from read_twice
+    -- by one key: by three the planner expects a row, and so do readers of this
     inner join annotated_trials as trials
         on
-            read_twice.experiment_id = trials.experiment_id
-            and read_twice.source = trials.source
-            and read_twice.source_run_id = trials.source_run_id
+            json_build_array(
+                read_twice.experiment_id,
+                read_twice.source,
+                read_twice.source_run_id
+            )::text
+            = json_build_array(
+                trials.experiment_id, trials.source, trials.source_run_id
+            )::text
     cross join
         lateral
         jsonb_object_keys(trials.scores) as judged_keys (evaluator_key)
@@ -129,6 +143,8 @@ readings as (
             and trials.experiment_group = group_roles.experiment_group
     left join experiment_groups
         on trials.experiment_group = experiment_groups.experiment_group
+    left join contents
+        on trials.outputs_id = contents.content_id
     where
         coalesce(evaluator_metrics.metric, judged_keys.evaluator_key)
         = read_twice.metric

@@ -75,6 +75,13 @@ half_widths as (
 positives as (
     select
         *,
+        case
+            when abs(length_correlation) < 1 - {{ rounding_noise() }}
+                then atanh(length_correlation)
+        end as length_z,
+        {{ statistical_function('normal_ppf') }}(1 - {{ alpha }} / 2.0::float8)
+        / sqrt(nullif(greatest(n_lengths - 3, 0), 0)::float8)
+            as length_half_width,
         true_positives + false_negatives as n_positives,
         true_negatives + false_positives as n_negatives,
         judge_variance + human_variance + (judge_mean - human_mean) ^ 2
@@ -145,6 +152,17 @@ agreement as (
         {{ statistical_function('wilson_upper') }}(
             true_negatives::float8, nullif(n_negatives, 0)::float8, {{ alpha }}
         ) as specificity_high,
+        n_lengths::integer as n_lengths,
+        length_correlation,
+        -- Fisher's transformation; of a full correlation there is none
+        case
+            when length_z is not null and n_lengths > 3
+                then tanh(length_z - length_half_width)
+        end as length_correlation_low,
+        case
+            when length_z is not null and n_lengths > 3
+                then tanh(length_z + length_half_width)
+        end as length_correlation_high,
         is_binary,
         confusion,
         array_remove(
