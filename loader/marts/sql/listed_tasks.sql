@@ -32,35 +32,4 @@ where
         when 'missing' then not_comparable_reason is not null
         else true
     end
-    and (
-        %(segment)s::text is null
-        or (%(segment_kind)s::text = 'agent' and agent_name = %(segment)s)
-        or (
-            (%(segment_kind)s::text != 'agent' or agent_name is null)
-            and coalesce(candidate_result_id, baseline_result_id) in (
-                select results.result_id
-                from {evaluation_results} as results
-                where
-                    results.experiment_id in (
-                        %(experiment)s,
-                        (
-                            select summaries.baseline_experiment_id
-                            from {experiment_summaries} as summaries
-                            where
-                                summaries.experiment_id = %(experiment)s
-                                and summaries.candidate_group = %(candidate)s
-                                and summaries.candidate_version = %(version)s
-                        )
-                    )
-                    and case %(segment_kind)s::text
-                        when 'agent' then results.agent_name = %(segment)s
-                        else
-                            results.metadata ->> %(segment_kind)s = %(segment)s
-                            or jsonb_exists(
-                                results.metadata -> %(segment_kind)s,
-                                %(segment)s
-                            )
-                    end
-            )
-        )
-    )
+    and (%(segment)s::text is null or %(segment)s = any(segments))
