@@ -3,6 +3,17 @@
         unique_key=[
             "experiment_id", "task_id", "candidate_group", "candidate_version"
         ],
+        indexes=[
+            {
+                "columns": [
+                    "experiment_id",
+                    "candidate_group",
+                    "candidate_version",
+                    "primary_difference",
+                    "task_id",
+                ],
+            },
+        ],
     )
 }}
 
