@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from private_warehouse import REPOSITORY, report, warehouse
+from measures import report
+from private_warehouse import REPOSITORY, warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,13 +94,13 @@ def measured(database_url: str, data: Path, experiments: int) -> bool:
     with serving(database_url) as (url, process):
         postmaster = int((data / "postmaster.pid").read_text("utf-8").split()[0])
         spent = timed(url, [process.pid, postmaster], [*pages, Asked(_PLAIN, MAXIMUM_MS)])
+        print(f"{'page':<70} by the clock  of processor, ms")
+        for address, cost in spent.items():
+            print(f"{address[:70]:<70} {cost.clock:12.0f} {cost.processor:13.0f}")
         is_met = True
         for page in pages:
-            cost = spent[page.address]
-            told = f"{page.address[:47]:<47} clock {cost.clock:6.0f}; busy, ms"
-            is_met &= report(told, cost.processor, page.most)
+            is_met &= report(f"{page.address}, ms", spent[page.address].processor, page.most)
         plain = spent[_PLAIN]
-        print(f"the page of one load: clock {plain.clock:.0f} ms, busy {plain.processor:.0f} ms")
         most = max(spent[page.address].clock for page in pages if page.most == MAXIMUM_MS)
         is_met &= report(
             "the slowest by the clock, times the page of one load",
