@@ -8,7 +8,7 @@ RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/evalmart
 
-.PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench bench-quick endurance lock clean
+.PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench bench-quick fuzz endurance lock clean
 
 demo: $(RUNNABLE)  ## load the sample, build every mart, show the answers
 	$(LOADER) init
@@ -69,6 +69,9 @@ bench: $(INSTALLED)  ## speed as ratios measured in one run, against stated floo
 
 bench-quick: $(INSTALLED)  ## the same on small inputs, in three minutes
 	$(BIN)/python benchmarks/table.py --quick
+
+fuzz: $(INSTALLED)  ## ten thousand odd requests to the pages: every one answered, none told too much
+	EVALMART_TEST_SERVERS=newest EVALMART_FUZZ_REQUESTS=10000 $(BIN)/python -m pytest -q -s tests/loader/serve/test_fuzz.py
 
 endurance: $(INSTALLED)  ## for a night: what is killed, crowded and filled, on every server, direct and pooled
 	@status=0; for server in 18 15; do for way in "" --pooler; do \

@@ -145,3 +145,6 @@ people as (select means.* from means){% endmacro %}
 {% macro other_readings(columns) %}readings as (select * from recorded_evidence),
 
 evidence as (select * from recorded_evidence){% endmacro %}
+{% macro segment_name(kind, name) %}{{ kind }} || {{ name }}{% endmacro %}
+{% macro label_names(label) %}jsonb_array_elements_text({{ label }}) as names (name, place){% endmacro %}
+{% macro is_segment_name() %}names.name != ''{% endmacro %}

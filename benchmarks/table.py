@@ -33,6 +33,7 @@ ALL: Final[dict[str, tuple[str, ...]]] = {
     "recorder": (),
     "functions": (),
     "growth": (),
+    "serve": (),
 }
 """Every benchmark, with what it is told."""
 QUICK: Final[dict[str, tuple[str, ...]]] = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from grafana.definitions import fleet, versions
+from grafana.links import SERVE
 from grafana.panels import SOURCE, panel_number, target
 
 if TYPE_CHECKING:
     from grafana.panels import Json
 
+RUNBOOKS: Final = Path(__file__).parent / "runbooks"
 _DAY: Final = 86_400
 _STALE_HOURS: Final = 192
 """A weekly run may be a day late."""
@@ -28,8 +31,9 @@ def alert_rules() -> Json:
             severity="",  # the query gives each alert its own
             summary="{{ .Labels.agent }} ({{ .Labels.group }}): {{ .Labels.metric }} is worse "
             "since {{ .Labels.version }}",
-            remedy="Open the dashboard Versions; the alert ends when a version returns to the "
-            "level before, or when the new level is accepted.",
+            meaning="The level of the metric fell by more than chance explains, and has not come "
+            "back: metric_alerts.is_open.",
+            page="/agent?name={{ urlquery .Labels.agent }}&metric={{ urlquery .Labels.metric }}",
         ),
         _rule(
             "stale-data",
@@ -40,8 +44,8 @@ def alert_rules() -> Json:
             panel=(fleet(), "Loads, the latest first"),
             severity="high",
             summary='No rows were loaded for {{ printf "%.0f" .Values.A.Value }} hours',
-            remedy="Look at the job that runs `evalmart ingest`; then "
-            "`evalmart doctor`.",
+            meaning="Nothing new came in; every verdict and trend is as old as that.",
+            page="/loads",
         ),
         _rule(
             "rejected-rows",
@@ -52,8 +56,8 @@ def alert_rules() -> Json:
             panel=(fleet(), "Why rows were rejected"),
             severity="medium",
             summary='{{ printf "%.0f" .Values.A.Value }} rows were rejected in a day',
-            remedy="The dashboard Fleet says why; raw_evals.rejected_rows has their text. Repair "
-            "the source and ingest again.",
+            meaning="They are in no mart, so a verdict may rest on fewer tasks than were run.",
+            page="/loads?show=rejected",
         ),
     ]  # fmt: skip
     return {
@@ -70,6 +74,16 @@ def alert_rules() -> Json:
     }
 
 
+def runbook(query: str) -> str:
+    """Return what to do about the alert of a query, step by step.
+
+    What stands in capitals is a label of the alert, or a file: a name written into a command
+    that people copy could be one that a shell runs.
+    """
+    place = RUNBOOKS / f"{query.removeprefix('alerts/')}.txt"
+    return place.read_text(encoding="utf-8").strip()
+
+
 def _rule(  # noqa: PLR0913  one keyword per property
     uid: str,
     title: str,
@@ -80,7 +94,8 @@ def _rule(  # noqa: PLR0913  one keyword per property
     panel: tuple[Json, str],
     severity: str,
     summary: str,
-    remedy: str,
+    meaning: str,
+    page: str,
 ) -> Json:
     """Return a rule that fires for every row of a query whose value is above a threshold."""
     expression = {"type": "__expr__", "uid": "__expr__"}
@@ -94,7 +109,12 @@ def _rule(  # noqa: PLR0913  one keyword per property
         "isPaused": False,
         "labels": {"severity": severity} if severity else {},
         # no dollar signs: Grafana would take what follows for an environment variable
-        "annotations": {"summary": summary, "description": remedy},
+        "annotations": {
+            "summary": summary,
+            "description": meaning,
+            "runbook": runbook(query),
+            "runbook_url": SERVE + page,
+        },
         "dashboardUid": panel[0]["uid"],
         "panelId": panel_number(*panel),
         "data": [

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 import yaml
 
 from grafana.alerting import alert_rules
-from grafana.definitions import experiments, fleet, versions
+from grafana.definitions import fleet, versions
+from grafana.experiments import experiments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

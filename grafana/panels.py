@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from grafana.links import serve_variable, sisters
 from loader.show.wording import FINDINGS, ROLE_NOTES, ROLES
 
 QUERIES: Final = Path(__file__).parent / "queries"
@@ -44,6 +45,9 @@ COMPARED: Final = {
     **{code: (text, "text") for code, text in (*ROLES.items(), *ROLE_NOTES.items())},
 }
 """Roles and findings, in the words that every page has for them."""
+
+P_VALUE: Final = {"decimals": 4, "min": 0, "max": 1}
+INTERVAL: Final = "95 % interval"
 
 
 def sql(name: str) -> str:
@@ -142,6 +146,9 @@ def thresholds(*steps: tuple[float | None, str]) -> Json:
     }
 
 
+BETTER: Final = thresholds((None, BAD), (0, GOOD))
+
+
 def field(by_name: str, **properties: object) -> Json:
     """Return an override for one column; `custom__width=80` sets `custom.width`."""
     return {
@@ -165,6 +172,7 @@ def panel(  # noqa: PLR0913  one keyword per property
     defaults: Json | None = None,
     overrides: list[Json] | None = None,
     transformations: list[Json] | None = None,
+    links: list[Json] | None = None,
 ) -> Json:
     """Return a panel; `arrange` gives it its place and number."""
     return {
@@ -177,6 +185,7 @@ def panel(  # noqa: PLR0913  one keyword per property
         "options": options or {},
         "fieldConfig": {"defaults": defaults or {}, "overrides": overrides or []},
         "transformations": transformations or [],
+        "links": links or [],
     }
 
 
@@ -191,6 +200,8 @@ def stat(  # noqa: PLR0913  one keyword per property
     defaults: Json | None = None,
     overrides: list[Json] | None = None,
     by: str = "background",
+    orientation: str = "auto",
+    links: list[Json] | None = None,
 ) -> Json:
     """Return large numbers or words; `fields` is a pattern, "" means every number."""
     return panel(
@@ -207,10 +218,11 @@ def stat(  # noqa: PLR0913  one keyword per property
             "colorMode": by,
             "graphMode": "none",
             "justifyMode": "auto",
-            "orientation": "auto",
+            "orientation": orientation,
             "textMode": "auto",
             "wideLayout": True,
         },
+        links=links,
     )
 
 
@@ -223,6 +235,7 @@ def table(  # noqa: PLR0913  one keyword per property
     description: str = "",
     overrides: list[Json] | None = None,
     defaults: Json | None = None,
+    links: list[Json] | None = None,
 ) -> Json:
     """Return a table that people can sort and filter."""
     return panel(
@@ -239,6 +252,7 @@ def table(  # noqa: PLR0913  one keyword per property
             **(defaults or {}),
         },
         options={"showHeader": True, "cellHeight": "sm"},
+        links=links,
     )
 
 
@@ -250,11 +264,6 @@ def words(column: str, known: dict[str, tuple[str, str]] = VERDICTS, **more: obj
         custom__cellOptions={"type": "color-text"},
         **more,
     )
-
-
-def drill(title: str, url: str) -> list[Json]:
-    """Return the link of a cell."""
-    return [{"title": title, "url": url, "targetBlank": False}]
 
 
 def legend(*calcs: str, placement: str = "bottom") -> Json:
@@ -303,10 +312,11 @@ def dashboard(  # noqa: PLR0913  one keyword per property
     *,
     variables: list[Json],
     panels: list[Json],
+    pages: Json,
     annotations: list[Json] | None = None,
     since: str = "now-3y",
 ) -> Json:
-    """Return a dashboard with links to its sisters."""
+    """Return a dashboard with links to its sisters, and `pages`, one to `evalmart serve`."""
     return {
         "uid": uid,
         "title": title,
@@ -320,20 +330,8 @@ def dashboard(  # noqa: PLR0913  one keyword per property
         "time": {"from": since, "to": "now"},
         "refresh": "",
         "fiscalYearStartMonth": 0,
-        "links": [
-            {
-                "type": "dashboards",
-                "title": "evalmart",
-                "icon": "external link",
-                "tooltip": "",
-                "tags": ["evalmart"],
-                "asDropdown": False,
-                "targetBlank": False,
-                "includeVars": False,
-                "keepTime": True,
-            }
-        ],
-        "templating": {"list": variables},
+        "links": [sisters(), pages],
+        "templating": {"list": [*variables, serve_variable()]},
         "annotations": {"list": annotations or []},
         "panels": arrange(panels),
     }

@@ -124,6 +124,7 @@ def page(  # noqa: PLR0913, PLR0917  what is listed, and where in it
                 sql.Literal(MOST_ROWS + 1),
             ),
             {**filters, **_values(place)},
+            prepare=False,  # which filters are none decides how it is best read
         )
         total = fetch(
             connection,
@@ -131,6 +132,7 @@ def page(  # noqa: PLR0913, PLR0917  what is listed, and where in it
                 statement(listing.statement)
             ),
             filters,
+            prepare=False,
         )
     rows = list(found.rows[:MOST_ROWS])
     has_more = len(found.rows) > MOST_ROWS

@@ -177,12 +177,17 @@ def read_agent(connection: Connection, agent_name: str) -> Agent:
             connection,
             on_marts(
                 """
-                select * from {experiment_summaries}
+                select * from {experiment_summaries} as summaries
                 where
                     agent_name = %(agent_name)s
-                    or experiment_id in (
-                        select experiment_id from {evaluation_results}
-                        where agent_name = %(agent_name)s
+                    or (
+                        agent_name is null
+                        and exists (
+                            select from {evaluation_results} as results
+                            where
+                                results.experiment_id = summaries.experiment_id
+                                and results.agent_name = %(agent_name)s
+                        )
                     )
                 order by last_recorded_at desc nulls last, experiment_id, candidate_version
                 limit 50

@@ -167,9 +167,22 @@ def select_all(
     return fetch(connection, query, parameters)
 
 
-def fetch(connection: Connection, query: sql.Composed, parameters: Mapping[str, object]) -> Table:
-    """Return a query's rows; columns get their kinds by name and type."""
-    cursor = connection.execute(query, parameters)
+def fetch(
+    connection: Connection,
+    query: sql.Composed,
+    parameters: Mapping[str, object],
+    *,
+    prepare: bool | None = None,
+) -> Table:
+    """Return a query's rows; columns get their kinds by name and type.
+
+    Args:
+        connection: to the warehouse.
+        query: what to ask.
+        parameters: its values.
+        prepare: False plans it for these values each time; else psycopg decides.
+    """
+    cursor = connection.execute(query, parameters, prepare=prepare)
     columns = tuple(
         Column(column.name, kind_of(column.name, column.type_code))
         for column in cursor.description or ()

@@ -150,10 +150,11 @@ def of_table(caption: str, table: Table, csv: str | None = None) -> Grid:
 def plain(column: str, heading: str, kind: Kind = Kind.TEXT) -> Shown:
     """Return a column that shows its values as they are; times and numbers from the largest."""
     is_numeric = kind in NUMERIC
+    style = "time" if kind is Kind.TIMESTAMP else ""
     return Shown(
         column,
         heading,
-        lambda record: Cell(cell(record[column], kind)),
+        lambda record: Cell(cell(record[column], kind), style=style),
         is_numeric,
         is_numeric or kind is Kind.TIMESTAMP,
     )

@@ -73,6 +73,14 @@ class View:
         """Return the address of this page with some parameters changed."""
         return self.link(self.path, **{**self.given, **changes})
 
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether the address says anything of some parameters."""
+        return any(self.given.get(name) for name in names)
+
+    def without(self, names: Sequence[str]) -> str:
+        """Return the address of this page's first rows without some parameters."""
+        return self.here(**dict.fromkeys([*names, "after", "before"]))
+
     def csv(self) -> str:
         """Return the address of this page's table as CSV, filtered and sorted as here."""
         return self.link(f"{self.path}.csv", **{**self.given, "after": None, "before": None})

@@ -5,6 +5,7 @@ An installed package carries them beside the dbt project, a clone has them besid
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..errors import ConfigurationError
@@ -18,6 +19,9 @@ _SHIPPED: Final = (
     "grafana/dashboards", "grafana/provisioning", "grafana/create_reader.sql",
     "prometheus/alerts.yml",
 )  # fmt: skip
+SERVE: Final = "http://127.0.0.1:8765"
+"""Where links to pages lead as shipped: `evalmart serve` by itself."""
+_ADDRESS: Final = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~-]+)*/?")
 
 
 class Shipped(NamedTuple):
@@ -28,19 +32,29 @@ class Shipped(NamedTuple):
     """Those that were there, and are as they were."""
 
 
-def write_shipped(directory: Path, *, replace: bool = False) -> Shipped:
+def write_shipped(directory: Path, *, replace: bool = False, serve_url: str = SERVE) -> Shipped:
     """Write every file below a folder, as `grafana/…` and `prometheus/…`.
 
     Args:
         directory: made where it is not there.
         replace: also write over files that are there and differ.
+        serve_url: where links of dashboards and alerts find `evalmart serve`.
 
     Raises:
         ConfigurationError: without `replace`, a file is there and differs, and nothing was
-            written; or a file cannot be written.
+            written; or a file cannot be written; or `serve_url` is no address of a page.
         NoRoom: the disk is full.
     """
-    files = {directory / name: content for name, content in _read().items()}
+    if not _ADDRESS.fullmatch(serve_url):
+        raise ConfigurationError(
+            f"--serve-url takes an address such as https://evals.example.org/evals, not "
+            f"{serve_url!r}"
+        )
+    address = serve_url.rstrip("/").encode()
+    files = {
+        directory / name: content.replace(SERVE.encode(), address)
+        for name, content in _read().items()
+    }
     same = [path for path, content in files.items() if _is(path, content)]
     other = [path for path in files if path not in same and path.exists()]
     if other and not replace:

@@ -1,9 +1,7 @@
 -- sqlfluff:exclude_rules:LT02
 {#
     Second step, from `tasks` to `segments`: the segments that each task is in,
-    apart from those of all tasks. A segment stands in an index entry: a longer
-    name is cut, and told from others by its hash. Of an array the first hundred
-    count, so that one task does not make a million segments.
+    apart from those of all tasks.
 #}
 {% macro pair_segments() -%}
 task_labels as (
@@ -33,25 +31,10 @@ task_segments as (
         task_labels.experiment_id,
         task_labels.candidate_group,
         task_labels.candidate_version,
-        task_labels.kind || ':'
-        || case
-            when octet_length(names.name) <= 300 then names.name
-            else left(names.name, 60) || '… ' || md5(names.name)
-        end as segment
+        {{ segment_name('task_labels.kind', 'names.name') }} as segment
     from task_labels
-    cross join
-        lateral
-        jsonb_array_elements_text(
-            case jsonb_typeof(task_labels.label)
-                when 'array' then task_labels.label
-                when 'string' then jsonb_build_array(task_labels.label)
-                when 'number' then jsonb_build_array(task_labels.label)
-                when 'boolean' then jsonb_build_array(task_labels.label)
-                else '[]'
-            end
-        )
-        with ordinality as names (name, place)
-    where names.name != '' and names.place <= 100
+    cross join lateral {{ label_names('task_labels.label') }}
+    where {{ is_segment_name() }}
 ),
 
 segment_sizes as (

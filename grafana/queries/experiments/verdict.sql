@@ -1,4 +1,6 @@
-select recommendation
+select
+    recommendation,
+    headline
 from evals.experiment_summaries
 where
     experiment_id = ${experiment:sqlstring}

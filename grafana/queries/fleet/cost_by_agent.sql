@@ -5,7 +5,9 @@ select
     sum(run_count)::bigint as "runs",
     sum(cost_usd_sum) / nullif(sum(cost_result_count), 0)
         as "cost of a result",
-    sum(run_cost_usd_sum) as "cost of all runs"
+    sum(run_cost_usd_sum) as "cost of all runs",
+    100 * sum(run_cost_usd_sum)
+    / nullif(sum(sum(run_cost_usd_sum)) over (), 0) as "of all spent %"
 from evals.agent_daily_rollups
 where
     recorded_on between $__timeFrom()::timestamptz::date

@@ -1,4 +1,4 @@
-with compared as (
+with recursive compared as (
     select
         metric,
         kind,
@@ -34,19 +34,65 @@ metrics as (
     group by metric, kind
 ),
 
+-- from each name to the next by the index: of millions of scores few are read
+every_name as (
+    (
+        select
+            metric,
+            kind
+        from {evaluation_scores}
+        where %(experiment)s::text is null
+        order by metric, kind
+        limit 1
+    )
+    union all
+    select
+        following.metric,
+        following.kind
+    from every_name
+    cross join lateral (
+        select
+            scores.metric,
+            scores.kind
+        from {evaluation_scores} as scores
+        where (scores.metric, scores.kind) > (every_name.metric, every_name.kind)
+        order by scores.metric, scores.kind
+        limit 1
+    ) as following
+),
+
+names as (
+    select
+        metric,
+        kind
+    from every_name
+    union distinct
+    select
+        metric,
+        kind
+    from {evaluation_scores}
+    where experiment_id = %(experiment)s::text
+),
+
+-- of no comparison; a count for each, which reads the index of that one alone
 alone as (
     select
-        scores.metric,
-        scores.kind,
-        count(distinct scores.experiment_id)::integer as experiments
-    from {evaluation_scores} as scores
-    where
-        (%(experiment)s::text is null or scores.experiment_id = %(experiment)s)
-        and not exists (
-            select 1 from metrics
-            where metrics.metric = scores.metric and metrics.kind = scores.kind
-        )
-    group by scores.metric, scores.kind
+        names.metric,
+        names.kind,
+        counted.experiments
+    from names
+    left join metrics
+        on names.metric = metrics.metric and names.kind = metrics.kind
+    cross join
+        lateral (
+            select count(distinct scores.experiment_id)::integer as experiments
+            from {evaluation_scores} as scores
+            where
+                scores.metric = names.metric
+                and scores.kind = names.kind
+                and (%(experiment)s::text is null or scores.experiment_id = %(experiment)s)
+        ) as counted
+    where metrics.metric is null
 )
 
 select * from metrics

@@ -1,4 +1,4 @@
--- What was believed of a task's runs, and when: of one arm.
+-- What was believed of a task's runs, and when: of the arms of an experiment.
 select
     metric,
     experiment_group,
@@ -16,8 +16,14 @@ from {score_history}
 where
     experiment_id = %(experiment)s
     and task_id = %(task)s
-    and experiment_group = %(group_name)s
-    and extension_version = %(version)s
+    and (experiment_group, extension_version) in (
+        select
+            arms.experiment_group,
+            arms.extension_version
+        from
+            unnest(%(groups)s::text[], %(versions)s::text[])
+                as arms (experiment_group, extension_version)
+    )
 order by
     metric,
     experiment_group,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STATES: Final = {"open": "open", "over": "over"}
 _MOST_DRAWN: Final = 24
+_MOST_VERSIONS: Final = 100
 
 
 def filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
@@ -172,6 +173,7 @@ def agent(view: View) -> Page:
             "metric": metric,
             "metrics": [(each, printable(each)) for each in metrics],
             "versions": _versions(view, found.trends, metric),
+            "older": sum(row["metric"] == metric for row in found.trends) - _MOST_VERSIONS,
             "alerts": _alerts(found.alerts or []),
             "alerts_known": found.alerts is not None,
             "alerts_link": view.link("/alerts", agent=name),
@@ -250,9 +252,13 @@ def _drawn(
 
 
 def _versions(view: View, trends: Sequence[Record], metric: str) -> Grid:
-    """Return the versions by one metric, the latest first."""
+    """Return the versions by one metric that ran last, the latest of a series first."""
     rows = [row for row in trends if row["metric"] == metric]
     rows.reverse()
+    if len(rows) > _MOST_VERSIONS:
+        times = sorted((str(row["last_recorded_at"]) for row in rows), reverse=True)
+        rows = [row for row in rows if str(row["last_recorded_at"]) >= times[_MOST_VERSIONS - 1]]
+        rows = rows[:_MOST_VERSIONS]
     kind = kind_of(metric, rows[0]["kind"])
     return Grid(
         f"Versions by {printable(metric)}",

@@ -46,8 +46,7 @@ def filters(asked: Asked, candidate: Candidate) -> tuple[Listing, dict[str, obje
             **candidate.parameters(),
             "search": asked.pattern(),
             "show": asked.choice("show", SHOWS),
-            "segment": name or None,
-            "segment_kind": kind or None,
+            "segment": segment,
         },
         asked.order(browsing.TASKS, Order("primary_difference")),
     )

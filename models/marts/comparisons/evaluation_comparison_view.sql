@@ -3,6 +3,17 @@
         unique_key=[
             "experiment_id", "task_id", "candidate_group", "candidate_version"
         ],
+        indexes=[
+            {
+                "columns": [
+                    "experiment_id",
+                    "candidate_group",
+                    "candidate_version",
+                    "primary_difference",
+                    "task_id",
+                ],
+            },
+        ],
     )
 }}
 
@@ -108,7 +119,16 @@ joined as (
                 then true
         end as candidate_passed,
         baselines.recorded_at as baseline_recorded_at,
-        candidates.recorded_at as candidate_recorded_at
+        candidates.recorded_at as candidate_recorded_at,
+        -- what a task is, told by the candidate's record where there is one
+        to_jsonb(coalesce(candidates.agent_name, baselines.agent_name))
+            as agent_label,
+        coalesce(
+            candidates.metadata -> 'category', baselines.metadata -> 'category'
+        ) as category_label,
+        coalesce(
+            candidates.metadata -> 'split', baselines.metadata -> 'split'
+        ) as split_label
     from results_paired
     left join evaluation_results as candidates
         on
@@ -158,6 +178,18 @@ compared as (
             else 'tie'
         end as winner,
         not_comparable_reason,
+        array(
+            select distinct {{ segment_name('labels.kind', 'names.name') }}
+            from (
+                values
+                ('agent', joined.agent_label),
+                ('category', joined.category_label),
+                ('split', joined.split_label)
+            ) as labels (kind, label)
+            cross join lateral {{ label_names('labels.label') }}
+            where {{ is_segment_name() }}
+            order by 1
+        ) as segments,
         baseline_accuracy,
         candidate_accuracy,
         baseline_completeness,

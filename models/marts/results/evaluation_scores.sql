@@ -1,4 +1,9 @@
-{{ config(unique_key=["experiment_id", "result_id", "metric"]) }}
+{{
+    config(
+        unique_key=["experiment_id", "result_id", "metric"],
+        indexes=[{"columns": ["metric", "kind", "experiment_id"]}],
+    )
+}}
 
 with
 

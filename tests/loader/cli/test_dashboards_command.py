@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
+import yaml
 from click.testing import CliRunner
 
 import servers
 from loader.cli import cli
-from loader.warehouse.shipped import write_shipped
-
-if TYPE_CHECKING:
-    import pytest
+from loader.warehouse.shipped import SERVE, write_shipped
 
 _ALONE = {"grafana/create_reader.sql", "prometheus/alerts.yml"}
 
@@ -84,3 +83,33 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, ["dashboards", str(tmp_path / "file" / "below")])
     assert done.exit_code == 2
     assert str(tmp_path / "file") in done.output
+
+
+def test_links_lead_to_where_pages_are_served(tmp_path: Path) -> None:
+    address = "https://evals.example.org/evals"
+    done = CliRunner().invoke(
+        cli, ["dashboards", str(tmp_path / "own"), "--serve-url", address + "/"]
+    )
+    assert done.exit_code == 0, done.output
+    written = _files(tmp_path / "own")
+    board = json.loads(written["grafana/dashboards/experiments.json"])
+    (serve,) = (item for item in board["templating"]["list"] if item["name"] == "serve")
+    assert serve["query"] == serve["current"]["value"] == address
+    rules = yaml.safe_load(written["grafana/provisioning/alerting/rules.yml"])
+    pages = [rule["annotations"]["runbook_url"] for rule in rules["groups"][0]["rules"]]
+    assert all(page.startswith(address + "/") for page in pages)
+    shipped = (servers.REPOSITORY / "grafana/dashboards/experiments.json").read_text()
+    assert SERVE in shipped
+    assert not any(SERVE.encode() in content for content in written.values())
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["evals.example.org", "javascript:alert(1)", "https://a b", 'https://a"b', "https://a/$HOME",
+     "https://a/{{ b }}", "https://a/?b", "ftp://a", ""],
+)  # fmt: skip
+def test_what_is_no_address_of_pages_is_refused(tmp_path: Path, address: str) -> None:
+    done = CliRunner().invoke(cli, ["dashboards", str(tmp_path / "new"), "--serve-url", address])
+    assert done.exit_code == 2
+    assert "--serve-url" in done.output
+    assert not (tmp_path / "new").exists()

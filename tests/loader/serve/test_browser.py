@@ -146,13 +146,18 @@ def test_a_person_finds_a_task_with_the_keyboard_alone(app: Served, viewer: View
         tab.select_option("#show", "worse")
         tab.wait_for_url("**show=worse**")
         count = tab.locator("tbody tr").count()
-        assert f"{count} task" in tab.inner_text(".pages")
+        assert f"{count} task" in tab.inner_text(".count")
         tab.keyboard.press("/")
         tab.keyboard.type("plain")
         tab.keyboard.press("Enter")
         tab.wait_for_url("**q=plain**")
         assert "show=worse" in tab.url
         assert 0 < tab.locator("tbody tr").count() < count
+        tab.get_by_role("link", name="Clear").click()
+        tab.wait_for_url(lambda url: "q=" not in url and "show=" not in url)
+        assert tab.locator("tbody tr").count() > count
+        assert f"experiment={TALK}" in tab.url
+        assert tab.get_by_role("link", name="Clear").count() == 0
         tab.get_by_role("link", name="baseline", exact=True).click()
         tab.wait_for_url("**sort=**")
         assert tab.locator("th[aria-sort=descending]").inner_text() == "baseline"
