@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..tools.files import cannot_write, whole_file
 from ..tools.tables import Format
 from .building import build_option
 from .options import database_option, format_option
@@ -15,6 +16,7 @@ from .progress import progress
 from .say import say
 
 if TYPE_CHECKING:
+    from ..planning import plan as planning
     from ..planning.planted import Asked
 
 
@@ -47,6 +49,18 @@ if TYPE_CHECKING:
     "segment_kind",
     type=click.Choice(["category", "split"]),
     help="Also for each of these parts of the tasks, by itself.",
+)
+@click.option(
+    "--metric-kind",
+    type=click.Choice(["binary", "ordinal", "continuous"]),
+    help="What the score is like where the agent has no comparison, or no result at all yet.",
+)
+@click.option(
+    "--svg",
+    "svg_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also the curve as a picture, a line for each repetition.",
 )
 @click.option(
     "--planted",
@@ -88,6 +102,8 @@ def plan(  # noqa: PLR0913  one parameter per option
     power: float,
     budget_usd: float | None,
     segment_kind: str | None,
+    metric_kind: str | None,
+    svg_file: Path | None,
     planted: bool,
     experiment: str | None,
     trials: int | None,
@@ -100,8 +116,8 @@ def plan(  # noqa: PLR0913  one parameter per option
 
     How tasks and runs differ is measured in the agent's latest comparisons, and the chance is
     that the verdict is deploy: the gain is shown and every guardrail kept. Without a comparison
-    defaults are assumed, and the notes say so. "tasks like these" takes new tasks; "these tasks"
-    repeats those there are (policy inference: these_tasks).
+    defaults are assumed (--metric-kind says which), and the notes say so. "tasks like these"
+    takes new tasks; "these tasks" repeats those there are (policy inference: these_tasks).
 
     With --planted the gate is tried on the agent's own results: tasks are drawn from its latest
     comparison, in each the arms change places by the toss of a coin, and losses are planted in
@@ -112,11 +128,15 @@ def plan(  # noqa: PLR0913  one parameter per option
       evalmart plan --agent feature_dev --metric accuracy --detect 0.05
       evalmart plan --agent feature_dev --metric accuracy --detect 0.03 --budget-usd 50
       evalmart plan --agent feature_dev --metric latency --detect 0.1 --segments category
+      evalmart plan --agent new_agent --metric accuracy --detect 0.05 --metric-kind binary
+      evalmart plan --agent feature_dev --metric accuracy --detect 0.05 --svg curve.svg
       evalmart plan --agent feature_dev --metric accuracy --planted
     """
     if planted:
-        if budget_usd is not None or segment_kind is not None:
-            raise click.UsageError("--planted spends nothing and looks at the agent as a whole")
+        if (budget_usd, segment_kind, metric_kind, svg_file) != (None,) * 4:
+            raise click.UsageError(
+                "--budget-usd, --segments, --metric-kind and --svg do not go with --planted"
+            )
         from ..planning.planted import TRIALS
         from ..planning.planted import Asked as Tried
 
@@ -134,9 +154,11 @@ def plan(  # noqa: PLR0913  one parameter per option
     from ..show.sparkline import sparkline
     from ..warehouse.connection import connect
 
-    asked = planning.Asked(agent, metric, detect, power, budget_usd, segment_kind)
+    asked = planning.Asked(agent, metric, detect, power, budget_usd, segment_kind, metric_kind)
     with connect(database_url) as connection:
-        made = planning.make(connection, asked)
+        made = planning.make(connection, asked, drawn=svg_file is not None)
+    if svg_file is not None:
+        _draw(made, asked, svg_file)
     render(made.table(), output, sys.stdout)
     if output in {Format.TABLE, Format.MARKDOWN}:
         (first, least), (last, most) = made.curve[0], made.curve[-1]
@@ -147,6 +169,29 @@ def plan(  # noqa: PLR0913  one parameter per option
         )
     for note in made.notes:
         say(note, err=True)
+
+
+def _draw(made: planning.Plan, asked: planning.Asked, path: Path) -> None:
+    """Write the curves of a plan as a picture."""
+    from ..report.power import power, standalone
+
+    told = ", ".join(
+        f"{tasks:,} tasks of {count} {'run' if count == 1 else 'runs'} each"
+        for count, tasks in made.needed().items()
+    )
+    chart = power(
+        made.curves,
+        made.needed(),
+        asked.power,
+        f"The chance to see {asked.detect:g} of {asked.metric} by the number of tasks; "
+        f"{asked.power:.0%} is reached by {told or 'no number of tasks'}.",
+    )
+    try:
+        with whole_file(path) as file:
+            name = f"How many tasks {asked.agent} needs"
+            file.write(standalone(chart, name).encode("utf-8", "replace"))
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _try_losses(

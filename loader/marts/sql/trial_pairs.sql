@@ -34,6 +34,11 @@ tasks as (
         baselines.said_repetitions as baseline_said,
         coalesce(candidates.repetitions, 0) as candidate_runs,
         coalesce(baselines.repetitions, 0) as baseline_runs,
+        -- of two versions of an evaluator only what it scored cannot be compared
+        case
+            when pairs.not_comparable_reason = 'evaluator_version_differs'
+                then pairs.primary_metric
+        end as incomparable_metric,
         row_number() over (order by pairs.task_id collate "C")::integer as task,
         dense_rank() over (
             order by
@@ -59,8 +64,7 @@ tasks as (
         and pairs.candidate_version = %(candidate_version)s
         and coalesce(candidates.agent_name, baselines.agent_name) = %(agent)s
         -- what an arm lacks counts in the second reading of a score
-        and coalesce(pairs.not_comparable_reason, 'no_baseline_result')
-        in ('no_baseline_result', 'no_candidate_result')
+        and coalesce(pairs.not_comparable_reason, '') != 'dataset_version_differs'
 ),
 
 scores as (
@@ -149,6 +153,7 @@ placed as (
     cross join metrics
     left join side_by_side as values_of
         on tasks.task = values_of.task and metrics.metric = values_of.metric
+    where tasks.incomparable_metric is distinct from metrics.metric
 ),
 
 -- scores that lack a run somewhere are read twice

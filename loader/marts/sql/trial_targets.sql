@@ -22,7 +22,8 @@ parts as (
         and improvement is not null
         and improvement_margin > 0
         and (role = 'deciding' or (role = 'guardrail' and weight > 0))
-        and n_pairs - coalesce(n_ratio_excluded, 0) > 1
+        and n_pairs - case when is_difference_instead then 0 else coalesce(n_ratio_excluded, 0) end
+        > 1
 ),
 
 -- as the composite of the marts weighs them
