@@ -60,7 +60,7 @@ def power(
     }
     x: Json = {"field": "tasks", "type": "quantitative", "title": "tasks",
                "scale": {"nice": True, "zero": False},
-               "axis": {"format": ",d", "tickCount": 8, "grid": False,
+               "axis": {"format": ",d", "tickCount": 6, "grid": False, "labelSeparation": 14,
                         "labelOverlap": True, "labelFlush": False}}  # fmt: skip
     y: Json = {"field": "chance", "type": "quantitative", "title": "chance",
                "scale": {"domain": [0, 1]},

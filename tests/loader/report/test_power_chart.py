@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 _LABELS = """
 () => {
-    const whole = document.querySelector("svg").getBoundingClientRect();
-    const box = e => { const b = e.getBoundingClientRect(); return [b.left, b.top, b.right, b.bottom]; };
+    const box = one => {
+        const edges = one.getBoundingClientRect();
+        return [edges.left, edges.top, edges.right, edges.bottom];
+    };
     return [box(document.querySelector("svg")),
             [...document.querySelectorAll("text")].map(e => [e.textContent, box(e)])];
 }
@@ -32,7 +34,7 @@ def viewer() -> Iterator[browser.Viewer]:
 
 
 @pytest.mark.parametrize(
-    ("between", "within", "target", "repetitions"),
+    "case",
     [
         (0.08, 0.08, 0.8, (1, 2, 3, 5, 8)),
         (0.0, 0.02, 0.99, (1, 2)),
@@ -41,15 +43,13 @@ def viewer() -> Iterator[browser.Viewer]:
     ],
 )
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_label_is_clipped_or_on_another(  # noqa: PLR0913  what a picture depends on
+def test_no_label_is_clipped_or_on_another(
     viewer: browser.Viewer,
     tmp_path: Path,
-    between: float,
-    within: float,
-    target: float,
-    repetitions: tuple[int, ...],
+    case: tuple[float, float, float, tuple[int, ...]],
     width: int,
 ) -> None:
+    between, within, target, repetitions = case
     deciding = Component(metric="accuracy", margin=0.05, between=between, within=within)
     world = World(deciding)
     needed = {one: world.tasks(0.05, target, one) for one in repetitions}
