@@ -116,10 +116,11 @@ def looking(count: int) -> Iterator[Line]:
 
 
 def stopping(count: int) -> Iterator[Line]:
-    """`run --stop-when-decided`: look after every 10 tasks, stop when the deciding metric is clear.
+    """`run --stop-when-decided`: look after every 10 tasks, and stop when it is decided.
 
-    It is clear when its bounds for looking exclude 0, or lie within the margin; the verdict is then
-    the whole rule's by bounds for looking, and that of all tasks where nothing was clear.
+    It is when the deciding metric's bounds for looking are below 0, within the margin, or above 0
+    while the whole rule deploys, guardrails kept. The verdict is that of the rule by bounds for
+    looking, on the tasks that were run.
     """
     for (name, gain), few in product(_STOPS.items(), (True, False)):
         found = stopped(f"stopping {name} {few}", gain, count, is_guarded=not few)
@@ -142,7 +143,7 @@ class Stopped(NamedTuple):
 
 
 def stopped(name: str, gain: float, count: int, *, is_guarded: bool) -> Stopped:
-    """Simulate runs of at most `STOP_TASKS` tasks that stop when the deciding metric is clear.
+    """Simulate runs of at most `STOP_TASKS` tasks that stop when it is decided.
 
     Args:
         name: of the random numbers.
@@ -165,7 +166,7 @@ def stopped(name: str, gain: float, count: int, *, is_guarded: bool) -> Stopped:
         found = judge(seen, peeking=True)
         gained, mirrored = seen[0], Metric("deciding", -seen[0].gains)
         mirrored.measure(peeking=True)
-        is_clear = (gained.p("better") <= LEVEL) | (gained.p("worse") <= LEVEL)
+        is_clear = (gained.p("better") <= LEVEL) & found.deploy | (gained.p("worse") <= LEVEL)
         is_clear |= gained.is_kept(LEVEL) & mirrored.is_kept(LEVEL)
         ends = runs_on & (is_clear | (n == STOP_TASKS))
         deploys |= ends & found.deploy
