@@ -7,6 +7,11 @@ select
     coalesce(max(kind), '') as kind,
     coalesce(bool_and(is_ratio), false) as is_ratio,
     coalesce(bool_and(is_binary) filter (where not counts_missing), false) as is_binary,
-    avg(case when sign > 0 then candidate + baseline else 2 - candidate - baseline end)
-        filter (where not counts_missing) / 2 as good_share
+    avg(
+        case
+            when counts_missing then null
+            when sign > 0 then (candidate + baseline) / 2
+            else 1 - (candidate + baseline) / 2
+        end
+    ) as good_share
 from trial_targets

@@ -172,7 +172,7 @@ readings as (
         placed.baseline as read_baseline,
         greatest(placed.candidate_scored, placed.baseline_scored) as most_runs
     from placed
-    where candidate is not null and baseline is not null
+    where placed.candidate is not null and placed.baseline is not null
     union all
     select
         placed.*,

@@ -67,8 +67,12 @@ means as (
 rests as (
     select
         tasks.task,
-        sum(coefficients.coefficient * coalesce(pairs.gain, means.mean_gain))
-            filter (where coefficients.metric != %(metric)s) as rest,
+        sum(
+            case
+                when coefficients.metric != %(metric)s
+                    then coefficients.coefficient * coalesce(pairs.gain, means.mean_gain)
+            end
+        ) as rest,
         max(coefficients.coefficient) filter (where coefficients.metric = %(metric)s)
             as coefficient,
         max(means.mean_gain) filter (where coefficients.metric = %(metric)s) as mean_gain

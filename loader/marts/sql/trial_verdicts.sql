@@ -129,12 +129,11 @@ planted as (
 ),
 
 -- what rounding leaves of no difference is none
-differences as (
+differences as not materialized (
     select
         *,
         case when abs(gain - lost) <= 1e-12 then 0 else gain - lost end as difference
     from planted
-    offset 0
 ),
 
 of_places as (
@@ -144,7 +143,7 @@ of_places as (
         counts_missing,
         (gain is not null)::integer as tasks,
         1 as all_tasks,
-        lost,
+        lost as all_lost,
         coalesce(difference, 0) as total,
         coalesce(rest, 0) + coalesce(coefficient, 0) * coalesce(difference, mean_gain)
             as composite,
@@ -159,7 +158,7 @@ of_places as (
         counts_missing,
         count(gain)::integer as tasks,
         count(*)::integer as all_tasks,
-        sum(lost) as lost,
+        sum(lost) as all_lost,
         coalesce(sum(difference), 0) as total,
         sum(coalesce(rest, 0) + coalesce(coefficient, 0) * coalesce(difference, mean_gain))
             as composite,
@@ -179,7 +178,7 @@ target_sizes as materialized (
         tasks,
         all_tasks,
         count(*) as n_units,
-        sum(lost) as lost,
+        sum(all_lost) as lost,
         sum(total) as total,
         sum(total * total) as squares,
         sum(composite) as composite,
@@ -236,7 +235,7 @@ by_size as (
     select
         trial,
         level,
-        %(metric)s as metric,
+        %(metric)s::text as metric,
         counts_missing,
         tasks,
         n_units,
