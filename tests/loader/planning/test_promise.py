@@ -162,7 +162,7 @@ def test_of_clusters() -> None:
     _held(world, gain, 1, draw)
 
 
-@pytest.mark.parametrize("cell", plan_promises.cells(), ids=str)
+@pytest.mark.parametrize("cell", list(plan_promises.cells()), ids=str)
 def test_every_kind_of_evaluation_is_as_planned(cell: plan_promises.Cell) -> None:
     kept = plan_promises.keep(cell, 2_000)
     assert kept.promised >= 0.8
