@@ -58,7 +58,7 @@ def command(url: str, *arguments: str, cwd: Path, code: int = 0) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
