@@ -109,6 +109,7 @@ one_sided_scores as (select pairs.* from pairs){% endmacro %}
 {% macro unpaired_headline() %}'sentence'{% endmacro %}
 {% macro verdict_settings() %}{% endmacro %}
 {% macro create_judge() %}{% endmacro %}
+{% macro create_judge_readings() %}{% endmacro %}
 {% macro verdict_rule(settings) %}verdicts as (
     select composites.* from composites
 ){% endmacro %}

@@ -5,12 +5,13 @@ Tables with their floors, as in verdict_tables.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import verdict_worlds as worlds
 from scipy import special
-from verdict_rule import LEVEL, Metric, holm, judge, mid_p
+from verdict_rule import HARM_LEVEL, LEVEL, Metric, holm, judge, mid_p
 from verdict_tables import MAXIMUM_CELL, Line, generator, share
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     Flags = NDArray[np.bool_]
     Floats = NDArray[np.floating[Any]]
+
+STOP_TASKS, STOP_EVERY = 500, 10
+_STOPS = {"nothing changed": 0.0, "+.05": 0.05, "+.1": 0.1, "-.05": -0.05, "-.1": -0.1}
 
 
 def these_tasks(count: int) -> Iterator[Line]:
@@ -109,6 +113,70 @@ def looking(count: int) -> Iterator[Line]:
                 label = f"looking: {name}, {world}, {word}"
                 yield Line(f"{label}: deploys", float(deploys.mean()), bound)
                 yield Line(f"{label}: rejects", float(rejects.mean()), bound)
+
+
+def stopping(count: int) -> Iterator[Line]:
+    """`run --stop-when-decided`: look after every 10 tasks, and stop when it is decided.
+
+    It is when the deciding metric's bounds for looking are below 0, within the margin, or above 0
+    while the whole rule deploys, guardrails kept. The verdict is that of the rule by bounds for
+    looking, on the tasks that were run.
+    """
+    for (name, gain), few in product(_STOPS.items(), (True, False)):
+        found = stopped(f"stopping {name} {few}", gain, count, is_guarded=not few)
+        label = f"stopping: {name}, {'alone' if few else 'with 4 guardrails and success'}"
+        yield Line(f"{label}: deploys", found.deploys, LEVEL if gain <= 0 else None)
+        # a guardrail that is unchanged may be found harmed at alpha / 20 too
+        bound = LEVEL + HARM_LEVEL if gain >= 0 else None
+        yield Line(f"{label}: rejects", found.rejects, bound)
+        yield Line(f"{label}: share of the tasks saved", found.saved)
+
+
+class Stopped(NamedTuple):
+    """Shares of the experiments, and the mean share of the planned tasks that were not run."""
+
+    deploys: float
+    rejects: float
+    decided: float
+    """That stopped before the end."""
+    saved: float
+
+
+def stopped(name: str, gain: float, count: int, *, is_guarded: bool) -> Stopped:
+    """Simulate runs of at most `STOP_TASKS` tasks that stop when it is decided.
+
+    Args:
+        name: of the random numbers.
+        gain: the truth, of a score with a standard deviation of 0.3 from task to task.
+        count: experiments.
+        is_guarded: with four guardrails and success beside it, unchanged.
+    """
+    rng = generator(name)
+    shape = (count, STOP_TASKS)
+    metrics = [worlds.continuous(rng, shape, gain, 0.3, "deciding")]
+    if is_guarded:
+        metrics += [worlds.continuous(rng, shape) for _ in range(2)]
+        metrics += [worlds.ratio(rng, shape, sd) for sd in (0.3, 0.4)]
+        metrics += [worlds.success(rng, shape)]
+    runs_on = np.ones(count, bool)
+    deploys, rejects = np.zeros(count, bool), np.zeros(count, bool)
+    tasks = np.full(count, STOP_TASKS)
+    for n in range(STOP_EVERY, STOP_TASKS + 1, STOP_EVERY):
+        seen = [_first_tasks(one, n) for one in metrics]
+        found = judge(seen, peeking=True)
+        gained, mirrored = seen[0], Metric("deciding", -seen[0].gains)
+        mirrored.measure(peeking=True)
+        is_clear = (gained.p("better") <= LEVEL) & found.deploy | (gained.p("worse") <= LEVEL)
+        is_clear |= gained.is_kept(LEVEL) & mirrored.is_kept(LEVEL)
+        ends = runs_on & (is_clear | (n == STOP_TASKS))
+        deploys |= ends & found.deploy
+        rejects |= ends & found.reject
+        tasks[ends] = n
+        runs_on &= ~ends
+    return Stopped(
+        float(deploys.mean()), float(rejects.mean()), float((tasks < STOP_TASKS).mean()),
+        float(1 - tasks.mean() / STOP_TASKS),
+    )  # fmt: skip
 
 
 def _first_tasks(metric: Metric, n: int) -> Metric:

@@ -4,8 +4,9 @@
 
 First the rule itself, on thousands of simulated experiments a cell: how often it is wrong where
 nothing changed, how often it finds a gain or harm, what it trades, whether the promised number of
-tasks decides, and its use on these tasks, of many candidates, at many looks and with floors. No
-database: the rule is written a second time in verdict_rule, which tests hold against the marts.
+tasks decides, and its use on these tasks, of many candidates, at many looks, stopped when decided
+and with floors. No database: the rule is written a second time in verdict_rule, which tests hold
+against the marts.
 
 Then, on a private embedded server: simulated pairs go where the marts read theirs, dbt builds the
 statistics, and intervals are asked how often they hold the truth. Last, the database time of a
@@ -51,6 +52,7 @@ TABLES: dict[str, Callable[[int], Iterator[Line]]] = {
     "these_tasks": verdict_uses.these_tasks,
     "candidates": verdict_uses.candidates,
     "looking": verdict_uses.looking,
+    "stopping": verdict_uses.stopping,
     "floors": verdict_uses.floors,
 }
 

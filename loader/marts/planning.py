@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from .names import check_names
-from .reading import fetch, reading, statement, typed
+from .reading import fetch, is_built, reading, statement, typed
 
 if TYPE_CHECKING:
     from ..warehouse.connection import Connection
 
+__all__ = ["NO_RUNS", "Runs", "Spread", "is_built", "runs", "spreads"]
 _COMPARISONS: Final = 10
 """The latest of them tell how an agent varies today."""
 _PAIRS: Final = 5_000
@@ -48,6 +49,10 @@ class Runs(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float | None
     latency_ms: float | None
     tasks: int
+
+
+NO_RUNS: Final = Runs(results=0, cost_usd=None, latency_ms=None, tasks=0)
+"""Of an agent that has none."""
 
 
 def spreads(

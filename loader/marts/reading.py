@@ -32,7 +32,9 @@ NOT_BUILT: Final = "the marts are not built; run evalmart build"
 
 
 @contextmanager
-def reading(connection: Connection, experiments: Collection[str] | None = None) -> Iterator[None]:
+def reading(
+    connection: Connection, experiments: Collection[str] | None = None, *, writes: bool = False
+) -> Iterator[None]:
     """Read from one state of the marts; turn what the server says into the loader's errors.
 
     Waits as `snapshot` does. Within another one it is that one's state.
@@ -40,10 +42,11 @@ def reading(connection: Connection, experiments: Collection[str] | None = None) 
     Args:
         connection: to the warehouse.
         experiments: all that is asked about; None for more than that.
+        writes: whether temporary tables are filled, too.
 
     """
     try:
-        with snapshot(connection, experiments):
+        with snapshot(connection, experiments, writes=writes):
             yield
     except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
         raise ConfigurationError(why_not_built(connection)) from None

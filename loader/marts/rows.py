@@ -115,6 +115,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     last_recorded_at: str | None
     baseline_only_tasks: int = 0
     candidate_only_tasks: int = 0
+    recommendation_anytime: str | None = None
+    """By bounds that hold at every look, with the settings of the build."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

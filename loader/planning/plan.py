@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..errors import ConfigurationError, nearest
+from ..errors import ConfigurationError, UnknownName, nearest
 from ..marts import planning
 from ..tools.metric_names import resolve
 from ..tools.tables import Column, Kind, Table
@@ -23,13 +23,18 @@ REPETITIONS: Final = (1, 2, 3, 5, 8)
 _MOST_REPETITIONS: Final = 1_000
 _CURVE: Final = 40
 _HOUR_MS: Final = 3_600_000
+_LIKE_THESE: Final = "tasks like these"
 _MARGIN, _RATIO_MARGIN = 0.05, math.log(1.2)
 
-# What is assumed without history: 0/1 scores of which 16 % differ between the arms, half of
-# that by chance; latency and cost whose logarithm varies by 0.3 a run.
-_DECIDING: Final = Component(
-    metric="", margin=_MARGIN, between=0.08, within=0.08, is_binary=True, is_history=False
-)
+# What is assumed without history, of what tasks differ by half by chance: 0/1 scores of which
+# 16 % differ; a judge from 1 to 5 whose difference has a standard deviation of one level;
+# scores whose difference has one of 0.2; latency and cost whose logarithm varies by 0.3 a run.
+_ASSUMED: Final = {
+    "binary": (0.08, "a 0/1 score of which 16 % of the tasks differ"),
+    "ordinal": (0.25**2 / 2, "a judge from 1 to 5 whose difference varies by a level (0.25)"),
+    "continuous": (0.2**2 / 2, "a score whose difference varies by 0.2"),
+}
+METRIC_KINDS: Final = tuple(_ASSUMED)
 _RATIO: Final = Component(
     metric="", margin=_RATIO_MARGIN, between=0.0, within=2 * 0.3**2, is_ratio=True,
     is_history=False,
@@ -47,6 +52,8 @@ class Asked(NamedTuple):
         power: the chance to see it.
         budget_usd: for both arms; None: none.
         segment_kind: also for each of these parts, `category` or `split`.
+        metric_kind: one of `METRIC_KINDS`: what to assume where nothing was measured, of an
+            agent without any result too; None: of an agent with results, 0/1.
     """
 
     agent: str
@@ -55,6 +62,7 @@ class Asked(NamedTuple):
     power: float = 0.8
     budget_usd: float | None = None
     segment_kind: str | None = None
+    metric_kind: str | None = None
 
 
 class Row(NamedTuple):
@@ -89,6 +97,16 @@ class Plan:
     curve: list[tuple[int, float]]
     """Tasks and the chance, one repetition."""
     notes: list[str]
+    curves: dict[int, list[tuple[int, float]]]
+    """The same by repetitions, where a picture is asked for; else none."""
+
+    def needed(self) -> dict[int, int]:
+        """Return the fewest tasks that reach the power, by repetitions."""
+        return {
+            row.repetitions: row.tasks
+            for row in self.rows
+            if row.question == _LIKE_THESE and row.tasks is not None
+        }
 
     def table(self) -> Table:
         """Return the designs for printing."""
@@ -105,24 +123,25 @@ class Plan:
         return Table(columns, [tuple(row) for row in self.rows])
 
 
-def make(connection: Connection, asked: Asked) -> Plan:
+def make(connection: Connection, asked: Asked, *, drawn: bool = False) -> Plan:
     """Work out the designs that reach a power under the rule of the verdict.
 
     Args:
         connection: to the warehouse.
         asked: what for.
+        drawn: whether the curves of all repetitions are wanted, for a picture.
 
     Raises:
         ConfigurationError: no such agent or metric, or the marts are not built.
         WarehouseUnavailable: the server fails.
     """
-    runs = planning.runs(connection, asked.agent)
     metric = resolve(asked.metric)
-    found = planning.spreads(connection, asked.agent, metric, asked.segment_kind)
-    world, notes = _world([one for one in found if not one.segment], metric)
+    runs, found = _history(connection, asked, metric)
+    whole = [one for one in found if not one.segment]
+    world, notes = _world(whole, metric, asked.metric_kind)
     gain = _gain(world.deciding, asked.detect)
     maker = _Maker(world, runs, gain, asked.power)
-    rows = [maker.reaching("tasks like these", one) for one in maker.repetitions()]
+    rows = [maker.reaching(_LIKE_THESE, one) for one in maker.repetitions()]
     rows += maker.these_tasks()
     if asked.budget_usd is not None:
         rows += maker.affordable(asked.budget_usd, notes)
@@ -131,14 +150,38 @@ def make(connection: Connection, asked: Asked) -> Plan:
         if any(one.metric == metric for one in part):
             its = replace(maker, world=_world(part, metric)[0])
             rows.append(its.reaching(f"{asked.segment_kind} {segment}", 1))
+    if asked.metric_kind is not None and whole:
+        notes.append("What was measured goes before --metric-kind.")
     if world.deciding.within is None:
         notes.append("No task has repeated runs: what repetitions would save is not known.")
     if runs.cost_usd is None:
         notes.append("No run says what it cost: a plan has no price.")
-    return Plan(rows, maker.curve(), notes)
+    curve = maker.curve()
+    places = [tasks for tasks, _ in curve]
+    curves = {one: maker.chances(places, one) for one in maker.repetitions()} if drawn else {}
+    return Plan(rows, curve, notes, curves)
 
 
-def _world(found: Sequence[Spread], metric: str) -> tuple[World, list[str]]:
+def _history(connection: Connection, asked: Asked, metric: str) -> tuple[Runs, Sequence[Spread]]:
+    """Return what an agent's runs cost and how they vary; nothing where there are none."""
+    try:
+        runs = planning.runs(connection, asked.agent)
+        return runs, planning.spreads(connection, asked.agent, metric, asked.segment_kind)
+    except UnknownName as error:
+        if asked.metric_kind is None:
+            raise ConfigurationError(
+                f"{error}; of an agent without results plan with --metric-kind "
+                f"{'|'.join(METRIC_KINDS)}"
+            ) from None
+    except ConfigurationError:
+        if asked.metric_kind is None or planning.is_built(connection):
+            raise
+    return planning.NO_RUNS, []
+
+
+def _world(
+    found: Sequence[Spread], metric: str, kind: str | None = None
+) -> tuple[World, list[str]]:
     """Return what is assumed, and where it comes from."""
     settings = project_variables()
     components = {one.metric: _component(one) for one in found}
@@ -148,16 +191,26 @@ def _world(found: Sequence[Spread], metric: str) -> tuple[World, list[str]]:
         for other, value in one.correlations.items()
     }
     if not components:
+        variance, words = _ASSUMED[kind or METRIC_KINDS[0]]
         notes = [
             (
-                "No comparison of this agent yet. Assumed, not measured: a 0/1 score of which 16 % "
-                "of the tasks differ, half of that by chance; latency and cost whose logarithm "
-                "varies by 0.3 a run."
+                f"No comparison of this agent yet. Assumed, not measured: {words}, half of that by "
+                "chance; latency and cost whose logarithm varies by 0.3 a run, as guardrails."
             )
         ]
         ratios = [replace(_RATIO, metric=name) for name in _RATIOS if name != metric]
-        of_ratio = metric in {*_RATIOS, "tokens_used"}
-        deciding = replace(_RATIO if of_ratio else _DECIDING, metric=metric)
+        deciding = (
+            replace(_RATIO, metric=metric)
+            if metric in {*_RATIOS, "tokens_used"}
+            else Component(
+                metric=metric,
+                margin=_MARGIN,
+                between=variance,
+                within=variance,
+                is_binary=kind in {None, "binary"},
+                is_history=False,
+            )
+        )
         guardrails = ratios
     elif metric not in components:
         raise ConfigurationError(
@@ -270,7 +323,11 @@ class _Maker:
         needed = self.world.tasks(self.gain, self.power) or self.world.minimum_tasks * 100
         low, high = max(self.world.minimum_tasks, needed // 10), needed * 2
         places = sorted({round(low + (high - low) * step / (_CURVE - 1)) for step in range(_CURVE)})
-        return [(tasks, self.world.chance(self.gain, tasks)) for tasks in places]
+        return self.chances(places, 1)
+
+    def chances(self, places: Sequence[int], repetitions: int) -> list[tuple[int, float]]:
+        """Return tasks and the chance."""
+        return [(tasks, self.world.chance(self.gain, tasks, repetitions)) for tasks in places]
 
     def _row(self, question: str, tasks: int, repetitions: int) -> Row:
         gain = self.world.gain(self.power, tasks, repetitions)

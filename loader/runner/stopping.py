@@ -5,7 +5,9 @@ So a look has two steps. First one query over the raw runs, milliseconds, with t
 function of the marts (`confidence_sequence_halfwidth`), on means per task and differences
 of pairs as there. Only if that decides are the marts built, and the verdict is theirs:
 `cs_low` and `cs_high` of `experiment_metric_comparisons`, which know of clusters and of
-results that must not be compared. If they do not agree, the run goes on.
+results that must not be compared, and `recommendation_anytime` of `experiment_summaries`: a
+candidate that is better ends the run when every guardrail is kept too. If they do not agree,
+the run goes on.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY: Final = 10
 """Pairs between two looks. The bounds hold however often one looks."""
+_BETTER: Final = "better"
 FEWEST_PAIRS: Final = 10
 """The sequence is asymptotic: with fewer pairs its standard deviation is a guess."""
 # what the verdict is read from, and nothing of the tests, which read far more
@@ -211,12 +214,18 @@ class StoppingRule:
                 question.candidate.version,
             ):
                 primary = [m for m in candidate.metrics if m.metric == summary.primary_metric]
-                return decided(primary)
+                return decided(primary, summary.recommendation_anytime)
         return None
 
 
-def decided(primary: Sequence[Metric]) -> str | None:
-    """Say what the marts' bounds on the primary metric decide, if anything."""
+def decided(primary: Sequence[Metric], recommendation: str | None = None) -> str | None:
+    """Say what the marts' bounds decide, if anything.
+
+    Args:
+        primary: the metric that decides.
+        recommendation: of the whole rule by bounds that hold at every look; one that is better
+            ends nothing until every guardrail is kept too, which is a deploy; None: not asked.
+    """
     for metric in primary:
         if metric.cs_low is None or metric.cs_high is None or metric.n_pairs < FEWEST_PAIRS:
             continue
@@ -226,6 +235,8 @@ def decided(primary: Sequence[Metric]) -> str | None:
         low, high = sorted((sign * metric.cs_low, sign * metric.cs_high))
         margin = metric.non_inferiority_margin if metric.kind == "score" else None
         verdict = _verdict(low, high, margin)
+        if verdict == _BETTER and recommendation not in {None, "deploy"}:
+            continue
         if verdict is not None:
             # latency, tokens and cost are compared by the mean log ratio, as their bounds are
             estimate = (metric.cs_low + metric.cs_high) / 2
@@ -240,7 +251,7 @@ def decided(primary: Sequence[Metric]) -> str | None:
 def _verdict(low: float, high: float, margin: float | None) -> str | None:
     """Compare bounds, positive when the candidate is better, with zero and with a margin."""
     if low > 0:
-        return "better"
+        return _BETTER
     if high < 0:
         return "worse"
     if margin and -margin < low and high < margin:

@@ -14,30 +14,8 @@
     warehouse may be restored or copied under another name.
 #}
 {% macro create_judge() -%}
-{%- set project = verdict_settings() -%}
-{%- set asked = {} -%}
-{%- for name in ['alpha', 'kept_level', 'minimum_coverage', 'minimum_gain'] -%}
-    {%- do asked.update({
-        name: "coalesce(($2 ->> '" ~ name ~ "')::float8, "
-        ~ project[name] ~ ")"
-    }) -%}
-{%- endfor -%}
-{%- for name in ['minimum_tasks', 'minimum_clusters'] -%}
-    {%- do asked.update({
-        name: "coalesce(($2 ->> '" ~ name ~ "')::integer, "
-        ~ project[name] ~ ")"
-    }) -%}
-{%- endfor -%}
-{%- for name, divisor in [('harm_level', 20), ('gain_level', 100)] -%}
-    {%- do asked.update({
-        name: "coalesce(($2 ->> '" ~ name ~ "')::float8, ($2 ->> 'alpha')"
-        ~ "::float8 / " ~ divisor ~ ", " ~ project[name] ~ ")"
-    }) -%}
-{%- endfor -%}
-{%- do asked.update({
-    'is_these_tasks': "coalesce($2 ->> 'inference' = 'these_tasks', false)",
-    'is_holm_candidates': "coalesce($2 ->> 'candidates' = 'holm', false)",
-}) -%}
+{%- set asked = asked_settings() -%}
+{%- set columns = judged_columns() -%}
 create or replace function {{ this.schema }}.judge(
     experiment_id text, settings jsonb default '{}'
 )
@@ -58,22 +36,6 @@ language sql stable
 as $judge$
 with
 
-{% set columns = [
-    'experiment_id', 'candidate_group', 'candidate_version', 'metric', 'kind',
-    'role', 'role_note', 'direction_source', 'flags', 'n_pairs', 'n_tasks',
-    'n_incomparable', 'n_candidates', 'effective_clusters', 'pair_coverage',
-    'baseline_mean', 'candidate_mean', 'is_fraction', 'is_of_ratio_kind',
-    'is_difference_instead', 'improvement', 'improvement_error',
-    'improvement_low', 'improvement_high', 'improvement_sequence_low',
-    'improvement_sequence_high', 'fixed_tasks_low', 'fixed_tasks_high',
-    'improvement_margin', 'lower_improvement', 'lower_improvement_error',
-    'improvement_pct', 'margin_pct', 'p_value', 'mean_difference', 'p_better',
-    'p_worse', 'p_lost', 'p_better_anytime', 'p_worse_anytime',
-    'p_lost_anytime', 'p_better_fixed_tasks', 'p_worse_fixed_tasks',
-    'p_lost_fixed_tasks', 'either_p_worse', 'either_p_worse_anytime',
-    'either_improvement_low', 'either_improvement_sequence_low',
-    'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
-] %}
 recorded_evidence as (
     select
         '' as segment, {{ columns | join(', ') }}
@@ -88,13 +50,13 @@ recorded_evidence as (
 
 {{ other_readings(columns) }},
 
-{% set columns = [
+{%- set composite_columns = [
     'experiment_id', 'candidate_group', 'candidate_version',
     'composite_improvement',
 ] | join(', ') %}
 recorded_composites as (
     select
-        '' as segment, {{ columns }},
+        '' as segment, {{ composite_columns }},
         p_composite_better as p_better,
         p_composite_worse as p_worse,
         p_composite_better_anytime as p_better_anytime,
@@ -103,7 +65,7 @@ recorded_composites as (
     where experiment_id = $1 and composite_improvement is not null
     union all
     select
-        segment_kind || ':' || segment as segment, {{ columns }},
+        segment_kind || ':' || segment as segment, {{ composite_columns }},
         p_composite_better as p_better,
         p_composite_worse as p_worse,
         p_composite_better_anytime as p_better_anytime,
@@ -145,4 +107,55 @@ from verdicts
 where is_anytime = coalesce(($2 ->> 'peeking')::boolean, {{ var('peeking') }})
 order by candidate_group, candidate_version, segment
 $judge$
+{%- endmacro %}
+
+
+{# The rule's settings, with those that the argument $2 has in their place. #}
+{% macro asked_settings() -%}
+{%- set project = verdict_settings() -%}
+{%- set asked = {} -%}
+{%- for name in ['alpha', 'kept_level', 'minimum_coverage', 'minimum_gain'] -%}
+    {%- do asked.update({
+        name: "coalesce(($2 ->> '" ~ name ~ "')::float8, "
+        ~ project[name] ~ ")"
+    }) -%}
+{%- endfor -%}
+{%- for name in ['minimum_tasks', 'minimum_clusters'] -%}
+    {%- do asked.update({
+        name: "coalesce(($2 ->> '" ~ name ~ "')::integer, "
+        ~ project[name] ~ ")"
+    }) -%}
+{%- endfor -%}
+{%- for name, divisor in [('harm_level', 20), ('gain_level', 100)] -%}
+    {%- do asked.update({
+        name: "coalesce(($2 ->> '" ~ name ~ "')::float8, ($2 ->> 'alpha')"
+        ~ "::float8 / " ~ divisor ~ ", " ~ project[name] ~ ")"
+    }) -%}
+{%- endfor -%}
+{%- do asked.update({
+    'is_these_tasks': "coalesce($2 ->> 'inference' = 'these_tasks', false)",
+    'is_holm_candidates': "coalesce($2 ->> 'candidates' = 'holm', false)",
+}) -%}
+{%- do return(asked) -%}
+{%- endmacro %}
+
+
+{# What the rule reads of each metric. #}
+{% macro judged_columns() -%}
+{%- do return([
+    'experiment_id', 'candidate_group', 'candidate_version', 'metric', 'kind',
+    'role', 'role_note', 'direction_source', 'flags', 'n_pairs', 'n_tasks',
+    'n_incomparable', 'n_candidates', 'effective_clusters', 'pair_coverage',
+    'baseline_mean', 'candidate_mean', 'is_fraction', 'is_of_ratio_kind',
+    'is_difference_instead', 'improvement', 'improvement_error',
+    'improvement_low', 'improvement_high', 'improvement_sequence_low',
+    'improvement_sequence_high', 'fixed_tasks_low', 'fixed_tasks_high',
+    'improvement_margin', 'lower_improvement', 'lower_improvement_error',
+    'improvement_pct', 'margin_pct', 'p_value', 'mean_difference', 'p_better',
+    'p_worse', 'p_lost', 'p_better_anytime', 'p_worse_anytime',
+    'p_lost_anytime', 'p_better_fixed_tasks', 'p_worse_fixed_tasks',
+    'p_lost_fixed_tasks', 'either_p_worse', 'either_p_worse_anytime',
+    'either_improvement_low', 'either_improvement_sequence_low',
+    'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
+]) -%}
 {%- endmacro %}

@@ -5,11 +5,15 @@
     a harm or a gain adjusted for the others of its family.
 #}
 {% macro verdict_claims(settings, comparison) -%}
+{% if settings.is_anytime is defined -%}
+bounds as (select {{ settings.is_anytime }} as is_anytime),
+{%- else -%}
 bounds as (
     select false as is_anytime
     union all
     select true as is_anytime
 ),
+{%- endif %}
 
 bounded_evidence as (
     select

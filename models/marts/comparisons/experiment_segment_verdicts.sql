@@ -14,7 +14,7 @@
             "segment",
         ],
         meta={"settings": ["alpha", "peeking"]},
-        post_hook="{{ create_judge() }}",
+        post_hook=["{{ create_judge() }}", "{{ create_judge_readings() }}"],
     )
 }}
 -- depends_on: {{ ref('experiment_metric_comparisons') }}

@@ -6,15 +6,20 @@ import re
 import shlex
 from collections import defaultdict
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 import servers
+from loader.cli import cli
 from loader.marts import planning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reading_sample import Built
 
 pytestmark = [pytest.mark.newest_server, pytest.mark.slow]
@@ -22,16 +27,22 @@ _GUIDE = servers.REPOSITORY / "docs" / "plan-an-evaluation.md"
 _ASKED = ["plan", "--agent", "feature_dev", "--metric", "accuracy", "--detect", "0.05"]
 
 
-def test_the_guides_commands_answer(built: Built) -> None:
+def test_the_guides_commands_answer(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     text = _GUIDE.read_text(encoding="utf-8")
     commands = re.findall(r"^evalmart (plan .+)$", text, re.MULTILINE)
     assert len(commands) >= 3
     for command in commands:
         done = built.run(*shlex.split(command))
         assert done.exit_code == 0, done.output
+        if "--planted" in command:
+            assert "You would have seen" in done.stdout
+            continue
         assert "tasks like these" in done.stdout
         assert "chance by tasks" in done.stdout
-        assert "Measured on" in done.stderr
+        assert ("Assumed" if "--metric-kind" in command else "Measured on") in done.stderr
 
 
 def test_more_repetitions_ask_for_fewer_tasks_and_more_money(built: Built) -> None:
@@ -72,6 +83,61 @@ def test_without_a_comparison_defaults_are_said_to_be_assumed(built: Built) -> N
     assert (first["cost_usd"], first["hours"]) == (None, None)
     # verdict.md: 188 for 8 points where 16 % differ; the guardrails take part of the power
     assert 188 <= first["tasks"] <= 230
+
+
+@pytest.mark.parametrize(
+    ("kind", "deviation"), [("binary", 0.4), ("ordinal", 0.25), ("continuous", 0.2)]
+)
+def test_an_agent_without_a_result_is_planned_from_defaults_of_its_kind(
+    built: Built, kind: str, deviation: float
+) -> None:
+    asked = ["plan", "--agent", "newcomer", "--metric", "quality", "--detect", "0.05"]
+    done = built.run(*asked, "--metric-kind", kind)
+    assert done.exit_code == 0, done.output
+    assert "Assumed, not measured" in done.stderr
+    assert "a plan has no price" in done.stderr
+    first, second, *_ = built.json(*asked, "--metric-kind", kind)
+    assert (first["cost_usd"], first["hours"]) == (None, None)
+    # (z + z)^2 variance / gain^2, and no more than a tenth beside it for guardrails and t
+    needed = 7.849 * deviation**2 / 0.05**2
+    assert needed * 0.97 <= first["tasks"] <= needed * 1.1
+    # half of the variance is by chance
+    assert second["tasks"] == pytest.approx(first["tasks"] * 0.75, rel=0.05)
+
+
+def test_a_kind_is_asked_for_where_nothing_is_known(built: Built) -> None:
+    done = built.run("plan", "--agent", "newcomer", "--metric", "quality", "--detect", "0.05")
+    assert done.exit_code == 2
+    assert "--metric-kind binary|ordinal|continuous" in done.stderr
+    measured = built.run(*_ASKED, "--metric-kind", "ordinal")
+    assert measured.stdout == built.run(*_ASKED).stdout
+    assert "What was measured goes before" in measured.stderr
+
+
+def test_a_plan_with_a_kind_needs_no_marts(postgres_server: str) -> None:
+    with servers.fresh_database(postgres_server) as url:
+        asked = ["plan", "--agent", "new", "--metric", "accuracy", "--detect", "0.05"]
+        done = CliRunner().invoke(
+            cli, [*asked, "--metric-kind", "binary", "--database-url", url]
+        )  # fmt: skip
+        assert done.exit_code == 0, done.output
+        assert "tasks like these" in done.stdout
+        assert CliRunner().invoke(cli, [*asked, "--database-url", url]).exit_code == 2
+
+
+def test_the_picture_has_a_line_for_each_repetition(built: Built, tmp_path: Path) -> None:
+    path = tmp_path / "curve.svg"
+    done = built.run(*_ASKED, "--svg", path)
+    assert done.exit_code == 0, done.output
+    picture = ET.fromstring(path.read_text(encoding="utf-8"))  # noqa: S314  our own
+    said = [one.text for one in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"1 run", "2 runs", "3 runs", "5 runs", "8 runs", "asked for: 80%"} <= set(said)
+    described = picture.find("{http://www.w3.org/2000/svg}desc").text
+    for row in built.json(*_ASKED):
+        if row["question"] == "tasks like these":
+            assert f"{row['tasks']:,} tasks of {row['repetitions']} run" in described
+    nowhere = built.run(*_ASKED, "--svg", tmp_path / "none" / "curve.svg")
+    assert nowhere.exit_code == 2
 
 
 @pytest.mark.parametrize(

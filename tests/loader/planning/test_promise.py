@@ -13,6 +13,7 @@ import pytest
 from loader.planning.design import Component, World
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+import plan_promises
 import verdict_rule
 import verdict_worlds as worlds
 
@@ -159,3 +160,22 @@ def test_of_clusters() -> None:
         return [verdict_rule.Metric("deciding", gains, clusters=names)]
 
     _held(world, gain, 1, draw)
+
+
+@pytest.mark.parametrize("cell", list(plan_promises.cells()), ids=str)
+def test_every_kind_of_evaluation_is_as_planned(cell: plan_promises.Cell) -> None:
+    kept = plan_promises.keep(cell, 2_000)
+    assert kept.promised >= 0.8
+    assert kept.is_met(), kept
+
+
+def test_every_cell_of_the_guide_is_simulated_and_within_five_points() -> None:
+    guide = Path(__file__).resolve().parents[3] / "docs" / "plan-an-evaluation.md"
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in guide.read_text(encoding="utf-8").splitlines()
+        if line.startswith(("| 0/1 |", "| 1 to 5 |", "| continuous |"))
+    ]
+    assert [" | ".join(row[:4]) for row in rows] == [str(cell) for cell in plan_promises.cells()]
+    for *_, promised, deployed in rows:
+        assert abs(float(promised) - float(deployed)) <= plan_promises.TOLERANCE

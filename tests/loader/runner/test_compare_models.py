@@ -58,7 +58,7 @@ def command(url: str, *arguments: str, cwd: Path, code: int = 0) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert result.returncode == code, result.stdout + result.stderr
     return result.stdout
@@ -177,6 +177,7 @@ def test_a_comparison_stops_when_it_is_decided(
 ) -> None:
     with connect(database_url) as connection:
         create(connection)  # else a build of its own would create the functions
+    chat.delay = 0.02  # a latency that hardly varies: as a guardrail it is soon kept
     write_tasks(tmp_path, 600)
     arguments = [
         "run", "--tasks", "tasks.jsonl", "--experiment-id", "exp-1",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import statistics
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +22,9 @@ from loader.runner.tasks import read_tasks
 from loader.warehouse.connection import connect
 from loader.warehouse.seeds import read_vocabulary
 from statistical_functions import create
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "benchmarks"))
+import verdict_uses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,3 +103,43 @@ def metric(low: float | None, high: float | None, **others: object) -> Metric:
 def test_bounds_decide_when_they_leave_no_doubt(given: Metric, said: str | None) -> None:
     sentence = decided([given])
     assert (sentence is None) if said is None else (sentence is not None and said in sentence)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "recommendation", "ends"),
+    [
+        ((0.01, 0.1), "deploy", True),
+        # a guardrail is not kept yet, or is harmed
+        ((0.01, 0.1), "needs_review", False),
+        ((-0.1, -0.01), "needs_review", True),
+        ((-0.1, -0.01), "reject", True),
+        ((-0.04, 0.04), "needs_review", True),
+    ],
+)
+def test_a_gain_ends_a_run_only_when_every_guardrail_is_kept(
+    bounds: tuple[float, float], recommendation: str, *, ends: bool
+) -> None:
+    assert (decided([metric(*bounds)], recommendation) is not None) is ends
+
+
+_COUNT = 800
+# two standard errors of a share that is to be 2.5 %
+_SLACK = 2 * math.sqrt(0.025 * 0.975 / _COUNT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_guarded", [False, True])
+def test_stopping_errs_no_more_than_it_may_and_saves_what_the_guide_says(
+    *, is_guarded: bool
+) -> None:
+    nothing = verdict_uses.stopped("test nothing", 0.0, _COUNT, is_guarded=is_guarded)
+    assert nothing.deploys <= 0.025 + _SLACK
+    assert nothing.rejects <= 0.0275 + _SLACK
+    better = verdict_uses.stopped("test better", 0.1, _COUNT, is_guarded=is_guarded)
+    worse = verdict_uses.stopped("test worse", -0.1, _COUNT, is_guarded=is_guarded)
+    assert better.rejects <= 0.01
+    assert worse.deploys <= 0.01
+    for one, share in ((better, better.deploys), (worse, worse.rejects)):
+        assert share >= 0.98
+        assert one.decided >= 0.98
+        assert one.saved == pytest.approx(0.77, abs=0.03)
