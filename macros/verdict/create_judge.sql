@@ -74,19 +74,25 @@ with
     'either_improvement_low', 'either_improvement_sequence_low',
     'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
 ] %}
+{% set quarantined = [
+    'n_quarantined', 'n_quarantined_worse', 'n_quarantined_better',
+] %}
 recorded_evidence as (
     select
-        '' as segment, {{ columns | join(', ') }}
+        '' as segment, {{ (columns + quarantined) | join(', ') }}
     from {{ ref('experiment_metric_comparisons').include(database=false) }}
     where experiment_id = $1
     union all
     select
-        segment_kind || ':' || segment as segment, {{ columns | join(', ') }}
+        segment_kind || ':' || segment as segment, {{ columns | join(', ') }},
+        {% for name in quarantined -%}
+            0 as {{ name }}{{ ', ' if not loop.last }}
+        {%- endfor %}
     from {{ ref('experiment_segment_comparisons').include(database=false) }}
     where experiment_id = $1
 ),
 
-{{ other_readings(columns) }},
+{{ other_readings(columns + quarantined) }},
 
 {% set columns = [
     'experiment_id', 'candidate_group', 'candidate_version',
