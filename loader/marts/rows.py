@@ -115,6 +115,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     last_recorded_at: str | None
     baseline_only_tasks: int = 0
     candidate_only_tasks: int = 0
+    quarantined_tasks: int = 0
+    quarantined_worse: int = 0
+    quarantined_better: int = 0
+    expired_quarantines: int = 0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +167,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     candidate_value: float | None
     has_candidate: bool
     has_baseline: bool
+    is_quarantined: bool = False
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
