@@ -162,7 +162,7 @@ def _tasks(
     return tasks, unmatched
 
 
-def _task(task_id: str, baseline: Side, candidate: Side, is_quarantined: bool) -> Task:  # noqa: FBT001
+def _task(task_id: str, baseline: Side, candidate: Side, is_quarantined: bool) -> Task:
     # a side without a value is binary as far as it goes: its runs may all have crashed
     sides = (baseline.is_binary, candidate.is_binary)
     is_binary = True in sides and False not in sides

@@ -114,9 +114,7 @@ def critical_tasks(  # noqa: PLR0913  each narrows the tasks down
         },
     ).fetchall()
     width = 1 + len(Side._fields)
-    return [
-        (str(row[0]), Side(*row[1:width]), Side(*row[width:-1]), bool(row[-1])) for row in rows
-    ]
+    return [(str(row[0]), Side(*row[1:width]), Side(*row[width:-1]), bool(row[-1])) for row in rows]
 
 
 def worse_parts(connection: Connection, key: Key, kinds: Sequence[str]) -> list[Part]:

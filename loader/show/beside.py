@@ -106,11 +106,17 @@ def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
         mart: [{name: row[name] for name in row if name != "arm"} for row in rows]
         for mart, rows in zip(
             (
-                "category_counts", "pairwise_preferences", "summary_scores", "judge_sensitivity",
+                "category_counts",
+                "pairwise_preferences",
+                "summary_scores",
+                "judge_sensitivity",
                 "experiment_task_comparisons",
             ),
             (
-                shown.categories, shown.preferences, shown.scores, shown.sensitivity,
+                shown.categories,
+                shown.preferences,
+                shown.scores,
+                shown.sensitivity,
                 shown.tasks,
             ),
             strict=True,

@@ -124,9 +124,9 @@ def one_task(table: Table, output: Format) -> Table:
         if reason is not None:
             rows.append((version, "not comparable", NULL, NULL, cell(reason, Kind.TEXT)))
         if record["quarantine_reason"] is not None:
-            told = "has run out" if record["is_quarantine_expired"] else "left out"
+            state = "has run out" if record["is_quarantine_expired"] else "left out"
             why = cell(record["quarantine_reason"], Kind.TEXT)
-            rows.append((version, "quarantine", NULL, NULL, f"{told}: {why}"))
+            rows.append((version, "quarantine", NULL, NULL, f"{state}: {why}"))
     return Table(_TASK_COLUMNS, rows)
 
 

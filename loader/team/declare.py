@@ -208,9 +208,7 @@ def _put(row: Row, path: Path) -> str:
     if is_known:
         told = ", ".join(f"{each.column} {each.old or 'empty'} → {each.new}" for each in changes)
         return f"{shown(path)}: {key}: {told}"
-    told = ", ".join(
-        f"{each.column} {each.new}" for each in changes if each.column != row.keys[0]
-    )
+    told = ", ".join(f"{each.column} {each.new}" for each in changes if each.column != row.keys[0])
     return f"{shown(path)}: added {key}: {told}"
 
 

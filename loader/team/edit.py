@@ -19,9 +19,7 @@ class Change(NamedTuple):
     new: str
 
 
-def put_row(
-    text: str, keys: Sequence[str], cells: Mapping[str, str]
-) -> tuple[str, list[Change]]:
+def put_row(text: str, keys: Sequence[str], cells: Mapping[str, str]) -> tuple[str, list[Change]]:
     """Set cells of the row with a key, or add such a row at the end.
 
     Args:

@@ -115,7 +115,10 @@ tested as (
             when direction = 'lower' and not has_passes then p_lower
             else p_upper
         end as p_better,
-        least(1, 2 * least(p_lower, p_upper)) as p_value
+        case
+            when p_lower is not null
+                then least(1, 2 * least(p_lower, p_upper))
+        end as p_value
     from lower_tails
 )
 {%- endmacro %}

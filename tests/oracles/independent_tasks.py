@@ -1,4 +1,4 @@
-"""What experiment_task_comparisons and flaky_tasks hold, from records, in plain Python and SciPy."""
+"""What experiment_task_comparisons and flaky_tasks hold, from records, by SciPy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cache
-from itertools import combinations, groupby
+from itertools import combinations, groupby, pairwise
 from typing import Any
 
 from scipy import stats
@@ -87,7 +87,7 @@ def _task(
     row["p_worse"], row["p_better"] = (
         (lower, upper) if is_binary or direction == "higher" else (upper, lower)
     )
-    row["p_value"] = None if lower is None else min(1, 2 * min(lower, upper))
+    row["p_value"] = None if lower is None else min(1.0, 2 * min(lower, upper))
     return row
 
 
@@ -165,7 +165,7 @@ def _flips(runs: Sequence[tuple[int, bool]]) -> Row:
     n, c = len(passed), sum(passed)
     by_version = [[one for _, one in found] for _, found in groupby(runs, key=lambda run: run[0])]
     pairs = [pair for found in by_version for pair in combinations(found, 2)]
-    flips = sum(one != other for one, other in zip(passed, passed[1:], strict=False))
+    flips = sum(one != other for one, other in pairwise(passed))
     low, high = proportion_confint(c, n, ALPHA, method="wilson")
     row: Row = {
         "runs": n, "passes": c, "flips": flips, "versions": len(by_version),
@@ -182,7 +182,7 @@ def _flips(runs: Sequence[tuple[int, bool]]) -> Row:
         shares = _orders(n, c)
         fewer = sum(share for count, share in shares.items() if count < flips)
         row["p_fewer_flips"] = float(fewer + shares.get(flips, Fraction(0)) / 2)
-        row["p_value"] = min(1, 2 * min(row["p_fewer_flips"], 1 - row["p_fewer_flips"]))
+        row["p_value"] = min(1.0, 2 * min(row["p_fewer_flips"], 1 - row["p_fewer_flips"]))
     return row
 
 

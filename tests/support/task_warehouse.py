@@ -33,7 +33,7 @@ class Lived:
 
     def rows(self, mart: str, condition: str = "true") -> list[dict[str, Any]]:
         """Return the rows of a mart."""
-        query = f"select to_jsonb(found) from evals.{mart} as found where {condition}"  # noqa: S608
+        query = f"select to_jsonb(found) from evals.{mart} as found where {condition}"
         with psycopg.connect(self.url) as connection:
             return [row for (row,) in connection.execute(query.encode()).fetchall()]
 

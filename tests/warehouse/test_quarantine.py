@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.newest_server
 
+Record = dict[str, Any]
+
 DAY = datetime(2026, 3, 10, 23, 30, tzinfo=UTC)
 TASKS = 60
-OUT = {"w0", "w1", "w4"}
+OUT = frozenset({"w0", "w1", "w4"})
 """What the quarantine below leaves out of an experiment."""
 ENTRIES = """
 insert into evals_staging.quarantine (agent_name, task_id, reason, until) values
@@ -37,7 +39,9 @@ insert into evals_staging.quarantine (agent_name, task_id, reason, until) values
 LATER = "2026-03-11T00:00:00+00:00"
 
 
-def ward(experiment: str, *, without: set[str] = frozenset(), **fields: Any) -> Iterator[Any]:  # type: ignore[assignment]
+def ward(
+    experiment: str, *, without: frozenset[str] = frozenset(), **fields: Record
+) -> Iterator[Record]:
     """Give two arms: the candidate is better, but on the first tasks, which broke."""
     source = random.Random(4)  # noqa: S311  test data
     for task in range(TASKS):
@@ -62,7 +66,7 @@ def ward(experiment: str, *, without: set[str] = frozenset(), **fields: Any) -> 
                     yield record | fields.get(name, {})
 
 
-def records() -> Iterator[Any]:
+def records() -> Iterator[Record]:
     yield from ward("ward")
     yield from ward("trimmed", without=OUT)
     yield from ward("late", w4={"recorded_at": LATER})
@@ -144,7 +148,9 @@ def test_the_count_and_what_became_of_it_stand_in_the_marts(lived: Lived) -> Non
     tasks = lived.rows(
         "evaluation_comparison_view", "experiment_id = 'ward' and quarantine_reason is not null"
     )
-    states = {row["task_id"]: (row["is_quarantined"], row["is_quarantine_expired"]) for row in tasks}
+    states = {
+        row["task_id"]: (row["is_quarantined"], row["is_quarantine_expired"]) for row in tasks
+    }
     assert states == {
         "w0": (True, False), "w1": (True, False), "w3": (False, True), "w4": (True, False),
     }  # fmt: skip
@@ -184,13 +190,11 @@ def test_every_place_says_what_was_left_out(lived: Lived, tmp_path: Path) -> Non
         text = " ".join((tmp_path / name).read_text().split())
         assert said in text
         assert expired in text
-    gate = json.loads(lived.run("gate", "--experiment", "ward", "--format", "json"))
+    (gate,) = json.loads(lived.run("gate", "--experiment", "ward", "--format", "json"))
     assert gate["summary"]["quarantined_tasks"] == 3
     sentences = [reason["sentence"] for reason in gate["reasons"] if "quarantine" in reason["code"]]
-    assert sentences == [
-        "3 tasks are quarantined: left out of the verdict; by accuracy, 3 of them got worse and "
-        "0 better."
-    ]
+    told = "3 tasks are quarantined: left out of the verdict; by accuracy, 3 of them got worse"
+    assert sentences == [f"{told} and 0 better."]
     shown = lived.run("compare", "--experiment", "ward", "--task", "w1")
     assert "the reference is wrong" in shown
     assert "left out" in shown
@@ -204,7 +208,8 @@ def test_a_policy_that_names_a_task_in_quarantine_as_critical_is_not_passed(
     output = lived.run(
         "gate", "--experiment", "ward", "--policy", str(policy), "--format", "json", exit_code=5
     )
-    reasons = {reason["code"]: reason["sentence"] for reason in json.loads(output)["reasons"]}
+    (gate,) = json.loads(output)
+    reasons = {reason["code"]: reason["sentence"] for reason in gate["reasons"]}
     assert "The critical task w1 is in quarantine" in reasons["critical_task_quarantined"]
 
 

@@ -31,7 +31,12 @@ def tables() -> list[tuple[int, int, int, int]]:
         for first in range(before + 1)
         for second in range(after + 1)
     ]
-    many = [(180, 200, 150, 200), (5, 1000, 0, 1000), (999, 1000, 2, 7), (40000, 50000, 39000, 50000)]
+    many = [
+        (180, 200, 150, 200),
+        (5, 1000, 0, 1000),
+        (999, 1000, 2, 7),
+        (40000, 50000, 39000, 50000),
+    ]
     return few + many
 
 
@@ -82,7 +87,9 @@ def test_fishers_test_is_that_of_scipy(connection: Connection) -> None:
 
 def test_both_tails_of_the_mid_p_add_up_to_one(connection: Connection) -> None:
     rows = [row for row in tables() if row[1] < 100]
-    turned = [(before - first, before, after - second, after) for first, before, second, after in rows]
+    turned = [
+        (before - first, before, after - second, after) for first, before, second, after in rows
+    ]
     lower = evaluate(connection, "fisher_mid_p_less", rows)
     upper = evaluate(connection, "fisher_mid_p_less", turned)
     assert [one + other for one, other in zip(lower, upper, strict=True)] == pytest.approx(
@@ -93,7 +100,13 @@ def test_both_tails_of_the_mid_p_add_up_to_one(connection: Connection) -> None:
 def test_the_hypergeometric_tail_is_that_of_scipy(connection: Connection) -> None:
     rows = [
         (k, marked, drawn, total)
-        for marked, drawn, total in ((0, 3, 9), (4, 4, 9), (30, 50, 100), (600, 500, 1000), (7, 3, 7))
+        for marked, drawn, total in (
+            (0, 3, 9),
+            (4, 4, 9),
+            (30, 50, 100),
+            (600, 500, 1000),
+            (7, 3, 7),
+        )
         for k in range(-1, min(marked, drawn) + 2)
     ]
     expected = [stats.hypergeom.cdf(k, total, marked, drawn) for k, marked, drawn, total in rows]

@@ -77,8 +77,14 @@ task_comparisons as (
         found.direction,
         found.method,
         found.untested_reason,
-        baseline_runs.run_ids as baseline_run_ids,
-        candidate_runs.run_ids as candidate_run_ids,
+        case
+            when found.broke_beyond_chance or found.fixed_beyond_chance
+                then baseline_runs.run_ids
+        end as baseline_run_ids,
+        case
+            when found.broke_beyond_chance or found.fixed_beyond_chance
+                then candidate_runs.run_ids
+        end as candidate_run_ids,
         found.baseline_runs::integer as baseline_runs,
         found.candidate_runs::integer as candidate_runs,
         found.baseline_passes::integer as baseline_passes,

@@ -53,16 +53,12 @@ bounded as (
         twice_run_tasks,
         flaky_tasks,
         flaky_tasks::float8 / nullif(twice_run_tasks, 0) as flaky_share,
-        case when twice_run_tasks > 0 then
-            {{ statistical_function('wilson_lower') }}(
-                flaky_tasks, twice_run_tasks, {{ var('alpha') }}
-            )
-        end as flaky_share_low,
-        case when twice_run_tasks > 0 then
-            {{ statistical_function('wilson_upper') }}(
-                flaky_tasks, twice_run_tasks, {{ var('alpha') }}
-            )
-        end as flaky_share_high,
+        {{ statistical_function('wilson_lower') }}(
+            flaky_tasks, nullif(twice_run_tasks, 0), {{ var('alpha') }}
+        ) as flaky_share_low,
+        {{ statistical_function('wilson_upper') }}(
+            flaky_tasks, nullif(twice_run_tasks, 0), {{ var('alpha') }}
+        ) as flaky_share_high,
         success_rate,
         {{ statistical_function('wilson_lower') }}(
             success_rate * said_tasks, said_tasks, {{ var('alpha') }}

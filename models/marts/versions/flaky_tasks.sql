@@ -231,7 +231,8 @@ flaky_tasks as (
         p_value,
         p_value_bh,
         case
-            when mixed_versions > 0 or state in ('noise', 'alternating')
+            when mixed_versions > 0 then true
+            when repeated_versions = 0 and state in ('noise', 'alternating')
                 then true
             when state != 'too_few_runs' then false
         end as is_flaky,
