@@ -346,7 +346,7 @@ def _quarantine() -> Iterator[Notice]:
                 f"is {row['until']}, which is over: what was recorded of {row['task_id']} since "
                 "counts again"
             )
-            yield Notice(Gravity.NOTE, sentence, file, line, "until")
+            yield Notice(Gravity.WARNING, sentence, file, line, "until")
 
 
 def _alike(

@@ -169,6 +169,9 @@ def test_a_critical_task_in_quarantine_is_never_deployed_without_a_person(lived:
     assert "critical_task_quarantined" in codes(row)
     assert "a critical task is in quarantine" in row["headline"]
     assert "quarantine" in lived.run("gate", "--experiment", "critical", exit_code=5)
+    parts = lived.rows("experiment_segment_verdicts", "experiment_id = 'critical'")
+    assert parts
+    assert not [row for row in parts if row["recommendation"] == "deploy"]
 
 
 def test_where_all_is_in_quarantine_the_summary_says_so(lived: Lived) -> None:

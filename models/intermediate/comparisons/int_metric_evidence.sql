@@ -128,10 +128,9 @@ both_readings as materialized (
                 )
             }}
             and recorded.segment = ''
+    -- no part is deployed either: which one the task would be in is not kept
     left join quarantined_critical
-        on
-            {{ is_same_comparison('recorded', 'quarantined_critical') }}
-            and recorded.segment = ''
+        on {{ is_same_comparison('recorded', 'quarantined_critical') }}
 ),
 
 with_roles as materialized (
