@@ -149,3 +149,29 @@ evidence as (select * from recorded_evidence){% endmacro %}
 {% macro segment_name(kind, name) %}{{ kind }} || {{ name }}{% endmacro %}
 {% macro label_names(label) %}jsonb_array_elements_text({{ label }}) as names (name, place){% endmacro %}
 {% macro is_segment_name() %}names.name != ''{% endmacro %}
+{% macro quarantined_tasks() %}quarantined_tasks as (select pairs.*, quarantine.reason from pairs inner join quarantine on pairs.task_id = quarantine.task_id){% endmacro %}
+{% macro quarantined_metrics() %}quarantined_metrics as (select * from int_metric_pairs),
+
+quarantined_critical as (select * from quarantined_metrics){% endmacro %}
+{% macro repeated_pairs() %}repeated_pairs as (
+    select metric_pairs.* from metric_pairs
+    inner join results_paired
+        on metric_pairs.experiment_id = results_paired.experiment_id
+){% endmacro %}
+{% macro repeated_values() %}repeated_values as (select * from repeated_pairs){% endmacro %}
+{% macro repeated_tests() %}tested as (
+    select repeated_pairs.* from repeated_pairs
+    inner join repeated_values
+        on repeated_pairs.experiment_id = repeated_values.experiment_id
+){% endmacro %}
+{% macro repeated_runs() %}task_runs as (select * from found){% endmacro %}
+{% macro task_outcomes() %}outcomes as (
+    select evaluation_results.* from evaluation_results
+    inner join evaluation_scores
+        on evaluation_results.experiment_id = evaluation_scores.experiment_id
+){% endmacro %}
+{% macro task_sequences() %}sequences as (
+    select counted_values.* from counted_values
+    inner join evaluation_trials
+        on counted_values.experiment_id = evaluation_trials.experiment_id
+){% endmacro %}

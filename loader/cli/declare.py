@@ -1,4 +1,4 @@
-"""`declare`: metrics, groups and evaluators' keys in the team's folder."""
+"""`declare`: metrics, groups, evaluators' keys and quarantined tasks in the team's folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .say import say
 
 @click.group()
 def declare() -> None:
-    """Write a metric, a group or an evaluator's key into the team's folder.
+    """Write a metric, a group, an evaluator's key or a quarantined task into the team's folder.
 
     The folder is evalmart/, found from the working directory upwards or by EVALMART_CONFIG; it
     is made where there is none. Comments, order and every other row of its files stay. What is
@@ -20,6 +20,7 @@ def declare() -> None:
       evalmart declare metric toxicity --direction lower --margin 0.02
       evalmart declare group control_v3 --role control
       evalmart declare evaluator judge_1_to_5 --metric helpfulness --scale 1:5
+      evalmart declare quarantine checkout-7 --reason "times out in staging"
     """
 
 
@@ -87,6 +88,33 @@ def evaluator(key: str, metric: str | None, scale: str | None) -> None:
     from ..team.declare import declare_evaluator  # keep --help quick
 
     _say(declare_evaluator(key, metric, scale))
+
+
+@declare.command()
+@click.argument("task")
+@click.option("--reason", metavar="TEXT", help="Why, in words; needed of a new entry.")
+@click.option("--agent", metavar="AGENT", default="*", help="Only results of this agent.")
+@click.option(
+    "--until",
+    metavar="DATE",
+    help="Last day (UTC) of results that are left out, as 2026-01-31; what comes later counts.",
+)
+def quarantine(task: str, agent: str, **asked: str | None) -> None:
+    """Leave a task out of verdicts, and have them say so, until it is mended.
+
+    Its results are loaded, compared and shown as before; a verdict counts them apart. One that
+    its records call critical can be left out, but then nothing is deployed without a person. An
+    entry ends by its date, or when its line is taken out of quarantine.csv.
+
+    \b
+    Example:
+      evalmart declare quarantine checkout-7 --reason "times out in staging"
+      evalmart declare quarantine checkout-7 --until 2026-02-28
+      evalmart declare quarantine refund-3 --agent billing --reason "reference answer is wrong"
+    """
+    from ..team.declare import declare_quarantine  # keep --help quick
+
+    _say(declare_quarantine(task, agent, _given(asked)))
 
 
 def _given(asked: dict[str, str | None]) -> dict[str, str]:

@@ -25,6 +25,7 @@ _VERDICT = (
     "set_aside_scores",
     "category_counts",
     "summary_scores",
+    "experiment_task_comparisons",
 )
 
 

@@ -89,6 +89,12 @@ def hold_critical_tasks(candidate: Candidate) -> list[Held]:
         elif not task.has_candidate and task.has_baseline:
             sentence = f"The candidate did not run the critical task {task.task_id}."
             found.append(Held(Verdict.INCONCLUSIVE, Reason("critical_task_missing", sentence)))
+        if task.is_quarantined:
+            sentence = (
+                f"The critical task {task.task_id} is in quarantine, which leaves it out of the "
+                "verdict."
+            )
+            found.append(Held(Verdict.INCONCLUSIVE, Reason("critical_task_quarantined", sentence)))
     found += [
         Held(
             Verdict.INCONCLUSIVE,

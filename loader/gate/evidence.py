@@ -162,7 +162,7 @@ def _tasks(
     return tasks, unmatched
 
 
-def _task(task_id: str, baseline: Side, candidate: Side) -> Task:
+def _task(task_id: str, baseline: Side, candidate: Side, is_quarantined: bool) -> Task:
     # a side without a value is binary as far as it goes: its runs may all have crashed
     sides = (baseline.is_binary, candidate.is_binary)
     is_binary = True in sides and False not in sides
@@ -179,6 +179,7 @@ def _task(task_id: str, baseline: Side, candidate: Side) -> Task:
         candidate_value=candidate.value,
         has_candidate=candidate.runs is not None,
         has_baseline=baseline.runs is not None,
+        is_quarantined=is_quarantined,
     )
 
 

@@ -23,6 +23,7 @@ _REVIEW_FLAGS: Final = {
     "low_coverage": "too many values are missing",
     "few_clusters": "the tasks come from too few clusters",
     "incomparable_versions": "dataset or evaluator versions differ between the arms",
+    "critical_task_quarantined": "a critical task is in quarantine",
 }
 # A bound that meets its margin but for rounding lies across it.
 _NOISE: Final = 1e-12

@@ -39,6 +39,7 @@ POLICY: Final = {
     "planned_runs_missing": "the planned runs that left no record: repeat them, or set "
     "planned_repetitions in the policy to what was made",
     "critical_task_missing": "runs of the critical tasks by the candidate",
+    "critical_task_quarantined": "the critical task out of quarantine.csv, or a person",
     "critical_task_unknown": "the right names in critical_tasks of the policy",
     "judge_not_admitted": "a judge of {metric} that people agree with: evalmart label, then "
     "annotate and build",

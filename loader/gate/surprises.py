@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -90,6 +92,7 @@ def of_seeds() -> Iterator[Notice]:
     yield from _keys()
     yield from _prices()
     yield from _changes()
+    yield from _quarantine()
 
 
 def of_variables(
@@ -159,6 +162,15 @@ def _names(policy: Policy) -> Iterator[_Said]:
             else:
                 said = f"is a metric that nobody declares{nearest(name, known)}"
             yield (section, name), said
+    hidden = [
+        (name, row["task_id"])
+        for name in policy.critical_tasks
+        for row in read_seed("quarantine")
+        if fnmatchcase(row["task_id"], name)
+    ]
+    for name, task in hidden:
+        said = f"names {name}, and {task} is in quarantine: no candidate passes without a person"
+        yield ("critical_tasks",), said
 
 
 def _amounts(policy: Policy) -> Iterator[_Said]:
@@ -323,6 +335,18 @@ def _changes() -> Iterator[Notice]:
                     "it closes no alert of what is declared"
                 )
                 yield Notice(Gravity.WARNING, sentence, file, line, column)
+
+
+def _quarantine() -> Iterator[Notice]:
+    file, rows = _own("quarantine")
+    today = datetime.now(UTC).date()
+    for line, row in rows:
+        if row["until"] and date.fromisoformat(row["until"]) < today:
+            sentence = (
+                f"is {row['until']}, which is over: what was recorded of {row['task_id']} since "
+                "counts again"
+            )
+            yield Notice(Gravity.WARNING, sentence, file, line, "until")
 
 
 def _alike(

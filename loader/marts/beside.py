@@ -1,4 +1,4 @@
-"""What is shown beside a verdict: its judge, categories, preferences, scores of a whole arm.
+"""What is shown beside a verdict: its judge, categories, preferences, scores, single tasks.
 
 Read where the marts of it are built, as `loader.marts.reading` does; a question about the past
 (`--as-of`) has no preferences, since the other side of a comparison may be of an experiment
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CATEGORIES: Final = "category_counts"
 PREFERENCES: Final = "pairwise_preferences"
 SCORES: Final = "summary_scores"
+TASKS: Final = "experiment_task_comparisons"
 _OF_ARM: Final[tuple[str, ...]] = ("experiment_id", "experiment_group", "extension_version")
 
 
@@ -61,13 +62,42 @@ def of_experiment(connection: Connection, experiment_id: str) -> Shown:
         return _of_arms(connection, set(mart_names(connection)), arms)
 
 
+def of_task(
+    connection: Connection, experiment_id: str, group: str, version: str, task_id: str
+) -> list[dict[str, object]]:
+    """Return what `experiment_task_comparisons` says of one task, where that mart is built."""
+    with reading(connection):
+        if TASKS not in mart_names(connection):
+            return []
+        return _select(
+            connection,
+            """
+            select *
+            from {experiment_task_comparisons}
+            where
+                experiment_id = %(experiment_id)s
+                and task_id = %(task_id)s
+                and candidate_group = %(group)s
+                and candidate_version = %(version)s
+            order by kind, metric
+            """,
+            {
+                "experiment_id": experiment_id, "group": group, "version": version,
+                "task_id": task_id,
+            },
+        )  # fmt: skip
+
+
 def _of_candidate(connection: Connection, present: set[str], summary: Record) -> Shown:
     names = [str(summary[name]) for name in ("candidate_group", "candidate_version")]
     candidate = _Arm("candidate", str(summary["experiment_id"]), *names)
     baseline = fetch(connection, statement("baseline_arm"), summary).records()
     arms = [_Arm("baseline", *(str(row[name]) for name in _OF_ARM)) for row in baseline]
     shown = _of_arms(connection, present, [*arms, candidate])
-    return shown._replace(sensitivity=sensitivity(connection, present, summary))
+    return shown._replace(
+        sensitivity=sensitivity(connection, present, summary),
+        tasks=_select(connection, _TASK_ROWS, summary) if TASKS in present else [],
+    )
 
 
 def _of_arms(connection: Connection, present: set[str], arms: Sequence[_Arm]) -> Shown:
@@ -123,6 +153,18 @@ inner join
             (baseline_experiment_id, baseline_group, baseline_version)
         )
 order by evaluator_key, comparative_experiment_id, baseline_experiment_id, candidate_experiment_id
+"""
+
+
+_TASK_ROWS: Final = """
+select *
+from {experiment_task_comparisons}
+where
+    experiment_id = %(experiment_id)s
+    and candidate_group = %(candidate_group)s
+    and candidate_version = %(candidate_version)s
+    and (broke_beyond_chance or fixed_beyond_chance)
+order by fixed_beyond_chance, p_value_bh, metric, task_id
 """
 
 

@@ -92,8 +92,8 @@ def critical_tasks(  # noqa: PLR0913  each narrows the tasks down
     experiments: Sequence[str],
     patterns: Sequence[str],
     marked: bool,
-) -> list[tuple[str, Side, Side]]:
-    """Return tasks with their baseline and candidate.
+) -> list[tuple[str, Side, Side, bool]]:
+    """Return tasks with their baseline and candidate, and whether they are in quarantine.
 
     Args:
         connection: to the warehouse.
@@ -114,7 +114,7 @@ def critical_tasks(  # noqa: PLR0913  each narrows the tasks down
         },
     ).fetchall()
     width = 1 + len(Side._fields)
-    return [(str(row[0]), Side(*row[1:width]), Side(*row[width:])) for row in rows]
+    return [(str(row[0]), Side(*row[1:width]), Side(*row[width:-1]), bool(row[-1])) for row in rows]
 
 
 def worse_parts(connection: Connection, key: Key, kinds: Sequence[str]) -> list[Part]:

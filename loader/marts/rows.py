@@ -117,6 +117,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     candidate_only_tasks: int = 0
     recommendation_anytime: str | None = None
     """By bounds that hold at every look, with the settings of the build."""
+    quarantined_tasks: int = 0
+    quarantined_worse: int = 0
+    quarantined_better: int = 0
+    expired_quarantines: int = 0
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,6 +169,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     candidate_value: float | None
     has_candidate: bool
     has_baseline: bool
+    is_quarantined: bool = False
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):

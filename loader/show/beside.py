@@ -1,7 +1,8 @@
 """What is shown beside a verdict and decides nothing.
 
 Which bias of its judge would turn it, categories that runs were put into, preferences of a
-judge who had two arms side by side, and scores of an arm as a whole. Every number is a mart's.
+judge who had two arms side by side, scores of an arm as a whole, and single tasks that broke or
+were mended beyond chance. Every number is a mart's.
 """
 
 from __future__ import annotations
@@ -22,8 +23,17 @@ _PREFERENCES: Final = "Preferred when judged side by side, by task (it decides n
 _SCORES: Final = "Scores of a whole arm (they decide nothing):"
 _SENSITIVITY: Final = "What a bias of its judge between the arms would turn (it decides nothing):"
 _JUDGES: Final = "What labels of people, of all experiments, tell of that judge:"
+_TASKS: Final = "Single tasks that broke or were mended beyond chance (they decide nothing):"
 _UNTOLD: Final = "What this does not tell:"
+UNTESTED: Final = {
+    "direction_unknown": "which way is better is not known",
+    "too_many_arrangements": "no exact test of so unequal numbers of runs",
+    "zero_variance": "all runs of either arm are the same",
+}
+"""`untested_reason` of `experiment_task_comparisons`."""
 _MOST_REMARK: Final = 60
+_MOST_TASKS: Final = 20
+_MOST_RUNS: Final = 3
 
 
 class Shown(NamedTuple):
@@ -39,6 +49,8 @@ class Shown(NamedTuple):
     """`summary_scores`."""
     sensitivity: Sequence[Record] = ()
     """As `loader.marts.sensitivity` returns it."""
+    tasks: Sequence[Record] = ()
+    """`experiment_task_comparisons` beyond chance, what broke first."""
 
 
 class Section(NamedTuple):
@@ -56,6 +68,7 @@ def sections(shown: Shown) -> list[Section]:
         (_CATEGORIES, _category_table(shown)),
         (_PREFERENCES, _preference_table(shown.preferences)),
         (_SCORES, _score_table(shown)),
+        (_TASKS, task_table(shown.tasks[:_MOST_TASKS])),
     )
     return [Section(heading, table) for heading, table in tables if table.rows]
 
@@ -79,6 +92,11 @@ def notes(shown: Shown) -> list[str]:
         "the first by alphabet is taken for it"
         for key in sorted(unsure)
     ]
+    if len(shown.tasks) > _MOST_TASKS:
+        told.append(
+            f"{len(shown.tasks) - _MOST_TASKS:,} more single tasks: the mart "
+            "experiment_task_comparisons has them all"
+        )
     return told
 
 
@@ -87,8 +105,20 @@ def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
     return {
         mart: [{name: row[name] for name in row if name != "arm"} for row in rows]
         for mart, rows in zip(
-            ("category_counts", "pairwise_preferences", "summary_scores", "judge_sensitivity"),
-            (shown.categories, shown.preferences, shown.scores, shown.sensitivity),
+            (
+                "category_counts",
+                "pairwise_preferences",
+                "summary_scores",
+                "judge_sensitivity",
+                "experiment_task_comparisons",
+            ),
+            (
+                shown.categories,
+                shown.preferences,
+                shown.scores,
+                shown.sensitivity,
+                shown.tasks,
+            ),
             strict=True,
         )
     }
@@ -196,6 +226,59 @@ def _category_table(shown: Shown) -> Table:
     ]
     columns = [Column("key"), Column("category")]
     return Table((*columns, *_of_arms(shown)), rows)
+
+
+def task_table(rows: Sequence[Record]) -> Table:
+    """Return a row for each task and metric of `experiment_task_comparisons`."""
+    columns = (
+        Column("task"),
+        Column("metric"),
+        Column("baseline", heading="passed before"),
+        Column("candidate", heading="passed now"),
+        Column("p_value_bh", Kind.PROBABILITY, "p (BH)"),
+        Column("found"),
+        Column("runs", heading="runs to look at"),
+    )
+    return Table(
+        columns,
+        [
+            (
+                printable(str(row["task_id"])),
+                printable(str(row["metric"])),
+                *(_passed(row, arm) for arm in ("baseline", "candidate")),
+                row["p_value_bh"],
+                _found(row),
+                _runs(row["candidate_run_ids"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def _passed(row: Record, arm: str) -> str:
+    """Return how many runs of an arm passed, or their mean."""
+    passes, runs, value = (row[f"{arm}_{name}"] for name in ("passes", "runs", "value"))
+    if passes is not None:
+        return f"{passes:,} of {runs:,}"
+    mean = f"{value:.3g}" if isinstance(value, int | float) else NULL
+    return f"mean {mean} of {runs:,}"
+
+
+def _found(row: Record) -> str:
+    told = "broke" if row["broke_beyond_chance"] else ""
+    told = "mended" if row["fixed_beyond_chance"] else told or "not beyond chance"
+    if row["untested_reason"] is not None:
+        told = UNTESTED.get(str(row["untested_reason"]), "not tested")
+    if row["is_quarantined"]:
+        told += ", in quarantine"
+    return told + (", critical" if row["is_critical"] else "")
+
+
+def _runs(ids: object) -> str:
+    """Return the first ids of runs, and how many more there are."""
+    named = [printable(str(one)) for one in ids] if isinstance(ids, list) else []
+    more = len(named) - _MOST_RUNS
+    return ", ".join([*named[:_MOST_RUNS], *([f"{more} more"] if more > 0 else [])]) or NULL
 
 
 def _share(row: Record | None, labelled: int | None) -> str:

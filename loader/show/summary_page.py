@@ -313,7 +313,22 @@ def outcome(record: Record) -> str:
     ]
     if missing:
         parts.append(f"Left out: {' and '.join(missing)}.")
-    return " ".join(parts)
+    return " ".join([*parts, *quarantine(record)])
+
+
+def quarantine(record: Record) -> Iterator[str]:
+    """Say what the team's quarantine leaves out of a verdict, and what has run out of it."""
+    count = _count(record, "quarantined_tasks")
+    if count:
+        names = ("quarantined_worse", "quarantined_better")
+        worse, better = (_number(record, name) for name in names)
+        yield (
+            f"{_tasks(count)} quarantined: left out of the verdict; {worse} of them got worse and "
+            f"{better} better."
+        )
+    expired = _count(record, "expired_quarantines")
+    if expired:
+        yield f"{_tasks(expired)} whose quarantine has run out: counted again."
 
 
 def unknowns(record: Record, metrics: Sequence[Record]) -> Iterator[str]:
@@ -363,7 +378,7 @@ def _of_candidate(metrics: Table, record: Record) -> Table:
 
 
 def _count(record: Record, name: str) -> int:
-    value = record[name]
+    value = record.get(name)
     return value if isinstance(value, int) else 0
 
 

@@ -100,6 +100,7 @@ def comparison(table: Table, output: Format) -> Table:
         Column("latency_reduction_pct", Kind.PERCENT, "latency saved", rank=3),
         Column("cost_reduction_pct", Kind.PERCENT, "cost saved", rank=4),
         *_if_any(table, "not_comparable_reason", "not comparable", 2),
+        *_if_any(table, "quarantine_reason", "quarantine", 2),
     ))  # fmt: skip
 
 
@@ -122,6 +123,10 @@ def one_task(table: Table, output: Format) -> Table:
         reason = record["not_comparable_reason"]
         if reason is not None:
             rows.append((version, "not comparable", NULL, NULL, cell(reason, Kind.TEXT)))
+        if record["quarantine_reason"] is not None:
+            state = "has run out" if record["is_quarantine_expired"] else "left out"
+            why = cell(record["quarantine_reason"], Kind.TEXT)
+            rows.append((version, "quarantine", NULL, NULL, f"{state}: {why}"))
     return Table(_TASK_COLUMNS, rows)
 
 

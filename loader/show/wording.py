@@ -65,6 +65,8 @@ FLAGS: Final = {
     "non_positive_values": "pairs with a 0 left out of the ratio",
     "differences_instead_of_ratios": "differences of means: too many zeros for ratios",
     "uneven_repetitions": "unequal numbers of runs",
+    "quarantined_tasks": "tasks in quarantine left out",
+    "critical_task_quarantined": "a critical task is in quarantine",
     "deciding_metric_guessed": "nobody named the metric that decides",
     "direction_assumed": "taken as higher is better",
     "direction_unknown": "which way is better is not known",
@@ -91,6 +93,10 @@ ABSENT: Final = {
         "tasks that both arms have: their ids have to be the same{examples}; load one of the "
         "arms again with the ids of the other"
     ),
+    "all_quarantined": (
+        "tasks that are not in quarantine: mend them, take them out of quarantine.csv, then run "
+        "evalmart build"
+    ),
     "no_values": "a score or a measurement that both arms have: evaluate the runs and ingest them",
 }
 """Code of a reason → what to do; the first that is there counts."""
@@ -116,6 +122,9 @@ OBSTACLES: Final = {
     "no_error": "more tasks, and no number of them is known: all of these differ by the same",
     "peeking": "more tasks, and no number of them is known for bounds that hold at every look",
     "few_clusters": "more tasks from other clusters: these are too few to count on",
+    "critical_task_quarantined": (
+        "a person, who looks at the critical task that is in quarantine, or takes it out"
+    ),
     "no_number_decides": "a person: as it stands no number of tasks would decide it",
     "no_pairs": "values that both arms have: evaluate the runs and ingest them",
 }

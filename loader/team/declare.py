@@ -1,4 +1,4 @@
-"""What `declare` writes into the team's folder: a metric, a group, an evaluator's key."""
+"""What `declare` writes into the team's folder: metrics, groups, evaluators' keys, quarantine."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _OPTIONS: Final = {
     "non_inferiority_margin": "--margin",
     "scale_min": "--scale",
     "scale_max": "--scale",
+    "agent_name": "--agent",
 }
 _RATIOS: Final = ("latency", "tokens", "cost")
 _UNITS: Final = {"score": "fraction", "latency": "ms", "tokens": "tokens", "cost": "US dollars"}
@@ -33,10 +34,11 @@ _GROUPS: Final = {"control": "What a candidate is compared with", "treatment": "
 
 
 class Row(NamedTuple):
-    """A row to be written: its seed, the column that names it, and what was asked of it."""
+    """A row to be written: its seed, the columns that name it, and what was asked of it."""
 
     seed: str
-    key: str
+    keys: tuple[str, ...]
+    """The first is what people call it by."""
     cells: Mapping[str, str]
     """As asked; what a new row lacks comes from `defaults`."""
     defaults: Mapping[str, str]
@@ -79,7 +81,7 @@ def declare_metric(name: str, asked: Mapping[str, str], scale: str | None = None
             for column in ("tie_margin", "non_inferiority_margin")
             if _number(asked.get(column, "")) > 1
         ]
-    rows = [Row("metrics", "metric", {"metric": metric, **asked}, defaults)]
+    rows = [Row("metrics", ("metric",), {"metric": metric, **asked}, defaults)]
     if scale is not None:
         if kind != "score":
             faults.append(f"--scale belongs to a score, and {metric} is of the kind {kind}")
@@ -123,8 +125,32 @@ def declare_group(name: str, asked: Mapping[str, str]) -> list[str]:
         faults.append("--role is needed of a new group: write control or treatment")
     defaults = {"role": role or "treatment", "description": _GROUPS.get(role or "", "A candidate")}
     row = Row(
-        "experiment_groups", "experiment_group", {"experiment_group": name, **asked}, defaults
+        "experiment_groups", ("experiment_group",), {"experiment_group": name, **asked}, defaults
     )
+    return _write([row], faults)
+
+
+def declare_quarantine(task: str, agent: str, asked: Mapping[str, str]) -> list[str]:
+    """Write a task that verdicts leave out, and why; return what to say.
+
+    Args:
+        task: its id.
+        agent: whose results are left out; * for those of all.
+        asked: cells of its row in `quarantine.csv`, by column: reason, until.
+
+    Raises:
+        ConfigurationError: as `declare_metric`.
+
+    """
+    faults = _name_faults("task_id", task)
+    if agent != "*":
+        faults += [f"--agent: {fault}" for fault in _name_faults("agent_name", agent)]
+    cells = {"task_id": task, "agent_name": agent}
+    is_known = any(cells.items() <= row.items() for row in read_seed("quarantine"))
+    if not is_known and not asked.get("reason", "").strip():
+        faults.append("--reason is needed of a task that is not in quarantine yet")
+    defaults = {"reason": asked.get("reason") or "-", "until": ""}
+    row = Row("quarantine", ("task_id", "agent_name"), {**cells, **asked}, defaults)
     return _write([row], faults)
 
 
@@ -138,7 +164,7 @@ def _evaluator_row(key: str, metric: str | None, scale: str | None, faults: list
         if not _number(low) < _number(high):
             faults.append(f"--scale is {scale!r}; write the lowest and the highest value, as 1:5")
     return Row(
-        "evaluator_metrics", "evaluator_key", cells,
+        "evaluator_metrics", ("evaluator_key",), cells,
         {"metric": key, "scale_min": "0", "scale_max": "1"},
     )  # fmt: skip
 
@@ -167,12 +193,14 @@ def _write(rows: Sequence[Row], faults: list[str]) -> list[str]:
 
 def _put(row: Row, path: Path) -> str:
     """Write a row; return what changed, in words."""
-    key = row.cells[row.key]
-    is_known = any(each[row.key] == key for each in read_seed(row.seed))
+    key = row.cells[row.keys[0]]
+    is_known = any(
+        all(each[name] == row.cells[name] for name in row.keys) for each in read_seed(row.seed)
+    )
     content = path.read_bytes()
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     cells = row.cells if is_known else {**row.defaults, **row.cells}
-    changed, changes = put_row(content.removeprefix(mark).decode(), row.key, cells)
+    changed, changes = put_row(content.removeprefix(mark).decode(), row.keys, cells)
     if not changes:
         return f"{shown(path)}: {key} is there as asked; nothing changed"
     with whole_file(path) as stream:
@@ -180,7 +208,7 @@ def _put(row: Row, path: Path) -> str:
     if is_known:
         told = ", ".join(f"{each.column} {each.old or 'empty'} → {each.new}" for each in changes)
         return f"{shown(path)}: {key}: {told}"
-    told = ", ".join(f"{each.column} {each.new}" for each in changes if each.column != row.key)
+    told = ", ".join(f"{each.column} {each.new}" for each in changes if each.column != row.keys[0])
     return f"{shown(path)}: added {key}: {told}"
 
 
@@ -190,7 +218,7 @@ def _faults(row: Row) -> list[str]:
     columns = {rule.column: rule for rule in rules.columns}
     found = []
     for column, value in row.cells.items():
-        if column == row.key:
+        if column in row.keys:
             continue
         fault = columns[column].fault(value)
         if fault:

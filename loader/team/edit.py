@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..tools import csv_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Change(NamedTuple):
@@ -19,13 +19,13 @@ class Change(NamedTuple):
     new: str
 
 
-def put_row(text: str, key: str, cells: Mapping[str, str]) -> tuple[str, list[Change]]:
+def put_row(text: str, keys: Sequence[str], cells: Mapping[str, str]) -> tuple[str, list[Change]]:
     """Set cells of the row with a key, or add such a row at the end.
 
     Args:
         text: of a sound file, without a byte order mark.
-        key: the column that names a row.
-        cells: by column, the key's among them; of a row that is there, others stay.
+        keys: the columns that name a row.
+        cells: by column, the keys' among them; of a row that is there, others stay.
 
     Returns:
         The text, comments, order and ends of lines kept, and what changed in it.
@@ -36,7 +36,7 @@ def put_row(text: str, key: str, cells: Mapping[str, str]) -> tuple[str, list[Ch
     header = csv_text.values(parts[places[0]].text)
     for place in places[1:]:
         row = dict(zip(header, csv_text.values(parts[place].text), strict=True))
-        if row[key] != cells[key]:
+        if any(row[key] != cells[key] for key in keys):
             continue
         changes = [
             Change(column, row[column], value)

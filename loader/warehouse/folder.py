@@ -13,6 +13,7 @@ NAME: Final = "evalmart"
 VARIABLE: Final = "EVALMART_CONFIG"
 SEEDS: Final = (
     "experiment_groups", "metrics", "evaluator_metrics", "model_prices", "accepted_changes",
+    "quarantine",
 )  # fmt: skip
 POLICY: Final = "policy.yml"
 VARS: Final = "vars.yml"

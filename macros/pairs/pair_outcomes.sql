@@ -90,6 +90,7 @@ outcome_pairs as (
         end as candidate_stddev,
         outcomes.baseline_repetitions,
         outcomes.candidate_repetitions,
+        outcomes.kind = 'success' as is_binary,
         outcomes.baseline_repetitions as baseline_runs,
         outcomes.candidate_repetitions as candidate_runs,
         0 as baseline_explained_runs,

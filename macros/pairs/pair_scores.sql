@@ -12,7 +12,8 @@ baseline_values as (
         evaluation_scores.value,
         evaluation_scores.value_stddev,
         evaluation_scores.repetitions,
-        evaluation_scores.failed_repetitions
+        evaluation_scores.failed_repetitions,
+        evaluation_scores.is_binary
     from tasks
     inner join evaluation_scores
         on
@@ -28,7 +29,8 @@ candidate_values as (
         evaluation_scores.value,
         evaluation_scores.value_stddev,
         evaluation_scores.repetitions,
-        evaluation_scores.failed_repetitions
+        evaluation_scores.failed_repetitions,
+        evaluation_scores.is_binary
     from tasks
     inner join evaluation_scores
         on
@@ -52,7 +54,9 @@ paired_values as (
         baseline_values.repetitions as baseline_repetitions,
         candidate_values.repetitions as candidate_repetitions,
         baseline_values.failed_repetitions as baseline_failed_repetitions,
-        candidate_values.failed_repetitions as candidate_failed_repetitions
+        candidate_values.failed_repetitions as candidate_failed_repetitions,
+        coalesce(baseline_values.is_binary, true)
+        and coalesce(candidate_values.is_binary, true) as is_binary
     from candidate_values
     full join baseline_values
         on
@@ -72,6 +76,7 @@ recorded_pairs as (
         paired_values.candidate_stddev,
         paired_values.baseline_repetitions,
         paired_values.candidate_repetitions,
+        paired_values.is_binary,
         tasks.baseline_runs,
         tasks.candidate_runs,
         -- a crash explains why its score is missing

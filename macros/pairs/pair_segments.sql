@@ -21,7 +21,7 @@ task_labels as (
             ('category', tasks.category),
             ('split', tasks.split)
         ) as labels (kind, label)
-    where labels.label is not null
+    where labels.label is not null and not tasks.is_quarantined
 ),
 
 -- an array of categories, or of splits, puts its task into each of them
@@ -55,6 +55,7 @@ comparison_sizes as (
         candidate_version,
         count(*) as task_count
     from tasks
+    where not is_quarantined
     group by experiment_id, candidate_group, candidate_version
 ),
 

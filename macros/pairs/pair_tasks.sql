@@ -18,6 +18,10 @@ tasks as materialized (
         results_paired.one_sided_metrics,
         results_paired.primary_metric,
         results_paired.is_metric_guessed,
+        results_paired.is_quarantined,
+        coalesce(candidates.metadata @> '{"critical": true}', false)
+        or coalesce(baselines.metadata @> '{"critical": true}', false)
+            as is_critical,
         -- runs that left no record are known by the plan only
         case
             when baselines.result_id is not null

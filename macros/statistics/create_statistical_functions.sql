@@ -21,6 +21,7 @@ declare
 {{ statistical_functions_paired_proportions(schema) }}
 {{ statistical_functions_anytime(schema) }}
 {{ statistical_functions_repeated_runs(schema) }}
+{{ statistical_functions_single_tasks(schema) }}
 {{ statistical_functions_sample_size(schema) }}
 {{ statistical_functions_trend(schema) }}
 $body$;

@@ -43,6 +43,11 @@
             case
                 when is_difference_instead then 'differences_instead_of_ratios'
             end,
+            case when n_quarantined > 0 then 'quarantined_tasks' end,
+            case
+                when n_quarantined_critical > 0
+                    then 'critical_task_quarantined'
+            end,
             case when has_uneven_repetitions then 'uneven_repetitions' end,
             case when is_metric_guessed then 'deciding_metric_guessed' end,
             case

@@ -16,6 +16,7 @@
 {% macro create_judge() -%}
 {%- set asked = asked_settings() -%}
 {%- set columns = judged_columns() -%}
+{%- set quarantined = quarantined_columns() -%}
 create or replace function {{ this.schema }}.judge(
     experiment_id text, settings jsonb default '{}'
 )
@@ -38,17 +39,20 @@ with
 
 recorded_evidence as (
     select
-        '' as segment, {{ columns | join(', ') }}
+        '' as segment, {{ (columns + quarantined) | join(', ') }}
     from {{ ref('experiment_metric_comparisons').include(database=false) }}
     where experiment_id = $1
     union all
     select
-        segment_kind || ':' || segment as segment, {{ columns | join(', ') }}
+        segment_kind || ':' || segment as segment, {{ columns | join(', ') }},
+        {% for name in quarantined -%}
+            0 as {{ name }}{{ ', ' if not loop.last }}
+        {%- endfor %}
     from {{ ref('experiment_segment_comparisons').include(database=false) }}
     where experiment_id = $1
 ),
 
-{{ other_readings(columns) }},
+{{ other_readings(columns + quarantined) }},
 
 {%- set composite_columns = [
     'experiment_id', 'candidate_group', 'candidate_version',
@@ -157,5 +161,13 @@ $judge$
     'p_lost_fixed_tasks', 'either_p_worse', 'either_p_worse_anytime',
     'either_improvement_low', 'either_improvement_sequence_low',
     'either_p_worse_fixed_tasks', 'p_better_holm_candidates',
+]) -%}
+{%- endmacro %}
+
+
+{# What it reads of a whole comparison alone: its parts keep none of these. #}
+{% macro quarantined_columns() -%}
+{%- do return([
+    'n_quarantined', 'n_quarantined_worse', 'n_quarantined_better',
 ]) -%}
 {%- endmacro %}

@@ -201,7 +201,10 @@ evidence as (
             {%- else -%}
                 recorded.{{ column }}
             {%- endif -%}
-            {{ ',' if not loop.last }}
+            {{- ', ' }}
+        {% endfor -%}
+        {% for name in quarantined_columns() -%}
+            0 as {{ name }}{{ ',' if not loop.last }}
         {% endfor %}
     from at_levels
     inner join recorded

@@ -5,6 +5,11 @@
 {% macro unpaired_code() -%}
     case
         when counted.total_tasks > 0 then 'no_values'
+        when
+            counted.quarantined_tasks > 0
+            and counted.baseline_only_tasks = 0
+            and counted.candidate_only_tasks = 0
+            then 'all_quarantined'
         when counted.baseline_only_tasks = 0 then 'no_baseline'
         else 'nothing_shared'
     end
@@ -15,6 +20,10 @@
     case {{ unpaired_code() }}
         when 'no_values'
             then 'Nothing to compare: no run has a score or a measurement.'
+        when 'all_quarantined'
+            then
+                'Nothing to compare: all tasks are in quarantine ('
+                || counted.quarantined_tasks || ').'
         when 'no_baseline'
             then
                 'No baseline: ' || counted.baseline_experiment_id

@@ -135,6 +135,16 @@ where
     {{ is_stop }} and role in ('deciding', 'guardrail') and n_incomparable > 0
 union all
 select
+    17 as place,
+    'critical_task_quarantined' as code,
+    null::float8 as p,
+    null::float8 as level,
+    'A task that its record calls critical is in quarantine: what became of it '
+    || 'has no say, so nothing is deployed for the rest.' as sentence
+where
+    {{ is_stop }} and is_deciding and 'critical_task_quarantined' = any(flags)
+union all
+select
     18 as place,
     case kind when 'success' then 'success_harmed' else 'tripwire_harmed' end as code,
     p_tripwire_holm as p,
@@ -278,4 +288,17 @@ select
         n_candidates) as sentence
 where
     is_deciding and n_candidates > 1
+union all
+select
+    36 as place,
+    'quarantined_tasks' as code,
+    null::float8 as p,
+    null::float8 as level,
+    format('%s quarantined: left out of the verdict; by %s, %s of them got '
+        || 'worse and %s better.',
+        case n_quarantined when 1 then '1 task is'
+            else n_quarantined || ' tasks are' end,
+        name, n_quarantined_worse, n_quarantined_better) as sentence
+where
+    is_deciding and n_quarantined > 0
 {%- endmacro %}

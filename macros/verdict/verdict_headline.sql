@@ -98,6 +98,10 @@
                 || phrases.n_incomparable
                 || ' pairs ran on different versions of the dataset or the '
                 || 'evaluator.'
+        when recommended.has_hidden_critical and not recommended.has_tripped
+            then
+                {{ capitalised('phrases.deciding_change_with_p') }}
+                || ', but a critical task is in quarantine: a person decides.'
         when recommended.has_tripped
             then
                 {{ capitalised('phrases.deciding_change_with_p') }}

@@ -35,6 +35,8 @@ obstacles as (
             when recommended.label = 'trade_off' then 'trade_off'
             when recommended.has_tripped or recommended.is_composite_worse
                 then 'harm'
+            when recommended.has_hidden_critical
+                then 'critical_task_quarantined'
             when
                 deciding_metrics.improvement is not null
                 and coalesce(deciding_metrics.lower_improvement_error, 0) = 0

@@ -90,7 +90,9 @@ conditions as (
             bool_or(n_incomparable > 0)
             filter (where role in ('deciding', 'guardrail')),
             false
-        ) as has_incomparable
+        ) as has_incomparable,
+        coalesce(bool_or('critical_task_quarantined' = any(flags)), false)
+            as has_hidden_critical
     from judged_metrics
     group by {{ comparison }}
 ),
@@ -107,6 +109,7 @@ ruled as (
         coalesce(conditions.has_tripped, false) as has_tripped,
         coalesce(conditions.has_low_coverage, false) as has_low_coverage,
         coalesce(conditions.has_incomparable, false) as has_incomparable,
+        coalesce(conditions.has_hidden_critical, false) as has_hidden_critical,
         coalesce(judged_composites.is_worse, false) as is_composite_worse,
         coalesce(judged_composites.is_gain, false) as is_composite_gain,
         judged_composites.composite_improvement,
@@ -127,6 +130,7 @@ ruled as (
         or conditions.has_tripped
         or coalesce(judged_composites.is_worse, false)
         or conditions.has_incomparable
+        or conditions.has_hidden_critical
             as is_deploy_forbidden,
         coalesce(conditions.is_direction_unknown, false) as is_direction_unknown
     from comparisons

@@ -23,16 +23,25 @@ recounted as (
         candidate_version,
         count(*) as task_count,
         count(*) filter (
-            where not_comparable_reason = 'no_baseline_result'
+            where
+            not_comparable_reason = 'no_baseline_result'
+            and not is_quarantined
         ) as candidate_only_tasks,
         count(*) filter (
-            where not_comparable_reason = 'no_candidate_result'
+            where
+            not_comparable_reason = 'no_candidate_result'
+            and not is_quarantined
         ) as baseline_only_tasks,
-        count(*) filter (where winner = 'candidate') as candidate_wins,
-        count(*) filter (where winner = 'baseline') as baseline_wins,
-        count(*) filter (where winner = 'tie') as ties,
-        avg(accuracy_improvement_pct) as avg_accuracy_improvement_pct,
-        avg(latency_reduction_pct) as avg_latency_reduction_pct
+        count(*) filter (where winner = 'candidate' and not is_quarantined)
+            as candidate_wins,
+        count(*) filter (where winner = 'baseline' and not is_quarantined)
+            as baseline_wins,
+        count(*) filter (where winner = 'tie' and not is_quarantined) as ties,
+        count(*) filter (where is_quarantined) as quarantined_tasks,
+        avg(accuracy_improvement_pct) filter (where not is_quarantined)
+            as avg_accuracy_improvement_pct,
+        avg(latency_reduction_pct) filter (where not is_quarantined)
+            as avg_latency_reduction_pct
     from comparisons
     group by experiment_id, candidate_group, candidate_version
 ),
@@ -56,9 +65,11 @@ mismatched as (
             summaries.total_tasks
             + summaries.candidate_only_tasks
             + summaries.baseline_only_tasks
+            + summaries.quarantined_tasks
         ) is distinct from recounted.task_count
         or summaries.candidate_only_tasks != recounted.candidate_only_tasks
         or summaries.baseline_only_tasks != recounted.baseline_only_tasks
+        or summaries.quarantined_tasks != recounted.quarantined_tasks
         or summaries.candidate_wins != recounted.candidate_wins
         or summaries.baseline_wins != recounted.baseline_wins
         or summaries.ties != recounted.ties

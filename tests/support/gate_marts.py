@@ -33,6 +33,10 @@ create table evals.experiment_summaries (
     total_tasks integer,
     baseline_only_tasks integer default 0,
     candidate_only_tasks integer default 0,
+    quarantined_tasks integer default 0,
+    quarantined_worse integer default 0,
+    quarantined_better integer default 0,
+    expired_quarantines integer default 0,
     required_additional_tasks bigint,
     required_repetitions integer,
     required_for text,
@@ -230,7 +234,8 @@ select
     gen_random_uuid() as candidate_result_id,
     case when total_tasks > 0 then gen_random_uuid() end as baseline_result_id,
     last_recorded_at as candidate_recorded_at,
-    case when total_tasks = 0 then 'no_baseline_result' end as not_comparable_reason
+    case when total_tasks = 0 then 'no_baseline_result' end as not_comparable_reason,
+    false as is_quarantined
 from evals.experiment_summaries
 union all
 select
@@ -238,7 +243,8 @@ select
     case
         when candidate_result_id is null then 'no_candidate_result'
         when baseline_result_id is null then 'no_baseline_result'
-    end
+    end,
+    false as is_quarantined
 from evals.evaluation_pairs;
 """
 
@@ -271,6 +277,10 @@ SUMMARY: dict[str, object] = {
     "total_tasks": 60,
     "baseline_only_tasks": 0,
     "candidate_only_tasks": 0,
+    "quarantined_tasks": 0,
+    "quarantined_worse": 0,
+    "quarantined_better": 0,
+    "expired_quarantines": 0,
     "required_additional_tasks": None,
     "required_repetitions": None,
     "required_for": None,

@@ -17,7 +17,8 @@ paired as (
         pairs.experiment_id,
         pairs.baseline_experiment_id,
         pairs.candidate_result_id,
-        pairs.baseline_result_id
+        pairs.baseline_result_id,
+        pairs.is_quarantined
     from {evaluation_comparison_view} as pairs
     inner join named on pairs.task_id = named.task_id
     where
@@ -45,7 +46,8 @@ select
     candidate_scores.repetitions as candidate_scored_repetitions,
     candidate_scores.failed_repetitions as candidate_scored_failed_repetitions,
     candidate_scores.passes as candidate_passes,
-    candidate_scores.is_binary as candidate_is_binary
+    candidate_scores.is_binary as candidate_is_binary,
+    paired.is_quarantined
 from paired
 left join {evaluation_results} as baselines
     on

@@ -65,6 +65,7 @@ tasks as (
         and coalesce(candidates.agent_name, baselines.agent_name) = %(agent)s
         -- what an arm lacks counts in the second reading of a score
         and coalesce(pairs.not_comparable_reason, '') != 'dataset_version_differs'
+        and not pairs.is_quarantined
 ),
 
 scores as (

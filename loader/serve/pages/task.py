@@ -11,6 +11,7 @@ from ...tools.tables import Kind
 from ..grids import Cell, Grid, Heading, difference, kind_of, word
 from ..view import Page, Rows, of_records
 from ..words import Piece, compared
+from .repeated import quarantine, repeated
 from .tasks import address, candidate_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def task(view: View) -> Page:
             "why_not": None
             if row["not_comparable_reason"] is None
             else word(row["not_comparable_reason"]).text,
+            "quarantine": quarantine(row),
             "numbers": _numbers(row),
+            "repeated": repeated(view.connection, candidate, task_id),
             "inputs": _shared(sides, contents, "inputs"),
             "references": _shared(sides, contents, "reference_outputs"),
             "pairs": _pairs(sides, contents),

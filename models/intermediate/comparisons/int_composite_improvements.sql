@@ -22,8 +22,14 @@
 
 with
 
-metric_pairs as not materialized (
+all_metric_pairs as not materialized (
     {{ changed_rows(ref('int_metric_pairs')) }}
+),
+
+metric_pairs as not materialized (
+    select *
+    from all_metric_pairs
+    where not is_quarantined
 ),
 
 evidence as (

@@ -44,9 +44,17 @@ missing as (
     where counts_missing
 ),
 
+{{ quarantined_metrics() }},
+
 both_readings as materialized (
     select
         recorded.*,
+        coalesce(quarantined_metrics.n_quarantined, 0) as n_quarantined,
+        coalesce(quarantined_metrics.n_quarantined_worse, 0)
+            as n_quarantined_worse,
+        coalesce(quarantined_metrics.n_quarantined_better, 0)
+            as n_quarantined_better,
+        coalesce(quarantined_critical.n_tasks, 0) as n_quarantined_critical,
         recorded.direction = 'unknown' as has_unknown_direction,
         coalesce(
             missing.improvement,
@@ -112,6 +120,17 @@ both_readings as materialized (
             {{
                 is_same_comparison('recorded', 'missing', ['segment', 'metric'])
             }}
+    left join quarantined_metrics
+        on
+            {{
+                is_same_comparison(
+                    'recorded', 'quarantined_metrics', ['metric']
+                )
+            }}
+            and recorded.segment = ''
+    -- no part is deployed either: which one the task would be in is not kept
+    left join quarantined_critical
+        on {{ is_same_comparison('recorded', 'quarantined_critical') }}
 ),
 
 with_roles as materialized (
@@ -249,6 +268,10 @@ evidence as (
         n_baseline_only,
         n_candidate_only,
         n_incomparable,
+        n_quarantined,
+        n_quarantined_worse,
+        n_quarantined_better,
+        n_quarantined_critical,
         n_unscored,
         n_clusters,
         n_ratio_excluded,

@@ -36,8 +36,15 @@
 
 with
 
-metric_pairs as not materialized (
+all_metric_pairs as not materialized (
     {{ changed_rows(ref('int_metric_pairs')) }}
+),
+
+-- what is quarantined is counted by int_metric_evidence
+metric_pairs as not materialized (
+    select *
+    from all_metric_pairs
+    where not is_quarantined
 ),
 
 {{ moment_readings() }},

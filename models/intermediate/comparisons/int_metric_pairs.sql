@@ -114,6 +114,9 @@ metric_pairs as (
         greatest(all_pairs.candidate_explained_runs, 0)
             as candidate_explained_runs,
         tasks.planned_tasks,
+        tasks.is_quarantined,
+        tasks.is_critical,
+        all_pairs.is_binary,
         metrics.metric is not null as is_declared,
         (
             metrics.metric is null

@@ -46,6 +46,10 @@ metrics as (
     select * from {{ ref('metrics') }}
 ),
 
+quarantine as (
+    select * from {{ ref('quarantine') }}
+),
+
 experiment_baselines as (
     {{ changed_rows(ref('int_experiment_baselines')) }}
 ),
@@ -79,6 +83,7 @@ candidates as (
         baseline_experiment_id,
         evaluator_versions,
         load_id,
+        recorded_at,
         success_rate is not null as is_said
     from results_with_roles
     where role = 'treatment'
@@ -100,6 +105,7 @@ controls as (
         control_results.task_id,
         control_results.experiment_group,
         control_results.extension_version,
+        control_results.agent_name,
         control_results.result_id,
         control_results.dataset_version,
         control_results.evaluator_versions,
@@ -168,6 +174,18 @@ pairs as (
             as is_metric_guessed,
         coalesce(same_controls.result_id, latest_controls.result_id)
             as baseline_result_id,
+        coalesce(
+            candidates.agent_name,
+            same_controls.agent_name,
+            latest_controls.agent_name,
+            'unknown'
+        ) as agent_name,
+        -- of a task that the candidate lacks, when the control ran it
+        coalesce(
+            candidates.recorded_at,
+            same_controls.recorded_at,
+            latest_controls.recorded_at
+        ) as recorded_at,
         case
             when same_controls.result_id is not null
                 then same_controls.dataset_version
@@ -196,6 +214,8 @@ pairs as (
 
 {{ evaluator_differences() }},
 
+{{ quarantined_tasks() }},
+
 explained as (
     select
         pairs.experiment_id,
@@ -222,7 +242,11 @@ explained as (
         end as not_comparable_reason,
         evaluator_conflicts.conflicting_metrics,
         one_sided_scores.one_sided_metrics,
-        pairs.is_metric_guessed
+        quarantined_tasks.quarantine_reason,
+        pairs.is_metric_guessed,
+        coalesce(quarantined_tasks.is_quarantined, false) as is_quarantined,
+        coalesce(quarantined_tasks.is_quarantine_expired, false)
+            as is_quarantine_expired
     from pairs
     left join evaluator_conflicts
         on
@@ -233,6 +257,11 @@ explained as (
         on
             pairs.candidate_result_id = one_sided_scores.candidate_result_id
             and pairs.baseline_result_id = one_sided_scores.baseline_result_id
+    left join quarantined_tasks
+        on
+            {{
+                is_same_comparison('pairs', 'quarantined_tasks', ['task_id'])
+            }}
 )
 
 select * from explained

@@ -75,6 +75,9 @@ joined as (
         baselines.model_version as baseline_model_version,
         results_paired.primary_metric,
         results_paired.not_comparable_reason,
+        results_paired.quarantine_reason,
+        results_paired.is_quarantined,
+        results_paired.is_quarantine_expired,
         baselines.accuracy as baseline_accuracy,
         candidates.accuracy as candidate_accuracy,
         baselines.completeness as baseline_completeness,
@@ -190,6 +193,7 @@ compared as (
             where {{ is_segment_name() }}
             order by 1
         ) as segments,
+        quarantine_reason,
         baseline_accuracy,
         candidate_accuracy,
         baseline_completeness,
@@ -231,6 +235,8 @@ compared as (
             reduction_pct('baseline_cost_usd', 'candidate_cost_usd')
         }} end as cost_reduction_pct,
         is_comparable,
+        is_quarantined,
+        is_quarantine_expired,
         baseline_success,
         candidate_success,
         baseline_passed,

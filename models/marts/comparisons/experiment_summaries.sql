@@ -60,6 +60,17 @@ named_baselines as (
         experiment_baselines.baseline_experiment_id
 ),
 
+-- what is quarantined is counted apart
+marked as (
+    select
+        *,
+        baseline_result_id is not null
+        and candidate_result_id is not null
+        and not is_quarantined
+            as is_counted
+    from comparisons
+),
+
 counted as (
     select
         experiment_id,
@@ -70,46 +81,45 @@ counted as (
         case when min(agent_name) = max(agent_name) then min(agent_name) end
             as agent_name,
         min(primary_metric) as primary_metric,
+        count(*) filter (where is_counted) as total_tasks,
+        count(*) filter (where winner = 'candidate' and not is_quarantined)
+            as candidate_wins,
+        count(*) filter (where winner = 'baseline' and not is_quarantined)
+            as baseline_wins,
+        count(*) filter (where winner = 'tie' and not is_quarantined) as ties,
+        count(*) filter (where is_counted and winner is null)
+            as undecided_tasks,
+        count(*) filter (where is_counted and not is_comparable)
+            as incomparable_tasks,
         count(*) filter (
-            where
-            baseline_result_id is not null
-            and candidate_result_id is not null
-        ) as total_tasks,
-        count(*) filter (where winner = 'candidate') as candidate_wins,
-        count(*) filter (where winner = 'baseline') as baseline_wins,
-        count(*) filter (where winner = 'tie') as ties,
+            where candidate_result_id is null and not is_quarantined
+        ) as baseline_only_tasks,
         count(*) filter (
-            where
-            baseline_result_id is not null
-            and candidate_result_id is not null
-            and winner is null
-        ) as undecided_tasks,
-        count(*) filter (
-            where
-            baseline_result_id is not null
-            and candidate_result_id is not null
-            and not is_comparable
-        ) as incomparable_tasks,
-        count(*) filter (where candidate_result_id is null)
-            as baseline_only_tasks,
-        count(*) filter (where baseline_result_id is null)
-            as candidate_only_tasks,
-        avg(accuracy_improvement_pct::numeric)
-            as avg_accuracy_improvement_pct,
-        avg(completeness_improvement_pct::numeric)
-            as avg_completeness_improvement_pct,
-        avg(efficiency_improvement_pct::numeric)
-            as avg_efficiency_improvement_pct,
-        avg(integration_quality_improvement_pct::numeric)
-            as avg_integration_quality_improvement_pct,
-        avg(latency_reduction_pct::numeric) as avg_latency_reduction_pct,
-        avg(tokens_reduction_pct::numeric) as avg_tokens_reduction_pct,
-        avg(cost_reduction_pct::numeric) as avg_cost_reduction_pct,
+            where baseline_result_id is null and not is_quarantined
+        ) as candidate_only_tasks,
+        count(*) filter (where is_quarantined) as quarantined_tasks,
+        count(*) filter (where is_quarantined and winner = 'baseline')
+            as quarantined_worse,
+        count(*) filter (where is_quarantined and winner = 'candidate')
+            as quarantined_better,
+        count(*) filter (where is_quarantine_expired) as expired_quarantines,
+        {% for improvement in [
+            'accuracy_improvement_pct',
+            'completeness_improvement_pct',
+            'efficiency_improvement_pct',
+            'integration_quality_improvement_pct',
+            'latency_reduction_pct',
+            'tokens_reduction_pct',
+            'cost_reduction_pct',
+        ] %}
+            avg({{ improvement }}::numeric) filter (where not is_quarantined)
+                as avg_{{ improvement }},
+        {% endfor %}
         least(min(baseline_recorded_at), min(candidate_recorded_at))
             as first_recorded_at,
         greatest(max(baseline_recorded_at), max(candidate_recorded_at))
             as last_recorded_at
-    from comparisons
+    from marked
     group by experiment_id, candidate_group, candidate_version
 ),
 
@@ -211,6 +221,10 @@ judged as (
         counted.incomparable_tasks::integer as incomparable_tasks,
         counted.baseline_only_tasks::integer as baseline_only_tasks,
         counted.candidate_only_tasks::integer as candidate_only_tasks,
+        counted.quarantined_tasks::integer as quarantined_tasks,
+        counted.quarantined_worse::integer as quarantined_worse,
+        counted.quarantined_better::integer as quarantined_better,
+        counted.expired_quarantines::integer as expired_quarantines,
         primary_comparisons.n_candidates::integer as candidates_of_baseline,
         counted.required_additional_tasks,
         counted.required_repetitions,

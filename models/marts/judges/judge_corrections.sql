@@ -30,6 +30,7 @@ results_paired as materialized (
         )
         and candidate_result_id is not null
         and baseline_result_id is not null
+        and not is_quarantined
 ),
 
 metric_pairs as not materialized (

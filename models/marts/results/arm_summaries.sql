@@ -22,6 +22,14 @@ arms as (
         sum(repetitions)::bigint as total_runs,
         count(success_rate)::integer as said_tasks,
         count(pass_at_k)::integer as repeated_tasks,
+        count(*) filter (where counted_repetitions > 1)::integer
+            as twice_run_tasks,
+        count(*) filter (
+            where
+            counted_repetitions > 1
+            and passed_repetitions > 0
+            and passed_repetitions < counted_repetitions
+        )::integer as flaky_tasks,
         avg(success_rate order by task_id) as success_rate,
         avg(pass_at_k order by task_id) as pass_at_k,
         avg(pass_hat_k order by task_id) as pass_hat_k,
@@ -42,6 +50,15 @@ bounded as (
         total_runs,
         said_tasks,
         repeated_tasks,
+        twice_run_tasks,
+        flaky_tasks,
+        flaky_tasks::float8 / nullif(twice_run_tasks, 0) as flaky_share,
+        {{ statistical_function('wilson_lower') }}(
+            flaky_tasks, nullif(twice_run_tasks, 0), {{ var('alpha') }}
+        ) as flaky_share_low,
+        {{ statistical_function('wilson_upper') }}(
+            flaky_tasks, nullif(twice_run_tasks, 0), {{ var('alpha') }}
+        ) as flaky_share_high,
         success_rate,
         {{ statistical_function('wilson_lower') }}(
             success_rate * said_tasks, said_tasks, {{ var('alpha') }}

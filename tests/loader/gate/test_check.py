@@ -153,6 +153,8 @@ CHANGE = "agent_name,experiment_group,metric,extension_version,accepted_by,accep
          "cached_input_usd_per_million_tokens", "are the two swapped?"),
         ("accepted_changes.csv", f"{CHANGE}a,,acuracy,1.0,ana,2025-01-01,x\n", "metric",
          "did you mean accuracy"),
+        ("quarantine.csv", "agent_name,task_id,reason,until\n*,t,slow,2026-01-31\n", "until",
+         "which is over"),
         ("vars.yml", "primary_metric: acuracy\n", "primary_metric", "did you mean accuracy"),
         ("vars.yml", "as_of: '2025-01-01'\n", "as_of", "hides every later load"),
         ("policy.yml", "version: 1\nmetrics: {acuracy: {margin: 0.1}}\n", "metrics.acuracy",

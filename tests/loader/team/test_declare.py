@@ -179,7 +179,7 @@ def test_one_row_is_changed_and_every_other_byte_kept(
         return "".join([f"key,other{ending}", *lines])
 
     between = rows[key][1] if key in rows else ""
-    changed, changes = put_row(file(rows), "key", {"key": key, "other": value})
+    changed, changes = put_row(file(rows), ("key",), {"key": key, "other": value})
     assert changed == file({**rows, key: (value, between)})
     assert bool(changes) == (key not in rows or rows[key][0] != value) or not (key or value)
     plain = "".join(record.text for record in csv_text.records(changed) if record.is_data)

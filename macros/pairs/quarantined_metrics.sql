@@ -1,0 +1,57 @@
+-- sqlfluff:exclude_rules:LT02
+{#
+    Step of int_metric_evidence, to `quarantined_metrics`: the pairs of each
+    metric that the verdict left out because their task is in quarantine, and
+    how many of them got worse or better by more than a tie.
+    `quarantined_critical` counts those of a comparison whose metadata says
+    `critical`, whatever they have values of.
+#}
+{% macro quarantined_metrics() -%}
+metric_pairs as (
+    {{ changed_rows(ref('int_metric_pairs')) }}
+),
+
+quarantined_pairs as (
+    select
+        *,
+        case when direction = 'lower' then -1 when direction = 'higher' then 1 end
+        * {{ pair_difference(
+            bounded_value('baseline_value'), bounded_value('candidate_value')
+        ) }} as gain,
+        coalesce(tie_margin, 0)::float8 as tie_width
+    from metric_pairs
+    where is_quarantined
+),
+
+quarantined_metrics as (
+    select
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        metric,
+        count(*) filter (
+            where baseline_value is not null and candidate_value is not null
+        ) as n_quarantined,
+        count(*) filter (
+            where
+            is_comparable and gain < -tie_width - {{ rounding_noise() }}
+        ) as n_quarantined_worse,
+        count(*) filter (
+            where
+            is_comparable and gain > tie_width + {{ rounding_noise() }}
+        ) as n_quarantined_better
+    from quarantined_pairs
+    group by experiment_id, candidate_group, candidate_version, metric
+),
+
+quarantined_critical as (
+    select
+        experiment_id,
+        candidate_group,
+        candidate_version,
+        count(distinct task_id) as n_tasks
+    from quarantined_pairs
+    where is_critical
+    group by experiment_id, candidate_group, candidate_version
+)
+{%- endmacro %}
