@@ -174,8 +174,11 @@ def test_an_export_holds_no_formula(url: str, mart: str) -> None:
     assert list(media.terminal_faults(result.stderr)) == []
 
 
-def test_what_is_refused_is_said_without_effect(url: str, tmp_path: Path) -> None:
+def test_what_is_refused_is_said_without_effect(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Names that there are not, rejected records, paths, options: what an error quotes."""
+    monkeypatch.chdir(tmp_path)  # --guess proposes a file where it is called
     rejected = tmp_path / "rejected.jsonl"
     rejected.write_text(
         "".join(
