@@ -18,6 +18,8 @@ _OF_LOADING = frozenset({
 })  # fmt: skip
 # the ledger of loads, which are as many as the writers made, and that of decisions
 _LEDGERS = frozenset({"load_history", "gate_decisions"})
+# over the runs of all experiments, with nothing in a row that tells which
+_OVER_ALL = frozenset({"judge_repeats"})
 
 
 def texts(url: str, without: Collection[str] = ()) -> dict[str, list[str]]:
@@ -25,7 +27,8 @@ def texts(url: str, without: Collection[str] = ()) -> dict[str, list[str]]:
 
     Args:
         url: of a database that is built.
-        without: rows that hold any of these words are left out.
+        without: rows that hold any of these words are left out, and with them the marts whose rows
+            do not say what they are of.
     """
     found: dict[str, list[str]] = {}
     with connect(url) as connection:
@@ -40,7 +43,7 @@ def texts(url: str, without: Collection[str] = ()) -> dict[str, list[str]]:
         for mart, columns in marts:
             assert isinstance(columns, list)  # noqa: S101  array_agg makes one
             kept = [name for name in columns if name not in _OF_LOADING]
-            if mart in _LEDGERS or not kept:
+            if mart in _LEDGERS or (without and mart in _OVER_ALL) or not kept:
                 continue
             query = sql.SQL("select row({})::text from {}").format(
                 sql.SQL(", ").join(map(sql.Identifier, kept)), sql.Identifier("evals", str(mart))
