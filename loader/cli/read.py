@@ -22,6 +22,7 @@ _VERDICT = (
     "experiment_segment_verdicts",
     "evaluation_comparison_view",
     "arm_summaries",
+    "pass_curves",
     "set_aside_scores",
     "category_counts",
     "summary_scores",

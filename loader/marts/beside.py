@@ -1,4 +1,4 @@
-"""What is shown beside a verdict: its judge, categories, preferences, scores, single tasks.
+"""What is shown beside a verdict: its judge, categories, preferences, scores, passes, single tasks.
 
 Read where the marts of it are built, as `loader.marts.reading` does; a question about the past
 (`--as-of`) has no preferences, since the other side of a comparison may be of an experiment
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 CATEGORIES: Final = "category_counts"
 PREFERENCES: Final = "pairwise_preferences"
 SCORES: Final = "summary_scores"
+CURVES: Final = "pass_curves"
 TASKS: Final = "experiment_task_comparisons"
 _OF_ARM: Final[tuple[str, ...]] = ("experiment_id", "experiment_group", "extension_version")
 
@@ -111,6 +112,7 @@ def _of_arms(connection: Connection, present: set[str], arms: Sequence[_Arm]) ->
         _select(connection, _CATEGORY_ROWS, columns) if CATEGORIES in present else [],
         _select(connection, _PREFERENCE_ROWS, asked) if PREFERENCES in present else [],
         _select(connection, _SCORE_ROWS, columns) if SCORES in present else [],
+        curves=_select(connection, _CURVE_ROWS, columns) if CURVES in present else [],
     )
 
 
@@ -135,6 +137,11 @@ _SCORE_ROWS: Final = (
     "select asked.name as arm, shown.* from {summary_scores} as shown"  # noqa: S608  constants
     + _OF_ARMS
     + "order by evaluator_key, arm"
+)
+_CURVE_ROWS: Final = (
+    "select asked.name as arm, shown.* from {pass_curves} as shown"  # noqa: S608  constants
+    + _OF_ARMS
+    + "order by k, arm"
 )
 # A comparison that has one of the arms on either side.
 _PREFERENCE_ROWS: Final = """

@@ -1,8 +1,8 @@
 """What is shown beside a verdict and decides nothing.
 
 Which bias of its judge would turn it, categories that runs were put into, preferences of a
-judge who had two arms side by side, scores of an arm as a whole, and single tasks that broke or
-were mended beyond chance. Every number is a mart's.
+judge who had two arms side by side, scores of an arm as a whole, how often all of several runs
+pass, and single tasks that broke or were mended beyond chance. Every number is a mart's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ _PREFERENCES: Final = "Preferred when judged side by side, by task (it decides n
 _SCORES: Final = "Scores of a whole arm (they decide nothing):"
 _SENSITIVITY: Final = "What a bias of its judge between the arms would turn (it decides nothing):"
 _JUDGES: Final = "What labels of people, of all experiments, tell of that judge:"
+_CURVES: Final = "How often all of k runs of a task pass (it decides nothing):"
 _TASKS: Final = "Single tasks that broke or were mended beyond chance (they decide nothing):"
 _UNTOLD: Final = "What this does not tell:"
 UNTESTED: Final = {
@@ -33,11 +34,12 @@ UNTESTED: Final = {
 """`untested_reason` of `experiment_task_comparisons`."""
 _MOST_REMARK: Final = 60
 _MOST_TASKS: Final = 20
+_MOST_K: Final = 8
 _MOST_RUNS: Final = 3
 
 
 class Shown(NamedTuple):
-    """What is shown of some arms; rows of the first and the last have the arm they are of."""
+    """What is shown of some arms; rows of categories, scores and curves say which arm."""
 
     arms: Sequence[str] = ()
     """Names for people, in order: baseline, candidate; else group and version."""
@@ -49,6 +51,8 @@ class Shown(NamedTuple):
     """`summary_scores`."""
     sensitivity: Sequence[Record] = ()
     """As `loader.marts.sensitivity` returns it."""
+    curves: Sequence[Record] = ()
+    """`pass_curves`."""
     tasks: Sequence[Record] = ()
     """`experiment_task_comparisons` beyond chance, what broke first."""
 
@@ -68,6 +72,7 @@ def sections(shown: Shown) -> list[Section]:
         (_CATEGORIES, _category_table(shown)),
         (_PREFERENCES, _preference_table(shown.preferences)),
         (_SCORES, _score_table(shown)),
+        (_CURVES, _curve_table(shown)),
         (_TASKS, task_table(shown.tasks[:_MOST_TASKS])),
     )
     return [Section(heading, table) for heading, table in tables if table.rows]
@@ -110,6 +115,7 @@ def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
                 "pairwise_preferences",
                 "summary_scores",
                 "judge_sensitivity",
+                "pass_curves",
                 "experiment_task_comparisons",
             ),
             (
@@ -117,6 +123,7 @@ def for_programs(shown: Shown) -> dict[str, list[dict[str, object]]]:
                 shown.preferences,
                 shown.scores,
                 shown.sensitivity,
+                shown.curves,
                 shown.tasks,
             ),
             strict=True,
@@ -226,6 +233,24 @@ def _category_table(shown: Shown) -> Table:
     ]
     columns = [Column("key"), Column("category")]
     return Table((*columns, *_of_arms(shown)), rows)
+
+
+def _curve_table(shown: Shown) -> Table:
+    """Return a row for each of the first k, a column for each arm; none for one run a task."""
+    found = {(row["k"], row["arm"]): row for row in shown.curves}
+    most = sorted({_count(row, "k") for row in shown.curves})[:_MOST_K]
+    rows = [(str(k), *(_pass(found.get((k, arm))) for arm in shown.arms)) for k in most]
+    return Table((Column("k"), *_of_arms(shown)), rows if len(rows) > 1 else [])
+
+
+def _pass(row: Record | None) -> str:
+    """Return pass^k of an arm in per cent, its interval, and over how many tasks."""
+    if row is None:
+        return NULL
+    low, high = (_percent(row[f"pass_hat_k_{end}"]) for end in ("low", "high"))
+    tasks = _count(row, "tasks")
+    named = f"{tasks:,} {'task' if tasks == 1 else 'tasks'}"
+    return f"{_percent(row['pass_hat_k'])} % ({low} … {high}, {named})"
 
 
 def task_table(rows: Sequence[Record]) -> Table:

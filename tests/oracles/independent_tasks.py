@@ -212,3 +212,23 @@ def _state(row: Row) -> str:
     if row["p_value_bh"] > ALPHA:
         return "noise"
     return "changed" if row["p_fewer_flips"] < 0.5 else "alternating"
+
+
+def pass_curve(outcomes: Mapping[str, Sequence[bool]]) -> dict[int, Row]:
+    """Return pass@k and pass^k of an arm by k: every choice of k runs of a task is gone through.
+
+    Args:
+        outcomes: of the runs of each task, whether they passed.
+
+    """
+    rows: dict[int, Row] = {}
+    for k in range(1, max(map(len, outcomes.values())) + 1):
+        chosen = [list(combinations(runs, k)) for runs in outcomes.values() if len(runs) >= k]
+        rows[k] = {"tasks": len(chosen)}
+        for name, holds in (("pass_at_k", any), ("pass_hat_k", all)):
+            passed = math.fsum(sum(map(holds, drawn)) / len(drawn) for drawn in chosen)
+            low, high = proportion_confint(passed, len(chosen), ALPHA, method="wilson")
+            rows[k] |= {
+                name: passed / len(chosen), f"{name}_low": float(low), f"{name}_high": float(high),
+            }  # fmt: skip
+    return rows

@@ -9,9 +9,11 @@ from math import isclose
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 
 import servers
-from independent_tasks import flaky_tasks, task_comparisons
+from independent_tasks import flaky_tasks, pass_curve, task_comparisons
+from loader.cli import cli
 from task_warehouse import Lived
 
 if TYPE_CHECKING:
@@ -195,6 +197,45 @@ def test_the_share_of_flaky_tasks_is_that_of_the_arm(lived: Lived) -> None:
     assert (row["twice_run_tasks"], row["flaky_tasks"]) == (len(twice), flaky)
     assert row["flaky_share"] == pytest.approx(flaky / len(twice))
     assert row["flaky_share_low"] < row["flaky_share"] < row["flaky_share_high"]
+
+
+def test_a_curve_is_what_drawing_k_runs_of_each_task_gives(lived: Lived) -> None:
+    outcomes: dict[str, list[bool]] = {}
+    for one in history():
+        if one["experiment_id"] == "history-3":
+            outcomes.setdefault(one["task_id"], []).append(one["scores"]["accuracy"] == 1)
+    expected = pass_curve(outcomes)
+    rows = lived.rows("pass_curves", "experiment_id = 'history-3'")
+    assert [row["k"] for row in sorted(rows, key=lambda row: row["k"])] == [*expected]
+    assert len({row["tasks"] for row in rows}) > 1, "no task has fewer runs than another"
+    for row in rows:
+        assert_same(row, {"pass_metric": "accuracy", **expected[row["k"]]}, row["k"])
+
+
+def test_a_curve_goes_through_what_the_arm_is_said_to_be(lived: Lived) -> None:
+    arms = {
+        (row["experiment_id"], row["experiment_group"]): row
+        for row in lived.rows("arm_summaries", "repeated_tasks > 0")
+    }
+    curves = {
+        (row["experiment_id"], row["experiment_group"]): row
+        for row in lived.rows("pass_curves", "k = 3")
+    }
+    assert arms.keys() == curves.keys()
+    assert ("single", "baseline") in arms
+    for arm, row in arms.items():
+        assert curves[arm]["tasks"] == row["repeated_tasks"]
+        names = [
+            f"{name}{end}" for name in ("pass_at_k", "pass_hat_k") for end in ("", "_low", "_high")
+        ]
+        assert_same(curves[arm], {name: row[name] for name in names}, arm)
+    told = lived.run("summary", "--experiment", "single")
+    assert "How often all of k runs of a task pass" in told
+    row = curves["single", "baseline"]
+    assert f"{100 * row['pass_hat_k']:.1f} % (" in told
+    words = ["summary", "--experiment", "single", "--format", "json", "--database-url", lived.url]
+    [asked] = json.loads(CliRunner().invoke(cli, words).stdout)
+    assert {one["k"] for one in asked["pass_curves"]} >= {1, 2, 3}
 
 
 def test_a_build_of_what_changed_is_that_of_everything(lived: Lived, tmp_path: Path) -> None:
