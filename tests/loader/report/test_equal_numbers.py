@@ -7,6 +7,7 @@ version and agent of the sample; nothing is picked by hand.
 from __future__ import annotations
 
 import html
+import operator
 from collections import defaultdict
 from math import isclose
 from typing import TYPE_CHECKING, Any
@@ -88,8 +89,16 @@ def test_every_place_has_the_same_verdict_and_counts(
     (listed,) = (
         row for row in warehouse.program("experiments") if row["experiment_id"] == EXPERIMENT_ID
     )
-    for name in ("set_aside", "category_counts", "pairwise_preferences", "summary_scores"):
+    for name in (
+        "set_aside", "category_counts", "pairwise_preferences", "summary_scores",
+        "experiment_task_comparisons",
+    ):  # fmt: skip
         assert told[0].pop(name) == []
+    assert {row["metric"] for row in told[0].pop("judge_sensitivity")} == {chosen["metric"]}
+    curves = warehouse.rows("select * from evals.pass_curves where experiment_id = %s",
+                            EXPERIMENT_ID)  # fmt: skip
+    place = operator.itemgetter("k", "experiment_group")
+    assert sorted(told[0].pop("pass_curves"), key=place) == sorted(curves, key=place) != []
     for (row,) in (told, [listed]):
         assert set(row) == set(summary)
         for name, value in summary.items():
@@ -104,7 +113,7 @@ def test_every_place_has_the_same_verdict_and_counts(
     (stat,) = warehouse.panel("experiments", "Tasks", chosen)
     (all_of,) = (
         row
-        for row in warehouse.panel("experiments", "All experiments", chosen)
+        for row in warehouse.panel("experiments", "All experiments, the latest first", chosen)
         if row["experiment"] == EXPERIMENT_ID
     )
     text = warehouse.run("summary", "--experiment", EXPERIMENT_ID)
@@ -119,7 +128,7 @@ def test_every_place_has_the_same_verdict_and_counts(
     assert told_counts in page.text
     (verdict,) = warehouse.panel("experiments", "Verdict", chosen)
     word = summary["recommendation"]
-    assert verdict["recommendation"] == all_of["recommendation"] == word
+    assert verdict["recommendation"] == all_of["verdict"] == word
     assert f"Recommendation: {word.replace('_', ' ')}" in text
     assert f"</span> {word.replace('_', ' ').capitalize()}" in page.text
     exposed = warehouse.exposed()
@@ -162,11 +171,11 @@ def test_every_place_opens_with_the_same_sentence_and_has_the_same_reasons_in_or
     sentences = [reason["sentence"] for reason in summary["recommendation_reasons"]]
     assert headline
     assert sentences
-    (stat,) = warehouse.panel("experiments", "In one sentence", chosen)
-    assert stat["headline"] == headline
+    (verdict,) = warehouse.panel("experiments", "Verdict", chosen)
+    assert verdict["headline"] == headline
     (all_of,) = (
         row
-        for row in warehouse.panel("experiments", "All experiments", chosen)
+        for row in warehouse.panel("experiments", "All experiments, the latest first", chosen)
         if row["experiment"] == EXPERIMENT_ID
     )
     assert all_of["in one sentence"] == headline
