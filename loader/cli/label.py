@@ -24,7 +24,7 @@ from .say import say
     "tasks",
     metavar="N",
     type=click.IntRange(1, 100_000),
-    default=50,
+    default=75,  # as the var minimum_labels: fewer prove nothing
     show_default=True,
     help="Tasks to draw; a run of each arm is a line.",
 )
@@ -61,7 +61,7 @@ def label(  # noqa: PLR0913  one parameter per option
 
     \b
     Example:
-      evalmart label --experiment exp-1 --n 50
+      evalmart label --experiment exp-1 --n 75
       evalmart annotate --file labels.csv --author ana
     """
     from ..judges.labelling import as_csv, draw

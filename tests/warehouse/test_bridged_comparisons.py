@@ -48,7 +48,7 @@ class Case(NamedTuple):
 CASES = {
     "level": Case(160, 90, 0.0),
     "better": Case(160, 90, 0.08, is_again=True),
-    "clustered": Case(180, 120, 0.08, clusters=2),
+    "clustered": Case(240, 180, 0.08, clusters=2),
     "thin": Case(120, 20, 0.08),
     "apart": Case(120, 0, 0.08),
 }

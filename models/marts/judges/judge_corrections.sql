@@ -147,12 +147,15 @@ corrections as (
                 and rectifier_error > 0
                 and (improvement_margin / 2.8) ^ 2 > imputed_error ^ 2
                 then least(
-                    ceil(
-                        rectifier_error ^ 2 * n_labelled
-                        / (
-                            (improvement_margin / 2.8) ^ 2
-                            - imputed_error ^ 2
-                        )
+                    greatest(
+                        ceil(
+                            rectifier_error ^ 2 * n_labelled
+                            / (
+                                (improvement_margin / 2.8) ^ 2
+                                - imputed_error ^ 2
+                            )
+                        ),
+                        {{ var('minimum_labels') }}
                     ),
                     n_pairs
                 )::integer

@@ -39,7 +39,12 @@ def test_compare_takes_one_task_or_a_limit(built: Built) -> None:
 
 def test_compare_shows_people_the_primary_metric(built: Built) -> None:
     text = built.run("compare", "--experiment", EXPERIMENT_ID).stdout
-    opening, reasons, metrics, tasks = text.split("\n\n")
+    opening, reasons, metrics, *beside, tasks = text.split("\n\n")
+    headings = [part.split(" (")[0] for part in beside[::2]]
+    assert headings == [
+        "What a bias of its judge between the arms would turn",
+        "How often all of k runs of a task pass",
+    ]
     (row,) = built.json("summary", "--experiment", EXPERIMENT_ID)
     assert opening.splitlines()[0] == row["headline"]
     assert reasons.splitlines() == [
@@ -57,7 +62,8 @@ def test_compare_shows_people_the_primary_metric(built: Built) -> None:
 def test_every_metric_is_shown_with_its_say_its_interval_and_its_finding(
     built: Built, command: str
 ) -> None:
-    lines = built.run(command, "--experiment", EXPERIMENT_ID).stdout.splitlines()
+    text = built.run(command, "--experiment", EXPERIMENT_ID).stdout
+    lines = text.partition("What a bias of its judge")[0].splitlines()
     with connect(built.url) as connection:
         rows = questions.metrics(connection, EXPERIMENT_ID).records()
     assert {"accuracy", "latency_ms", "success"} <= {row["metric"] for row in rows}

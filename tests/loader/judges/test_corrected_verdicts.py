@@ -21,8 +21,8 @@ def test_what_is_simulated_is_what_the_marts_compute() -> None:
     rng = np.random.default_rng(3)
     judge = corrected_verdicts.JUDGES[3]
     for world in (corrected_verdicts.binary, corrected_verdicts.continuous):
-        arms = world(rng, (4, 130), 0.15, judge)
-        labelled = rng.permuted(np.tile(np.arange(130) < 55, (4, 1)), axis=1)
+        arms = world(rng, (4, 150), 0.15, judge)
+        labelled = rng.permuted(np.tile(np.arange(150) < 80, (4, 1)), axis=1)
         metric = corrected_verdicts.Corrected(
             "deciding", arms[3] - arms[1], truth=arms[2] - arms[0], labelled=labelled
         )
@@ -37,7 +37,7 @@ def test_what_is_simulated_is_what_the_marts_compute() -> None:
                     [(arms[3][place, task], arms[2][place, task])]
                     if labelled[place, task] else [],
                 )
-                for task in range(130)
+                for task in range(150)
             ]  # fmt: skip
             expected = independent_corrections.powered(tasks, 0.05)
             found = {

@@ -12,8 +12,10 @@ from click.testing import CliRunner, Result
 
 from ingest_support import load_records, select
 from loader.cli import cli
+from loader.cli.label import label
 from loader.judges.labelling import COLUMNS, as_csv, blind_name, draw
 from loader.marts.labels import Labelable
+from loader.warehouse.variables import project_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,3 +134,8 @@ def test_what_is_written_is_read_back_as_annotations(
     wrong = run("label", "--experiment", "E", *asked[-2:], "--output", str(tmp_path / "x"))
     assert wrong.exit_code == 2
     assert "did you mean" in wrong.output
+
+
+def test_as_many_are_drawn_as_prove_something() -> None:
+    (drawn,) = (option for option in label.params if option.name == "tasks")
+    assert drawn.default == project_variables()["minimum_labels"]
