@@ -87,7 +87,7 @@ insert into evals_intermediate.int_metric_pairs (
     cluster_id, tie_margin, non_inferiority_margin, weight, baseline_value, candidate_value,
     baseline_repetitions, candidate_repetitions, is_comparable, baseline_runs, candidate_runs,
     baseline_explained_runs, candidate_explained_runs, is_declared, is_deciding,
-    is_metric_guessed, is_evaluator_one_sided
+    is_metric_guessed, is_evaluator_one_sided, is_quarantined, is_critical
 )
 select
     scenario || '-' || experiment, 't' || task, 'code-chef', '1', metrics.metric,
@@ -97,7 +97,7 @@ select
         when cluster_size > 0 then 'c' || task / cluster_size
     end,
     metrics.tie, metrics.margin, metrics.weight, metrics.baseline, metrics.candidate, 1, 1, true,
-    1, 1, 0, 0, true, metrics.metric = 'accuracy', false, false
+    1, 1, 0, 0, true, metrics.metric = 'accuracy', false, false, false, false
 from draws
 cross join lateral (
     values

@@ -27,6 +27,7 @@ COMPARISONS = {
     "int_metric_comparison_estimates", "int_composite_improvements", "int_metric_evidence",
     "int_experiment_verdicts", "evaluation_comparison_view", "experiment_metric_comparisons",
     "experiment_segment_comparisons", "experiment_segment_verdicts", "experiment_summaries",
+    "experiment_task_comparisons",
 }  # fmt: skip
 ALL_BUT_TRIALS = COMPARISONS | {
     "evaluation_scores", "evaluation_results", "arm_summaries",
@@ -66,6 +67,13 @@ CHANGES = {
         "select max(role) from evals.experiment_metric_comparisons where metric = 'tone'",
         "tripwire",
         "guardrail",
+    ),
+    "quarantine": Change(
+        "(agent_name, task_id, reason) values ('*', 't3', 'times out')",
+        COMPARISONS,
+        "select max(quarantined_tasks)::text from evals.experiment_summaries",
+        "0",
+        "1",
     ),
 }
 

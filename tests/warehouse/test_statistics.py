@@ -33,7 +33,7 @@ COLUMNS = (
     "baseline_value", "candidate_value", "baseline_repetitions", "candidate_repetitions",
     "baseline_stddev", "candidate_stddev", "is_comparable", "baseline_runs", "candidate_runs",
     "baseline_explained_runs", "candidate_explained_runs", "is_declared", "is_deciding",
-    "is_metric_guessed", "is_evaluator_one_sided",
+    "is_metric_guessed", "is_evaluator_one_sided", "is_quarantined", "is_critical",
 )  # fmt: skip
 
 
@@ -77,6 +77,7 @@ def rows_of(
             one.value, other.value, one.scored, other.scored, one.stddev, other.stddev,
             pair.is_comparable, one.runs, other.runs, one.explained, other.explained,
             metric.is_declared, metric.is_deciding, metric.is_guessed, metric.is_one_sided,
+            False, False,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@
     A view: it reads counts that evaluation_results has, and costs a build
     nothing.
 #}
-{{ config(materialized="view", meta={"settings": ["alpha"]}) }}
+{{ config(materialized="view") }}
 {%- set largest_k = 32 %}
 {%- set arm = 'experiment_id, experiment_group, extension_version' %}
 
