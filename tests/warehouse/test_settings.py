@@ -97,7 +97,10 @@ def test_a_var_that_a_view_begins_to_read_is_told_of_what_is_made_of_it(
 ) -> None:
     assert said() == []
     model(manifest, "int_trial_values")["raw_code"] += "{{ var('pass_metric') }}"
-    assert said() == ["evaluation_scores: its settings lack pass_metric, which its rows depend on"]
+    assert said() == [
+        f"{reader}: its settings lack pass_metric, which its rows depend on"
+        for reader in ("evaluation_scores", "experiment_task_comparisons")
+    ]
 
 
 def test_a_var_that_a_fingerprint_lacks_is_told(
