@@ -7,8 +7,9 @@
     settings: a JSON object with any of alpha, kept_level, minimum_tasks,
     minimum_clusters, minimum_coverage, harm_level, gain_level, minimum_gain,
     peeking (boolean), inference (tasks_like_these or these_tasks), candidates
-    (each or holm) and readings: of scores that are to be read otherwise than
-    recorded, as rows of judge_corrections have them.
+    (each or holm), parts (boolean: whether parts of a comparison are judged,
+    too; true if not said) and readings: of scores that are to be read otherwise
+    than recorded, as rows of judge_corrections have them.
 
     No database is named in it: a body of text is read when it is called, and a
     warehouse may be restored or copied under another name.
@@ -49,7 +50,7 @@ recorded_evidence as (
             0 as {{ name }}{{ ', ' if not loop.last }}
         {%- endfor %}
     from {{ ref('experiment_segment_comparisons').include(database=false) }}
-    where experiment_id = $1
+    where experiment_id = $1 and coalesce(($2 ->> 'parts')::boolean, true)
 ),
 
 {{ other_readings(columns + quarantined) }},
@@ -75,7 +76,10 @@ recorded_composites as (
         p_composite_better_anytime as p_better_anytime,
         p_composite_worse_anytime as p_worse_anytime
     from {{ this.include(database=false) }}
-    where experiment_id = $1 and composite_improvement is not null
+    where
+        experiment_id = $1
+        and composite_improvement is not null
+        and coalesce(($2 ->> 'parts')::boolean, true)
 ),
 
 -- what a score was read otherwise for is not in the composite as recorded

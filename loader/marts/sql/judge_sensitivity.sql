@@ -86,6 +86,7 @@ tried as (
         lateral {judge}(
             %(experiment_id)s,
             jsonb_build_object(
+                'parts', false,
                 'readings',
                 jsonb_build_array(
                     jsonb_build_object(
