@@ -15,7 +15,7 @@ from .beside import of_candidates, of_experiment
 from .evidence import examples, set_aside
 from .listing import Field, Listing
 from .names import check_experiment, distinct
-from .reading import fetch, mart_names, on_marts, select_all, statement
+from .reading import fetch, fetch_planned_once, mart_names, on_marts, select_all, statement
 from .states import schema_name
 
 if TYPE_CHECKING:
@@ -350,7 +350,7 @@ def history(connection: Connection, row: Record) -> list[Record] | None:
     for experiment, names in arms.items():
         # by one experiment, which PostgreSQL then knows of every table in the view; both arms
         # of it at once, because a plan of the view takes longer than its rows
-        told += fetch(
+        told += fetch_planned_once(
             connection,
             statement("task_history"),
             {

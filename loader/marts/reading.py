@@ -170,6 +170,20 @@ def select_all(
     return fetch(connection, query, parameters)
 
 
+def fetch_planned_once(
+    connection: Connection, query: sql.Composed, parameters: Mapping[str, object]
+) -> Table:
+    """Return a query's rows by a plan that the connection keeps, whatever the values.
+
+    For what reads views that take longer to plan than their rows to find, by one experiment.
+    Called within `reading`; behind a pooler nothing is kept, and it is planned each time.
+    """
+    connection.execute("set local plan_cache_mode = force_generic_plan")
+    found = fetch(connection, query, parameters, prepare=True)
+    connection.execute("set local plan_cache_mode = auto")
+    return found
+
+
 def fetch(
     connection: Connection,
     query: sql.Composed,
@@ -183,7 +197,7 @@ def fetch(
         connection: to the warehouse.
         query: what to ask.
         parameters: its values.
-        prepare: False plans it for these values each time; else psycopg decides.
+        prepare: False plans it for these values each time, True keeps it; else psycopg decides.
     """
     cursor = connection.execute(query, parameters, prepare=prepare)
     columns = tuple(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..warehouse.variables import project_variables
-from .reading import fetch, statement
+from .reading import fetch_planned_once, statement
 from .states import schema_name
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def sensitivity(
         return []
     settings = project_variables()
     levels = {name: float(settings[name]) for name in ("alpha", "kept_level")}
-    found = fetch(connection, statement("judge_sensitivity"), {**summary, **levels}).records()
+    found = fetch_planned_once(
+        connection, statement("judge_sensitivity"), {**summary, **levels}
+    ).records()
     judges = _judges(connection, present, summary, str(found[0]["metric"])) if found else []
     return [{**row, "judges": judges} for row in found]
 
@@ -65,7 +67,7 @@ def _judges(
         return []
     experiment = str(summary["experiment_id"])
     linked = sorted({experiment, str(summary["baseline_experiment_id"] or experiment)})
-    return fetch(
+    return fetch_planned_once(
         connection,
         statement("labelled_judges"),
         {**summary, "metric": metric, "experiments": linked},
