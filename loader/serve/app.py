@@ -30,7 +30,7 @@ with needed("serve"):
 
 from ..marts.browsing import summaries
 from ..marts.listing import csv_blocks
-from .pages import agents, compare, experiment, experiments, history, task, tasks
+from .pages import agents, compare, experiment, experiment_parts, experiments, history, task, tasks
 from .reporting import policy_of, report_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 PAGES: Final[dict[str, Callable[[View], Page]]] = {
     "/experiments": experiments.experiments,
     "/experiment": experiment.experiment,
-    "/experiment/beside": experiment.beside_verdict,
+    "/experiment/beside": experiment_parts.beside_verdict,
     "/tasks": tasks.tasks,
     "/task": task.task,
     "/task/history": task.history,
@@ -74,9 +74,9 @@ LISTS: Final[dict[str, Callable[[View], Listed]]] = {
 }
 """Tables of any length, which are sent as they are read."""
 TABLES: Final[dict[str, Callable[[View], Rows]]] = {
-    "/experiment/metrics": experiment.metric_rows,
-    "/experiment/segments": experiment.segment_rows,
-    "/experiment/arms": experiment.arm_rows,
+    "/experiment/metrics": experiment_parts.metric_rows,
+    "/experiment/segments": experiment_parts.segment_rows,
+    "/experiment/arms": experiment_parts.arm_rows,
     "/task/scores": task.score_rows,
     "/task/runs": task.run_rows,
     "/task/history": task.history_rows,

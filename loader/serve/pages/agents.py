@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ...marts import browsing
+from ...marts import browsing, lists
 from ...marts.listing import Order
 from ...marts.pages import read_agent
 from ...show.render import NULL, cell, number, printable, with_unit
@@ -31,9 +31,9 @@ _MOST_VERSIONS: Final = 100
 def filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
     """Return what `agents` lists."""
     return (
-        browsing.AGENTS,
+        lists.AGENTS,
         {"search": asked.pattern()},
-        asked.order(browsing.AGENTS, Order("last_recorded_at", is_descending=True)),
+        asked.order(lists.AGENTS, Order("last_recorded_at", is_descending=True)),
     )
 
 
@@ -74,13 +74,13 @@ def agents(view: View) -> Page:
 def alert_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
     """Return what `alerts` lists."""
     return (
-        browsing.ALERTS,
+        lists.ALERTS,
         {
             "search": asked.pattern(),
             "agent": asked.text("agent"),
             "state": asked.choice("state", STATES),
         },
-        asked.order(browsing.ALERTS, Order("found_at", is_descending=True)),
+        asked.order(lists.ALERTS, Order("found_at", is_descending=True)),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...marts import browsing
+from ...marts import browsing, lists
 from ...marts.listing import Order
 from ...show import wording
 from ...show.metric_page import kind_of_values
@@ -89,7 +89,7 @@ def _filters(view: View, sides: Sequence[Side]) -> tuple[Listing, dict[str, obje
     deciding = next((row for row in sides[0].metrics if row["metric"] == metric), None)
     is_lower = deciding is not None and deciding["direction"] == "lower"
     return (
-        browsing.BOTH,
+        lists.BOTH,
         {
             "one_experiment": one.experiment_id,
             "one_candidate": one.group,
@@ -100,7 +100,7 @@ def _filters(view: View, sides: Sequence[Side]) -> tuple[Listing, dict[str, obje
             "sign": -1.0 if is_lower else 1.0,
             "search": view.asked.pattern(),
         },
-        view.asked.order(browsing.BOTH, Order("difference")),
+        view.asked.order(lists.BOTH, Order("difference")),
     )
 
 

@@ -10,11 +10,11 @@ from ...show import asides, beside, wording
 from ...show.metric_page import arm_table, kind_of_values
 from ...show.render import NULL, cell, named_p, printable, with_unit
 from ...show.summary_page import outcome, title, unknowns
-from ...tools.tables import Kind, Table
+from ...tools.tables import Kind
 from .. import drawing
-from ..asking import Unanswerable
 from ..grids import Cell, Grid, Heading, of_table, word
-from ..view import Page, Rows, of_records
+from ..view import Page, of_records
+from . import experiment_parts as parts
 from .experiments import ENDS, improvement, interval
 from .tasks import address
 
@@ -76,7 +76,7 @@ def experiment(view: View) -> Page:
                 **common,
                 "nothing": without_candidate(experiment_id),
                 "arms": _of_arms(view, arms),
-                "beside": _beside(shown),
+                "beside": parts.grids(shown),
             },
             "experiments",
         )
@@ -101,77 +101,18 @@ def experiment(view: View) -> Page:
             "candidates": _candidates(view, summaries, candidate) if len(summaries) > 1 else None,
             "metrics": (metrics := _metrics(found.metrics)),
             "with_say": sum(not row.say.startswith("no say") for row in metrics),
-            "metrics_csv": view.link("/experiment/metrics.csv", **_of(candidate)),
+            "metrics_csv": view.link("/experiment/metrics.csv", **parts.of(candidate)),
             "segments": _segments(view, found, candidate),
             "ways": _ways(view, found, candidate),
             "tasks": view.link("/tasks", **address(candidate)),
             "arms": _of_arms(view, arms),
-            "beside": [] if found.shown is None else _beside(found.shown),
-            "beside_link": view.link("/experiment/beside", **_of(candidate))
+            "beside": [] if found.shown is None else parts.grids(found.shown),
+            "beside_link": view.link("/experiment/beside", **parts.of(candidate))
             if found.shown is None
             else None,
         },
         "experiments",
     )
-
-
-def beside_verdict(view: View) -> Page:
-    """Return what stands beside a verdict and decides nothing, which may take a while."""
-    summaries = browsing.summaries(view.connection, view.asked.name("id"))
-    if not summaries:
-        raise Unanswerable("The experiment has no candidate yet, and so no verdict.")
-    candidate = view.asked.candidate(summaries)
-    summary = next(
-        row
-        for row in summaries
-        if (row["candidate_group"], row["candidate_version"]) == candidate[1:]
-    )
-    shown = browsing.shown_beside(view.connection, summary)
-    return Page(
-        "beside.html.j2",
-        f"Beside the verdict on {printable(candidate.experiment_id)}",
-        {
-            "candidate": candidate,
-            "experiment": view.link("/experiment", **_of(candidate)),
-            "tables": _beside(shown),
-            "notes": beside.notes(shown),
-        },
-        "experiments",
-    )
-
-
-def metric_rows(view: View) -> Rows:
-    """Return `experiment_metric_comparisons` of a candidate, for programs."""
-    summaries = browsing.summaries(view.connection, view.asked.name("id"))
-    if not summaries:
-        return Rows("metrics", Table((), []))
-    candidate = view.asked.candidate(summaries)
-    return Rows("metrics", of_records(browsing.metrics(view.connection, candidate)))
-
-
-def segment_rows(view: View) -> Rows:
-    """Return `experiment_segment_verdicts` of a candidate, for programs."""
-    summaries = browsing.summaries(view.connection, view.asked.name("id"))
-    if not summaries:
-        return Rows("segments", Table((), []))
-    candidate = view.asked.candidate(summaries)
-    return Rows("segments", of_records(browsing.segments(view.connection, candidate)))
-
-
-def arm_rows(view: View) -> Rows:
-    """Return `arm_summaries` of an experiment, for programs."""
-    experiment_id = view.asked.name("id")
-    summaries = browsing.summaries(view.connection, experiment_id)
-    baselines = {str(row["baseline_experiment_id"] or experiment_id) for row in summaries}
-    return Rows(
-        "arms", of_records(browsing.arms(view.connection, sorted({experiment_id, *baselines})))
-    )
-
-
-def _of(candidate: Candidate) -> dict[str, object]:
-    return {
-        "id": candidate.experiment_id, "group": candidate.group, "version": candidate.version,
-    }  # fmt: skip
 
 
 def _verdict(found: Overview) -> dict[str, object]:
@@ -348,7 +289,7 @@ def _segments(view: View, found: Overview, candidate: Candidate) -> Grid | None:
             ]
             for row in found.segments
         ],
-        view.link("/experiment/segments.csv", **_of(candidate)),
+        view.link("/experiment/segments.csv", **parts.of(candidate)),
     )  # fmt: skip
 
 
@@ -425,13 +366,6 @@ def _of_arms(view: View, arms: Sequence[Record]) -> Grid | None:
         for line, row in zip(grid.rows, arms, strict=True)
     ]
     return grid._replace(rows=rows)
-
-
-def _beside(shown: beside.Shown) -> list[Grid]:
-    return [
-        of_table(section.heading.removesuffix(":"), section.table)
-        for section in beside.sections(shown)
-    ]
 
 
 def _text(value: object) -> str | None:

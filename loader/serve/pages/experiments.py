@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ...marts import browsing
+from ...marts import browsing, lists
 from ...marts.listing import Order
 from ...show import wording
 from ...show.render import NULL, cell, printable
@@ -29,7 +29,7 @@ ENDS: Final = ("improvement_low_pct", "improvement_high_pct")
 def filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
     """Return what `experiments` lists."""
     return (
-        browsing.EXPERIMENTS,
+        lists.EXPERIMENTS,
         {
             "search": asked.pattern(),
             "agent": asked.text("agent"),
@@ -37,7 +37,7 @@ def filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
             "since": asked.day("since"),
             "until": asked.day("until", is_end=True),
         },
-        asked.order(browsing.EXPERIMENTS, Order("last_recorded_at", is_descending=True)),
+        asked.order(lists.EXPERIMENTS, Order("last_recorded_at", is_descending=True)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from ...gate.ledger import is_readable
 from ...gate.replay import replay
-from ...marts import browsing, catalog
+from ...marts import browsing, catalog, lists
 from ...marts.listing import Order
 from ...show.render import cell, printable
 from ...tools.tables import Kind, Table
@@ -31,9 +31,9 @@ _LONGEST: Final = 4_000
 def load_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
     """Return what `loads` lists."""
     return (
-        browsing.LOADS,
+        lists.LOADS,
         {"search": asked.pattern(), "show": asked.choice("show", LOADS)},
-        asked.order(browsing.LOADS, Order("load_id", is_descending=True)),
+        asked.order(lists.LOADS, Order("load_id", is_descending=True)),
     )
 
 
@@ -154,13 +154,13 @@ def rejected_rows(view: View) -> Rows:
 def decision_filters(asked: Asked) -> tuple[Listing, dict[str, object], Order]:
     """Return what `decisions` lists."""
     return (
-        browsing.DECISIONS,
+        lists.DECISIONS,
         {
             "search": asked.pattern(),
             "verdict": asked.choice("verdict", VERDICTS),
             "experiment": asked.text("experiment"),
         },
-        asked.order(browsing.DECISIONS, Order("decided_at", is_descending=True)),
+        asked.order(lists.DECISIONS, Order("decided_at", is_descending=True)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ...marts import browsing
@@ -10,7 +9,7 @@ from ...show.render import NULL, cell, printable, with_unit
 from ...tools.tables import Kind
 from ..grids import Cell, Grid, Heading, difference, kind_of, word
 from ..view import Page, Rows, of_records
-from ..words import Piece, compared
+from . import texts
 from .repeated import quarantine, repeated
 from .tasks import address, candidate_of
 
@@ -21,16 +20,7 @@ if TYPE_CHECKING:
 
     Record = Mapping[str, object]
 
-_LONGEST: Final = 60_000
-"""Characters of one text that a page shows."""
 _ARMS: Final = ("baseline", "candidate")
-
-
-class Text(NamedTuple):
-    """A content as a page shows it."""
-
-    pieces: Sequence[Piece]
-    note: str = ""
 
 
 class Run(NamedTuple):
@@ -42,7 +32,7 @@ class Run(NamedTuple):
     style: str
     error: str | None
     trace: str | None
-    output: Text | None
+    output: texts.Text | None
     comments: Sequence[tuple[str, str]]
 
 
@@ -218,13 +208,13 @@ def _pairs(
         runs = [
             next((run for run in side if run["trial_number"] == number), None) for side in sides
         ]
-        texts = [
+        answers = [
             None
             if run is None
-            else _text((contents.get((run["result_id"], number)) or {}).get("outputs"))
+            else texts.text_of((contents.get((run["result_id"], number)) or {}).get("outputs"))
             for run in runs
         ]
-        shown, note = _side_by_side(texts)
+        shown, note = texts.side_by_side(answers)
         pairs.append(
             Pair(
                 number,
@@ -238,21 +228,7 @@ def _pairs(
     return pairs
 
 
-def _side_by_side(texts: Sequence[str | None]) -> tuple[list[Text | None], str]:
-    """Return what both arms answered, the words marked that the other lacks."""
-    whole = [None if text is None else _cut(text) for text in texts]
-    one, other = whole
-    if one is None or other is None:
-        return whole, ""
-    if texts[0] == texts[1]:
-        return whole, "Both arms answered the same."
-    pieces = compared(one.pieces[0].text, other.pieces[0].text)
-    if pieces is None:
-        return whole, "The answers are too long to compare word by word."
-    return [text._replace(pieces=part) for text, part in zip((one, other), pieces, strict=True)], ""
-
-
-def _run(run: Record, output: Text | None) -> Run:
+def _run(run: Record, output: texts.Text | None) -> Run:
     success = run["success"]
     ended = {True: "ended well", False: "ended badly"}.get(success, "does not say how it ended")  # type: ignore[call-overload]
     comments = run["comments"] if isinstance(run["comments"], dict) else {}
@@ -276,10 +252,10 @@ def _run(run: Record, output: Text | None) -> Run:
         facts,
         ended,
         {True: "good", False: "bad"}.get(success, ""),  # type: ignore[call-overload]
-        None if run["error_message"] is None else str(run["error_message"])[:_LONGEST],
+        None if run["error_message"] is None else str(run["error_message"])[: texts.LONGEST],
         str(trace) if is_web else None,
         output,
-        [(printable(str(key)), _string(value)) for key, value in sorted(comments.items())],
+        [(printable(str(key)), texts.string(value)) for key, value in sorted(comments.items())],
     )
 
 
@@ -287,56 +263,18 @@ def _shared(
     sides: Sequence[Sequence[Record]],
     contents: Mapping[tuple[object, object], Record],
     name: str,
-) -> list[tuple[str, Text]]:
+) -> list[tuple[str, texts.Text]]:
     """Return what both arms were given: once where it is the same, else of each."""
     found: dict[str, list[str]] = {}
     for arm, side in zip(_ARMS, sides, strict=True):
         for run in side:
             content = contents.get((run["result_id"], run["trial_number"]))
-            text = None if content is None else _text(content[name])
+            text = None if content is None else texts.text_of(content[name])
             if text is not None and arm not in found.setdefault(text, []):
                 found[text].append(arm)
     if len(found) == 1:
-        return [("", _cut(text)) for text in found]
-    return [(", ".join(arms), _cut(text)) for text, arms in list(found.items())[:10]]
-
-
-def _text(value: object) -> str | None:
-    """Return a content as text: as it is, or as JSON over several lines."""
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, dict) and len(value) == 1:
-        (only,) = value.values()
-        return (
-            only
-            if isinstance(only, str)
-            else _talk(only) or json.dumps(value, indent=2, ensure_ascii=False)
-        )
-    return _talk(value) or json.dumps(value, indent=2, ensure_ascii=False)
-
-
-def _talk(value: object) -> str | None:
-    """Return messages of a talk as a person reads them; None for anything else."""
-    lines = []
-    for part in value if isinstance(value, list) else []:
-        if not isinstance(part, dict) or part.keys() != {"role", "content"}:
-            return None
-        if not all(isinstance(each, str) for each in part.values()):
-            return None
-        lines.append(f"{part['role']}: {part['content']}")
-    return "\n\n".join(lines) or None
-
-
-def _string(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _cut(text: str) -> Text:
-    left = len(text) - _LONGEST
-    note = f"{left:,} characters more are not shown." if left > 0 else ""
-    return Text([Piece(text[:_LONGEST], is_other=False)], note)
+        return [("", texts.cut(text)) for text in found]
+    return [(", ".join(arms), texts.cut(text)) for text, arms in list(found.items())[:10]]
 
 
 def _scores(found: browsing.Task, sides: Sequence[Sequence[Record]], view: View) -> Grid | None:

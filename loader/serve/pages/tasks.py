@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ...marts import browsing
+from ...marts import browsing, lists
 from ...marts.listing import Order
 from ...show.render import printable, with_unit
 from ...tools.tables import Kind
@@ -41,14 +41,14 @@ def filters(asked: Asked, candidate: Candidate) -> tuple[Listing, dict[str, obje
     if segment is not None and (kind not in _KINDS or not name):
         raise Unanswerable(f"segment is KIND:NAME, KIND one of: {', '.join(_KINDS)}.")
     return (
-        browsing.TASKS,
+        lists.TASKS,
         {
             **candidate.parameters(),
             "search": asked.pattern(),
             "show": asked.choice("show", SHOWS),
             "segment": segment,
         },
-        asked.order(browsing.TASKS, Order("primary_difference")),
+        asked.order(lists.TASKS, Order("primary_difference")),
     )
 
 

@@ -135,7 +135,7 @@ def test_every_page_forwards_and_back_is_every_row_once(
     import psycopg
 
     from loader.marts import listing
-    from loader.marts.browsing import EXPERIMENTS
+    from loader.marts.lists import EXPERIMENTS
     from loader.marts.reading import reading
 
     monkeypatch.setattr(listing, "MOST_ROWS", 3)
