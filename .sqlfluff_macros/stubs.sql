@@ -170,6 +170,11 @@ quarantined_critical as (select * from quarantined_metrics){% endmacro %}
     inner join evaluation_scores
         on evaluation_results.experiment_id = evaluation_scores.experiment_id
 ){% endmacro %}
+{% macro anchored_versions() %}anchored_versions as (
+    select seen_versions.* from seen_versions
+    inner join sort_keys
+        on seen_versions.extension_version = sort_keys.extension_version
+){% endmacro %}
 {% macro task_sequences() %}sequences as (
     select counted_values.* from counted_values
     inner join evaluation_trials

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from statsmodels.stats.proportion import proportion_confint
 
 import servers
 from independent_tasks import flaky_tasks, pass_curve, task_comparisons
@@ -196,7 +197,9 @@ def test_the_share_of_flaky_tasks_is_that_of_the_arm(lived: Lived) -> None:
     flaky = sum(len(set(found)) > 1 for found in twice)
     assert (row["twice_run_tasks"], row["flaky_tasks"]) == (len(twice), flaky)
     assert row["flaky_share"] == pytest.approx(flaky / len(twice))
-    assert row["flaky_share_low"] < row["flaky_share"] < row["flaky_share_high"]
+    low, high = proportion_confint(flaky, len(twice), 0.05, method="wilson")
+    assert row["flaky_share_low"] == pytest.approx(low, rel=1e-9)
+    assert row["flaky_share_high"] == pytest.approx(high, rel=1e-9)
 
 
 def test_a_curve_is_what_drawing_k_runs_of_each_task_gives(lived: Lived) -> None:
