@@ -15,9 +15,6 @@ grouped as (
         max(whole_segments) as whole_segments,
         min(kind) as kind,
         min(direction) as direction,
-        min(tie_margin) as tie_margin,
-        min(non_inferiority_margin) as non_inferiority_margin,
-        min(weight) as weight,
         max(planned_tasks) as n_planned_tasks,
         bool_or(is_declared) as is_declared,
         bool_or(is_direction_said) as is_direction_said,
@@ -60,18 +57,26 @@ grouped as (
         counts_missing
 ),
 
+metric_ties as (
+    select * from {{ ref('int_metric_ties') }}
+),
+
 centres as (
     select
-        *,
+        grouped.*,
         -- one integer is hashed and compared faster than four texts
         row_number() over () as comparison_number,
-        case when direction = 'lower' then -1 else 1 end as direction_sign,
-        coalesce(tie_margin, 0)::float8 as tie_width,
-        baseline_sum / nullif(n_pairs, 0) as baseline_mean,
-        candidate_sum / nullif(n_pairs, 0) as candidate_mean,
-        difference_sum / nullif(n_pairs, 0) as mean_difference,
-        log_ratio_sum / nullif(n_ratio_pairs, 0) as mean_log_ratio,
-        greatest(baseline_scale, candidate_scale) as scale
+        case when grouped.direction = 'lower' then -1 else 1 end
+            as direction_sign,
+        coalesce(metric_ties.tie_margin, 0)::float8 as tie_width,
+        grouped.baseline_sum / nullif(grouped.n_pairs, 0) as baseline_mean,
+        grouped.candidate_sum / nullif(grouped.n_pairs, 0) as candidate_mean,
+        grouped.difference_sum / nullif(grouped.n_pairs, 0) as mean_difference,
+        grouped.log_ratio_sum / nullif(grouped.n_ratio_pairs, 0)
+            as mean_log_ratio,
+        greatest(grouped.baseline_scale, grouped.candidate_scale) as scale
     from grouped
+    left join metric_ties
+        on grouped.metric = metric_ties.metric
 )
 {%- endmacro %}

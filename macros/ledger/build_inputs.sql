@@ -1,7 +1,9 @@
 {#
     What the rows of a model are made of: `parents`, the models of the ledger,
-    and `seeds`, that it reads itself or by way of views. Asked of dbt's graph,
-    since what a list forgets would leave a mart stale and nobody would know.
+    and `seeds`, that it reads itself or by way of views. Of a view that reads
+    seeds and nothing else what it shows counts, not the seeds: an edit of
+    another column changes nothing. Asked of dbt's graph, since what a list
+    forgets would leave a mart stale and nobody would know.
     A table that the ledger does not keep is an error: no build could tell which
     of its rows have changed.
 #}
@@ -20,6 +22,8 @@
         {% set input = graph.nodes[unique_id] %}
         {% if input.resource_type == 'seed' %}
             {% do inputs.seeds.update({unique_id: input.relation_name}) %}
+        {% elif shows_seeds_alone(input) %}
+            {% do inputs.seeds.update({unique_id: input.relation_name}) %}
         {% elif input.config.incremental_strategy == 'replace_experiments' %}
             {% do inputs.parents.update({unique_id: input.alias}) %}
         {% elif input.config.materialized in ['view', 'ephemeral'] %}
@@ -32,4 +36,16 @@
             ) %}
         {% endif %}
     {% endfor %}
+{% endmacro %}
+
+
+{% macro shows_seeds_alone(node) %}
+    {% set kinds = {} %}
+    {% for unique_id in node.depends_on.nodes %}
+        {% do kinds.update({unique_id.split('.')[0]: unique_id}) %}
+    {% endfor %}
+    {% do kinds.pop('function', none) %}
+    {% do return(
+        node.config.materialized == 'view' and kinds.keys() | list == ['seed']
+    ) %}
 {% endmacro %}

@@ -11,16 +11,23 @@ metric_pairs as (
     {{ changed_rows(ref('int_metric_pairs')) }}
 ),
 
+metric_ties as (
+    select * from {{ ref('int_metric_ties') }}
+),
+
 quarantined_pairs as (
     select
-        *,
-        case when direction = 'lower' then -1 when direction = 'higher' then 1 end
+        metric_pairs.*,
+        case metric_pairs.direction when 'lower' then -1 when 'higher' then 1 end
         * {{ pair_difference(
-            bounded_value('baseline_value'), bounded_value('candidate_value')
+            bounded_value('metric_pairs.baseline_value'),
+            bounded_value('metric_pairs.candidate_value')
         ) }} as gain,
-        coalesce(tie_margin, 0)::float8 as tie_width
+        coalesce(metric_ties.tie_margin, 0)::float8 as tie_width
     from metric_pairs
-    where is_quarantined
+    left join metric_ties
+        on metric_pairs.metric = metric_ties.metric
+    where metric_pairs.is_quarantined
 ),
 
 quarantined_metrics as (

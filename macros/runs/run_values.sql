@@ -32,7 +32,7 @@ evaluator_metrics as not materialized (
 ),
 
 metrics as not materialized (
-    select * from {{ ref('metrics') }}
+    select * from {{ ref('int_metric_kinds') }}
 ),
 
 undeclared_keys as not materialized (

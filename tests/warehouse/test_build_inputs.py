@@ -36,40 +36,90 @@ ALL_BUT_TRIALS = COMPARISONS | {
 
 
 class Change(NamedTuple):
-    """A row of a seed, what is made of the seed, and what a mart says of it before and after."""
+    """An edit of a seed, what is made of it, and what a mart says of it before and after."""
 
-    row: str
+    edit: str
     readers: set[str]
     asked: str
     before: str
     after: str
 
 
+# An edited margin costs no pass over tasks, an edited tie no pass over values.
+OF_MARGINS = COMPARISONS - {
+    "int_results_paired", "int_metric_pairs", "int_metric_pair_moments",
+    "evaluation_comparison_view", "experiment_task_comparisons",
+}  # fmt: skip
+OF_TIES = OF_MARGINS | {"int_metric_pair_moments", "evaluation_comparison_view"}
+OF_DIRECTIONS = COMPARISONS - {"int_results_paired"}
+
 CHANGES = {
     "evaluator_metrics": Change(
-        "(evaluator_key, metric, scale_min, scale_max) values ('style_v2', 'style', 0, 1)",
+        "insert into evals_staging.evaluator_metrics (evaluator_key, metric, scale_min, scale_max)"
+        " values ('style_v2', 'style', 0, 1)",
         ALL_BUT_TRIALS | {"set_aside_scores"},
         "select max(metric) from evals.experiment_metric_comparisons where metric ~ 'style'",
         "style_v2",
         "style",
     ),
     "experiment_groups": Change(
-        "(experiment_group, role) values ('shadow', 'treatment')",
+        "insert into evals_staging.experiment_groups (experiment_group, role)"
+        " values ('shadow', 'treatment')",
         COMPARISONS,
         "select max(candidate_group) from evals.experiment_summaries",
         "code-chef",
         "shadow",
     ),
     "metrics": Change(
-        "(metric, position, kind, direction, weight, tie_margin, non_inferiority_margin)"
+        "insert into evals_staging.metrics"
+        " (metric, position, kind, direction, weight, tie_margin, non_inferiority_margin)"
         " values ('tone', 90, 'score', 'higher', 0, 0, 0.05)",
         ALL_BUT_TRIALS,
         "select max(role) from evals.experiment_metric_comparisons where metric = 'tone'",
         "tripwire",
         "guardrail",
     ),
+    "a margin": Change(
+        "update evals_staging.metrics set non_inferiority_margin = 0.07 where metric = 'accuracy'",
+        OF_MARGINS,
+        "select max(improvement_margin)::text from evals.experiment_metric_comparisons"
+        " where metric = 'accuracy'",
+        "0.05",
+        "0.07",
+    ),
+    "a weight": Change(
+        "update evals_staging.metrics set weight = 0.5 where metric = 'accuracy'",
+        OF_MARGINS,
+        "select max(weight)::text from evals.experiment_metric_comparisons"
+        " where metric = 'accuracy'",
+        "0.3",
+        "0.5",
+    ),
+    "a tie": Change(
+        "update evals_staging.metrics set tie_margin = 0.01 where metric = 'accuracy'",
+        OF_TIES,
+        "select min(losses)::text from evals.experiment_metric_comparisons"
+        " where metric = 'accuracy'",
+        "0",
+        "12",
+    ),
+    "a direction": Change(
+        "update evals_staging.metrics set direction = 'lower' where metric = 'accuracy'",
+        OF_DIRECTIONS,
+        "select min(direction) from evals.experiment_metric_comparisons where metric = 'accuracy'",
+        "higher",
+        "lower",
+    ),
+    "a description": Change(
+        "update evals_staging.metrics set description = 'in other words'",
+        set(),
+        "select max(direction) from evals.experiment_metric_comparisons where metric = 'accuracy'",
+        "lower",
+        "lower",
+    ),
     "quarantine": Change(
-        "(agent_name, task_id, reason) values ('*', 't3', 'times out')",
+        "insert into evals_staging.quarantine (agent_name, task_id, reason)"
+        " values ('*', 't3', 'times out')",
         COMPARISONS,
         "select max(quarantined_tasks)::text from evals.experiment_summaries",
         "0",
@@ -102,7 +152,7 @@ def warehouse_url(postgres_server: str, dbt: Dbt) -> Iterator[str]:
 
 def records() -> Iterator[dict[str, Any]]:
     for experiment in EXPERIMENTS:
-        for group in ("baseline", "code-chef", "shadow"):
+        for place, group in enumerate(("baseline", "code-chef", "shadow")):
             for task in range(12):
                 yield {
                     "experiment_id": experiment,
@@ -111,7 +161,9 @@ def records() -> Iterator[dict[str, Any]]:
                     "extension_version": "1.0.0",
                     "agent_name": "a",
                     "recorded_at": datetime(2026, 1, 1, tzinfo=UTC),
-                    "scores": dict.fromkeys(("accuracy", "style_v2", "tone"), 0.5 + task / 100),
+                    "scores": dict.fromkeys(
+                        ("accuracy", "style_v2", "tone"), 0.5 + (task - 2 * place) / 100
+                    ),
                 }
 
 
@@ -128,15 +180,15 @@ def ledger(connection: Connection) -> dict[str, Built]:
     return {model: Built(*values) for model, *values in rows}
 
 
-@pytest.mark.parametrize("seed", CHANGES)
+@pytest.mark.parametrize("changed", CHANGES)
 def test_a_changed_seed_rebuilds_what_reads_it_and_nothing_else(
-    seed: str, warehouse_url: str, dbt: Dbt
+    changed: str, warehouse_url: str, dbt: Dbt
 ) -> None:
-    change = CHANGES[seed]
+    change = CHANGES[changed]
     with psycopg.connect(warehouse_url, autocommit=True) as connection:
         before = ledger(connection)
         assert connection.execute(change.asked).fetchone() == (change.before,)
-        connection.execute(f"insert into evals_staging.{seed} {change.row}")
+        connection.execute(change.edit)
         dbt.run(warehouse_url, "run")
         after = ledger(connection)
         assert connection.execute(change.asked).fetchone() == (change.after,)

@@ -34,8 +34,22 @@
 
 with
 
-moments as (
+pair_moments as (
     {{ changed_rows(ref('int_metric_pair_moments')) }}
+),
+
+metric_margins as (
+    select * from {{ ref('int_metric_margins') }}
+),
+
+moments as (
+    select
+        pair_moments.*,
+        metric_margins.weight,
+        metric_margins.non_inferiority_margin
+    from pair_moments
+    left join metric_margins
+        on pair_moments.metric = metric_margins.metric
 ),
 
 {{ estimate_errors() }},

@@ -72,8 +72,6 @@ moments as (
         centres.has_uneven_repetitions,
         centres.is_in_one_arm,
         centres.direction_sign,
-        centres.weight::float8 as weight,
-        centres.non_inferiority_margin::float8 as non_inferiority_margin,
         centres.n_tasks,
         centres.n_planned_tasks,
         centres.n_shared_tasks,

@@ -48,8 +48,8 @@ evaluation_scores as not materialized (
     }}
 ),
 
-metrics as (
-    select * from {{ ref('metrics') }}
+metric_directions as (
+    select * from {{ ref('int_metric_directions') }}
 ),
 
 arm_plans as (
@@ -91,16 +91,13 @@ metric_pairs as (
             metric_direction(
                 'all_pairs.metric',
                 'all_pairs.kind',
-                'metrics.direction',
+                'metric_directions.direction',
                 'said_directions.direction',
             )
         }} as direction,
         tasks.cluster_id,
         segments.segments,
         segments.whole_segments,
-        metrics.tie_margin,
-        metrics.non_inferiority_margin,
-        metrics.weight,
         all_pairs.baseline_value,
         all_pairs.candidate_value,
         all_pairs.baseline_stddev,
@@ -117,9 +114,9 @@ metric_pairs as (
         tasks.is_quarantined,
         tasks.is_critical,
         all_pairs.is_binary,
-        metrics.metric is not null as is_declared,
+        metric_directions.metric is not null as is_declared,
         (
-            metrics.metric is null
+            metric_directions.metric is null
             and all_pairs.kind in ('score', 'measurement')
             and said_directions.direction is not null
         ) as is_direction_said,
@@ -139,8 +136,8 @@ metric_pairs as (
         on all_pairs.pair_number = tasks.pair_number
     left join segments
         on all_pairs.pair_number = segments.pair_number
-    left join metrics
-        on all_pairs.metric = metrics.metric
+    left join metric_directions
+        on all_pairs.metric = metric_directions.metric
     left join said_directions
         on
             tasks.experiment_id = said_directions.experiment_id

@@ -43,7 +43,7 @@ evaluator_metrics as (
 ),
 
 metrics as (
-    select * from {{ ref('metrics') }}
+    select * from {{ ref('int_metric_kinds') }}
 ),
 
 quarantine as (

@@ -12,7 +12,7 @@ evaluator_metrics as (
 ),
 
 metrics as (
-    select * from {{ ref('metrics') }}
+    select * from {{ ref('int_metric_kinds') }}
 ),
 
 valued as (

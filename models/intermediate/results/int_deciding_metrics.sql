@@ -11,7 +11,7 @@ evaluation_scores as not materialized (
 ),
 
 metrics as not materialized (
-    select * from {{ ref('metrics') }}
+    select * from {{ ref('int_metric_kinds') }}
 ),
 
 counted as (

@@ -46,8 +46,12 @@ evaluation_scores as not materialized (
     }}
 ),
 
-metrics as (
-    select * from {{ ref('metrics') }}
+metric_directions as (
+    select * from {{ ref('int_metric_directions') }}
+),
+
+metric_ties as (
+    select * from {{ ref('int_metric_ties') }}
 ),
 
 said_directions as materialized (
@@ -97,7 +101,7 @@ joined as (
         case {{ metric_direction(
                 'results_paired.primary_metric',
                 'candidate_scores.kind',
-                'metrics.direction',
+                'metric_directions.direction',
                 'said_directions.direction',
             ) }}
             when 'lower' then -1
@@ -105,7 +109,7 @@ joined as (
         end
         * (candidate_scores.value::numeric - baseline_scores.value::numeric)
             as exact_difference,
-        coalesce(metrics.tie_margin, 0) as tie_margin,
+        coalesce(metric_ties.tie_margin, 0) as tie_margin,
         results_paired.not_comparable_reason is null as is_comparable,
         baselines.success as baseline_success,
         candidates.success as candidate_success,
@@ -151,8 +155,10 @@ joined as (
             results_paired.control_experiment_id = baseline_scores.experiment_id
             and results_paired.baseline_result_id = baseline_scores.result_id
             and results_paired.primary_metric = baseline_scores.metric
-    left join metrics
-        on results_paired.primary_metric = metrics.metric
+    left join metric_directions
+        on results_paired.primary_metric = metric_directions.metric
+    left join metric_ties
+        on results_paired.primary_metric = metric_ties.metric
     left join said_directions
         on
             results_paired.experiment_id = said_directions.experiment_id
