@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 RUNNABLE := $(VENV)/.runnable
 INSTALLED := $(VENV)/.installed
 LOADER := $(BIN)/evalmart
+# dbt is some 1,400 modules: a machine that keeps no bytecode compiles them for every command,
+# four seconds of processor each time
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-fast test-oldest-sdk lint audit format pictures bench bench-quick fuzz endurance lock clean
 
