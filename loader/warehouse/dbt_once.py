@@ -31,7 +31,7 @@ from dbt.context import macros
 from dbt_common.dataclass_schema import StrEnum, dbtClassMixin
 from dbt_common.events.logger import _is_print_event, _Logger
 
-from . import own_files
+from . import dbt_messages, own_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,6 +136,7 @@ def avoid(folder: Path | None = None) -> None:
         _word_what_is_written,
         _draw_the_graph_of_names,
         _find_a_caller_by_its_frame,
+        dbt_messages.fill_directly,
     ):
         with suppress(AttributeError, TypeError):  # another shape is left as it is
             change()
