@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from dbt.adapters.events.types import SQLQuery
-from dbt.events.types import LogModelResult
+from dbt.events.types import LogModelResult, NodeFinished
 from dbt_common.events.base_types import BaseEvent, msg_from_base_event
 from google.protobuf.json_format import ParseDict, ParseError
 
@@ -23,10 +23,21 @@ RESULT = {
     "node_info": NODE,
 }  # fmt: skip
 QUERY = {"conn_name": "m", "sql": "select 1", "node_info": NODE}
+FINISHED = {
+    "node_info": NODE,
+    "run_result": {
+        "status": "success", "thread": "t", "execution_time": 0.25,
+        "timing_info": [{"name": "compile", "started_at": "2026-12-01T12:03:09.397208Z"}],
+        "adapter_response": {"_message": "m", "rows_affected": -1},
+    },
+}  # fmt: skip
+USUAL = {SQLQuery: QUERY, LogModelResult: RESULT, NodeFinished: FINISHED}
 EVENTS: list[tuple[type[BaseEvent], dict[str, Any]]] = [
     (SQLQuery, QUERY),
     (SQLQuery, {**QUERY, "sql": ""}),
     (SQLQuery, {"connName": "m", "sql": None}),
+    (NodeFinished, FINISHED),
+    (NodeFinished, {"node_info": NODE}),
     (LogModelResult, RESULT),
     (LogModelResult, {**RESULT, "index": 1.0, "execution_time": 1}),
     (LogModelResult, {**RESULT, "index": "1", "execution_time": "NaN"}),
@@ -39,9 +50,9 @@ def test_a_message_is_what_dbt_makes_of_it(
     event: type[BaseEvent], fields: dict[str, Any], known: int
 ) -> None:
     fill = filled_by(ParseDict)
-    kind = type(event(**dict(EVENTS[0 if event is SQLQuery else 3][1])).pb_msg)
+    kind = type(event(**USUAL[event]).pb_msg)
     for _ in range(known):
-        fill(QUERY if event is SQLQuery else RESULT, kind())
+        fill(USUAL[event], kind())
     made = fill(fields, kind())
     assert made.SerializeToString() == ParseDict(fields, kind()).SerializeToString()
 

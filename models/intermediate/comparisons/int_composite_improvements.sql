@@ -5,11 +5,16 @@
     cluster, or a task that stands alone, out of every metric does to it (the
     jackknife): metrics that move together are counted together.
 #}
+{%- set key = [
+    "experiment_id",
+    "candidate_group",
+    "candidate_version",
+    "segment",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id", "candidate_group", "candidate_version", "segment"
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         meta={"settings": ["alpha", "planned_tasks"]},
         pre_hook=[
             "set local enable_mergejoin = off",

@@ -4,15 +4,17 @@
     macros/verdict/verdict_rule.sql; the old system's recommendation beside it
     is for comparison and has no say.
 #}
+{%- set key = [
+    "experiment_id",
+    "candidate_group",
+    "candidate_version",
+    "segment",
+    "is_anytime",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "candidate_group",
-            "candidate_version",
-            "segment",
-            "is_anytime",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         meta={
             "settings": [
                 "alpha",

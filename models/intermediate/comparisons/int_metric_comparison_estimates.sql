@@ -9,16 +9,18 @@
     tokens and cost, and, where too many of these are 0 on one side, the
     difference in units of the baseline's mean.
 #}
+{%- set key = [
+    "experiment_id",
+    "candidate_group",
+    "candidate_version",
+    "segment",
+    "metric",
+    "counts_missing",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "candidate_group",
-            "candidate_version",
-            "segment",
-            "metric",
-            "counts_missing",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         meta={
             "settings": [
                 "alpha",

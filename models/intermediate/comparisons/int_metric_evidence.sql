@@ -4,15 +4,17 @@
     the part that the metric plays in the verdict, and the p-values adjusted for
     what else could have raised the alarm (Holm 1979).
 #}
+{%- set key = [
+    "experiment_id",
+    "candidate_group",
+    "candidate_version",
+    "segment",
+    "metric",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "candidate_group",
-            "candidate_version",
-            "segment",
-            "metric",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         meta={
             "settings": [
                 "alpha",

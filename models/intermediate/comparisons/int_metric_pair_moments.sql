@@ -16,16 +16,18 @@
     The segment '' is all tasks. Sorting costs more than hashing here: there are
     far fewer comparisons than the planner takes there to be.
 #}
+{%- set key = [
+    "experiment_id",
+    "candidate_group",
+    "candidate_version",
+    "segment",
+    "metric",
+    "counts_missing",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "candidate_group",
-            "candidate_version",
-            "segment",
-            "metric",
-            "counts_missing",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         pre_hook=[
             "set local enable_mergejoin = off",
             "set local enable_sort = off",

@@ -2,11 +2,16 @@
     What an experiment adds to agent_daily_rollups. A run may be of another day
     than its result, which has its latest run's.
 #}
+{%- set key = [
+    "experiment_id",
+    "agent_name",
+    "experiment_group",
+    "recorded_on",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id", "agent_name", "experiment_group", "recorded_on"
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
     )
 }}
 

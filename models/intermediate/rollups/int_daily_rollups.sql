@@ -1,14 +1,16 @@
+{%- set key = [
+    "experiment_id",
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+    "recorded_on",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "agent_name",
-            "experiment_group",
-            "extension_version",
-            "model_version",
-            "metric",
-            "recorded_on",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         pre_hook="{{ keep_purged_rollups() }}",
         post_hook="{{ subtract_live_rollups() }}",
     )

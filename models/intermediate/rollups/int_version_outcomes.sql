@@ -3,15 +3,17 @@
     load changed is counted again. A version whose results all failed has no
     score, and so no place among the trends: it has one here.
 #}
+{%- set key = [
+    "experiment_id",
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+] %}
 {{
     config(
-        unique_key=[
-            "experiment_id",
-            "agent_name",
-            "experiment_group",
-            "extension_version",
-            "model_version",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
     )
 }}
 

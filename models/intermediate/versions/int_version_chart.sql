@@ -8,7 +8,20 @@
     versions in a row, so the state of one version rests on that of the one
     before: the one recursion here, over all series at once.
 #}
-{{ config(materialized="table") }}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+    "chart",
+] %}
+{{
+    config(
+        materialized="table",
+        indexes=[{"columns": key, "unique": true}],
+    )
+}}
 
 {% set allowance = var('drift_allowance') %}
 {% set drift_limit = var('drift_limit') %}

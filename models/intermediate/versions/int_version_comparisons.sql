@@ -3,17 +3,19 @@
     frozen reference of its segment, with what certainty, and how far it is
     worse. Only what int_version_moments computed again is tested again.
 #}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+    "comparison",
+] %}
 {{
     config(
         materialized="incremental",
-        unique_key=[
-            "agent_name",
-            "experiment_group",
-            "extension_version",
-            "model_version",
-            "metric",
-            "comparison",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         post_hook="{{
             delete_gone_versions(
                 ref('int_version_moments'), ['metric', 'comparison']

@@ -10,17 +10,19 @@
     Steps have no statistics: the planner takes them for one row and would loop
     over it.
 #}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+    "comparison",
+] %}
 {{
     config(
         materialized="incremental",
-        unique_key=[
-            "agent_name",
-            "experiment_group",
-            "extension_version",
-            "model_version",
-            "metric",
-            "comparison",
-        ],
+        unique_key=key,
+        indexes=[{"columns": key, "unique": true}],
         post_hook="{{
             delete_gone_versions(
                 ref('int_version_pairs'), ['metric', 'comparison']

@@ -3,7 +3,20 @@
     whenever something below one of them does. A baseline is a range of
     positions in the series.
 #}
-{{ config(materialized="table") }}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+    "comparison",
+] %}
+{{
+    config(
+        materialized="table",
+        indexes=[{"columns": key, "unique": true}],
+    )
+}}
 
 {% set reference_size = var('drift_reference_versions') %}
 

@@ -3,12 +3,17 @@
     their order, their direction and their segments here. A segment begins with
     a version that a person accepted as the new normal.
 #}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+] %}
 {{
     config(
         materialized="table",
-        indexes=[
-            {"columns": ["agent_name", "experiment_group", "extension_version"]},
-        ],
+        indexes=[{"columns": key, "unique": true}],
     )
 }}
 

@@ -4,6 +4,13 @@
     int_daily_rollups carries a new build number, so number of rows and highest
     build number together differ whenever anything below them does.
 #}
+{%- set key = [
+    "agent_name",
+    "experiment_group",
+    "extension_version",
+    "model_version",
+    "metric",
+] %}
 {{
     config(
         materialized="incremental",
@@ -13,6 +20,7 @@
             "extension_version",
             "model_version",
         ],
+        indexes=[{"columns": key, "unique": true}],
         post_hook="{{ delete_gone_versions(ref('int_daily_rollups')) }}",
     )
 }}
