@@ -20,13 +20,13 @@ import json
 import multiprocessing
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,7 +51,8 @@ if TYPE_CHECKING:
     from loader.ingest.summary import LoadSummary
     from loader.sources import Source
 
-FILES_A_LOAD: Final = 500
+FILES_A_LOAD: Final = 200
+_LOOK_SECONDS: Final = 0.02
 MOST_SECONDS: Final = 5.0
 """Of work for one file."""
 MOST_WAITING: Final = 60.0
@@ -240,24 +241,34 @@ class Mutator:
 
     def _program(self, seed: Seed, paths: Sequence[Path]) -> tuple[int, str]:
         command = [sys.executable, "-m", "loader", *self._arguments(seed, paths)]
-        try:
-            result = subprocess.run(
-                command, capture_output=True, check=False, timeout=60, cwd=REPOSITORY
-            )
-        except subprocess.TimeoutExpired:
-            return 0, "it does not end"
-        children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-        self.tally.most_bytes = max(self.tally.most_bytes, children)
-        if children > MOST_BYTES:
-            return 0, f"{children / 1e6:.0f} MB"
-        output, errors = (one.decode(errors="replace") for one in (result.stdout, result.stderr))
-        return _checked(result.returncode, output, errors)
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as program:
+            most = 0
+            for _ in range(int(60 / _LOOK_SECONDS)):
+                # what the system sums up of children counts the memory of who started them
+                most = max(most, peak_bytes(program.pid))
+                with suppress(subprocess.TimeoutExpired):
+                    told = program.communicate(timeout=_LOOK_SECONDS)
+                    break
+            else:
+                program.kill()
+                return 0, "it does not end"
+        self.tally.most_bytes = max(self.tally.most_bytes, most)
+        if most > MOST_BYTES:
+            return 0, f"{most / 1e6:.0f} MB"
+        output, errors = (one.decode(errors="replace") for one in told)
+        return _checked(program.returncode, output, errors)
 
 
-def peak_bytes() -> int:
-    """Return the most memory that this process has had, not the one that it was forked from."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+def peak_bytes(process: int | str = "self") -> int:
+    """Return the most memory that a process has had; 0 of one that is over."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    said = status.partition("VmHWM:")[2].split()
+    return int(said[0]) * 1024 if said else 0
 
 
 def _checked(code: int, output: str, errors: str) -> tuple[int, str]:

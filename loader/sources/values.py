@@ -157,6 +157,20 @@ def exact_sum(values: Sequence[float]) -> float:
         return math.nan
 
 
+def finite(value: object) -> float | None:
+    """Return a number as a float; None for what is none or is larger than any float.
+
+    JSON's whole numbers may have any number of digits; computing with more than 308 raises.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def truth(text: str) -> bool | None:
     """Read true or false, yes or no, t or f, y or n, in any case; None for anything else."""
     return _TRUTHS.get(text.strip().lower())

@@ -164,6 +164,37 @@ def with_odd_values(path: Path, chance: random.Random) -> bytes | None:
     return separator.join(map(json.dumps, documents)).encode()
 
 
+def with_one_odd_value(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield a document, or lines, with one value replaced, for each place and each odd value.
+
+    Elements of a list are one place, and so are the lines.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        documents, separator = [json.loads(line) for line in text.splitlines() if line], "\n"
+    except ValueError:
+        try:
+            documents, separator = [json.loads(text)], ""
+        except ValueError:
+            return
+    places = {name: (inside, key) for name, inside, key in _places(documents, "")}
+    for name, (inside, key) in places.items():
+        usual = inside[key]
+        for odd in (10**400, "9" * 400, [1], {"a": 1}, "text", True, None):
+            inside[key] = odd
+            yield f"{name} = {str(odd)[:9]}", separator.join(map(json.dumps, documents)).encode()
+        inside[key] = usual
+
+
+def _places(inside: Any, path: str) -> Iterator[tuple[str, Any, Any]]:  # noqa: ANN401  any JSON value
+    keys: Iterable[Any] = inside if isinstance(inside, dict) else range(len(inside))
+    for key in keys:
+        name = f"{path}.{key}" if isinstance(inside, dict) else f"{path}[]"
+        yield name, inside, key
+        if isinstance(inside[key], dict | list):
+            yield from _places(inside[key], name)
+
+
 def _replace_inside(place: Any, chance: random.Random) -> None:  # noqa: ANN401  any JSON value
     while True:
         keys: Sequence[Any] = list(place) if isinstance(place, dict) else range(len(place))

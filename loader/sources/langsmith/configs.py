@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from .. import ScoreConfig
+from ..values import finite
 from .answers import Answer
 from .client import LangSmith, Parameters
 
@@ -163,7 +164,7 @@ def _read(key: str, row: Mapping[str, object], senseless: list[str]) -> KeyConfi
         return None
     lower = row.get("is_lower_score_better")
     direction = {True: "lower", False: "higher"}.get(lower) if isinstance(lower, bool) else None
-    low, high = _number(said.get("min")), _number(said.get("max"))
+    low, high = finite(said.get("min")), finite(said.get("max"))
     if kind != "continuous":
         low = high = None
     if low is not None and high is not None and low >= high:
@@ -181,13 +182,7 @@ def _read(key: str, row: Mapping[str, object], senseless: list[str]) -> KeyConfi
 
 def _categories(rows: Iterable[object]) -> Iterable[tuple[float, str | None]]:
     for row in rows:
-        value = _number(row.get("value")) if isinstance(row, dict) else None
+        value = finite(row.get("value")) if isinstance(row, dict) else None
         if isinstance(row, dict) and value is not None:
             label = row.get("label")
             yield value, label if isinstance(label, str) and label.strip() else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)

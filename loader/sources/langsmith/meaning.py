@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ...records.bounds import LONGEST_LABEL
+from ..values import finite
 from .configs import Configs
 
 if TYPE_CHECKING:
@@ -133,4 +134,6 @@ def _text(value: object) -> str | None:
 
 
 def _numeric(value: object) -> float | bool | None:
-    return value if isinstance(value, bool | int | float) else None
+    if isinstance(value, bool):
+        return value
+    return value if isinstance(value, int | float) and finite(value) is not None else None

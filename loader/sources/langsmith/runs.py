@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigurationError, SourceUnavailable
 from ...tools.counts import counted
+from ..values import finite
 from . import windows
 from .answers import Answer
 from .times import RESOLUTION, moment, utc_text
@@ -376,7 +376,5 @@ def _latency_ms(run: dict[str, object]) -> float | None:
     begin, end = (moment(run.get(name), RESOLUTION) for name in ("start_time", "end_time"))
     if begin is not None and end is not None:
         return (end - begin) / timedelta(milliseconds=1)
-    seconds = run.get("latency_seconds")
-    if isinstance(seconds, int | float) and math.isfinite(seconds):
-        return float(round(seconds * 1000))
-    return None
+    seconds = finite(run.get("latency_seconds"))
+    return None if seconds is None else float(round(seconds * 1000))

@@ -18,6 +18,12 @@ T = TypeVar("T")
 
 _NOT_NUMBERS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|-?NaN)\b', re.DOTALL)
 _SIGNS: Final = (b"NaN", b"Infinity")
+# no floating-point number has so many digits before its point
+_DIGITS: Final = 309
+_MANY_DIGITS: Final = re.compile(rb"[0-9]{%d}" % _DIGITS)
+_HUGE: Final = re.compile(
+    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([0-9]{%d,})(?![0-9.eE])' % _DIGITS, re.DOTALL
+)
 
 
 def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None = None) -> T:
@@ -29,9 +35,11 @@ def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None =
         on_absent: told how many numbers were NaN or infinite, if any were.
 
     Raises:
-        InvalidRecord: not JSON, or otherwise than the type says; names the place.
+        InvalidRecord: not JSON, or otherwise than the type says; names the place. Or a number
+            is too large to compute with.
 
     """
+    _refuse_huge(text)
     try:
         decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
         return decoder.decode(text)
@@ -48,6 +56,16 @@ def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None =
             raise InvalidRecord("", "unexpected_form", reason) from None
         tolerant_decode(text)  # says what is wrong
         raise InvalidRecord("", "invalid_json", f"not JSON: {error}") from None
+
+
+def _refuse_huge(text: bytes) -> None:
+    """Raise InvalidRecord for a whole number that no float can hold; of others, decoding does."""
+    if _MANY_DIGITS.search(text) is None:
+        return
+    for found in _HUGE.finditer(text):
+        if found[1]:
+            reason = f"a number of {len(found[1]):,} digits is larger than any that can be kept"
+            raise InvalidRecord("", "invalid_json", f"{reason}; correct it where it was written")
 
 
 @cache

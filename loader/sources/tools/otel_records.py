@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from ...records.json_text import shown
 from .. import Rejection
+from ..values import finite
 from . import Rejected
 from .cells import number
 
@@ -21,6 +23,7 @@ _LABEL: Final = "gen_ai.evaluation.score.label"
 _EXPLANATIONS: Final = ("gen_ai.evaluation.explanation", "gen_ai.evaluation.reasoning")
 _ERROR_CODES: Final = (2, "2", "STATUS_CODE_ERROR")
 _SECOND: Final = 1_000_000_000
+_UINT64: Final = 2**64
 _LATEST: Final = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -146,11 +149,12 @@ class Place(msgspec.Struct):
 
 
 def nanoseconds(text: str | int | None) -> int | None:
-    """Return a time; None where there is none: 0 stands for that."""
+    """Return a time; None where there is none, 0 standing for that, or none that can be."""
     try:
-        return int(text or 0) or None
+        found = int(text or 0)
     except ValueError:
         return None
+    return found if 0 < found < _UINT64 else None
 
 
 def iso(at: int | None) -> str | None:
@@ -170,8 +174,8 @@ def _value(value: dict[str, Any]) -> Any:  # noqa: ANN401  any JSON value
     """Return what an AnyValue holds: integers are written as text."""
     for kind, held in value.items():
         if kind == "intValue":
-            whole = number(held) if isinstance(held, str) else held
-            return int(whole) if isinstance(whole, int | float) else None
+            whole: Any = number(held) if isinstance(held, str) else held
+            return None if finite(whole) is None else int(whole)
         if kind in ("stringValue", "doubleValue", "boolValue", "bytesValue"):
             return held
         if kind == "arrayValue" and isinstance(held, dict):
@@ -252,6 +256,13 @@ def _result(
     value = _first(attributes, _VALUES)
     if isinstance(value, str):
         value = number(value)
+    if value is not None and not isinstance(value, int | float):
+        told = (
+            f"the value of the result {name!r} is {shown(value)}, not a number; emit "
+            "gen_ai.evaluation.score.value as one"
+        )
+        text = msgspec.json.encode(attributes, enc_hook=str)[:2000]
+        return Rejected(number_, text, Rejection("invalid_score", told))
     explanation = _text(_first(attributes, _EXPLANATIONS))
     label = _text(attributes.pop(_LABEL, None))
     return place, Result(

@@ -28,6 +28,7 @@ from importer_trials import (
     versions_in,
     with_broken_bytes,
     with_odd_values,
+    with_one_odd_value,
     written,
 )
 from ingest_support import line
@@ -236,6 +237,22 @@ def test_files_with_something_broken_in_them_are_counted_to_the_last_row(
             error.add_note(f"turn {turn}, {path}: {path.read_bytes()[:3000]!r}")
             raise
         path.write_bytes(originals[path])
+
+
+@EVERY
+def test_whatever_stands_in_a_value_s_place_is_read_or_rejected(kind: str, tmp_path: Path) -> None:
+    """What was met by chance alone: a list where a score of OpenTelemetry stands."""
+    folder = copied(kind, tmp_path / "odd")
+    for path in files_of(folder):
+        original = path.read_bytes()
+        for what, content in with_one_odd_value(path):
+            path.write_bytes(content)
+            try:
+                try_read(kind, [path])
+            except Exception as error:
+                error.add_note(f"{path.name}: {what}")
+                raise
+        path.write_bytes(original)
 
 
 @EVERY
