@@ -10,6 +10,7 @@
     'task_id',
     'experiment_group',
     'extension_version',
+    'trial_count',
     'success',
 ] -%}
 with

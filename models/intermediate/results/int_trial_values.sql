@@ -9,6 +9,7 @@
             'task_id',
             'experiment_group',
             'extension_version',
+            'trial_count',
             'success',
         ],
         "select distinct experiment_id, evaluator_key from "

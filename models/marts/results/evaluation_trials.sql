@@ -54,6 +54,15 @@ numbered_runs as (
                     source collate "C" asc
             )
         )::integer as trial_number,
+        (
+            count(*) over (
+                partition by
+                    experiment_id,
+                    task_id,
+                    experiment_group,
+                    extension_version
+            )
+        )::integer as trial_count,
         repetition,
         latency_ms,
         tokens_used,
