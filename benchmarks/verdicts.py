@@ -84,7 +84,7 @@ cross join generate_series(1, scenario.size) as task;
 _PAIRS = """
 insert into evals_intermediate.int_metric_pairs (
     experiment_id, task_id, candidate_group, candidate_version, metric, kind, direction,
-    cluster_id, tie_margin, non_inferiority_margin, weight, baseline_value, candidate_value,
+    cluster_id, baseline_value, candidate_value,
     baseline_repetitions, candidate_repetitions, is_comparable, baseline_runs, candidate_runs,
     baseline_explained_runs, candidate_explained_runs, is_declared, is_deciding,
     is_metric_guessed, is_evaluator_one_sided, is_quarantined, is_critical
@@ -96,18 +96,18 @@ select
         when cluster_size < 0 then 'c' || floor(sqrt(task))
         when cluster_size > 0 then 'c' || task / cluster_size
     end,
-    metrics.tie, metrics.margin, metrics.weight, metrics.baseline, metrics.candidate, 1, 1, true,
+    metrics.baseline, metrics.candidate, 1, 1, true,
     1, 1, 0, 0, true, metrics.metric = 'accuracy', false, false, false, false
 from draws
 cross join lateral (
     values
-    ('accuracy', 'score', 'higher', 0.05, 0.05, 0.3, one,
+    ('accuracy', 'score', 'higher', one,
         case when is_redrawn then another else one end),
-    ('completeness', 'score', 'higher', 0.05, 0.05, 0.25, score,
+    ('completeness', 'score', 'higher', score,
         least(1, greatest(0, score + score_change))),
-    ('latency_ms', 'latency', 'lower', 0, 0.2, 0.15, latency, latency * latency_change),
-    ('cost_usd', 'cost', 'lower', 0, 0.2, 0, latency / 1e5, latency / 1e5 * cost_change)
-) as metrics (metric, kind, direction, tie, margin, weight, baseline, candidate)
+    ('latency_ms', 'latency', 'lower', latency, latency * latency_change),
+    ('cost_usd', 'cost', 'lower', latency / 1e5, latency / 1e5 * cost_change)
+) as metrics (metric, kind, direction, baseline, candidate)
 """
 
 

@@ -18,6 +18,7 @@ from loader.records.json_text import decode_object
 from loader.sources.tools.opened import ToolFile
 from loader.sources.tools.registry import KINDS, importer_of
 from loader.sources.tools.source import ToolSource
+from servers import run_folder
 
 if TYPE_CHECKING:
     import random
@@ -60,7 +61,7 @@ def written(kind: str, folder: Path, runs: int = 20, seed: int = 1) -> list[Path
 @cache
 def sound(kind: str, runs: int = 6) -> Path:
     """Return a folder of sound files of a tool, which nobody changes."""
-    folder = Path(mkdtemp(prefix="evalmart-sound-"))
+    folder = Path(mkdtemp(prefix="sound-", dir=run_folder()))
     written(kind, folder, runs)
     return folder
 

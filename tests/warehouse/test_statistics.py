@@ -29,7 +29,7 @@ Connection = psycopg.Connection[Any]
 CANDIDATE = ("code-chef", "1")
 COLUMNS = (
     "experiment_id", "candidate_group", "candidate_version", "task_id", "metric", "kind",
-    "direction", "cluster_id", "segments", "tie_margin", "non_inferiority_margin", "weight",
+    "direction", "cluster_id", "segments",
     "baseline_value", "candidate_value", "baseline_repetitions", "candidate_repetitions",
     "baseline_stddev", "candidate_stddev", "is_comparable", "baseline_runs", "candidate_runs",
     "baseline_explained_runs", "candidate_explained_runs", "is_declared", "is_deciding",
@@ -46,11 +46,30 @@ def warehouse(postgres_server: str, dbt: Dbt) -> Iterator[tuple[Connection, str]
             yield connection, url
 
 
+def metric_of(place: int) -> str:
+    """Name the metric of a case: what counts as a tie, and what may be lost, goes by the name."""
+    return f"m{place:04d}"
+
+
 def build_from_pairs(
-    warehouse: tuple[Connection, str], dbt: Dbt, rows: Iterator[Sequence[object]], *options: str
+    warehouse: tuple[Connection, str],
+    dbt: Dbt,
+    cases: Sequence[Case],
+    rows: Iterator[Sequence[object]],
+    *options: str,
 ) -> None:
     """Put pairs of a test's choice where the statistics read them; build what follows."""
     connection, url = warehouse
+    connection.execute("delete from evals_staging.metrics where metric ~ '^m[0-9]'")
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into evals_staging.metrics (metric, tie_margin, non_inferiority_margin, weight)"
+            " values (%s, %s, %s, 0.5)",
+            [
+                (metric_of(place), case.metric.tie_margin, case.metric.margin)
+                for place, case in enumerate(cases)
+            ],
+        )
     connection.execute("truncate evals_intermediate.int_metric_pairs")
     with connection.cursor().copy(
         f"copy evals_intermediate.int_metric_pairs ({', '.join(COLUMNS)}) from stdin"
@@ -65,7 +84,6 @@ def rows_of(
     name: str,
     case: Case,
     *,
-    weight: float = 0.5,
     segments: Sequence[list[str] | None] | None = None,
 ) -> Iterator[Sequence[object]]:
     metric = case.metric
@@ -73,7 +91,7 @@ def rows_of(
         one, other = pair.arms()
         yield (
             experiment, *CANDIDATE, pair.task_id, name, metric.kind, metric.direction,
-            pair.cluster_id, segments and segments[place], metric.tie_margin, metric.margin, weight,
+            pair.cluster_id, segments and segments[place],
             one.value, other.value, one.scored, other.scored, one.stddev, other.stddev,
             pair.is_comparable, one.runs, other.runs, one.explained, other.explained,
             metric.is_declared, metric.is_deciding, metric.is_guessed, metric.is_one_sided,
@@ -101,10 +119,11 @@ def test_every_column_agrees_with_scipy_and_statsmodels(
     build_from_pairs(
         warehouse,
         dbt,
+        cases,
         (
             row
             for place, case in enumerate(cases)
-            for row in rows_of(f"e{place:04d}", "metric", case)
+            for row in rows_of(f"e{place:04d}", metric_of(place), case)
         ),
     )
     built = read(warehouse[0], "evals.experiment_metric_comparisons")
@@ -125,10 +144,11 @@ def test_segments_and_corrections_agree_with_statsmodels(
     build_from_pairs(
         warehouse,
         dbt,
+        cases,
         (
             row
             for place, case in enumerate(cases)
-            for row in rows_of(f"e{place // 4:04d}", f"m{place % 4}", case, segments=labels[place])
+            for row in rows_of(f"e{place // 4:04d}", metric_of(place), case, segments=labels[place])
         ),
     )
     whole = read(warehouse[0], "evals.experiment_metric_comparisons")
@@ -143,7 +163,7 @@ def test_segments_and_corrections_agree_with_statsmodels(
     }
     families: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
     for place, case in enumerate(cases):
-        experiment, metric = f"e{place // 4:04d}", f"m{place % 4}"
+        experiment, metric = f"e{place // 4:04d}", metric_of(place)
         for label in {one for labelled in labels[place] for one in labelled or ()}:
             part = [
                 pair
@@ -184,10 +204,11 @@ def test_worked_examples(warehouse: tuple[Connection, str], dbt: Dbt) -> None:
     build_from_pairs(
         warehouse,
         dbt,
+        cases,
         (
             row
             for place, case in enumerate(cases)
-            for row in rows_of(f"e{place:04d}", "metric", case)
+            for row in rows_of(f"e{place:04d}", metric_of(place), case)
         ),
     )
     student, *mcnemar = read(warehouse[0], "evals.experiment_metric_comparisons")
