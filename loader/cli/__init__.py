@@ -86,6 +86,7 @@ _USAGE = 2
 # What a shell says of a program that Ctrl-C, or a reader that went away, has ended.
 _INTERRUPTED = 130
 _READER_GONE = 141
+_GONE = "the database went away; what was reported before is done, ask again when it answers"
 
 
 class CommandError(click.ClickException):
@@ -151,8 +152,17 @@ class LazyGroup(click.Group):
             # nobody reads on: what is left to print has nowhere to go
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(_READER_GONE)
-        except Exception as error:  # noqa: BLE001  a bug has an exit code of its own
+        except Exception as error:
+            if _is_of_the_server(error):
+                _show_traceback(ctx, error)
+                raise CommandError(WarehouseUnavailable(f"{_GONE}: {error}")) from error
             _report_unexpected(ctx, error)
+
+
+def _is_of_the_server(error: Exception) -> bool:
+    """Whether the server ended a connection, or could not go on, where no statement was at work."""
+    driver = sys.modules.get("psycopg")  # which a command without a database never imports
+    return driver is not None and isinstance(error, driver.OperationalError)
 
 
 def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:

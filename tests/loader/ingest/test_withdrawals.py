@@ -286,3 +286,23 @@ def test_on_a_terminal_it_asks_first(database_url: str, monkeypatch: pytest.Monk
     assert not select(database_url, LEDGER)
     assert CliRunner().invoke(cli, [*arguments, "--yes"]).exit_code == 0
     assert len(select(database_url, LEDGER)) == 1
+
+
+def test_a_server_that_goes_away_between_two_statements_is_no_fault_of_the_program(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no statement was at work, nobody had made an error of the loader's of it."""
+    load_records(database_url, [scored("a", 0.5)])
+    find = withdrawals.find
+
+    def find_and_be_ended(connection: psycopg.Connection[Any], meant: Slice) -> withdrawals.Found:
+        found = find(connection, meant)
+        select(database_url, f"select pg_terminate_backend({connection.info.backend_pid}, 5000)")
+        return found
+
+    monkeypatch.setattr(withdrawals, "find", find_and_be_ended)
+    ended = run(database_url, "--experiment", "exp-1", "--reason", "wrong", "--yes")
+    assert ended.exit_code == 4, ended.output
+    assert "the database went away" in ended.output
+    assert "unexpected" not in ended.output
+    assert select(database_url, "select count(*) from raw_evals.withdrawals") == [(0,)]
