@@ -86,7 +86,7 @@ _USAGE = 2
 # What a shell says of a program that Ctrl-C, or a reader that went away, has ended.
 _INTERRUPTED = 130
 _READER_GONE = 141
-_GONE = "the database went away; what was reported before is done, ask again when it answers"
+_GONE = "the database could not go on; what was reported before is done, ask again when it can"
 
 
 class CommandError(click.ClickException):

@@ -110,3 +110,30 @@ def test_what_the_contract_of_a_mart_says_is_a_constraint_of_its_table(
         assert not_null >= said[name][3], name  # a primary key's columns are, too
         # a key of which parts may be null is a test of its own
         assert keys + unique or name == "pairwise_preferences"
+
+
+def test_the_key_of_a_step_is_a_unique_index_and_never_null_in_part(postgres_server: str) -> None:
+    """What data tests asked of each step at every build."""
+    models = (servers.REPOSITORY / "models" / "intermediate").rglob("*.sql")
+    said = {path.stem for path in models if '"unique": true' in path.read_text().lower()}
+    with sample_marts(postgres_server) as url, connect(url) as connection:
+        found = connection.execute(
+            """
+            select tables.relname, array_agg(columns.attname::text)
+            from pg_index as indexes
+            inner join pg_class as tables on indexes.indrelid = tables.oid
+            inner join pg_attribute as columns
+                on tables.oid = columns.attrelid and columns.attnum = any(indexes.indkey)
+            where
+                tables.relnamespace = 'evals_intermediate'::regnamespace and indexes.indisunique
+            group by tables.relname
+            """
+        ).fetchall()
+        assert said <= {name for name, _ in found}
+        assert len(said) > 14
+        for name, columns in found:
+            nulls = " or ".join(f"{column} is null" for column in columns)
+            row = connection.execute(
+                f"select count(*) filter (where {nulls}) from evals_intermediate.{name}"
+            ).fetchone()
+            assert row == (0,), name

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -18,12 +20,10 @@ T = TypeVar("T")
 
 _NOT_NUMBERS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|(-?Infinity|-?NaN)\b', re.DOTALL)
 _SIGNS: Final = (b"NaN", b"Infinity")
-# no floating-point number has so many digits before its point
-_DIGITS: Final = 309
-_MANY_DIGITS: Final = re.compile(rb"[0-9]{%d}" % _DIGITS)
-_HUGE: Final = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([0-9]{%d,})(?![0-9.eE])' % _DIGITS, re.DOTALL
-)
+# the largest floating-point number has so many digits before its point; each is looked at once
+_DIGITS: Final = sys.float_info.max_10_exp + 1
+_MANY_DIGITS: Final = re.compile(rb"(?<![0-9])[0-9]{%d}" % _DIGITS)
+_NUMBERS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([0-9]++)([.eE]?)', re.DOTALL)
 
 
 def decode(text: bytes, kind: type[T], on_absent: Callable[[int], None] | None = None) -> T:
@@ -62,9 +62,11 @@ def _refuse_huge(text: bytes) -> None:
     """Raise InvalidRecord for a whole number that no float can hold; of others, decoding does."""
     if _MANY_DIGITS.search(text) is None:
         return
-    for found in _HUGE.finditer(text):
-        if found[1]:
-            reason = f"a number of {len(found[1]):,} digits is larger than any that can be kept"
+    for found in _NUMBERS.finditer(text):
+        whole, goes_on = found[1] or b"", found[2]
+        is_huge = len(whole) > _DIGITS or (len(whole) == _DIGITS and math.isinf(float(whole)))
+        if is_huge and not goes_on:
+            reason = f"a number of {len(whole):,} digits is larger than any that can be kept"
             raise InvalidRecord("", "invalid_json", f"{reason}; correct it where it was written")
 
 

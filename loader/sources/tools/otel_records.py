@@ -251,8 +251,7 @@ def _result(
             else f"the result {name!r} has neither a trace nor gen_ai.response.id nor "
             "gen_ai.conversation.id, so that it belongs to no run; emit it within the span"
         )
-        text = msgspec.json.encode(attributes, enc_hook=str)[:2000]
-        return Rejected(number_, text, Rejection("missing_field", lacks))
+        return _refused(number_, attributes, "missing_field", lacks)
     value = _first(attributes, _VALUES)
     if isinstance(value, str):
         value = number(value)
@@ -261,14 +260,18 @@ def _result(
             f"the value of the result {name!r} is {shown(value)}, not a number; emit "
             "gen_ai.evaluation.score.value as one"
         )
-        text = msgspec.json.encode(attributes, enc_hook=str)[:2000]
-        return Rejected(number_, text, Rejection("invalid_score", told))
+        return _refused(number_, {**attributes, _VALUES[0]: value}, "invalid_score", told)
     explanation = _text(_first(attributes, _EXPLANATIONS))
     label = _text(attributes.pop(_LABEL, None))
     return place, Result(
         name, span, at, None if value is None else float(value), label, explanation,
         _text(attributes.get("error.type")), attributes=attributes,
     )  # fmt: skip
+
+
+def _refused(number_: int, attributes: Attributes, code: str, reason: str) -> Rejected:
+    text = msgspec.json.encode(attributes, enc_hook=str)[:2000]
+    return Rejected(number_, text, Rejection(code, reason))
 
 
 def _first(attributes: Attributes, names: tuple[str, ...]) -> Any:  # noqa: ANN401  any JSON value

@@ -42,11 +42,7 @@ numbered_runs as (
         run_version,
         (
             row_number() over (
-                partition by
-                    experiment_id,
-                    task_id,
-                    experiment_group,
-                    extension_version
+                runs_of_result
                 order by
                     repetition asc nulls last,
                     dated_at asc,
@@ -54,15 +50,7 @@ numbered_runs as (
                     source collate "C" asc
             )
         )::integer as trial_number,
-        (
-            count(*) over (
-                partition by
-                    experiment_id,
-                    task_id,
-                    experiment_group,
-                    extension_version
-            )
-        )::integer as trial_count,
+        (count(*) over runs_of_result)::integer as trial_count,
         repetition,
         latency_ms,
         tokens_used,
@@ -90,6 +78,14 @@ numbered_runs as (
         first_loaded_at,
         loaded_at
     from dated_runs
+    window
+        runs_of_result as (
+            partition by
+                experiment_id,
+                task_id,
+                experiment_group,
+                extension_version
+        )
 )
 
 select * from numbered_runs

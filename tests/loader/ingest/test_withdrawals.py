@@ -303,6 +303,6 @@ def test_a_server_that_goes_away_between_two_statements_is_no_fault_of_the_progr
     monkeypatch.setattr(withdrawals, "find", find_and_be_ended)
     ended = run(database_url, "--experiment", "exp-1", "--reason", "wrong", "--yes")
     assert ended.exit_code == 4, ended.output
-    assert "the database went away" in ended.output
+    assert "the database could not go on" in ended.output
     assert "unexpected" not in ended.output
     assert select(database_url, "select count(*) from raw_evals.withdrawals") == [(0,)]
