@@ -325,17 +325,17 @@ class Handler(BaseHTTPRequestHandler):
             event, row_id, *rest = name.split(".")
             if event == "feedback":
                 self.keep_feedback(value)
-            elif rest:
-                self.keep_run(row_id, {rest[0]: value})
             else:
-                self.keep_run(row_id, value)
+                self.keep_run(row_id, {rest[0]: value} if rest else value, event)
         self.answer({"message": "accepted"}, 202)
 
-    def keep_run(self, run_id: str, value: Row) -> None:
+    def keep_run(self, run_id: str, value: Row, event: str) -> None:
         row = self.stand_in.runs.setdefault(run_id, {"id": run_id})
-        row.update({name: given for name, given in value.items() if given is not None})
+        # an end may come before the beginning, which names the session and has no outputs yet
+        known = {n for n, held in row.items() if held} if event == "post" else ()
+        row.update({n: given for n, given in value.items() if given is not None and n not in known})
         by_name = {s["name"]: s["id"] for s in self.stand_in.sessions.values()}
-        if not row.get("session_id"):  # an end may come before the beginning, which names it
+        if not row.get("session_id"):
             row["session_id"] = by_name.get(row.get("session_name", ""), "")
         row["status"] = (
             "error" if row.get("error") else "success" if row.get("end_time") else "pending"
