@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..tools.sql_files import read_sql
+from ..warehouse.parameters import doubles
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ def insert(connection: Connection, load_id: int, configs: Sequence[ScoreConfig])
             "experiments": [printable(each.experiment_id) for each in configs],
             "keys": [printable(each.evaluator_key) for each in configs],
             "kinds": [each.kind for each in configs],
-            "lows": [each.scale_min for each in configs],
-            "highs": [each.scale_max for each in configs],
+            "lows": doubles(each.scale_min for each in configs),
+            "highs": doubles(each.scale_max for each in configs),
             "directions": [each.direction for each in configs],
             "categories": [_categories(each) for each in configs],
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..tools.sql_files import read_sql
+from ..warehouse.parameters import doubles
 from .printable import printable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def insert(connection: Connection, load_id: int, scores: Sequence[SummaryScore])
             "versions": [printable(each.extension_version) for each in scores],
             "feedback": [printable(each.feedback_id) for each in scores],
             "keys": [printable(each.evaluator_key) for each in scores],
-            "scores": [each.score for each in scores],
+            "scores": doubles(each.score for each in scores),
             "labels": [_text(each.label) for each in scores],
             "comments": [_text(each.comment) for each in scores],
             "authors": [each.author_kind for each in scores],

@@ -74,6 +74,16 @@ def test_what_is_said_is_kept_whole(database_url: str) -> None:
     ) == [(0.75, None, "of four", "evaluator", True), (None, "ship it", None, "person", None)]
 
 
+def test_whole_numbers_may_stand_beside_fractions(database_url: str) -> None:
+    """As in any JSON: a report counts and rates, a key is from 1 to 5 and another from 0.5."""
+    half = JUDGE._replace(evaluator_key="half", scale_min=0.5, scale_max=2.5)
+    count = OVERALL._replace(feedback_id="f-3", evaluator_key="num_correct", score=3)
+    run_load(database_url, Telling([record()], [JUDGE, half], [OVERALL, count]))
+    ends = "select scale_min, scale_max from raw_evals.score_configs order by evaluator_key"
+    assert select(database_url, ends) == [(0.5, 2.5), (1, 5)]
+    assert [score for _, _, score in select(database_url, SCORES)] == [0.75, 3]
+
+
 def test_it_is_written_when_it_is_new_or_has_changed_or_comes_with_runs(database_url: str) -> None:
     whole = Telling([record()], [JUDGE, TONE], [OVERALL, SAID])
     first = run_load(database_url, whole).load_id
