@@ -160,9 +160,16 @@ class LazyGroup(click.Group):
 
 
 def _is_of_the_server(error: Exception) -> bool:
-    """Whether the server ended a connection, or could not go on, where no statement was at work."""
+    """Whether the server ended a connection, or could not go on, where no statement was at work.
+
+    An internal error without a code of the server's is the driver's own: what it was answered is
+    no answer to what it asked, as of a pooler whose server has gone.
+    """
     driver = sys.modules.get("psycopg")  # which a command without a database never imports
-    return driver is not None and isinstance(error, driver.OperationalError)
+    if driver is None:
+        return False
+    is_of_driver = isinstance(error, driver.InternalError) and error.sqlstate is None
+    return isinstance(error, driver.OperationalError) or is_of_driver
 
 
 def _report_unexpected(ctx: click.Context, error: Exception) -> NoReturn:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import servers
+from doubled_answers import doubling
 from ingest_support import VOCABULARY, load_file, load_records, record, run_load, select
 from loader.cli import cli
 from loader.errors import ConfigurationError
@@ -302,6 +303,17 @@ def test_a_server_that_goes_away_between_two_statements_is_no_fault_of_the_progr
 
     monkeypatch.setattr(withdrawals, "find", find_and_be_ended)
     ended = run(database_url, "--experiment", "exp-1", "--reason", "wrong", "--yes")
+    assert ended.exit_code == 4, ended.output
+    assert "the database could not go on" in ended.output
+    assert "unexpected" not in ended.output
+    assert select(database_url, "select count(*) from raw_evals.withdrawals") == [(0,)]
+
+
+def test_a_pooler_that_loses_its_step_is_no_fault_of_the_program(database_url: str) -> None:
+    """Of what it answers, the driver can tell nothing more than how often it did."""
+    load_records(database_url, [scored("a", 0.5)])
+    with doubling(database_url) as pooled:
+        ended = run(pooled, "--experiment", "exp-1", "--reason", "wrong", "--yes")
     assert ended.exit_code == 4, ended.output
     assert "the database could not go on" in ended.output
     assert "unexpected" not in ended.output
