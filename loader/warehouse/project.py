@@ -8,9 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from ..errors import ConfigurationError
+from ..tools.own_yaml import read_own_yaml
 from ..tools.package import FOLDER
 
 _INSTALLED: Final = FOLDER.resolve() / "project"
@@ -80,7 +79,7 @@ def cannot_write(folder: Path, error: OSError) -> ConfigurationError:
 
 def default_variables() -> dict[str, Any]:
     """Return the vars of `dbt_project.yml`, without what the team's folder changes."""
-    text = (project_directory() / "dbt_project.yml").read_text(encoding="utf-8")
-    variables = (yaml.safe_load(text) or {}).get("vars") or {}
+    project = read_own_yaml(project_directory() / "dbt_project.yml")
+    variables = project.get("vars") or {}
     own = variables.pop("evalmart", {})
     return {**variables, **own}

@@ -11,9 +11,8 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import yaml
-
 from ..errors import ConfigurationError
+from ..tools.own_yaml import read_own_yaml
 from .project import project_directory
 
 if TYPE_CHECKING:
@@ -121,9 +120,7 @@ def _seed_rules(seeds: Path, name: str) -> SeedRules:
 @cache
 def _properties(seeds: Path) -> dict[str, dict[str, Any]]:
     """Return what the YAML beside the seeds says of each."""
-    documents = (
-        yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in seeds.glob("*.yml")
-    )
+    documents = map(read_own_yaml, seeds.glob("*.yml"))
     return {node["name"]: node for document in documents for node in document.get("seeds", [])}
 
 
