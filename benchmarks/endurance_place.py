@@ -108,10 +108,14 @@ class Place:
         else:
             embedded.stop(self._data)
 
+    @property
+    def server_pid(self) -> int:
+        """The process above all of the server's."""
+        return int((self._data / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+
     def kill(self) -> None:
         """Kill the server with SIGKILL, and wait until every process of it is gone."""
-        pid = int((self._data / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGKILL)
+        os.kill(self.server_pid, signal.SIGKILL)
         if self._process is not None:
             self._process.wait(timeout=60)
             self._process = None

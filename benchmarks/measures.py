@@ -49,3 +49,18 @@ def read_kept(path: Path) -> list[Measure]:
     """Return the measurements that a benchmark has added to a file."""
     lines = path.read_bytes().splitlines() if path.exists() else []
     return [msgspec.json.decode(line, type=Measure) for line in lines]
+
+
+def busy(pid: int) -> float:
+    """Return the seconds of processor that a process and its children have used, ended or not."""
+    seconds = 0.0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(stat.parent.name) == pid:
+            seconds += sum(map(int, fields[11:15]))
+        elif int(fields[1]) == pid:
+            seconds += sum(map(int, fields[11:13]))
+    return seconds / os.sysconf("SC_CLK_TCK")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import importlib
-import os
 import re
 import shutil
 import statistics
@@ -26,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from measures import report
+from measures import busy, report
 from private_warehouse import REPOSITORY, warehouse
 
 if TYPE_CHECKING:
@@ -212,21 +211,6 @@ def timed(url: str, processes: list[int], pages: list[Asked]) -> dict[str, Cost]
     finally:
         connection.close()
     return costs
-
-
-def busy(pid: int) -> float:
-    """Return the seconds of processor that a process and its children have used, ended or not."""
-    seconds = 0.0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text("utf-8", "replace").rpartition(")")[2].split()
-        except OSError:
-            continue  # it has ended
-        if int(stat.parent.name) == pid:
-            seconds += sum(map(int, fields[11:15]))
-        elif int(fields[1]) == pid:
-            seconds += sum(map(int, fields[11:13]))
-    return seconds / os.sysconf("SC_CLK_TCK")
 
 
 def first_paint(address: str) -> float | None:
