@@ -4,8 +4,9 @@
 
 On two private embedded servers: build after 1,000 new results on top of 10,000 and on top of a
 million, in turn (1,000 results an experiment: 500 tasks in two arms, seven metrics; a version
-lasts five experiments). dbt's start-up, the same at any size, is reported apart. Then times
-what the reading commands ask of the marts.
+lasts five experiments). dbt's start-up, the same at any size, is reported apart. Then adds to the
+small ones an experiment of many tasks and one of four times as many, to which a thousand results
+more come later, and times what the reading commands ask of the marts.
 """
 
 from __future__ import annotations
@@ -33,9 +34,14 @@ if TYPE_CHECKING:
     from loader.warehouse.connection import Connection
 
 SMALL = 10_000
-PER_EXPERIMENT = 1_000
+TASKS = 500
+PER_EXPERIMENT = 2 * TASKS
 BUILDS = 4
 MAXIMUM_RATIO = 1.3
+TIMES = 4
+"""How many more tasks the larger of the two experiments of many tasks has."""
+MAXIMUM_GROWTH = 4.4
+MAXIMUM_AGAIN = 1.3
 
 _EXPERIMENTS = """
 insert into raw_evals.evaluation_runs (
@@ -76,7 +82,7 @@ select
     null,
     '{"category": "bench"}'
 from generate_series(%(first)s::integer, %(last)s::integer) as experiment
-cross join generate_series(1, 500) as task
+cross join generate_series(%(first_task)s::integer, %(last_task)s::integer) as task
 cross join (values ('baseline', 0), ('code-chef', 5)) as arm (name, shift)
 """
 _SCANNED = """
@@ -111,7 +117,7 @@ class Growth:
         """Load so many new results."""
         first = self.experiments
         self.experiments += results // PER_EXPERIMENT
-        self.run.load(_EXPERIMENTS, {"first": first, "last": self.experiments - 1})
+        self._load(first, self.experiments - 1, 1, TASKS)
 
     def begin(self, results: int) -> None:
         """Load and build so many results at once."""
@@ -126,6 +132,18 @@ class Growth:
         before = self._pages()
         build = self.run.build()
         return Cost(build, self._pages() - before)
+
+    def add_tasks(self, experiment: int, first_task: int, last_task: int) -> float:
+        """Load these tasks of one experiment and build; return the seconds."""
+        self._load(experiment, experiment, first_task, last_task)
+        seconds = self.run.build().execution
+        print(f"tasks {first_task:>6,} to {last_task:>6,} of one experiment: {seconds:7.2f} s")
+        self.run.settle()
+        return seconds
+
+    def _load(self, first: int, last: int, first_task: int, last_task: int) -> None:
+        values = {"first": first, "last": last, "first_task": first_task, "last_task": last_task}
+        self.run.load(_EXPERIMENTS, values)
 
     def _pages(self) -> float:
         time.sleep(1)  # the server counts what a session did some time after it ends
@@ -154,10 +172,21 @@ def main() -> int:
             f"build, times the cost at {SMALL:,}", seconds[1] / seconds[0], MAXIMUM_RATIO
         )
         is_met &= report("large tables read in full", float(str(other.rows(_SCANNED)[0][0])), 0)
+        is_met &= many_tasks(small, results // 200)
         with connect(other.url) as connection:
             for name, ask in asked_questions(large.experiments).items():
                 is_met &= report(f"{name}, ms", milliseconds(connection, ask), MAXIMUM_QUERY_MS)
     return 0 if is_met else 1
+
+
+def many_tasks(growth: Growth, tasks: int) -> bool:
+    """Add an experiment of so many tasks and a larger one; return whether the floors hold."""
+    base = growth.experiments + 1000
+    few = growth.add_tasks(base, 1, tasks)
+    many = growth.add_tasks(base + 100, 1, TIMES * tasks)
+    again = growth.add_tasks(base + 100, TIMES * tasks + 1, TIMES * tasks + TASKS)
+    is_met = report(f"an experiment of {TIMES} times as many tasks", many / few, MAXIMUM_GROWTH)
+    return is_met & report("1,000 results more of it, times its first", again / many, MAXIMUM_AGAIN)
 
 
 def least(results: int, costs: Sequence[Cost]) -> float:

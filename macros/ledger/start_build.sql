@@ -22,8 +22,9 @@
     {% set experiment_changes = ref('int_experiment_changes') %}
     {% set loads = ref('stg_loads') %}
 
-    -- compiling takes longer than these plans run
-    set local jit = off;
+    -- whatever the size of what changed: the planner takes any array for ten
+    -- experiments of the usual size, and would loop over the tasks of a large one
+    {{ join_by_hash() }};
 
     insert into {{ watermarks }} (model) values ('{{ this.identifier }}')
     on conflict (model) do nothing;
@@ -58,8 +59,6 @@
 
     {% if is_full %}
         delete from {{ build_changes() }} where model = '{{ this.identifier }}';
-
-        {{ join_by_hash() }}
     {% else %}
         insert into {{ build_changes() }} (model, build_number, experiment_id)
         select distinct
@@ -75,19 +74,6 @@
             watermarks.model = '{{ this.identifier }}'
             {% if not include_linked %}
                 and changes.is_direct
-            {% endif %};
-
-        -- the planner takes any array for ten experiments: see join_by_hash
-        select
-            set_config('enable_nestloop', (count(*) <= 20)::text, true)
-                as enable_nestloop,
-            set_config('enable_mergejoin', (count(*) <= 20)::text, true)
-                as enable_mergejoin
-        from {{ build_changes() }} as changes
-        inner join {{ watermarks }} as watermarks
-            on
-                changes.model = watermarks.model
-                and changes.build_number = watermarks.build_number
-        where changes.model = '{{ this.identifier }}'
+            {% endif %}
     {% endif %}
 {% endmacro %}
