@@ -51,13 +51,14 @@ if TYPE_CHECKING:
     from loader.ingest.summary import LoadSummary
     from loader.sources import Source
 
-FILES_A_LOAD: Final = 100
+FILES_A_LOAD: Final = 200
 _LOOK_SECONDS: Final = 0.02
 MOST_SECONDS: Final = 5.0
 """Of work for one file."""
 MOST_WAITING: Final = 60.0
 """For a load, on a machine that others use too."""
 MOST_BYTES: Final = 200_000_000
+MOST_ADDED: Final = 120
 CODES: Final = frozenset({0, 2, 3, 4})
 """Exit codes that `ingest` documents, 4 being the database's affair."""
 DEFAULTS: Final = Defaults(experiment_id="e", experiment_group="baseline", extension_version="1")
@@ -73,6 +74,9 @@ class Tally:
     rows: int = 0
     seconds: float = 0.0
     most_bytes: int = 0
+    """Of a program of its own."""
+    added_bytes: int = 0
+    """What loads in this process came to, above it and the files it breaks."""
     ways: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
@@ -81,6 +85,7 @@ class Tally:
         self.inputs += other.inputs
         self.rows += other.rows
         self.most_bytes = max(self.most_bytes, other.most_bytes)
+        self.added_bytes = max(self.added_bytes, other.added_bytes)
         self.ways += other.ways
         self.faults += other.faults
 
@@ -99,7 +104,7 @@ class Mutator:
 
     def run(self, count: int) -> Tally:
         """Break and load so many files."""
-        number = 0
+        number, before = 0, peak_bytes()
         # every kind of file comes, however few are asked for
         a_load = max(1, min(FILES_A_LOAD, count // (2 * len(self._seeds))))
         while self.tally.inputs < count:
@@ -117,8 +122,7 @@ class Mutator:
             else:
                 self._together(seed, files, self._library, "library")
             number += 1
-        own = peak_bytes()
-        self.tally.most_bytes = max(self.tally.most_bytes, own)
+        self.tally.added_bytes = peak_bytes() - before
         return self.tally
 
     def _together(
@@ -320,7 +324,8 @@ def main() -> int:
     for fault in found.faults[:20]:
         print(fault)
     is_sound = report("inputs that broke a promise", len(found.faults), 0)
-    is_small = report("MB of memory at most", found.most_bytes / 1e6, MOST_BYTES / 1e6)
+    is_small = report("MB of a program at most", found.most_bytes / 1e6, MOST_BYTES / 1e6)
+    is_small &= report("MB that all loads of a process add", found.added_bytes / 1e6, MOST_ADDED)
     return 0 if is_sound and is_small else 1
 
 
