@@ -114,9 +114,9 @@ class Mutator:
             turn = number // len(self._seeds) + number % len(self._seeds)
             if turn % 50 == 49:
                 # a program of its own costs as much as hundreds of files
-                self._each(seed, files[:10], self._program, "program")
+                self._each(seed, files[:3], self._program, "program")
             elif turn % 50 == 25:
-                self._each(seed, files[:50], self._command, "command, one file")
+                self._each(seed, files[:15], self._command, "command, one file")
             elif turn % 10 == 5:
                 self._together(seed, files, self._command, "command")
             else:
