@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from typing import TYPE_CHECKING
 
 from ..errors import nearest
@@ -43,7 +44,7 @@ def _hold_floor(level: Level, bar: float) -> Held:
             Reason(
                 "direction_unknown",
                 f"{level.metric} has a bar of {bar:g}, but nobody said whether more of it is "
-                f"better: evalmart declare metric {level.metric} --direction lower "
+                f"better: evalmart declare metric {shlex.quote(level.metric)} --direction lower "
                 "(or higher), then build.",
                 level.metric,
             ),

@@ -6,6 +6,7 @@ tasks only where tasks decide; beside it stands what else the policy asks for.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -34,7 +35,7 @@ POLICY: Final = {
     "minimum_pairs": "more tasks, as many as the policy asks for",
     "minimum_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "floor_open": "more tasks: the interval of {metric} lies across its bar",
-    "direction_unknown": "the direction of {metric}: evalmart declare metric {metric} "
+    "direction_unknown": "the direction of {metric}: evalmart declare metric {word} "
     "--direction lower (or higher), then evalmart build",
     "planned_runs_missing": "the planned runs that left no record: repeat them, or set "
     "planned_repetitions in the policy to what was made",
@@ -68,6 +69,7 @@ def would_decide(candidate: Candidate, rule: Verdict, held: Sequence[Held]) -> s
         ways.append(wording.would_decide(row, candidate.evidence.examples))
     for one in held:
         if one.verdict is Verdict.INCONCLUSIVE and one.reason.code in POLICY:
-            text = POLICY[one.reason.code].format(metric=one.reason.metric or "the metric")
+            name = one.reason.metric or "the metric"
+            text = POLICY[one.reason.code].format(metric=name, word=shlex.quote(name))
             ways.append(text)
     return "; ".join(dict.fromkeys(way for way in ways if way)) or None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections import Counter
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -259,7 +260,7 @@ def _metrics() -> Iterator[Notice]:
         if float(row["non_inferiority_margin"] or 0) == 0:
             sentence = (
                 f"{name} has a margin of 0: no verdict minds how much worse it gets; "
-                f"evalmart declare metric {name} --margin 0.05"
+                f"evalmart declare metric {shlex.quote(name)} --margin 0.05"
             )
             yield Notice(Gravity.WARNING, sentence, file, line, "non_inferiority_margin")
         expected = "lower" if _LESS.search(name) else "higher" if _MORE.search(name) else direction

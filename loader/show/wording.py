@@ -6,6 +6,7 @@ much, positive where it is better. Nothing is computed here: the marts have ever
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -105,7 +106,7 @@ BLOCKING: Final = {
         "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
     ),
     "direction_unknown": (
-        "the direction of {metric}: evalmart declare metric {metric} --direction lower "
+        "the direction of {metric}: evalmart declare metric {word} --direction lower "
         "(or higher), then evalmart build"
     ),
 }
@@ -269,7 +270,8 @@ def would_decide(
     for code, text in BLOCKING.items():
         if code in by_code:
             metric = by_code[code].get("metric") or summary["primary_metric"]
-            return text.format(metric=printable(str(metric)))
+            name = printable(str(metric))
+            return text.format(metric=name, word=shlex.quote(name))
     tasks = summary["required_additional_tasks"]
     if isinstance(tasks, int) and tasks > 0:
         purpose = _PURPOSES.get(str(summary["required_for"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -165,7 +166,17 @@ def test_a_floor_on_a_measurement_nobody_declared_has_no_side(connection: Connec
     gate_marts.store_task(connection, "t", None, [3.0], metric="hops", kind="measurement")
     found = answer(connection, policy="floors: {hops: 2}")
     assert codes(found)[0] == "direction_unknown"
-    assert "declare metric" in found["would_decide"]
+    assert "declare metric hops" in found["would_decide"]
+
+
+def test_a_metric_is_quoted_for_the_shell_that_a_command_is_pasted_into(
+    connection: Connection,
+) -> None:
+    gate_marts.store(connection, SUMMARY, ACCURACY)
+    gate_marts.store_task(connection, "t", None, [3.0], metric="hops;id", kind="measurement")
+    found = answer(connection, policy="floors: {'hops;id': 2}")
+    assert "declare metric 'hops;id' --direction" in found["would_decide"]
+    assert "declare metric 'hops;id' --direction" in json.dumps(found["reasons"])
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,13 @@ def _because(*codes: str, **more: object) -> dict[str, object]:
             ),
         ),
         (
+            _because("direction_unknown", primary_metric="$(id)'; id"),
+            (
+                "the direction of $(id)'; id: evalmart declare metric '$(id)'\"'\"'; id' "
+                "--direction lower (or higher), then evalmart build"
+            ),
+        ),
+        (
             _because("incomparable_versions", required_additional_tasks=5),
             (
                 "one version of dataset and evaluators for both arms: run or evaluate the older"
