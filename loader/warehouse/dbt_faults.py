@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _SIGNS: Final = (
     "No space left on device",
     "Disk quota exceeded",
+    # half a page had room
+    ": wrote only ",
     "server closed the connection unexpectedly",
     "could not connect to server",
     "connection to server",
