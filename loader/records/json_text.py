@@ -141,8 +141,9 @@ def _refuse_json(text: str, error: json.JSONDecodeError) -> NoReturn:
     elif error.pos >= len(text.rstrip()):
         reason = f"the JSON breaks off at character {error.pos + 1}; complete it"
     else:
+        what = error.msg.lower().removesuffix(" at")
         reason = (
-            f"not JSON: {error.msg.lower()} at character {error.pos + 1} "
+            f"not JSON: {what} at character {error.pos + 1} "
             f"({text[error.pos : error.pos + 12]!r}); write one JSON object per record"
         )
     raise InvalidRecord("", "invalid_json", reason)

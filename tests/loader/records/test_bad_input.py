@@ -124,7 +124,7 @@ REFUSED: list[tuple[str, bytes, str, str]] = [
     ("trailing comma", b'{"a": 1,}', "invalid_json", "character"),
     ("single quotes", b"{'a': 1}", "invalid_json", "character 2"),
     ("a bare word", b"hello", "invalid_json", "'hello'"),
-    ("a raw line feed in text", b'{"a": "x\ny"}', "invalid_json", "control character"),
+    ("a raw line feed in text", b'{"a": "x\ny"}', "invalid_json", "control character at character 9"),
     ("an array", b"[1, 2]", "not_an_object", "an array"),
     ("a number", b"5", "not_an_object", "an integer"),
     ("null", b"null", "not_an_object", "null"),
