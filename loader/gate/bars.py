@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import shlex
 from typing import TYPE_CHECKING
 
 from ..errors import nearest
 from ..marts.rows import Reason
-from ..tools.metric_names import resolve
+from ..tools.metric_names import declaring, resolve
 from .policy import OnSegment, Policy
 from .verdict import Held, Verdict
 
@@ -44,8 +43,7 @@ def _hold_floor(level: Level, bar: float) -> Held:
             Reason(
                 "direction_unknown",
                 f"{level.metric} has a bar of {bar:g}, but nobody said whether more of it is "
-                f"better: evalmart declare metric {shlex.quote(level.metric)} --direction lower "
-                "(or higher), then build.",
+                f"better: {declaring(level.metric, '--direction lower')} (or higher), then build.",
                 level.metric,
             ),
         )

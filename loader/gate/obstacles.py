@@ -6,12 +6,12 @@ tasks only where tasks decide; beside it stands what else the policy asks for.
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ..show import wording
+from ..tools.metric_names import declaring
 from .verdict import Verdict
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ POLICY: Final = {
     "minimum_pairs": "more tasks, as many as the policy asks for",
     "minimum_coverage": "the missing values of {metric}: evaluate or repeat those runs",
     "floor_open": "more tasks: the interval of {metric} lies across its bar",
-    "direction_unknown": "the direction of {metric}: evalmart declare metric {word} "
-    "--direction lower (or higher), then evalmart build",
+    "direction_unknown": wording.BLOCKING["direction_unknown"],
     "planned_runs_missing": "the planned runs that left no record: repeat them, or set "
     "planned_repetitions in the policy to what was made",
     "critical_task_missing": "runs of the critical tasks by the candidate",
@@ -70,6 +69,6 @@ def would_decide(candidate: Candidate, rule: Verdict, held: Sequence[Held]) -> s
     for one in held:
         if one.verdict is Verdict.INCONCLUSIVE and one.reason.code in POLICY:
             name = one.reason.metric or "the metric"
-            text = POLICY[one.reason.code].format(metric=name, word=shlex.quote(name))
-            ways.append(text)
+            command = declaring(name, "--direction lower")
+            ways.append(POLICY[one.reason.code].format(metric=name, command=command))
     return "; ".join(dict.fromkeys(way for way in ways if way)) or None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections import Counter
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
@@ -19,7 +18,7 @@ from ..errors import nearest
 from ..marts.conditions import PSEUDO
 from ..marts.rows import Severity
 from ..tools import csv_text
-from ..tools.metric_names import resolve
+from ..tools.metric_names import declaring, resolve
 from ..tools.notices import Gravity, Notice
 from ..warehouse.folder import FILES, shown, team_file
 from ..warehouse.project import default_variables
@@ -258,9 +257,9 @@ def _metrics() -> Iterator[Notice]:
     for line, row in rows:
         name, direction = row["metric"], row["direction"]
         if float(row["non_inferiority_margin"] or 0) == 0:
+            command = declaring(name, "--margin 0.05")
             sentence = (
-                f"{name} has a margin of 0: no verdict minds how much worse it gets; "
-                f"evalmart declare metric {shlex.quote(name)} --margin 0.05"
+                f"{name} has a margin of 0: no verdict minds how much worse it gets; {command}"
             )
             yield Notice(Gravity.WARNING, sentence, file, line, "non_inferiority_margin")
         expected = "lower" if _LESS.search(name) else "higher" if _MORE.search(name) else direction

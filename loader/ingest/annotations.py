@@ -7,13 +7,13 @@ stands in place of the judge's score. Nothing is overwritten: `score_history` ha
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg import sql
 
 from ..records.scales import as_number
+from ..tools.metric_names import declaring
 from ..tools.sql_files import read_sql
 from ..tools.tables import Column, Kind, Table
 from . import known_files, naming, statements
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _FIELDS: Final = frozenset({"latency_ms", "tokens_used", "cost_usd"})
 _UNDECLARED: Final = (
     "nobody declared the scale of {key}, and other values of it are off 0 to 1: "
-    "declare it (evalmart declare metric {word} --scale MIN:MAX)"
+    "declare it ({command})"
 )
 _COLUMNS: Final = (
     "load_id", "annotation_id", "experiment_id", "source", "source_run_id", "task_id",
@@ -232,10 +232,8 @@ def _runs_of(
     for match in matches:
         scale = _scale(said.key, match, vocabulary)
         if scale is None:
-            return [], (
-                "undeclared_scale",
-                _UNDECLARED.format(key=said.key, word=shlex.quote(said.key)),
-            )
+            command = declaring(said.key, "--scale MIN:MAX")
+            return [], ("undeclared_scale", _UNDECLARED.format(key=said.key, command=command))
         low, high = scale
         score = as_number(said.score, low, high)
         if not low <= score <= high:

@@ -6,10 +6,10 @@ much, positive where it is better. Nothing is computed here: the marts have ever
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..tools.metric_names import declaring
 from ..tools.tables import Kind
 from .render import NULL, named_p, number, printable
 
@@ -105,10 +105,7 @@ BLOCKING: Final = {
     "incomparable_versions": (
         "one version of dataset and evaluators for both arms: run or evaluate the older arm again"
     ),
-    "direction_unknown": (
-        "the direction of {metric}: evalmart declare metric {word} --direction lower "
-        "(or higher), then evalmart build"
-    ),
+    "direction_unknown": ("the direction of {metric}: {command} (or higher), then evalmart build"),
 }
 """Reasons that more tasks do not remove, wherever a number of tasks is known."""
 OBSTACLES: Final = {
@@ -271,7 +268,7 @@ def would_decide(
         if code in by_code:
             metric = by_code[code].get("metric") or summary["primary_metric"]
             name = printable(str(metric))
-            return text.format(metric=name, word=shlex.quote(name))
+            return text.format(metric=name, command=declaring(name, "--direction lower"))
     tasks = summary["required_additional_tasks"]
     if isinstance(tasks, int) and tasks > 0:
         purpose = _PURPOSES.get(str(summary["required_for"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -23,3 +24,14 @@ def resolve(name: str, known: Collection[str] = ()) -> str:
 
     """
     return name if name in known else SHORT_NAMES.get(name, name)
+
+
+def declaring(name: str, options: str) -> str:
+    """Return the command that declares a metric, the name as a shell quotes it.
+
+    Args:
+        name: of a record's, so it may be anything.
+        options: what is declared, in the command's words.
+
+    """
+    return f"evalmart declare metric {shlex.quote(name)} {options}"
